@@ -1,0 +1,18 @@
+# tsrun_add_plugin(NAME SOURCES …): a library that tsrun can load. Works in this tree and, through find_package(tsrun), out of it.
+# It is built with hidden visibility, without the "lib" prefix, and with the ABI tag that the runtime expects.
+string(REPLACE "." "_" TSRUN_TORCH_TAG "${TSRUN_TORCH_VERSION}")
+set(TSRUN_ABI_TAG tsrun_abi_1_torch_${TSRUN_TORCH_TAG}_cxx11_1)
+
+function(tsrun_add_plugin name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+  add_library(${name} MODULE ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE tsrun::tsrun ${ARG_LIBRARIES})
+  target_compile_features(${name} PRIVATE cxx_std_20)
+  target_compile_definitions(${name} PRIVATE TSRUN_ABI_TAG=${TSRUN_ABI_TAG})
+  set_target_properties(${name} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  if(TARGET tsrun_pch)  # in this tree
+    set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/tsrun/plugins
+      INSTALL_RPATH "$ORIGIN/../..;${TSRUN_TORCH_LIBDIR}")
+    install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/tsrun/plugins)
+  endif()
+endfunction()

@@ -1,0 +1,36 @@
+# tsrun_settings: what every target of ours compiles with. tsrun_room(NAME SOURCES …): one room of the runtime.
+add_library(tsrun_settings INTERFACE)
+target_compile_options(tsrun_settings INTERFACE -Wall -Wextra -Wpedantic -Wno-unused-parameter $<$<BOOL:${TSRUN_WERROR}>:-Werror>)
+target_compile_definitions(tsrun_settings INTERFACE FMT_HEADER_ONLY=0)
+target_include_directories(tsrun_settings INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include>)
+if(TSRUN_SANITIZE)
+  target_compile_options(tsrun_settings INTERFACE -fsanitize=${TSRUN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+  target_link_options(tsrun_settings INTERFACE -fsanitize=${TSRUN_SANITIZE})
+endif()
+find_program(TSRUN_CCACHE ccache)
+if(TSRUN_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${TSRUN_CCACHE})
+endif()
+
+# LibTorch's headers take most of a compilation; rooms that include them share one precompiled header.
+add_library(tsrun_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
+target_link_libraries(tsrun_pch PUBLIC tsrun_settings tsrun::torch fmt::fmt nlohmann_json::nlohmann_json)
+target_precompile_headers(tsrun_pch PUBLIC <torch/torch.h> <nlohmann/json.hpp> <fmt/format.h>)
+
+set(TSRUN_ROOMS "" CACHE INTERNAL "")
+
+# tsrun_room(NAME [TORCH] SOURCES … [LIBRARIES …]): an object library tsrun_NAME that becomes part of libtsrun.
+function(tsrun_room name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;LIBRARIES" ${ARGN})
+  if(NOT ARG_SOURCES)
+    return()
+  endif()
+  list(TRANSFORM ARG_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/runtime/src/${name}/)
+  add_library(tsrun_${name} OBJECT ${ARG_SOURCES})
+  target_include_directories(tsrun_${name} PRIVATE ${PROJECT_SOURCE_DIR}/runtime/src)
+  target_link_libraries(tsrun_${name} PUBLIC tsrun_settings tsrun::torch fmt::fmt nlohmann_json::nlohmann_json ${ARG_LIBRARIES})
+  if(ARG_TORCH)
+    target_precompile_headers(tsrun_${name} REUSE_FROM tsrun_pch)
+  endif()
+  set_property(GLOBAL APPEND PROPERTY TSRUN_ROOM_TARGETS tsrun_${name})
+endfunction()

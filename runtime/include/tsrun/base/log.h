@@ -1,0 +1,48 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+/// What a person sees while the program works: log lines and progress on standard error; results go to standard output.
+namespace tsrun {
+
+enum class Verbosity { quiet, normal, debug };
+void set_verbosity(Verbosity verbosity);
+Verbosity verbosity();
+
+void log_message(std::string_view level, const std::string& text);  ///< level: debug, info, warning
+template <class... Args>
+void log_debug(fmt::format_string<Args...> format, Args&&... args) {
+  if (verbosity() == Verbosity::debug) log_message("debug", fmt::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void log_info(fmt::format_string<Args...> format, Args&&... args) {
+  log_message("info", fmt::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void log_warning(fmt::format_string<Args...> format, Args&&... args) {
+  log_message("warning", fmt::format(format, std::forward<Args>(args)...));
+}
+
+/// Progress of one stage. On a terminal a bar with the time left, redrawn at most ten times a second; otherwise one line when it
+/// starts, one per `milestone` and one when it ends. Log lines never tear the bar.
+class Progress {
+ public:
+  Progress(std::string title, int64_t total, std::string unit);
+  ~Progress();
+  void advance(int64_t by = 1);
+  void note(std::string text);       ///< shown at the end of the bar: "acc 0.91"
+  void milestone(std::string text);  ///< "epoch 3/12  loss 0.41  acc 0.91"
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+ private:
+  struct State;
+  State* state_;
+};
+
+}  // namespace tsrun

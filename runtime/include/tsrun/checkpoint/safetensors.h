@@ -1,0 +1,48 @@
+#pragma once
+
+#include "tsrun/base/files.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// The safetensors format, read by memory map without a copy and validated against its whole rule set when opened.
+namespace tsrun {
+
+enum class DataType { boolean, uint8, int8, int16, uint16, float16, bfloat16, int32, uint32, float32, float64, int64, uint64, float8_e4m3, float8_e5m2 };
+int64_t size_of(DataType type);
+std::string_view name_of(DataType type);  ///< "F32", "BF16", … as in the file format
+
+struct TensorInfo {
+  std::string name;
+  DataType type = DataType::float32;
+  std::vector<int64_t> shape;
+  std::span<const std::byte> bytes;
+};
+
+class SafetensorsFile {
+ public:
+  /// @throws Error(data) naming the file, the rule that it breaks, what was found and what was expected.
+  static SafetensorsFile open(const std::filesystem::path& path);
+  /// The same checks over bytes in memory; `name` stands in messages. The bytes must outlive the object.
+  static SafetensorsFile parse(std::span<const std::byte> bytes, const std::string& name);
+  const std::vector<TensorInfo>& tensors() const { return tensors_; }  ///< in the order of their offsets
+  const TensorInfo* find(std::string_view name) const;
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string name_;
+  MappedFile map_;
+  std::vector<TensorInfo> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+/// Writes tensors durably, in the order given. Data starts on an 8-byte boundary. Streams the spans; makes no copy of them.
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorInfo> tensors, const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace tsrun

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "tsrun/base/options.h"
+#include "tsrun/experiment/store.h"
+#include "tsrun/plugin/host.h"
+
+#include <ATen/core/Tensor.h>
+#include <nlohmann/json.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// Everything a recipe can do, as operations over JSON. Lua tables go in, artifact descriptions come out; no Lua type is seen below the room
+/// `lua`, so another front end costs one file.
+namespace tsrun {
+
+class Lab;
+
+/// `run` returns JSON. An artifact is {"artifact": kind, "key": digest, …summary…}; pass it back to name it.
+struct Operation {
+  std::string name;          ///< "train", "discover", "outliers", …: ts.<name> in Lua
+  std::string doc;           ///< one sentence
+  OptionTable options;
+  std::function<nlohmann::json(Lab& lab, const Options& options)> run;
+};
+
+struct LabSettings {
+  std::filesystem::path store = "build/store";
+  std::vector<std::filesystem::path> plugins;
+  at::Device device = at::kCPU;
+  uint64_t seed = 1;
+  bool plan_only = false;    ///< `tsrun check`: validate, list the stages, touch nothing
+  bool wait = true;          ///< false inside ts.sweep: a busy stage throws Busy
+};
+
+/// Thrown (inside ts.sweep only) when another process computes the stage; the sweep goes on with its next point.
+struct Busy {};
+
+class Lab {
+ public:
+  explicit Lab(LabSettings settings);
+  ~Lab();
+  LabSettings& settings();
+  Store& store();
+  const PluginHost& plugins() const;
+  const std::vector<Operation>& operations() const;
+  /// @throws Error, Busy
+  nlohmann::json call(const std::string& operation, const nlohmann::json& arguments);
+
+  /// For operations: find or make, with `plan_only` and `wait` honoured; returns the artifact as JSON. `summary_of_plan` stands in for the
+  /// summary when nothing is computed.
+  nlohmann::json stage(const StageKey& key, const std::string& title, const nlohmann::json& summary_of_plan, const Store::Make& make);
+  /// Stages seen so far, in order: title and whether each was computed, read or planned.
+  struct StageRecord { std::string title, kind, key, outcome; double seconds = 0; };
+  const std::vector<StageRecord>& history() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The operations of each room; `Lab` gathers them. (experiment/operations_*.cpp)
+std::vector<Operation> model_operations();
+std::vector<Operation> tuning_operations();
+std::vector<Operation> report_operations();
+
+}  // namespace tsrun

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "tsrun/base/files.h"
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+/// Artifacts by the hash of what made them. A stage that was computed once is read the next time, by this process or any other.
+namespace tsrun {
+
+/// Identity of a stage: its kind and everything that decides its bytes.
+struct StageKey {
+  std::string kind;        ///< "train", "subspace", "mask", "model", …
+  nlohmann::json inputs;   ///< options, seed, keys of input artifacts, versions
+  std::string digest() const;  ///< sha256 of the canonical JSON
+};
+
+struct Artifact {
+  std::string kind, key;
+  std::filesystem::path path;   ///< objects/<kind>/<key>/
+  nlohmann::json meta;          ///< artifact.json: inputs, summary, times, host, versions
+};
+
+/// Folder: objects/<kind>/<key>/ (whole or absent), work/<key>/ (what a stage in flight keeps for its resume), locks/<key>.
+class Store {
+ public:
+  /// @throws Error(run) when the folder cannot be created or written.
+  explicit Store(std::filesystem::path folder);
+  const std::filesystem::path& folder() const { return folder_; }
+  std::optional<Artifact> find(const StageKey& key) const;
+  /// By kind and digest, for handles that a recipe holds. @throws Error(data)
+  Artifact get(const std::string& kind, const std::string& digest) const;
+
+  /// Finds the artifact, or makes it under its lock: `make(out, work)` writes files into `out` and returns the summary.
+  /// Returns nullopt when another process holds the lock and `wait` is false.
+  using Make = std::function<nlohmann::json(const std::filesystem::path& out, const std::filesystem::path& work)>;
+  std::optional<Artifact> compute(const StageKey& key, bool wait, const Make& make);
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace tsrun

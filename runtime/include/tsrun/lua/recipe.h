@@ -1,0 +1,26 @@
+#pragma once
+
+#include "tsrun/experiment/lab.h"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tsrun {
+
+struct RecipeSettings {
+  std::map<std::string, std::string> values;  ///< --set k=v
+  bool traceback = false;                     ///< --debug
+  int64_t memory_limit = int64_t{1} << 30;    ///< bytes Lua may hold
+};
+
+/// Runs a recipe in a sandbox: text chunks only; no io, os.execute, package.loadlib, debug, load of bytecode; unknown globals are errors.
+/// @throws Error whose message starts with "recipe.lua:line: ".
+void run_recipe(Lab& lab, const std::filesystem::path& recipe, const RecipeSettings& settings);
+
+/// LuaLS stubs of the `ts` module, and its reference page, from the operations' option tables.
+std::string lua_stubs(const Lab& lab);
+std::string reference_page(const Lab& lab);
+
+}  // namespace tsrun

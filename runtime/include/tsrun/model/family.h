@@ -1,0 +1,108 @@
+#pragma once
+
+#include "tsrun/base/random.h"
+#include "tsrun/data/batch.h"
+#include "tsrun/model/weights.h"
+
+#include <nlohmann/json.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// A model is a pure function of named weights and a packed batch. The family owns no tensors; whatever a method does to a weight is an
+/// override in the map, connected to autograd.
+namespace tsrun {
+
+/// A batch on the device. Row r is tokens [offsets[r], offsets[r+1]); no padding anywhere.
+struct PackedBatch {
+  at::Tensor ids, segments, positions;  ///< int64 [tokens]
+  at::Tensor offsets;                   ///< int64 [rows + 1], on the device
+  std::vector<int64_t> host_offsets;    ///< the same on the host
+  at::Tensor targets;                   ///< classification int64 [rows], regression float32 [rows], masked LM int64 [tokens] (-100: no loss)
+  std::vector<int64_t> row_numbers;
+  int64_t rows() const { return static_cast<int64_t>(host_offsets.size()) - 1; }
+};
+
+enum class HeadKind { none, classification, regression, masked_lm };
+struct HeadSpec {
+  HeadKind kind = HeadKind::none;
+  int64_t outputs = 0;  ///< classes; 1 for regression
+};
+
+/// Which part of a model a parameter belongs to; the unit of "frozen or trained".
+enum class Part { embeddings, encoder, pooler, head };
+std::string_view name_of(Part part);
+
+enum class ParameterKind { weight, bias, norm_weight, norm_bias, embedding };
+
+struct ParameterInfo {
+  std::string name;
+  std::vector<int64_t> shape;
+  Part part = Part::encoder;
+  int layer = -1;       ///< 0-based; -1 outside the layers
+  ParameterKind kind = ParameterKind::weight;
+  std::string module;   ///< place inside its layer: "attention.self.query", "output.LayerNorm"; tables group outliers by it
+};
+
+/// A named place in the forward pass where a method may act on activations. The same names in every family.
+enum class SiteKind {
+  embeddings,                 ///< output of the embedding block
+  query, key, value,          ///< outputs of the projections
+  attention_output,           ///< output of the attention's output projection, before residual and norm
+  feed_forward_in,            ///< output of the activation, i.e. input of the second projection
+  feed_forward_out,           ///< output of the second projection, before residual and norm
+  attention_norm, output_norm ///< output of the norms
+};
+std::string_view name_of(SiteKind kind);
+struct Site {
+  SiteKind kind;
+  int layer = -1;
+  int64_t width = 0;    ///< features of the activation
+  std::string module;   ///< weights that make it: `module` + ".weight", empty where none
+};
+
+/// Everything a forward pass may be told beside weights and batch. Default: evaluation, nothing recorded, nothing hooked.
+struct ForwardOptions {
+  bool training = false;                     ///< dropout on
+  Key dropout = Key::root(0);                ///< one key per step; each dropout site splits its own
+  std::vector<at::Tensor>* hidden_states = nullptr;  ///< receives embeddings output and every layer's output, [tokens, hidden]
+  /// Called at every site with its activation [tokens, width]; returns what goes on. Empty: not called.
+  std::function<at::Tensor(const Site&, const at::Tensor&)> at_site;
+  /// Keys and values put in front of each row's own, per layer: two tensors [prefix, heads * head size]. Empty: none.
+  std::function<std::optional<std::pair<at::Tensor, at::Tensor>>(int layer)> attention_prefix;
+};
+
+struct Output {
+  at::Tensor logits;  ///< [rows, outputs]; masked LM: [tokens with a target, vocabulary]
+  at::Tensor hidden;  ///< last hidden state [tokens, hidden]
+};
+
+class Family {
+ public:
+  virtual ~Family() = default;
+  virtual std::string_view model_type() const = 0;           ///< as in config.json
+  virtual const nlohmann::json& config() const = 0;
+  virtual int layers() const = 0;
+  virtual int64_t hidden_size() const = 0;
+  virtual const HeadSpec& head() const = 0;
+  virtual int64_t max_positions() const = 0;
+  /// All parameters, in one fixed order: embeddings, layer 0 (Hugging Face module order), layer 1, …, pooler, head.
+  virtual const std::vector<ParameterInfo>& parameters() const = 0;
+  virtual const std::vector<Site>& sites() const = 0;
+  virtual Output forward(const Weights& weights, const PackedBatch& batch, const ForwardOptions& options) const = 0;
+  /// Fresh values for `parameter` under `key` as the reference implementation draws them: N(0, initializer_range), zeros, ones for gains.
+  virtual at::Tensor initial(const ParameterInfo& parameter, Key key) const = 0;
+};
+
+/// The family for a config.json. @throws Error(data) naming `where`, the unknown `model_type` and the known ones, or the field that is
+/// missing, ill-typed or out of range.
+std::unique_ptr<Family> make_family(const nlohmann::json& config, const HeadSpec& head, const std::string& where);
+
+/// Mean loss over rows (over target tokens for masked LM): cross-entropy, or squared error for regression. Scalar.
+at::Tensor task_loss(const HeadSpec& head, const Output& output, const PackedBatch& batch);
+
+}  // namespace tsrun

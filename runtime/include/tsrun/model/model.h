@@ -1,0 +1,43 @@
+#pragma once
+
+#include "tsrun/checkpoint/safetensors.h"
+#include "tsrun/model/family.h"
+#include "tsrun/text/tokenizer.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace tsrun {
+
+/// A model ready to use: family, weights, tokenizer, and where it came from.
+struct Model {
+  std::shared_ptr<const Family> family;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  Weights weights;                           ///< float32, in the family's parameter order
+  std::vector<std::string> initialised;      ///< names that the checkpoint lacked (head, pooler) and that were drawn from the key
+};
+
+/// Loads a Hugging Face folder for a task head. A `bert.` prefix or its absence is handled; known buffers are skipped; a missing head (or
+/// pooler) is initialised under `key.split(name)` and logged. Anything else missing, unexpected or mis-shaped is an error that lists all of it.
+Model load_model(const std::filesystem::path& folder, const HeadSpec& head, Key key);
+
+/// A model with every weight drawn under `key`.
+Model initialise_model(const nlohmann::json& config, const HeadSpec& head, std::shared_ptr<const Tokenizer> tokenizer, Key key);
+
+/// Writes config.json, model.safetensors and the tokenizer's files: a folder that transformers loads.
+void save_model(const Model& model, const std::filesystem::path& folder);
+
+/// Bare named tensors from a Hugging Face folder or a single safetensors file, brought to `family`'s names; only names in `wanted` when given.
+/// For trajectories made from checkpoints that somebody has already.
+Weights load_weights(const std::filesystem::path& folder_or_file, const Family& family);
+void save_weights(const Weights& weights, const std::filesystem::path& file);
+
+/// Moves packed rows to tensors. `head` decides the type of the targets.
+PackedBatch to_device(const PackedRows& rows, const HeadSpec& head, at::Device device);
+
+/// A safetensors view as a tensor without a copy (CPU; the mapping must outlive it), and back.
+at::Tensor as_tensor(const TensorInfo& info);
+TensorInfo as_info(const std::string& name, const at::Tensor& contiguous_cpu_tensor);
+
+}  // namespace tsrun

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "tsrun/plugin/plugin.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace tsrun {
+
+struct PluginInfo {
+  std::string kind;     ///< subspace, delta, selector, regularizer
+  std::string name, doc;
+  int version = 0;
+  std::filesystem::path file;
+};
+
+/// Loads plugins and owns what they register. Libraries are never unloaded (LibTorch does not survive it).
+class PluginHost {
+ public:
+  PluginHost();
+  ~PluginHost();
+  /// Folders in order: `extra` (--plugins), $TSRUN_PLUGIN_PATH, the build or install tree's own. A library named twice is read once.
+  static std::vector<std::filesystem::path> search_path(const std::vector<std::filesystem::path>& extra);
+  /// Reads each library's symbols before loading it. @throws Error(data) for another ABI (found, needed, how to rebuild), for a file that is no
+  /// library, for an entry that throws, and for a name already taken (naming both files).
+  void load(const std::vector<std::filesystem::path>& folders);
+  void load_file(const std::filesystem::path& file);
+
+  const std::vector<PluginInfo>& plugins() const;
+  /// @throws Error(user) with the near miss.
+  const SubspaceMethod& subspace(const std::string& name) const;
+  const DeltaMethod& delta(const std::string& name) const;
+  const SelectorMethod& selector(const std::string& name) const;
+  const RegularizerMethod& regularizer(const std::string& name) const;
+  OptionTable options_of(const std::string& name) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The tag this runtime was built with, as plugins must carry it.
+std::string_view abi_tag();
+
+}  // namespace tsrun

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "tsrun/tune/binding.h"
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace tsrun {
+
+/// Updates flat groups in place. State is flat tensors by name, saved and restored whole.
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  /// One step with every group's lr multiplied by `factor` (the schedule's value).
+  virtual void step(double factor) = 0;
+  virtual std::map<std::string, at::Tensor> state() const = 0;
+  virtual void restore(const std::map<std::string, at::Tensor>& state) = 0;
+};
+
+struct AdamWOptions { double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8; };
+struct SgdOptions { double momentum = 0; };
+std::unique_ptr<Optimizer> make_adamw(std::vector<ParameterGroup>& groups, const AdamWOptions& options);
+std::unique_ptr<Optimizer> make_sgd(std::vector<ParameterGroup>& groups, const SgdOptions& options);
+
+/// Scales all gradients so that their joint norm is at most `maximum`; returns the norm before. One pass, float64 sum.
+double clip_gradients(std::vector<ParameterGroup>& groups, double maximum);
+
+/// Multiplier of the learning rate at `step` (from 0) of `steps`: constant, linear to 0, cosine to 0, after `warmup` steps from 0.
+double schedule_factor(const std::string& schedule, int64_t step, int64_t steps, int64_t warmup);
+
+}  // namespace tsrun

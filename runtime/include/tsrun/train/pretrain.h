@@ -1,0 +1,28 @@
+#pragma once
+
+#include "tsrun/base/options.h"
+#include "tsrun/model/model.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace tsrun {
+
+/// Masked language modelling (Devlin et al., 2019): 15 % of tokens chosen; of them 80 % [MASK], 10 % random, 10 % kept; drawn anew every
+/// epoch under the key. Lines with a tab are pairs.
+OptionTable pretrain_options();  ///< steps, batch_size, lr, max_length, warmup_ratio, masking
+struct PretrainResult {
+  Model model;
+  std::vector<double> losses;       ///< per logged interval
+  double held_out_loss = 0, held_out_accuracy = 0;  ///< on masked tokens of lines never trained on
+};
+PretrainResult pretrain(Model start, const std::vector<std::string>& lines, const Options& options, Key key, at::Device device, const std::string& title);
+
+/// `builtin:bert-mini`: pre-trained here on the generated language. `names` lists what exists.
+const std::vector<std::string>& builtin_model_names();
+Model pretrain_builtin(const std::string& name, nlohmann::json* quality = nullptr);
+/// Changes whenever the weights would; part of stage keys.
+std::string_view builtin_model_version();
+
+}  // namespace tsrun

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "tsrun/base/options.h"
+#include "tsrun/model/model.h"
+#include "tsrun/tune/binding.h"
+#include "tsrun/tune/trajectory.h"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tsrun {
+
+/// epochs, batch_size, max_length, optimizer, lr schedule, warmup_ratio, max_grad_norm, gradient_accumulation_steps, eval_every,
+/// early_stop, checkpoint_every … (names as in transformers' TrainingArguments where it has them).
+OptionTable train_options();
+
+/// Scores of one evaluation.
+struct Evaluation {
+  int64_t step = 0;
+  double epoch = 0;
+  double loss = 0;
+  std::map<std::string, double> metrics;
+  double commonest_share = 0;  ///< share of the commonest answer
+  nlohmann::json to_json() const;
+};
+struct Predictions {
+  std::vector<double> values;                ///< class or value, one a row
+  std::vector<std::vector<float>> logits;
+};
+Evaluation evaluate(const Family& family, const Weights& weights, const Task& task, const EncodedSplit& split, at::Device device, Predictions* predictions = nullptr);
+
+/// Watches a run. Called in the order registered; may write into the run's work folder. What it writes must survive a resume.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void begin(const Binding& /*binding*/, int64_t /*steps_per_epoch*/, int64_t /*resumed_at_step*/) {}
+  virtual void step_ended(const Binding& /*binding*/, int64_t /*step*/, double /*epoch*/) {}
+  virtual void epoch_ended(const Binding& /*binding*/, int64_t /*step*/, double /*epoch*/) {}
+  virtual void finished(const Binding& /*binding*/) {}
+};
+
+/// Records a trajectory of `set` into `folder`: every `every_steps` steps, or every epoch when 0.
+std::unique_ptr<Observer> make_trajectory_recorder(std::filesystem::path folder, ParameterSet set, RowType type, int64_t every_steps);
+/// Mean of all trained weights over the recorded points (float64 sum), written to `file` when finished.
+std::unique_ptr<Observer> make_weight_averager(std::filesystem::path file, int64_t every_steps);
+
+struct TrainJob {
+  const Model* model = nullptr;           ///< family, tokenizer and the weights to start from
+  const Task* task = nullptr;
+  std::string eval_split = "dev";
+  Options options;                        ///< resolved against train_options()
+  TuneOptions tune;
+  Key key = Key::root(0);                 ///< the run's key; data order, dropout, z … are split from it
+  at::Device device = at::kCPU;
+  std::vector<std::unique_ptr<Observer>> observers;
+  std::filesystem::path work;             ///< checkpoints for resume live here (kept until the stage commits)
+  std::string title;                      ///< for the progress display
+};
+
+struct TrainResult {
+  Evaluation best, last;
+  std::vector<Evaluation> evaluations;
+  Weights last_weights, best_weights;     ///< all parts
+  at::Tensor coordinates;                 ///< z at the end; undefined in full space
+  nlohmann::json description;             ///< Binding::describe, trainable, degrees_of_freedom, bytes_shipped, steps, tokens
+};
+
+/// Trains, evaluates, keeps best and last, and resumes from the newest valid checkpoint in `work`, bit for bit. Metrics are appended to
+/// `work`/metrics.jsonl. @throws Error(run) on a non-finite loss, with step and row numbers; Error(interrupt) after a checkpoint.
+TrainResult train(TrainJob job);
+
+}  // namespace tsrun

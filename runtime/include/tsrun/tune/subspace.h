@@ -1,0 +1,69 @@
+#pragma once
+
+#include "tsrun/base/options.h"
+#include "tsrun/base/random.h"
+#include "tsrun/tune/parameter_set.h"
+#include "tsrun/tune/trajectory.h"
+
+#include <ATen/core/Tensor.h>
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tsrun {
+
+/// A map per group from few numbers to many: θ = θ0 + expand(z). Linear unless `linear()` says otherwise.
+///
+/// z is one flat float32 vector: group i owns coordinates [first[i], first[i] + dims[i]).
+class Subspace {
+ public:
+  virtual ~Subspace() = default;
+  virtual const ParameterSet& parameters() const = 0;
+  virtual const std::vector<int64_t>& dims() const = 0;  ///< coordinates of each group
+  int64_t dim() const;                                   ///< their sum
+  /// out += V z. `out` is flat float32 [parameters().layout.total()].
+  virtual void expand(const at::Tensor& z, at::Tensor out) const = 0;
+  /// Vᵀ g; a non-linear map returns its vector-Jacobian product at z. float32 [dim()].
+  virtual at::Tensor project(const at::Tensor& z, const at::Tensor& g) const = 0;
+  virtual bool linear() const { return true; }
+  virtual bool claims_orthonormal() const = 0;  ///< columns of each group orthonormal
+  /// What a report shows: groups, dims, ranks kept and dropped, singular values, energy, |cos(v1, θ0)| … plain JSON.
+  virtual nlohmann::json describe() const = 0;
+  /// Writes whatever `SubspaceMethod::load` needs, without the parameter set (the caller writes that).
+  virtual void save(const std::filesystem::path& folder) const = 0;
+  /// Bytes that must be shipped with z to rebuild the update: 0 when a key regenerates the map.
+  virtual int64_t bytes_shipped() const = 0;
+};
+
+/// What a method may build a subspace from.
+struct SubspaceInputs {
+  ParameterSet parameters;
+  at::Tensor origin;                        ///< flat θ0, float32; undefined when no model or trajectory is given
+  const Trajectory* trajectory = nullptr;   ///< of the same layout
+  std::vector<at::Tensor> solutions;        ///< flat weights of tuned models, same layout
+  Key key = Key::root(0);
+  std::filesystem::path scratch;            ///< a folder for large temporaries
+};
+
+/// The plugin kind `subspace`.
+class SubspaceMethod {
+ public:
+  virtual ~SubspaceMethod() = default;
+  virtual std::string name() const = 0;
+  virtual std::string doc() const = 0;           ///< one sentence
+  virtual int version() const = 0;               ///< raised whenever the numbers change; part of stage keys
+  virtual OptionTable options() const = 0;
+  virtual bool needs_trajectory() const { return false; }
+  /// @throws Error(user) when options contradict the inputs (dim larger than the trajectory).
+  virtual std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const = 0;
+  virtual std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const = 0;
+};
+
+/// Folder form of a subspace: subspace.json (method, version, options, parameter set, description) beside what the method saves.
+void save_subspace(const Subspace& subspace, const SubspaceMethod& method, const Options& options, const std::filesystem::path& folder);
+
+}  // namespace tsrun

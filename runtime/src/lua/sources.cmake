@@ -1,0 +1,1 @@
+tsrun_room(lua TORCH SOURCES)

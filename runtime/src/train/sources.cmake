@@ -1,0 +1,1 @@
+tsrun_room(train TORCH SOURCES)
