@@ -10,17 +10,11 @@ tsrun_room(base
     files.cpp
     hash.cpp
     interrupt.cpp
+    log.cpp
     options.cpp
     parallel.cpp
     progress.cpp
     random.cpp
     random_fill.cpp
     suggest.cpp
-  LIBRARIES OpenSSL::Crypto)
-
-# LibTorch's include folder carries an fmt of its own, newer than the one that the system's spdlog is written for. Hence the one file
-# that uses spdlog is compiled without LibTorch.
-add_library(tsrun_log OBJECT ${CMAKE_CURRENT_LIST_DIR}/log.cpp)
-target_include_directories(tsrun_log PRIVATE ${PROJECT_SOURCE_DIR}/runtime/src)
-target_link_libraries(tsrun_log PRIVATE tsrun_settings fmt::fmt spdlog::spdlog)
-set_property(GLOBAL APPEND PROPERTY TSRUN_ROOM_TARGETS tsrun_log)
+  LIBRARIES spdlog::spdlog OpenSSL::Crypto)
