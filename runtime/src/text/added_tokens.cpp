@@ -10,22 +10,22 @@
 namespace tsrun {
 namespace {
 
-const uint8_t* bytes_of(std::string_view text) { return reinterpret_cast<const uint8_t*>(text.data()); }
-
+/// The character that ends at `at`, which moves to its start.
 UChar32 character_before(std::string_view text, size_t& at) {
-  auto position = static_cast<int64_t>(at);
+  const size_t window = std::min<size_t>(at, U8_MAX_LENGTH);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(text.data() + (at - window));
+  auto position = static_cast<int32_t>(window);
   UChar32 c;
-  U8_PREV(bytes_of(text), 0, position, c);
-  at = static_cast<size_t>(position);
+  U8_PREV(bytes, 0, position, c);
+  at -= window - static_cast<size_t>(position);
   return c;
 }
 
+/// The character that starts at `at`, which moves past it.
 UChar32 character_after(std::string_view text, size_t& at) {
-  auto position = static_cast<int64_t>(at);
-  const auto size = static_cast<int64_t>(text.size());
+  const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
   UChar32 c;
-  U8_NEXT(bytes_of(text), position, size, c);
-  at = static_cast<size_t>(position);
+  U8_NEXT(bytes, at, text.size(), c);
   return c;
 }
 

@@ -24,7 +24,7 @@ std::vector<std::string> parse_vocabulary(std::string_view text, const std::stri
   return tokens;
 }
 
-std::vector<std::string> parse_vocabulary(const nlohmann::json& entries, const std::string& name) {
+std::vector<std::string> vocabulary_of(const nlohmann::json& entries, const std::string& name) {
   if (!entries.is_object() || entries.empty()) data_error("{}: found no vocabulary, expected an object of tokens and ids", name);
   std::vector<std::string> tokens;
   for (const auto& [token, id] : entries.items()) {

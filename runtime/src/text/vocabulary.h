@@ -16,6 +16,6 @@ inline constexpr int64_t kMostTokenIds = 4'000'000;
 std::vector<std::string> parse_vocabulary(std::string_view text, const std::string& name);
 
 /// Tokens of a JSON object token -> id; ids that no token has are empty. @throws Error(data) as "`name`: …".
-std::vector<std::string> parse_vocabulary(const nlohmann::json& entries, const std::string& name);
+std::vector<std::string> vocabulary_of(const nlohmann::json& entries, const std::string& name);
 
 }  // namespace tsrun

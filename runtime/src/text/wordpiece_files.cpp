@@ -24,7 +24,7 @@ void assign(Value& target, const std::optional<Value>& value) {
 void read_model(const Json& tokenizer, const std::string& where, WordPieceParts& parts) {
   expect_type(tokenizer, "model", "WordPiece", where);
   const Json& model = tokenizer.at("model");
-  parts.vocabulary = parse_vocabulary(model.value("vocab", Json()), where);
+  parts.vocabulary = vocabulary_of(model.value("vocab", Json()), where);
   assign(parts.options.unknown, text_field(model, "unk_token", where));
   assign(parts.options.continuation, text_field(model, "continuing_subword_prefix", where));
   assign(parts.options.max_characters_per_word, integer_field(model, "max_input_chars_per_word", where));
