@@ -58,7 +58,8 @@ std::vector<Example> draw_examples(const Plan& plan, Key key, builtin::Words wor
 
 std::string digest_of(const std::vector<Example>& examples) {
   Sha256 hash;
-  for (const Example& example : examples) hash.update(fmt::format("{}\t{}\t{}\n", example.first, example.second.value_or(""), example.target));
+  for (const Example& example : examples)
+    hash.update(fmt::format("{}\t{}\t{}\n", example.first, example.second.value_or(""), example.target));
   return hash.hex();
 }
 

@@ -21,12 +21,18 @@ Clause carrier(Speaker& speaker, Mistake mistake) {
 
 WordClass other_class(WordClass kind) {
   switch (kind) {
-    case WordClass::agent: return WordClass::thing;
-    case WordClass::thing: return WordClass::agent;
-    case WordClass::agent_adjective: return WordClass::thing_adjective;
-    case WordClass::thing_adjective: return WordClass::agent_adjective;
-    case WordClass::thing_verb: return WordClass::agent_verb;
-    default: return WordClass::thing_verb;
+    case WordClass::agent:
+      return WordClass::thing;
+    case WordClass::thing:
+      return WordClass::agent;
+    case WordClass::agent_adjective:
+      return WordClass::thing_adjective;
+    case WordClass::thing_adjective:
+      return WordClass::agent_adjective;
+    case WordClass::thing_verb:
+      return WordClass::agent_verb;
+    default:
+      return WordClass::thing_verb;
   }
 }
 

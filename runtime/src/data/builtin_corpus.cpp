@@ -55,7 +55,8 @@ std::string reaction(Speaker& speaker) {
   opinion.action = 1;
   const Clause felt = draw_judgement(speaker, topic, speaker.chance(0.5) ? side : -side, opinion);
   const std::string_view who = sentiment(felt) == side ? "everyone" : "nobody";
-  return paired(sentence(say(speaker, judged)), sentence({std::string(who), speaker.word(felt.predicate), judged.subject.plural ? "they" : "it"}));
+  return paired(sentence(say(speaker, judged)),
+                sentence({std::string(who), speaker.word(felt.predicate), judged.subject.plural ? "they" : "it"}));
 }
 
 std::string inference(Speaker& speaker) {
@@ -92,16 +93,16 @@ std::string open_question(Speaker& speaker) {
                 sentence(with_opening(good ? "surely" : "anyway", say(speaker, reply))));
 }
 
-}  // namespace
-
 std::string corpus_line(Speaker& speaker) {
   using Kind = std::string (*)(Speaker&);
-  constexpr std::array<Kind, 20> kinds = {plain_sentence, plain_sentence, plain_sentence, listed_evaluations, listed_evaluations, contrast,   contrast,
-                                          meanwhile,      reaction,       reaction,       inference,          inference,          inference,  inference,
-                                          repetition,     repetition,     repetition,     yes_or_no,          yes_or_no,          open_question};
+  constexpr std::array<Kind, 20> kinds = {plain_sentence, plain_sentence, plain_sentence, listed_evaluations, listed_evaluations,
+                                          contrast,       contrast,       meanwhile,      reaction,           reaction,
+                                          inference,      inference,      inference,      inference,          repetition,
+                                          repetition,     repetition,     yes_or_no,      yes_or_no,          open_question};
   return kinds[static_cast<size_t>(speaker.below(static_cast<int>(kinds.size())))](speaker);
 }
 
+}  // namespace
 }  // namespace builtin
 
 std::vector<std::string> make_builtin_corpus(int64_t sentences, uint64_t seed) {

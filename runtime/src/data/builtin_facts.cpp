@@ -10,18 +10,27 @@ const Concept& meaning(int index) { return Lexicon::instance().meaning(index); }
 
 int* slot(Clause& clause, Part part) {
   switch (part) {
-    case Part::subject: return &clause.subject.meaning;
-    case Part::predicate: return &clause.predicate;
-    case Part::object: return &clause.object.meaning;
-    case Part::place: return &clause.place;
-    case Part::manner: return &clause.manner;
-    case Part::subject_adjective: return &clause.subject.adjective;
-    case Part::object_adjective: return &clause.object.adjective;
+    case Part::subject:
+      return &clause.subject.meaning;
+    case Part::predicate:
+      return &clause.predicate;
+    case Part::object:
+      return &clause.object.meaning;
+    case Part::place:
+      return &clause.place;
+    case Part::manner:
+      return &clause.manner;
+    case Part::subject_adjective:
+      return &clause.subject.adjective;
+    case Part::object_adjective:
+      return &clause.object.adjective;
   }
   return nullptr;
 }
 
-WordClass adjective_for(int noun) { return meaning(noun).kind == WordClass::agent ? WordClass::agent_adjective : WordClass::thing_adjective; }
+WordClass adjective_for(int noun) {
+  return meaning(noun).kind == WordClass::agent ? WordClass::agent_adjective : WordClass::thing_adjective;
+}
 
 Noun draw_noun(Speaker& speaker, WordClass kind, int topic, const ClauseLaw& law) {
   Noun noun;
@@ -80,18 +89,24 @@ Clause draw_clause(Speaker& speaker, int topic, const ClauseLaw& law) {
   clause.negated = speaker.chance(law.negated);
   if (clause.action) draw_action(speaker, clause, law);
   if (!clause.action) draw_state(speaker, clause, law);
-  if (speaker.chance(clause.action ? law.adjective : law.adjective / 2)) clause.subject.adjective = draw_part(speaker, clause, Part::subject_adjective);
+  if (speaker.chance(clause.action ? law.adjective : law.adjective / 2))
+    clause.subject.adjective = draw_part(speaker, clause, Part::subject_adjective);
   if (speaker.chance(law.place)) clause.place = draw_part(speaker, clause, Part::place);
   return clause;
 }
 
 int draw_part(Speaker& speaker, const Clause& clause, Part part) {
   switch (part) {
-    case Part::place: return speaker.meaning(WordClass::place, clause.topic);
-    case Part::manner: return speaker.meaning(WordClass::manner, clause.topic);
-    case Part::subject_adjective: return speaker.meaning(adjective_for(clause.subject.meaning), clause.topic);
-    case Part::object_adjective: return speaker.meaning(adjective_for(clause.object.meaning), clause.topic);
-    default: return speaker.other_meaning(part_of(clause, part), clause.topic);
+    case Part::place:
+      return speaker.meaning(WordClass::place, clause.topic);
+    case Part::manner:
+      return speaker.meaning(WordClass::manner, clause.topic);
+    case Part::subject_adjective:
+      return speaker.meaning(adjective_for(clause.subject.meaning), clause.topic);
+    case Part::object_adjective:
+      return speaker.meaning(adjective_for(clause.object.meaning), clause.topic);
+    default:
+      return speaker.other_meaning(part_of(clause, part), clause.topic);
   }
 }
 

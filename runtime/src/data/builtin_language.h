@@ -30,7 +30,7 @@ struct Clause {
 
 /// The parts of a clause that can be compared, replaced, left out.
 enum class Part { subject, predicate, object, place, manner, subject_adjective, object_adjective };
-inline constexpr Part all_parts[] = {Part::subject, Part::predicate, Part::object,          Part::place,
+inline constexpr Part all_parts[] = {Part::subject, Part::predicate,         Part::object,          Part::place,
                                      Part::manner,  Part::subject_adjective, Part::object_adjective};
 int part_of(const Clause& clause, Part part);  ///< concept, or `none`
 void set_part(Clause& clause, Part part, int concept_index);

@@ -9,8 +9,9 @@ namespace tsrun::builtin {
 namespace {
 
 constexpr std::array<std::string_view, 34> kFunctionWords = {
-    "the", "a",        "this",  "some", "these", "is",    "are", "does", "do", "not", "by",    "in",     "near",   "and", "but",  "although", "while",
-    "who", "what", "where", "how",  "yes",   "no", "so", "maybe", "surely", "anyway", "it", "they", "everyone", "nobody", ".", ",", "?"};
+    "the",   "a",      "this",   "some",     "these", "is",       "are",    "does",  "do",  "not", "by", "in",
+    "near",  "and",    "but",    "although", "while", "who",      "what",   "where", "how", "yes", "no", "so",
+    "maybe", "surely", "anyway", "it",       "they",  "everyone", "nobody", ".",     ",",   "?"};
 
 constexpr int kClasses = static_cast<int>(WordClass::manner) + 1;
 
@@ -132,7 +133,9 @@ const std::string& Speaker::word(int meaning) {
 
 bool Speaker::knows(int meaning) const {
   const Concept& asked = Lexicon::instance().meaning(meaning);
-  const auto sayable = [this](const Concept& c) { return std::any_of(c.words.begin(), c.words.end(), [this](int w) { return may_use(w); }); };
+  const auto sayable = [this](const Concept& c) {
+    return std::any_of(c.words.begin(), c.words.end(), [this](int w) { return may_use(w); });
+  };
   return sayable(asked) && (asked.opposite < 0 || sayable(Lexicon::instance().meaning(asked.opposite)));
 }
 

@@ -21,7 +21,9 @@ std::vector<Part> absent_modifiers(const Clause& clause) {
   return absent;
 }
 
-Part any_of(Speaker& speaker, const std::vector<Part>& parts) { return parts.at(static_cast<size_t>(speaker.below(static_cast<int>(parts.size())))); }
+Part any_of(Speaker& speaker, const std::vector<Part>& parts) {
+  return parts.at(static_cast<size_t>(speaker.below(static_cast<int>(parts.size()))));
+}
 
 Clause weakened(Speaker& speaker, Clause clause, double chance) {
   for (const Part part : present_parts(clause, true)) {
@@ -84,7 +86,8 @@ Clause near_miss(Speaker& speaker, const Clause& clause) {
     const int kind = speaker.below(4);
     if (kind == 0) other = denied(speaker, other);
     if (kind == 1 && can_swap_roles(other)) swap_roles(other);
-    if (kind >= 2) replace_part(speaker, other, any_of(speaker, present_parts(other, speaker.chance(0.3) && !present_parts(other, true).empty())));
+    if (kind >= 2)
+      replace_part(speaker, other, any_of(speaker, present_parts(other, speaker.chance(0.3) && !present_parts(other, true).empty())));
     if (!equivalent(clause, other)) return other;
   }
   internal_error("the generated language found no near miss of a clause");

@@ -81,7 +81,8 @@ Row topic_row(Speaker& speaker, int label) {
 std::vector<std::string> topic_names() {
   std::vector<std::string> names;
   for (int topic = 0; topic < Lexicon::topics; ++topic) {
-    names.push_back(Lexicon::instance().word(Lexicon::instance().meaning(Lexicon::instance().concepts(WordClass::place, topic).front()).words[0]).form);
+    names.push_back(
+        Lexicon::instance().word(Lexicon::instance().meaning(Lexicon::instance().concepts(WordClass::place, topic).front()).words[0]).form);
   }
   return names;
 }

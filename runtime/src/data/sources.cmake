@@ -1,1 +1,2 @@
-tsrun_room(data SOURCES)
+tsrun_room(data SOURCES
+  builtin.cpp builtin_acceptability.cpp builtin_corpus.cpp builtin_facts.cpp builtin_lexicon.cpp builtin_pairs.cpp builtin_sentences.cpp builtin_tasks.cpp)

@@ -134,7 +134,8 @@ TEST(BuiltinSentences, SaysOnlyWhatTheSplitMayUse) {
   }
   for (int draw = 0; draw < kDraws; ++draw) {
     Speaker speaker = speaker_of(draw, Words::familiar);
-    for (const std::string& token : say(speaker, draw_clause(speaker, speaker.topic(), {.near = 0.5}))) EXPECT_FALSE(strange.contains(token)) << token;
+    for (const std::string& token : say(speaker, draw_clause(speaker, speaker.topic(), {.near = 0.5})))
+      EXPECT_FALSE(strange.contains(token)) << token;
   }
 }
 

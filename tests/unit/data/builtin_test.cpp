@@ -27,13 +27,15 @@ TEST_P(EveryBuiltinTask, HasItsClassesInEqualNumbers) {
   const Task task = make_builtin_task(GetParam());
   for (const auto& [name, split] : task.splits) {
     if (task.kind == TaskKind::regression) {
-      for (const Example& example : split.examples) EXPECT_TRUE(example.target >= task.low && example.target <= task.high) << example.target;
+      for (const Example& example : split.examples)
+        EXPECT_TRUE(example.target >= task.low && example.target <= task.high) << example.target;
       continue;
     }
     std::map<double, int64_t> counts;
     for (const Example& example : split.examples) ++counts[example.target];
     EXPECT_EQ(counts.size(), task.labels.size());
-    for (const auto& [label, count] : counts) EXPECT_NEAR(count, split.examples.size() / task.labels.size(), 1) << task.labels.at(static_cast<size_t>(label));
+    for (const auto& [label, count] : counts)
+      EXPECT_NEAR(count, split.examples.size() / task.labels.size(), 1) << task.labels.at(static_cast<size_t>(label));
   }
 }
 
