@@ -65,14 +65,15 @@ double mean(const std::vector<double>& targets) {
 
 std::vector<Example> read_examples(Table table, const TaskFile& file, const std::string& name) {
   const size_t first = find_column(table, file.text.front(), name), label = find_column(table, file.label, name);
-  const auto second = file.text.size() == 2 ? std::optional(find_column(table, file.text.back(), name)) : std::nullopt;
+  const bool pairs = file.text.size() == 2;
+  const size_t second = find_column(table, file.text.back(), name);
   if (table.rows.empty()) data_error("{}:1: found a header and no rows, expected at least one row", name);
   const TargetReader targets(file.task, name);
   std::vector<Example> examples(table.rows.size());
   for (size_t row = 0; row < examples.size(); ++row) {
     std::vector<std::string>& cells = table.rows[row];
     examples[row].target = targets.read(cells[label], table.lines[row]);
-    if (second) examples[row].second = cells[*second];
+    if (pairs) examples[row].second = cells[second];
     examples[row].first = std::move(cells[first]);
     examples[row].row = static_cast<int64_t>(row);
   }
