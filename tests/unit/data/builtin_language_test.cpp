@@ -85,7 +85,9 @@ TEST(BuiltinFacts, OtherPeopleThingsNumbersAndRolesAreNeutral) {
     more.subject.plural = !clause.subject.plural;
     EXPECT_EQ(relation(clause, more), Relation::neutral);
     swap_roles(swapped);
-    if (can_swap_roles(clause)) EXPECT_EQ(relation(clause, swapped), Relation::neutral);
+    if (can_swap_roles(clause)) {
+      EXPECT_EQ(relation(clause, swapped), Relation::neutral);
+    }
   }
 }
 
@@ -113,7 +115,7 @@ TEST(BuiltinPairs, QuestionsAreAnsweredByTheirStatementAndNotByASpoiledOne) {
   }
 }
 
-TEST(BuiltinSentences, AFaultChangesExactlyOneWord) {
+TEST(BuiltinSentences, AFaultChangesTheWordsAndNotTheirNumber) {
   for (int draw = 0; draw < kDraws; ++draw) {
     for (const Faults faults : {Faults{.agreement = true, .determiner = false}, Faults{.agreement = false, .determiner = true}}) {
       Speaker clause_speaker = speaker_of(draw), right_speaker = speaker_of(draw + kDraws), wrong_speaker = speaker_of(draw + kDraws);
