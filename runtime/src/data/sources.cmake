@@ -1,1 +1,3 @@
-tsrun_room(data SOURCES)
+tsrun_room(data
+  SOURCES batch.cpp delimited.cpp examples.cpp json_lines.cpp metrics.cpp save_task.cpp table.cpp task.cpp task_file.cpp
+  LIBRARIES PkgConfig::TOMLPP)
