@@ -122,7 +122,7 @@ ts.sweep({ seed = first }, function(at) trajectory_run(at.seed) end)
 
 local report = ts.report("Outlier dimensions in the intrinsic subspace", { model = model, task = task })
 ts.sweep({ variant = variants, seed = seeds }, function(at)
-  report:row(at.variant.name, at.variant.run(at.seed), { section = at.variant.section, seed = at.seed })
+  report:row(at.variant.name, at.variant.run(at.seed), at.variant.section)
 end)
 
 -- Figures of the first seed.

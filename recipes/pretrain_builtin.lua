@@ -21,7 +21,7 @@ for _, name in ipairs(ts.builtin_tasks()) do
   ts.sweep({ variant = variants, seed = ts.seeds(arg.seeds) }, function(at)
     local options = { model = model, task = task, seed = at.seed, keep = "none" }
     for key, value in pairs(at.variant.options) do options[key] = value end
-    report:row(at.variant.name, ts.train(options), { seed = at.seed })
+    report:row(at.variant.name, ts.train(options))
   end)
   report:save()
 end

@@ -41,7 +41,7 @@ end
 
 local report = ts.report("Fine-tuning in tiny subspaces", { model = model, task = task })
 ts.sweep({ variant = variants, seed = ts.seeds(arg.seeds) }, function(at)
-  report:row(at.variant.name, at.variant.run(at.seed), { seed = at.seed })
+  report:row(at.variant.name, at.variant.run(at.seed))
 end)
 report:scores()
 report:save()

@@ -39,7 +39,7 @@ json builtin_model(Lab& lab, const std::string& specification) {
   if (std::find(known.begin(), known.end(), name) == known.end())
     user_error("unknown built-in model '{}'{}; there are {}", name, did_you_mean(name, known), join_words(known));
   const StageKey key{"model", {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version()}, {"versions", versions()}}};
-  json handle = lab.stage(key, "pretrain " + specification, json::object(), [&](const auto& out, const auto&) {
+  json handle = lab.stage(key, "pretrain " + specification, json{{"quality", {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}}}}, [&](const auto& out, const auto&) {
     json quality;
     const Model model = pretrain_builtin(name, &quality);
     save_model(model, out);

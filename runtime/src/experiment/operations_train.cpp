@@ -66,7 +66,11 @@ OptionTable training_options() {
       {.name = "rows", .type = OptionType::integer, .fallback = 0, .doc = "use only this many training rows, drawn under the seed-independent key; 0: all", .minimum = 0},
       {.name = "keep", .type = OptionType::choice, .fallback = "all", .doc = "weights that are kept: all (best, last, mean), last, none", .choices = {"all", "last", "none"}},
   };
-  return table.include(train_options());
+  for (Option option : train_options().all()) {
+    if (option.name == "epochs") option.fallback = nullptr, option.doc += "; absent: the model's default";
+    table.add(option);
+  }
+  return table;
 }
 
 /// The same rows for every seed and variant, so that variants differ in the method alone.
@@ -113,7 +117,11 @@ Request resolve(const Options& given) {
   request.recorded = given.has("record");
   request.started_elsewhere = given.has("origin");
   if (request.tuned) request.within = within_options().resolve(given.value("tune"), "train: tune");
-  if (request.recorded) request.record = record_options().resolve(given.value("record"), "train: record");
+  if (request.recorded) {
+    json record = given.value("record");
+    if (record.value("every", json()) == "epoch") record["every"] = 0;
+    request.record = record_options().resolve(record, "train: record");
+  }
   if (request.started_elsewhere) {
     request.origin = origin_options().resolve(given.value("origin"), "train: origin");
     check_parts(request.origin.texts("parts"), "train: origin: option 'parts'");
