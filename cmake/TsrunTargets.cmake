@@ -1,7 +1,6 @@
 # tsrun_settings: what every target of ours compiles with. tsrun_room(NAME SOURCES …): one room of the runtime.
 add_library(tsrun_settings INTERFACE)
 target_compile_options(tsrun_settings INTERFACE -Wall -Wextra -Wpedantic -Wno-unused-parameter $<$<BOOL:${TSRUN_WERROR}>:-Werror>)
-target_compile_definitions(tsrun_settings INTERFACE FMT_HEADER_ONLY=0)
 target_include_directories(tsrun_settings INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include>)
 if(TSRUN_SANITIZE)
   target_compile_options(tsrun_settings INTERFACE -fsanitize=${TSRUN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)

@@ -25,6 +25,8 @@ struct Operation {
   std::string doc;           ///< one sentence
   OptionTable options;
   std::function<nlohmann::json(Lab& lab, const Options& options)> run;
+  /// Options that depend on the arguments (those of the named plugin); included beside `options`. Empty: none.
+  std::function<OptionTable(Lab& lab, const nlohmann::json& arguments)> more = {};
 };
 
 struct LabSettings {
@@ -64,6 +66,8 @@ class Lab {
 
 /// The operations of each room; `Lab` gathers them. (experiment/operations_*.cpp)
 std::vector<Operation> model_operations();
+std::vector<Operation> training_operations();
+std::vector<Operation> evaluation_operations();
 std::vector<Operation> tuning_operations();
 std::vector<Operation> report_operations();
 
