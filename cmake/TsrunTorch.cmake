@@ -41,6 +41,14 @@ endif()
 
 add_library(tsrun_torch INTERFACE IMPORTED GLOBAL)
 add_library(tsrun::torch ALIAS tsrun_torch)
+# The wheel carries headers of an fmt of its own, without the library and newer than the one that spdlog is written for: a folder with nothing
+# but the system's fmt goes before it.
+if(EXISTS ${TSRUN_TORCH_INCLUDE}/fmt/format.h)
+  find_path(TSRUN_FMT_INCLUDE fmt/format.h)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/tsrun_fmt)
+  file(CREATE_LINK ${TSRUN_FMT_INCLUDE}/fmt ${CMAKE_BINARY_DIR}/tsrun_fmt/fmt SYMBOLIC)
+  target_include_directories(tsrun_torch SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/tsrun_fmt)
+endif()
 target_include_directories(tsrun_torch SYSTEM INTERFACE ${TSRUN_TORCH_INCLUDE} ${TSRUN_TORCH_INCLUDE}/torch/csrc/api/include)
 set(_torch_libraries ${TSRUN_TORCH_LIB_torch_cpu} ${TSRUN_TORCH_LIB_c10})
 if(TSRUN_TORCH_LIB_torch_cuda)  # registers the CUDA back end; nothing refers to its symbols, so the linker must be told to keep it

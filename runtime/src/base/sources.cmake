@@ -1,1 +1,20 @@
-tsrun_room(base SOURCES)
+# parallel.cpp instantiates LibTorch's parallel_for, which is serial unless OpenMP is on. random_fill.cpp promises the same bits on every
+# machine, so the compiler must not fuse multiplications with additions where the processor could.
+set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/parallel.cpp PROPERTIES COMPILE_OPTIONS "-fopenmp")
+set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/random_fill.cpp PROPERTIES COMPILE_OPTIONS "-ffp-contract=off")
+tsrun_room(base
+  SOURCES
+    durable_file.cpp
+    durable_folder.cpp
+    fault.cpp
+    files.cpp
+    hash.cpp
+    interrupt.cpp
+    log.cpp
+    options.cpp
+    parallel.cpp
+    progress.cpp
+    random.cpp
+    random_fill.cpp
+    suggest.cpp
+  LIBRARIES spdlog::spdlog OpenSSL::Crypto)

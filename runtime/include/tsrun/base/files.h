@@ -21,6 +21,19 @@ nlohmann::json read_json(const std::filesystem::path& path);
 void write_durable(const std::filesystem::path& path, std::string_view bytes);
 void write_durable(const std::filesystem::path& path, std::span<const std::byte> bytes);
 
+/// An advisory lock (flock) that the kernel releases when its holder dies, however it dies.
+class FileLock {
+ public:
+  static std::optional<FileLock> try_lock(const std::filesystem::path& path);
+  FileLock(FileLock&& other) noexcept;
+  FileLock& operator=(FileLock&& other) noexcept;
+  ~FileLock();
+
+ private:
+  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_ = -1;
+};
+
 /// A folder that appears whole or not at all. Write files into `path()`; `commit()` fsyncs them, writes `manifest.json`
 /// (sizes and sha256) last, and renames. Without `commit` the destructor removes what was written.
 class DurableFolder {
@@ -34,6 +47,7 @@ class DurableFolder {
 
  private:
   std::filesystem::path target_, temporary_;
+  std::optional<FileLock> owner_;  // held while we write: tells others that the temporary is not stale
   bool committed_ = false;
 };
 
@@ -42,19 +56,6 @@ std::optional<std::string> folder_damage(const std::filesystem::path& folder, bo
 
 /// Removes what killed processes left: temporaries beside `target`'s siblings whose owner no longer runs.
 void remove_stale_temporaries(const std::filesystem::path& parent);
-
-/// An advisory lock (flock) that the kernel releases when its holder dies, however it dies.
-class FileLock {
- public:
-  static std::optional<FileLock> try_lock(const std::filesystem::path& path);
-  FileLock(FileLock&& other) noexcept;
-  FileLock& operator=(FileLock&& other) noexcept;
-  ~FileLock();
-
- private:
-  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_ = -1;
-};
 
 /// A read-only memory map of a whole file.
 class MappedFile {

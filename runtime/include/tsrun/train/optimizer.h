@@ -18,8 +18,12 @@ class Optimizer {
   virtual void restore(const std::map<std::string, at::Tensor>& state) = 0;
 };
 
-struct AdamWOptions { double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8; };
-struct SgdOptions { double momentum = 0; };
+struct AdamWOptions {
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+};
+struct SgdOptions {
+  double momentum = 0;
+};
 std::unique_ptr<Optimizer> make_adamw(std::vector<ParameterGroup>& groups, const AdamWOptions& options);
 std::unique_ptr<Optimizer> make_sgd(std::vector<ParameterGroup>& groups, const SgdOptions& options);
 

@@ -14,10 +14,11 @@ namespace tsrun {
 OptionTable pretrain_options();  ///< steps, batch_size, lr, max_length, warmup_ratio, masking
 struct PretrainResult {
   Model model;
-  std::vector<double> losses;       ///< per logged interval
+  std::vector<double> losses;                       ///< per logged interval
   double held_out_loss = 0, held_out_accuracy = 0;  ///< on masked tokens of lines never trained on
 };
-PretrainResult pretrain(Model start, const std::vector<std::string>& lines, const Options& options, Key key, at::Device device, const std::string& title);
+PretrainResult pretrain(Model start, const std::vector<std::string>& lines, const Options& options, Key key, at::Device device,
+                        const std::string& title);
 
 /// `builtin:bert-mini`: pre-trained here on the generated language. `names` lists what exists.
 const std::vector<std::string>& builtin_model_names();

@@ -3,6 +3,7 @@
 #include "tsrun/base/options.h"
 #include "tsrun/model/model.h"
 #include "tsrun/tune/binding.h"
+#include "tsrun/tune/events.h"
 #include "tsrun/tune/trajectory.h"
 
 #include <filesystem>
@@ -14,8 +15,8 @@
 
 namespace tsrun {
 
-/// epochs, batch_size, max_length, optimizer, lr schedule, warmup_ratio, max_grad_norm, gradient_accumulation_steps, eval_every,
-/// early_stop, checkpoint_every … (names as in transformers' TrainingArguments where it has them).
+/// epochs, max_steps, batch_size, max_length, optim, lr_scheduler_type, warmup_ratio, max_grad_norm, gradient_accumulation_steps,
+/// eval_every, early_stop, checkpoint_every … (names as in transformers' TrainingArguments where it has them).
 OptionTable train_options();
 
 /// Scores of one evaluation.
@@ -26,14 +27,21 @@ struct Evaluation {
   std::map<std::string, double> metrics;
   double commonest_share = 0;  ///< share of the commonest answer
   nlohmann::json to_json() const;
+  static Evaluation from_json(const nlohmann::json& json);  ///< a number that JSON could not hold comes back as NaN
 };
 struct Predictions {
-  std::vector<double> values;                ///< class or value, one a row
+  std::vector<double> values;  ///< class or value, one a row
   std::vector<std::vector<float>> logits;
 };
-Evaluation evaluate(const Family& family, const Weights& weights, const Task& task, const EncodedSplit& split, at::Device device, Predictions* predictions = nullptr);
+Evaluation evaluate(const Family& family, const Weights& weights, const Task& task, const EncodedSplit& split, at::Device device,
+                    Predictions* predictions = nullptr);
 
-/// Watches a run. Called in the order registered; may write into the run's work folder. What it writes must survive a resume.
+/// Logits of every row of `split`, in row order.
+Predictions predict(const Family& family, const Weights& weights, const EncodedSplit& split, at::Device device);
+
+/// Watches a run. Called in the order registered, with the weights of the step just made; may write into the run's work folder. What it
+/// writes must be durable when the call returns, and dropped again when it stands after `resumed_at_step`; what it keeps in memory is
+/// `state`, which the trainer saves with every checkpoint and gives back before `begin`.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -41,6 +49,8 @@ class Observer {
   virtual void step_ended(const Binding& /*binding*/, int64_t /*step*/, double /*epoch*/) {}
   virtual void epoch_ended(const Binding& /*binding*/, int64_t /*step*/, double /*epoch*/) {}
   virtual void finished(const Binding& /*binding*/) {}
+  virtual PluginState state() const { return {}; }
+  virtual void restore(const PluginState& /*state*/) {}
 };
 
 /// Records a trajectory of `set` into `folder`: every `every_steps` steps, or every epoch when 0.
@@ -49,24 +59,24 @@ std::unique_ptr<Observer> make_trajectory_recorder(std::filesystem::path folder,
 std::unique_ptr<Observer> make_weight_averager(std::filesystem::path file, int64_t every_steps);
 
 struct TrainJob {
-  const Model* model = nullptr;           ///< family, tokenizer and the weights to start from
+  const Model* model = nullptr;  ///< family, tokenizer and the weights to start from
   const Task* task = nullptr;
   std::string eval_split = "dev";
-  Options options;                        ///< resolved against train_options()
+  Options options;  ///< resolved against train_options()
   TuneOptions tune;
-  Key key = Key::root(0);                 ///< the run's key; data order, dropout, z … are split from it
+  Key key = Key::root(0);  ///< the run's key; data order, dropout, z … are split from it
   at::Device device = at::kCPU;
   std::vector<std::unique_ptr<Observer>> observers;
-  std::filesystem::path work;             ///< checkpoints for resume live here (kept until the stage commits)
-  std::string title;                      ///< for the progress display
+  std::filesystem::path work;  ///< checkpoints for resume live here (kept until the stage commits)
+  std::string title;           ///< for the progress display
 };
 
 struct TrainResult {
   Evaluation best, last;
   std::vector<Evaluation> evaluations;
-  Weights last_weights, best_weights;     ///< all parts
-  at::Tensor coordinates;                 ///< z at the end; undefined in full space
-  nlohmann::json description;             ///< Binding::describe, trainable, degrees_of_freedom, bytes_shipped, steps, tokens
+  Weights last_weights, best_weights;  ///< all parts
+  at::Tensor coordinates;              ///< z at the end; undefined in full space
+  nlohmann::json description;          ///< Binding::describe, trainable, degrees_of_freedom, bytes_shipped, steps, tokens
 };
 
 /// Trains, evaluates, keeps best and last, and resumes from the newest valid checkpoint in `work`, bit for bit. Metrics are appended to

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace tsrun {
+
+/// Offset of the first byte that is not part of well-formed UTF-8 (Unicode 15, table 3-7), or nothing when all of `text` is.
+std::optional<size_t> find_invalid_utf8(std::string_view text);
+
+}  // namespace tsrun

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <optional>
+#include <string>
+
+/// Fields of JSON files that others wrote. Absent and null are the same; a wrong type is Error(data) as "`where`: key is 3, expected a
+/// text".
+namespace tsrun {
+
+std::optional<bool> flag_field(const nlohmann::json& object, const char* key, const std::string& where);
+std::optional<std::string> text_field(const nlohmann::json& object, const char* key, const std::string& where);
+std::optional<int64_t> integer_field(const nlohmann::json& object, const char* key, const std::string& where);
+
+/// A token is written as a text or as an object with `content`.
+std::optional<std::string> token_field(const nlohmann::json& object, const char* key, const std::string& where);
+
+/// `type` of an object, "" when the object is absent or null or says nothing.
+std::string type_field(const nlohmann::json& parent, const char* key, const std::string& where);
+
+}  // namespace tsrun

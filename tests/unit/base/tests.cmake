@@ -1,0 +1,2 @@
+tsrun_test(base SOURCES
+  unit/base/random_test.cpp)
