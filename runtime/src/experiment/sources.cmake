@@ -1,2 +1,2 @@
-tsrun_room(experiment TORCH SOURCES lab.cpp store.cpp)
+tsrun_room(experiment SOURCES lab.cpp store.cpp)
 target_compile_definitions(tsrun_experiment PRIVATE TSRUN_VERSION="${PROJECT_VERSION}")

@@ -1,1 +1,1 @@
-tsrun_test(experiment TORCH SOURCES unit/experiment/lab_test.cpp unit/experiment/store_test.cpp)
+tsrun_test(experiment SOURCES unit/experiment/lab_test.cpp unit/experiment/store_test.cpp)
