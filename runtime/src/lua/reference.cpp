@@ -72,12 +72,14 @@ std::string class_stub(const std::string& name, const OptionTable& options) {
 std::string helper_stub(const Helper& helper) {
   std::string text = fmt::format("--- {}\n", helper.doc);
   for (const auto& [name, type] : helper.parameters) text += fmt::format("---@param {} {}\n", name, type);
-  return text + fmt::format("---@return {}\nfunction ts.{}({}) end\n\n", helper.result, helper.name, parameter_names(helper));
+  text += fmt::format("---@return {}\nfunction ts.{}({}) end\n\n", helper.result, helper.name, parameter_names(helper));
+  return text;
 }
 
 std::string default_text(const Option& option) {
   if (option.required) return "required";
-  return option.fallback.is_null() ? "" : "`" + option.fallback.dump() + "`";
+  if (option.fallback.is_null()) return "";
+  return fmt::format("`{}`", option.fallback.dump());
 }
 
 std::string range_text(const Option& option) {
@@ -96,7 +98,8 @@ std::string option_rows(const OptionTable& options) {
     const auto unit = option.unit.empty() ? "" : fmt::format(" ({})", option.unit);
     text += fmt::format("| `{}` | {}{} | {} | {} | {} |\n", option.name, name_of(option.type), unit, default_text(option), range_text(option), option.doc);
   }
-  return text + "\n";
+  text += "\n";
+  return text;
 }
 
 }  // namespace
@@ -109,7 +112,8 @@ std::string lua_stubs(const Lab& lab) {
     text += class_stub(operation.name, operation.options);
     text += fmt::format("\n--- {}\n---@param options ts.{}_options\n---@return table\nfunction ts.{}(options) end\n\n", operation.doc, operation.name, operation.name);
   }
-  return text + "return ts\n";
+  text += "return ts\n";
+  return text;
 }
 
 std::string reference_page(const Lab& lab) {
