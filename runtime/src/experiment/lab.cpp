@@ -2,9 +2,12 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
+#include "tsrun/base/parallel.h"
 #include "tsrun/base/suggest.h"
+#include "tsrun/experiment/run_folder.h"
 
 #include <ATen/Context.h>
+#include <torch/version.h>
 
 #include <algorithm>
 
@@ -12,6 +15,8 @@ namespace tsrun {
 
 // Weak while rooms land one by one: an operation list that is not linked is empty.
 [[gnu::weak]] std::vector<Operation> model_operations();
+[[gnu::weak]] std::vector<Operation> training_operations();
+[[gnu::weak]] std::vector<Operation> evaluation_operations();
 [[gnu::weak]] std::vector<Operation> tuning_operations();
 [[gnu::weak]] std::vector<Operation> report_operations();
 
@@ -21,6 +26,7 @@ struct Lab::State {
   PluginHost plugins;
   std::vector<Operation> operations;
   std::vector<StageRecord> history;
+  std::optional<RunFolder> run;
 };
 
 namespace {
@@ -51,6 +57,18 @@ json planned(const Store& store, const StageKey& key, const json& summary_of_pla
   return result;
 }
 
+RunDescription describe_run(const LabSettings& settings, const PluginHost& plugins) {
+  RunDescription run;
+  run.recipe = settings.recipe.value("file", "recipe.lua");
+  run.command = settings.command;
+  run.arguments = settings.recipe.value("arguments", json::object());
+  run.settings = {{"seed", settings.seed}, {"device", settings.device.str()}, {"threads", threads()}, {"store", settings.store.string()}};
+  run.seeds = {settings.seed};
+  run.versions = {{"tsrun", TSRUN_VERSION}, {"torch", TORCH_VERSION}};
+  for (const auto& plugin : plugins.plugins()) run.versions[plugin.name] = plugin.version;
+  return run;
+}
+
 const Operation& find_operation(const std::vector<Operation>& operations, const std::string& name) {
   for (const auto& operation : operations)
     if (operation.name == name) return operation;
@@ -65,7 +83,7 @@ Lab::Lab(LabSettings settings) : state_(std::make_unique<State>()) {
   check_device(settings.device);
   state_->settings = std::move(settings);
   state_->plugins.load(PluginHost::search_path(state_->settings.plugins));
-  for (const auto& gather : {model_operations, tuning_operations, report_operations})
+  for (const auto& gather : {model_operations, training_operations, evaluation_operations, tuning_operations, report_operations})
     if (gather != nullptr)
       for (auto& operation : gather()) add(std::move(operation));
 }
@@ -82,6 +100,13 @@ Store& Lab::store() {
 const PluginHost& Lab::plugins() const { return state_->plugins; }
 const std::vector<Operation>& Lab::operations() const { return state_->operations; }
 const std::vector<Lab::StageRecord>& Lab::history() const { return state_->history; }
+
+RunFolder& Lab::run_folder() {
+  if (!state_->run) state_->run.emplace(RunFolder::begin(state_->settings.runs, describe_run(state_->settings, state_->plugins)));
+  return *state_->run;
+}
+
+RunFolder* Lab::begun_run() { return state_->run ? &*state_->run : nullptr; }
 
 void Lab::add(Operation operation) {
   for (const auto& other : state_->operations)

@@ -61,12 +61,18 @@ void refuse_unread_arguments(Host& host) {
   user_error("--set {}={} is given, but the recipe has not called ts.arguments before its first step", name, value);
 }
 
+/// At a recipe's first step its arguments are known, and its run folder begins.
+void begin_run(Host& host) {
+  refuse_unread_arguments(host);
+  if (!host.lab.settings().plan_only && !host.lab.settings().worker && host.lab.begun_run() == nullptr) host.lab.run_folder();
+}
+
 /// call(name, arguments, wait) -> true, result | false (another process computes it)
 int native_call(lua_State* lua) {
   auto& host = host_of(lua);
   bool busy = false;
   const bool ok = attempt_here(lua, [&] {
-    refuse_unread_arguments(host);
+    begin_run(host);
     host.lab.settings().wait = lua_toboolean(lua, 3) != 0;
     const auto name = text_at(lua, 1);
     try {

@@ -2,7 +2,6 @@
 
 #include "lua/state.h"
 #include "tsrun/base/files.h"
-#include "tsrun/base/hash.h"
 
 namespace tsrun {
 namespace {
@@ -60,7 +59,7 @@ Host make_host(Lab& lab, const std::filesystem::path& recipe, const RecipeSettin
 
 void run_recipe(Lab& lab, const std::filesystem::path& recipe, const RecipeSettings& settings) {
   auto host = make_host(lab, recipe, settings);
-  lab.settings().recipe = {{"file", host.recipe}, {"sha256", sha256(host.source)}, {"arguments", nlohmann::json::object()}};
+  lab.settings().recipe = {{"file", host.recipe}, {"arguments", nlohmann::json::object()}};
   if (auto failure = run_protected(host)) throw_failure(host, std::move(*failure));
 }
 

@@ -18,6 +18,7 @@
 namespace tsrun {
 
 class Lab;
+class RunFolder;
 
 /// `run` returns JSON. An artifact is {"artifact": kind, "key": digest, …summary…}; pass it back to name it.
 struct Operation {
@@ -38,7 +39,8 @@ struct LabSettings {
   bool plan_only = false;    ///< `tsrun check`: validate, list the stages, touch nothing
   bool wait = true;          ///< false inside ts.sweep: a busy stage throws Busy
   bool worker = false;       ///< one of several processes on one recipe: makes artifacts, writes no report
-  nlohmann::json recipe = nlohmann::json::object();  ///< {"file", "sha256", "arguments"} of what runs, for run.json
+  nlohmann::json recipe = nlohmann::json::object();  ///< {"file", "arguments"} of what runs, for run.json
+  std::vector<std::string> command;                  ///< as typed, for run.json
 };
 
 /// Thrown (inside ts.sweep only) when another process computes the stage; the sweep goes on with its next point.
@@ -63,6 +65,10 @@ class Lab {
   struct StageRecord { std::string title, kind, key, outcome; double seconds = 0; };
   const std::vector<StageRecord>& history() const;
 
+  /// The folder of this run of a recipe; begun by the first call, which needs settings().recipe.
+  RunFolder& run_folder();
+  RunFolder* begun_run();  ///< null before the first call of run_folder()
+
  private:
   struct State;
   std::unique_ptr<State> state_;
@@ -70,6 +76,8 @@ class Lab {
 
 /// The operations of each room; `Lab` gathers them. (experiment/operations_*.cpp)
 std::vector<Operation> model_operations();
+std::vector<Operation> training_operations();
+std::vector<Operation> evaluation_operations();
 std::vector<Operation> training_operations();
 std::vector<Operation> evaluation_operations();
 std::vector<Operation> tuning_operations();
