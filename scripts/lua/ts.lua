@@ -230,9 +230,51 @@ end
 function Report:figure(options) add(self, "figures", expect(options, "table", "report: figure")) end
 function Report:note(text) add(self, "notes", expect(text, "string", "report: note")) end
 
+-- A file name for a caption: "Update along …: random basis" -> "update_along_random_basis".
+local function file_name(caption)
+  return (expect(caption, "string", "report: a figure's caption"):lower():gsub("[^%w]+", "_"):gsub("^_+", ""):gsub("_+$", ""))
+end
+
+local function drawn(report, kind, caption, options)
+  options.name, options.caption, options.kind = file_name(caption), caption, kind
+  report:figure(options)
+end
+
+-- The score of every seed stands first in every report that has rows.
+function Report:scores() return self end
+
+-- Singular values of bases: { name = basis }.
+function Report:spectrum(caption, bases) drawn(self, "spectrum", caption, { bases = expect(bases, "table", "report: spectrum") }) end
+
+-- |update| along the positions of each layer, from ts.outliers.
+function Report:positions(caption, outliers, options)
+  local figure = { outliers = expect(outliers, "table", "report: positions") }
+  for name, value in pairs(options or {}) do figure[name] = value end
+  drawn(self, "update", caption, figure)
+end
+
+-- Share of outliers by kind of tensor: { name = outliers }.
+function Report:shares(caption, masks) drawn(self, "shares", caption, { outliers = expect(masks, "table", "report: shares") }) end
+
+local function deviation(entry) return ("%s[%s] %.4g"):format(entry.tensor, table.concat(entry.index, ", "), entry.value) end
+
+-- What a mask of ts.outliers holds, as notes: counts, the largest of each layer, and the rank correlation of |u| with |weights|.
+function Report:outliers(name, outliers)
+  expect(outliers, "table", "report: outliers")
+  if rawget(outliers, "planned") then return end
+  self:note(("%s: %d outliers beyond %g standard deviations, %.3f %% of the weights."):format(
+    name, outliers.count, outliers.sigmas, 100 * outliers.share))
+  for _, group in ipairs(outliers.groups) do
+    local top = {}
+    for i = 1, math.min(3, #group.top) do top[i] = deviation(group.top[i]) end
+    self:note(("%s, %s: %d outliers; rank correlation of |u| with |weight| %.3f; largest: %s."):format(
+      name, group.name, group.count, group.rank_correlation, #top > 0 and table.concat(top, "; ") or "none"))
+  end
+end
+
 function Report:save()
   if current() then native.fail("report: save() belongs after the sweep, when all its rows are there") end
-  local page = { title = rawget(self, "title"), rows = {}, figures = {}, notes = {} }
+  local page = { title = rawget(self, "title"), split = rawget(self, "split"), folder = rawget(self, "folder"), rows = {}, figures = {}, notes = {} }
   for _, entry in ipairs(root.entries) do
     if entry.report == self then
       local list = page[entry.list]
@@ -243,8 +285,16 @@ function Report:save()
   return call("report", page)
 end
 
-function ts.report(title)
+local report_options = { model = true, task = true, split = true, folder = true }
+
+function ts.report(title, options)
   local report = setmetatable({ title = expect(title, "string", "report"), saved = true }, report_meta)
+  for name, value in pairs(expect(options == nil and {} or options, "table", "report")) do
+    if not report_options[name] then
+      native.fail("report: unknown option '" .. tostring(name) .. "'" .. native.did_you_mean(tostring(name), sorted_names(report_options)))
+    end
+    rawset(report, name, value)
+  end
   reports[#reports + 1] = report
   return report
 end

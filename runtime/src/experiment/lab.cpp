@@ -7,6 +7,7 @@
 #include "tsrun/experiment/run_folder.h"
 
 #include <ATen/Context.h>
+#include <c10/util/Exception.h>
 #include <torch/version.h>
 
 #include <algorithm>
@@ -124,6 +125,10 @@ json Lab::call(const std::string& name, const json& arguments) {
     const std::string message = error.what();
     if (error.kind() != ErrorKind::user || message.starts_with(name + ":")) throw;
     throw Error(ErrorKind::user, name + ": " + message);
+  } catch (const c10::Error& error) {
+    const std::string message = error.what_without_backtrace();
+    if (message.find("not enough memory") != message.npos || message.find("out of memory") != message.npos) run_error("{}: {}", name, message);
+    internal_error("{}: {}", name, message);
   }
 }
 
