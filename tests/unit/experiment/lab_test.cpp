@@ -2,6 +2,7 @@
 
 #include "unit/experiment/fixture.h"
 
+#include <ATen/Context.h>
 #include <gmock/gmock.h>
 
 namespace tsrun {
@@ -21,7 +22,7 @@ class LabTest : public FolderTest {
 
   /// An operation that squares `x` in a stage; `more` gives an option only to mode "deep".
   static Operation square(int* computed) {
-    Operation operation{"square", "Squares a number.", {{.name = "x", .type = OptionType::integer, .doc = "Number.", .required = true}, {.name = "mode"}}, {}, {}};
+    Operation operation{"square", "Squares a number.", {{.name = "x", .type = OptionType::integer, .doc = "Number.", .required = true}, {.name = "mode", .doc = "Mode."}}, {}, {}};
     operation.run = [computed](Lab& lab, const Options& options) {
       const auto x = options.integer("x");
       return lab.stage({"square", options.json()}, "square", {{"value", nullptr}}, [=](const auto&, const auto&) {
@@ -30,7 +31,7 @@ class LabTest : public FolderTest {
       });
     };
     operation.more = [](Lab&, const json& arguments) {
-      return arguments.value("mode", "") == "deep" ? OptionTable{{.name = "depth", .type = OptionType::integer}} : OptionTable{};
+      return arguments.value("mode", "") == "deep" ? OptionTable{{.name = "depth", .type = OptionType::integer, .doc = "Depth."}} : OptionTable{};
     };
     return operation;
   }

@@ -117,8 +117,8 @@ class ReportTest : public SweepTest {
     for (const auto& operation : lab.operations())
       if (operation.name == "report") return json("taken");
     report.name = "report";
-    report.options = {{.name = "title"}, {.name = "rows", .type = OptionType::list}, {.name = "figures", .type = OptionType::list},
-                      {.name = "notes", .type = OptionType::list}, {.name = "split"}, {.name = "folder"}};
+    for (const char* name : {"title", "split", "folder"}) report.options.add({.name = name, .doc = "Text."});
+    for (const char* name : {"rows", "figures", "notes"}) report.options.add({.name = name, .type = OptionType::list, .doc = "List."});
     report.run = [&](Lab&, const Options& options) {
       page = options.json();
       return json::object();
