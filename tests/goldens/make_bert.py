@@ -123,7 +123,7 @@ def make_tiny():
 
     folder = os.path.join(HERE, "bert_tiny")
     os.makedirs(folder, exist_ok=True)
-    weights = dict(base(3).state_dict())
+    weights = {k: v for k, v in base(3).state_dict().items() if not k.startswith("classifier.")}
     weights.update({k: v for k, v in mlm.state_dict().items() if k.startswith("cls.") and "decoder" not in k})
     save_file({k: v.clone().contiguous() for k, v in weights.items()}, f"{folder}/model.safetensors", {"format": "pt"})
     config.save_pretrained(folder)

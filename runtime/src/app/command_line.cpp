@@ -21,7 +21,8 @@ po::options_description common_options() {
   auto add = common.add_options();
   add("set", po::value<Texts>()->value_name("NAME=VALUE"), "an argument of the recipe; may be repeated");
   add("seed", po::value<std::string>()->value_name("N"), "root of all randomness (1)");
-  add("threads", po::value<std::string>()->value_name("N"), "threads (the cores this process may use; 1 each when a sweep uses several processes)");
+  add("threads", po::value<std::string>()->value_name("N"),
+      "threads (the cores this process may use; 1 each when a sweep uses several processes)");
   add("device", po::value<std::string>()->value_name("DEVICE"), "cpu or cuda (cpu)");
   add("store", po::value<std::string>()->value_name("DIR"), "where artifacts are kept ($TSRUN_STORE, or .tsrun/store)");
   add("runs", po::value<std::string>()->value_name("DIR"), "where reports go (runs)");
@@ -163,7 +164,8 @@ void check_operands(const Command& command) {
     if (command.verb != "run" && command.verb != "check") return;
     std::error_code ignored;
     const auto& recipe = command.operands.front();
-    if (!std::filesystem::is_regular_file(recipe, ignored)) data_error("{}: no such recipe{}", recipe, did_you_mean(recipe, recipes_near(recipe)));
+    if (!std::filesystem::is_regular_file(recipe, ignored))
+      data_error("{}: no such recipe{}", recipe, did_you_mean(recipe, recipes_near(recipe)));
   }
 }
 

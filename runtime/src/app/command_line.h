@@ -11,8 +11,8 @@ namespace tsrun {
 
 /// What was typed, parsed and checked as far as that needs no file.
 struct Command {
-  std::string verb;                    ///< one of `verbs()`; "run" when a recipe came first; "" for `tsrun` alone
-  std::vector<std::string> operands;   ///< what follows the verb
+  std::string verb;                           ///< one of `verbs()`; "run" when a recipe came first; "" for `tsrun` alone
+  std::vector<std::string> operands;          ///< what follows the verb
   std::map<std::string, std::string> values;  ///< --set
   LabSettings lab;
   std::optional<int> threads, jobs;

@@ -41,8 +41,8 @@ std::string describe_named(const Lab& lab, const std::string& name) {
     if (operation.name == name) return described("ts." + name, operation.doc, operation.options);
     known.push_back(operation.name);
   }
-  user_error("nothing is named '{}'{}; name a plugin (tsrun plugins), an operation ({}) or a recipe's file", name, did_you_mean(name, known),
-             join_words(known));
+  user_error("nothing is named '{}'{}; name a plugin (tsrun plugins), an operation ({}) or a recipe's file", name,
+             did_you_mean(name, known), join_words(known));
 }
 
 }  // namespace
@@ -51,7 +51,8 @@ void list_plugins(const Command& command) {
   const Lab lab = planning_lab(command);
   std::string text;
   for (const auto& plugin : lab.plugins().plugins())
-    text += fmt::format("{:<20}{:<12} {:>3}  {}\n{:20}{}\n", plugin.name, plugin.kind, plugin.version, plugin.doc, "", plugin.file.string());
+    text +=
+        fmt::format("{:<20}{:<12} {:>3}  {}\n{:20}{}\n", plugin.name, plugin.kind, plugin.version, plugin.doc, "", plugin.file.string());
   if (text.empty()) {
     text = "no plugins; searched:\n";
     for (const auto& folder : PluginHost::search_path(command.lab.plugins)) text += fmt::format("  {}\n", folder.string());

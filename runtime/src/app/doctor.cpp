@@ -43,7 +43,8 @@ Finding examine_plugins(const Command& command) {
   try {
     PluginHost host;
     host.load(PluginHost::search_path(command.lab.plugins));
-    return {!host.plugins().empty(), "plugins", fmt::format("{} found", host.plugins().size()), "build them, or name their folder with --plugins"};
+    return {!host.plugins().empty(), "plugins", fmt::format("{} found", host.plugins().size()),
+            "build them, or name their folder with --plugins"};
   } catch (const Error& error) {
     return {false, "plugins", error.what(), ""};
   }

@@ -21,7 +21,8 @@ std::string long_help() {
   std::string text = "usage: tsrun [COMMAND] … [OPTIONS]\n\nCommands\n";
   for (const auto& verb : verbs()) text += fmt::format("  {:<24}{}\n", verb.name + " " + verb.operands, verb.doc);
   return text + "\n" + option_help() +
-         "\nExit status: 0 done, 2 wrong command line or recipe, 3 a file is missing or malformed, 4 the run failed,\n70 a bug, 130 interrupted.\n";
+         "\nExit status: 0 done, 2 wrong command line or recipe, 3 a file is missing or malformed, 4 the run failed,\n70 a bug, 130 "
+         "interrupted.\n";
 }
 
 void print(const std::string& text) {

@@ -38,7 +38,8 @@ void act(int count, const char* const* words) {
 
 int report(ErrorKind kind, const char* message) {
   if (kind == ErrorKind::internal)
-    std::fprintf(stderr, "internal error: %s\nThis is a bug of tsrun or of a plugin. Please report it with the command and the recipe.\n", message);
+    std::fprintf(stderr, "internal error: %s\nThis is a bug of tsrun or of a plugin. Please report it with the command and the recipe.\n",
+                 message);
   else
     std::fprintf(stderr, "%s\n", message);
   return static_cast<int>(kind);

@@ -30,7 +30,8 @@ Encoding encode_line(const Tokenizer& tokenizer, const std::string& line, bool p
   if (!pairs) return tokenizer.encode(line);
   const auto tab = line.find('\t');
   if (tab == line.npos || line.find('\t', tab + 1) != line.npos)
-    data_error("standard input:{}: expected two texts with one tab between them, found {}", number, tab == line.npos ? "no tab" : "several tabs");
+    data_error("standard input:{}: expected two texts with one tab between them, found {}", number,
+               tab == line.npos ? "no tab" : "several tabs");
   return tokenizer.encode(line.substr(0, tab), line.substr(tab + 1));
 }
 
@@ -50,7 +51,8 @@ json prediction(const Task& task, const Predictions& predictions, size_t row) {
 void tokenize(const Command& command) {
   const auto tokenizer = tokenizer_of(command.operands.front());
   int64_t number = 0;
-  for (std::string line; std::getline(std::cin, line);) print(json(encode_line(*tokenizer, line, command.pairs, ++number).ids).dump() + "\n");
+  for (std::string line; std::getline(std::cin, line);)
+    print(json(encode_line(*tokenizer, line, command.pairs, ++number).ids).dump() + "\n");
 }
 
 void predict(const Command& command) {

@@ -7,8 +7,8 @@
 
 namespace tsrun {
 
-/// Further processes that run the same recipe over the same store. They make artifacts and say nothing; one that fails is no failure of ours,
-/// because we then meet the same stage ourselves. They end with us: asked on destruction, by the kernel when we are killed.
+/// Further processes that run the same recipe over the same store. They make artifacts and say nothing; one that fails is no failure of
+/// ours, because we then meet the same stage ourselves. They end with us: asked on destruction, by the kernel when we are killed.
 class Workers {
  public:
   explicit Workers(std::vector<std::string> command) : command_(std::move(command)) {}

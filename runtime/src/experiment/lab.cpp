@@ -94,7 +94,8 @@ Lab::~Lab() = default;
 LabSettings& Lab::settings() { return state_->settings; }
 
 Store& Lab::store() {
-  if (!state_->store) state_->store.emplace(state_->settings.store, state_->settings.plan_only ? Store::Access::read : Store::Access::write);
+  if (!state_->store)
+    state_->store.emplace(state_->settings.store, state_->settings.plan_only ? Store::Access::read : Store::Access::write);
   return *state_->store;
 }
 
@@ -127,7 +128,8 @@ json Lab::call(const std::string& name, const json& arguments) {
     throw Error(ErrorKind::user, name + ": " + message);
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();
-    if (message.find("not enough memory") != message.npos || message.find("out of memory") != message.npos) run_error("{}: {}", name, message);
+    if (message.find("not enough memory") != message.npos || message.find("out of memory") != message.npos)
+      run_error("{}: {}", name, message);
     internal_error("{}: {}", name, message);
   }
 }

@@ -33,7 +33,9 @@ std::string utc_now() {
   return text.data();
 }
 
-fs::path object_path(const fs::path& store, const std::string& kind, const std::string& digest) { return store / "objects" / kind / digest; }
+fs::path object_path(const fs::path& store, const std::string& kind, const std::string& digest) {
+  return store / "objects" / kind / digest;
+}
 
 std::optional<Artifact> read_artifact(const fs::path& store, const std::string& kind, const std::string& digest) {
   const auto path = object_path(store, kind, digest);

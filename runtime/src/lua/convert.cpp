@@ -39,7 +39,8 @@ json object_to_json(lua_State* lua, int table, const std::string& place, int dep
   json object = json::object();
   lua_pushnil(lua);
   while (lua_next(lua, table) != 0) {
-    if (lua_type(lua, -2) != LUA_TSTRING) user_error("{}: a table has either names or positions 1, 2, … without holes, not a mixture", place);
+    if (lua_type(lua, -2) != LUA_TSTRING)
+      user_error("{}: a table has either names or positions 1, 2, … without holes, not a mixture", place);
     const auto name = text_to_json(lua, -2, place);
     object[name] = value_to_json(lua, lua_gettop(lua), place + "." + name, depth);
     lua_pop(lua, 1);
@@ -89,7 +90,8 @@ json value_to_json(lua_State* lua, int index, const std::string& place, int dept
     case LUA_TTABLE:
       return table_to_json(lua, index, place, depth);
     default:
-      user_error("{}: expected plain values (numbers, text, booleans, tables, artifacts), found a {}", place, lua_typename(lua, lua_type(lua, index)));
+      user_error("{}: expected plain values (numbers, text, booleans, tables, artifacts), found a {}", place,
+                 lua_typename(lua, lua_type(lua, index)));
   }
 }
 

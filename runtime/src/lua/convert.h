@@ -9,9 +9,9 @@
 /// nothing with a destructor on the C++ stack.
 namespace tsrun {
 
-/// The value at `index`. Tables with keys 1..n are lists, tables with text keys are objects; a table that came from JSON keeps its kind when
-/// empty, any other empty table is an object. @throws Error(user) naming `place` ("train.tune"): functions, holes, mixed keys, cycles, text
-/// that is not UTF-8.
+/// The value at `index`. Tables with keys 1..n are lists, tables with text keys are objects; a table that came from JSON keeps its kind
+/// when empty, any other empty table is an object. @throws Error(user) naming `place` ("train.tune"): functions, holes, mixed keys, cycles,
+/// text that is not UTF-8.
 nlohmann::json to_json(lua_State* lua, int index, const std::string& place);
 
 /// Pushes `value`. null becomes nil.

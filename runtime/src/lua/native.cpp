@@ -10,8 +10,8 @@
 #include <new>
 #include <thread>
 
-/// The C functions that ts.lua and sandbox.lua are given. Each works in two halves: `attempt` runs C++ and leaves a result or a failure in the
-/// host, with every C++ object destroyed; then the result is pushed, or the failure raised.
+/// The C functions that ts.lua and sandbox.lua are given. Each works in two halves: `attempt` runs C++ and leaves a result or a failure in
+/// the host, with every C++ object destroyed; then the result is pushed, or the failure raised.
 namespace tsrun {
 namespace {
 
@@ -133,7 +133,7 @@ int native_fail(lua_State* lua) {
 int native_failure(lua_State* lua) {
   lua_State* thread = lua_tothread(lua, 2);
   auto& failure = host_of(lua).failure;
-  failure = failure_at(lua, 1);
+  failure = failure_at(lua, 1, thread);
   push_failure(lua, thread);
   return 1;
 }
@@ -142,7 +142,7 @@ int native_failure(lua_State* lua) {
 int native_fatal(lua_State* lua) {
   bool fatal = false;
   attempt(host_of(lua), [&] {
-    const auto kind = failure_at(lua, 1).kind;
+    const auto kind = failure_at(lua, 1, lua).kind;
     fatal = kind == ErrorKind::interrupt || kind == ErrorKind::internal || kind == kStop;
   });
   lua_pushboolean(lua, fatal ? 1 : 0);
@@ -223,11 +223,20 @@ int native_read_sibling(lua_State* lua) {
 }  // namespace
 
 void push_native(lua_State* lua) {
-  const luaL_Reg functions[] = {{"call", native_call},       {"arguments", native_arguments}, {"operations", native_operations},
-                                {"fail", native_fail},       {"failure", native_failure},     {"did_you_mean", native_did_you_mean},
-                                {"fatal", native_fatal},     {"pause", native_pause},         {"log", native_log},
-                                {"print", native_print},     {"seed", native_seed},           {"uniform", native_uniform},
-                                {"sweep", native_sweep},     {"read_sibling", native_read_sibling}};
+  const luaL_Reg functions[] = {{"call", native_call},
+                                {"arguments", native_arguments},
+                                {"operations", native_operations},
+                                {"fail", native_fail},
+                                {"failure", native_failure},
+                                {"did_you_mean", native_did_you_mean},
+                                {"fatal", native_fatal},
+                                {"pause", native_pause},
+                                {"log", native_log},
+                                {"print", native_print},
+                                {"seed", native_seed},
+                                {"uniform", native_uniform},
+                                {"sweep", native_sweep},
+                                {"read_sibling", native_read_sibling}};
   lua_createtable(lua, 0, static_cast<int>(std::size(functions)));
   for (const auto& function : functions) {
     lua_pushcfunction(lua, function.func);

@@ -11,7 +11,8 @@ void load_text(lua_State* lua, std::string_view source, const char* name) {
   if (luaL_loadbufferx(lua, source.data(), source.size(), name, "t") != LUA_OK) lua_error(lua);
 }
 
-/// The outermost Lua call: ts.lua makes the module, sandbox.lua closes the environment, then the recipe runs. Its argument is the chunk name.
+/// The outermost Lua call: ts.lua makes the module, sandbox.lua closes the environment, then the recipe runs. Its argument is the chunk
+/// name.
 int run_chunks(lua_State* lua) {
   const auto* name = static_cast<const char*>(lua_touserdata(lua, 1));
   push_native(lua);
@@ -39,18 +40,25 @@ std::optional<Host::Failure> run_protected(Host& host) {
   lua_pushcfunction(lua, run_chunks);
   lua_pushlightuserdata(lua, const_cast<char*>(name.c_str()));
   if (lua_pcall(lua, 1, 0, 1) == LUA_OK) return std::nullopt;
-  return failure_at(lua, -1);
+  return failure_at(lua, -1, lua);
 }
 
 Host make_host(Lab& lab, const std::filesystem::path& recipe, const RecipeSettings& settings) {
-  Host host{.lab = lab, .settings = settings, .recipe = recipe.string(), .source = read_text(recipe), .result = {}, .failure = {}, .arguments = {}};
+  Host host{.lab = lab,
+            .settings = settings,
+            .recipe = recipe.string(),
+            .source = read_text(recipe),
+            .result = {},
+            .failure = {},
+            .arguments = {}};
   if (host.source.starts_with("#!")) host.source.insert(0, "--");  // an executable recipe; line numbers stay
   return host;
 }
 
 [[noreturn]] void throw_failure(const Host& host, Host::Failure failure) {
   if (failure.kind == ErrorKind::interrupt) throw Error(ErrorKind::interrupt, failure.message);
-  if (!failure.message.starts_with(host.recipe)) failure.message = host.recipe + ": " + failure.message;
+  const bool placed = failure.message.starts_with(host.recipe) || failure.message.find(".lua:") < failure.message.find(' ');
+  if (!placed) failure.message = host.recipe + ": " + failure.message;
   if (!failure.trace.empty()) failure.message += "\n" + failure.trace;
   throw Error(failure.kind, failure.message);
 }

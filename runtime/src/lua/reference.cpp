@@ -21,19 +21,32 @@ struct Helper {
 
 const std::vector<Helper>& helpers() {
   static const std::vector<Helper> all = {
-      {"arguments", {{"declared", "table"}}, "table",
+      {"arguments",
+       {{"declared", "table"}},
+       "table",
        "Declares what --set may change: name = { default, doc, choices, min, max, unit }. The type follows the default."},
       {"seeds", {{"count", "integer"}}, "integer[]", "`count` seeds from --seed on: 1, 2, 3 by default."},
       {"every", {{"period", "\"epoch\"|integer"}}, "table", "How often something is recorded: every epoch, or every so many steps."},
-      {"within", {{"basis", "table"}, {"options?", "table"}}, "table",
+      {"within",
+       {{"basis", "table"}, {"options?", "table"}},
+       "table",
        "Tune inside a subspace: goes into ts.train{ tune = … }; options are those of tune."},
-      {"sweep", {{"grid", "table<string, any[]>"}, {"body", "fun(at: table): any"}}, "any[]",
-       "Runs `body` at every point of the grid (axes by name, the last one fastest) and returns its results in grid order. A stage that another "
+      {"sweep",
+       {{"grid", "table<string, any[]>"}, {"body", "fun(at: table): any"}},
+       "any[]",
+       "Runs `body` at every point of the grid (axes by name, the last one fastest) and returns its results in grid order. A stage that "
+       "another "
        "process computes lets the next point run."},
-      {"report", {{"title", "string"}}, "table",
-       "Collects rows, figures and notes: report:row(variant, result, section), report:figure{…}, report:note(text), report:save(). Saved at the "
+      {"report",
+       {{"title", "string"}},
+       "table",
+       "Collects rows, figures and notes: report:row(variant, result, section), report:figure{…}, report:note(text), report:save(). Saved "
+       "at the "
        "end of the recipe when it was not."},
-      {"random", {{"name", "string"}}, "table", "A generator that follows --seed and `name`: :uniform(), :integer(low, high), :shuffle(list)."},
+      {"random",
+       {{"name", "string"}},
+       "table",
+       "A generator that follows --seed and `name`: :uniform(), :integer(low, high), :shuffle(list)."},
       {"log", {{"text", "string"}, {"...", "any"}}, "nil", "Writes to standard error, formatted as string.format does."},
   };
   return all;
@@ -49,13 +62,20 @@ std::string parameter_names(const Helper& helper) {
 
 std::string lua_type(const Option& option) {
   switch (option.type) {
-    case OptionType::boolean: return "boolean";
-    case OptionType::integer: return "integer";
-    case OptionType::number: return "number";
-    case OptionType::text: return "string";
-    case OptionType::list: return "any[]";
-    case OptionType::choice: break;
-    default: return "table";
+    case OptionType::boolean:
+      return "boolean";
+    case OptionType::integer:
+      return "integer";
+    case OptionType::number:
+      return "number";
+    case OptionType::text:
+      return "string";
+    case OptionType::list:
+      return "any[]";
+    case OptionType::choice:
+      break;
+    default:
+      return "table";
   }
   std::string choices;
   for (const auto& choice : option.choices) choices += fmt::format("{}\"{}\"", choices.empty() ? "" : "|", choice);
@@ -96,7 +116,8 @@ std::string option_rows(const OptionTable& options) {
   std::string text = "| option | type | default | range | |\n| --- | --- | --- | --- | --- |\n";
   for (const auto& option : options.all()) {
     const auto unit = option.unit.empty() ? "" : fmt::format(" ({})", option.unit);
-    text += fmt::format("| `{}` | {}{} | {} | {} | {} |\n", option.name, name_of(option.type), unit, default_text(option), range_text(option), option.doc);
+    text += fmt::format("| `{}` | {}{} | {} | {} | {} |\n", option.name, name_of(option.type), unit, default_text(option),
+                        range_text(option), option.doc);
   }
   text += "\n";
   return text;
@@ -110,14 +131,16 @@ std::string lua_stubs(const Lab& lab) {
   for (const auto& operation : lab.operations()) {
     if (operation.name == "report") continue;  // recipes go through ts.report(title)
     text += class_stub(operation.name, operation.options);
-    text += fmt::format("\n--- {}\n---@param options ts.{}_options\n---@return table\nfunction ts.{}(options) end\n\n", operation.doc, operation.name, operation.name);
+    text += fmt::format("\n--- {}\n---@param options ts.{}_options\n---@return table\nfunction ts.{}(options) end\n\n", operation.doc,
+                        operation.name, operation.name);
   }
   text += "return ts\n";
   return text;
 }
 
 std::string reference_page(const Lab& lab) {
-  std::string text = "# Reference of `ts`\n\nWritten by `tsrun describe --reference` from the option tables that validate a call.\n\n## Helpers\n\n";
+  std::string text =
+      "# Reference of `ts`\n\nWritten by `tsrun describe --reference` from the option tables that validate a call.\n\n## Helpers\n\n";
   for (const auto& helper : helpers()) text += fmt::format("### `ts.{}({})`\n\n{}\n\n", helper.name, parameter_names(helper), helper.doc);
   text += "## Operations\n\n";
   for (const auto& operation : lab.operations()) {
@@ -126,7 +149,8 @@ std::string reference_page(const Lab& lab) {
   }
   text += "## Plugins\n\n";
   for (const auto& plugin : lab.plugins().plugins())
-    text += fmt::format("### `{}` ({}, version {})\n\n{}\n\n{}", plugin.name, plugin.kind, plugin.version, plugin.doc, option_rows(lab.plugins().options_of(plugin.name)));
+    text += fmt::format("### `{}` ({}, version {})\n\n{}\n\n{}", plugin.name, plugin.kind, plugin.version, plugin.doc,
+                        option_rows(lab.plugins().options_of(plugin.name)));
   return text;
 }
 

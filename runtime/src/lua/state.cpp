@@ -51,8 +51,8 @@ int error_concat(lua_State* lua) {
 }
 
 void open_libraries(lua_State* lua) {
-  const luaL_Reg allowed[] = {{LUA_GNAME, luaopen_base},          {LUA_TABLIBNAME, luaopen_table}, {LUA_STRLIBNAME, luaopen_string},
-                              {LUA_MATHLIBNAME, luaopen_math},    {LUA_UTF8LIBNAME, luaopen_utf8}, {LUA_COLIBNAME, luaopen_coroutine},
+  const luaL_Reg allowed[] = {{LUA_GNAME, luaopen_base},       {LUA_TABLIBNAME, luaopen_table}, {LUA_STRLIBNAME, luaopen_string},
+                              {LUA_MATHLIBNAME, luaopen_math}, {LUA_UTF8LIBNAME, luaopen_utf8}, {LUA_COLIBNAME, luaopen_coroutine},
                               {LUA_OSLIBNAME, luaopen_os}};
   for (const auto& library : allowed) {
     luaL_requiref(lua, library.name, library.func, 1);
@@ -105,18 +105,35 @@ Host::Failure read_error_object(lua_State* lua, int index) {
   return failure;
 }
 
+/// A message of Lua itself that names our own chunk. A bad argument came from the recipe through a wrapper of ours, so it gets the recipe's
+/// line; anything else is a bug of ours.
+void blame(Host::Failure& failure, lua_State* thread) {
+  for (const char* chunk : {"ts.lua:", "sandbox.lua:"}) {
+    if (!failure.message.starts_with(chunk)) continue;
+    const auto place = failure.message.find(": ");
+    const bool theirs =
+        failure.message.find("bad argument") != std::string::npos || failure.message.find("protected metatable") != std::string::npos;
+    if (theirs && place != std::string::npos)
+      failure.message = location(thread) + failure.message.substr(place + 2);
+    else
+      failure.kind = ErrorKind::internal;
+  }
+}
+
 /// An error value that is none of ours: a message of Lua itself, or whatever a recipe gave to error().
-Host::Failure foreign_failure(lua_State* lua, int index) {
+Host::Failure foreign_failure(lua_State* lua, int index, lua_State* thread) {
   const auto& host = host_of(lua);
   Host::Failure failure;
   size_t length = 0;
   const char* data = lua_type(lua, index) == LUA_TSTRING ? lua_tolstring(lua, index, &length) : nullptr;
-  failure.message = data != nullptr ? std::string(data, length) : fmt::format("{}: error with a {} value", host.recipe, luaL_typename(lua, index));
-  const bool ours = failure.message.starts_with("ts.lua:") || failure.message.starts_with("sandbox.lua:");
-  failure.kind = ours ? ErrorKind::internal : ErrorKind::user;
+  failure.message =
+      data != nullptr ? std::string(data, length) : fmt::format("{}: error with a {} value", host.recipe, luaL_typename(lua, index));
+  failure.kind = ErrorKind::user;
+  blame(failure, thread);
   if (failure.message == "not enough memory") {
     failure.kind = ErrorKind::run;
-    failure.message = fmt::format("{}: not enough memory: the recipe holds more than {} MiB", host.recipe, host.settings.memory_limit >> 20);
+    failure.message =
+        fmt::format("{}: not enough memory: the recipe holds more than {} MiB", host.recipe, host.settings.memory_limit >> 20);
   }
   failure.message = with_full_name(std::move(failure.message), host.recipe);
   return failure;
@@ -140,7 +157,7 @@ State::State(Host& host) : lua_(lua_newstate(allocate, &host)) {
   lua_sethook(lua_, on_instructions, LUA_MASKCOUNT, kHookInterval);
   lua_pushcfunction(lua_, prepare);
   if (lua_pcall(lua_, 0, 0, 0) != LUA_OK) {
-    const auto failure = failure_at(lua_, -1);
+    const auto failure = failure_at(lua_, -1, lua_);
     lua_close(lua_);
     throw Error(failure.kind, failure.message);
   }
@@ -181,14 +198,14 @@ int raise(lua_State* lua) {
   return lua_error(lua);
 }
 
-Host::Failure failure_at(lua_State* lua, int index) {
+Host::Failure failure_at(lua_State* lua, int index, lua_State* thread) {
   index = lua_absindex(lua, index);
-  return is_error_object(lua, index) ? read_error_object(lua, index) : foreign_failure(lua, index);
+  return is_error_object(lua, index) ? read_error_object(lua, index) : foreign_failure(lua, index, thread != nullptr ? thread : lua);
 }
 
 int message_handler(lua_State* lua) {
   if (is_error_object(lua, 1)) return 1;
-  host_of(lua).failure = failure_at(lua, 1);
+  host_of(lua).failure = failure_at(lua, 1, lua);
   push_failure(lua, nullptr);
   return 1;
 }

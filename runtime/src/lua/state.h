@@ -15,8 +15,8 @@ namespace tsrun {
 struct Host {
   Lab& lab;
   RecipeSettings settings;
-  std::string recipe;   ///< as the user wrote it
-  std::string source;   ///< text of the chunk being loaded
+  std::string recipe;  ///< as the user wrote it
+  std::string source;  ///< text of the chunk being loaded
   nlohmann::json result;
   struct Failure {
     ErrorKind kind = ErrorKind::internal;
@@ -49,11 +49,13 @@ std::string location(lua_State* lua);
 /// Raises `host_of(lua).failure` as a Lua error that keeps its kind. Nothing with a destructor may be on the stack of the caller.
 int raise(lua_State* lua);
 
-/// Pushes `host_of(lua).failure` as an error object; with --debug and no trace yet, the traceback of `thread` (null: `lua` itself) goes with it.
+/// Pushes `host_of(lua).failure` as an error object; with --debug and no trace yet, the traceback of `thread` (null: `lua` itself) goes
+/// with it.
 void push_failure(lua_State* lua, lua_State* thread);
 
 /// The error value at `index`: ours as it was raised; a message of Lua itself as a user error; memory as a run error.
-Host::Failure failure_at(lua_State* lua, int index);
+/// `thread` is the coroutine that it ended, or null.
+Host::Failure failure_at(lua_State* lua, int index, lua_State* thread);
 
 /// Message handler of the outermost call: turns every error value into the form of `raise`, with a traceback when asked for.
 int message_handler(lua_State* lua);

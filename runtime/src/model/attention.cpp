@@ -6,6 +6,10 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <algorithm>
 #include <cmath>
 

@@ -1,6 +1,13 @@
 #include "model/attention.h"
 #include "model/dropout_law.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
+
 #include <algorithm>
 #include <cmath>
 

@@ -7,6 +7,12 @@
 #include "tsrun/base/error.h"
 #include "tsrun/model/kernels.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/tanh.h>
+#include <ATen/ops/tensor.h>
+
 namespace tsrun {
 namespace {
 

@@ -1,5 +1,7 @@
 #include "model/bert_parameters.h"
 
+#include <fmt/format.h>
+
 namespace tsrun {
 namespace {
 

@@ -3,6 +3,11 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
 
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/relu.h>
+
 namespace tsrun {
 namespace {
 

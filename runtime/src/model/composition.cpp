@@ -1,5 +1,8 @@
 #include "model/composition.h"
 
+#include <ATen/TensorOperators.h>
+#include <torch/csrc/autograd/autograd.h>
+
 namespace tsrun {
 
 bool runs_on_kernel(std::initializer_list<at::Tensor> tensors) {

@@ -4,6 +4,13 @@
 #include "tsrun/base/parallel.h"
 #include "tsrun/model/kernels.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <cmath>
 
 namespace tsrun {

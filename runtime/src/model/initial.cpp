@@ -3,6 +3,11 @@
 #include "tsrun/base/error.h"
 #include "tsrun/model/model.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+
 namespace tsrun {
 
 at::Tensor initial_values(const ParameterInfo& parameter, double deviation, Key key) {

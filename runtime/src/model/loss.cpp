@@ -1,6 +1,10 @@
 #include "tsrun/base/error.h"
 #include "tsrun/model/family.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/mse_loss.h>
+
 namespace tsrun {
 
 at::Tensor task_loss(const HeadSpec& head, const Output& output, const PackedBatch& batch) {

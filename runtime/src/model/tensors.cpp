@@ -2,6 +2,9 @@
 #include "tsrun/base/error.h"
 #include "tsrun/model/model.h"
 
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
+
 namespace tsrun {
 namespace {
 

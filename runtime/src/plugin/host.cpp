@@ -100,8 +100,9 @@ class Collector : public Registry {
     for (const auto* known : {&host_.plugins(), &infos})
       for (const auto& other : *known)
         if (other.name == info.name)
-          data_error("{}: registers the {} '{}', but {} has registered a {} of that name already; rename one or remove one of the two files",
-                     file_.string(), info.kind, info.name, other.file.string(), other.kind);
+          data_error(
+              "{}: registers the {} '{}', but {} has registered a {} of that name already; rename one or remove one of the two files",
+              file_.string(), info.kind, info.name, other.file.string(), other.kind);
   }
 
   fs::path file_;
@@ -167,7 +168,9 @@ const std::vector<PluginInfo>& PluginHost::plugins() const { return state_->info
 const SubspaceMethod& PluginHost::subspace(const std::string& name) const { return state_->get(state_->subspaces, "subspace", name); }
 const DeltaMethod& PluginHost::delta(const std::string& name) const { return state_->get(state_->deltas, "delta", name); }
 const SelectorMethod& PluginHost::selector(const std::string& name) const { return state_->get(state_->selectors, "selector", name); }
-const RegularizerMethod& PluginHost::regularizer(const std::string& name) const { return state_->get(state_->regularizers, "regularizer", name); }
+const RegularizerMethod& PluginHost::regularizer(const std::string& name) const {
+  return state_->get(state_->regularizers, "regularizer", name);
+}
 
 OptionTable PluginHost::options_of(const std::string& name) const {
   const auto* info = state_->find(name);

@@ -22,7 +22,8 @@ std::string explain(std::string_view tag) {
   if (torch == tag.npos || abi == tag.npos || abi < torch) return std::string(tag);
   std::string version(tag.substr(torch + 7, abi - torch - 7));
   std::replace(version.begin(), version.end(), '_', '.');
-  return fmt::format("API {}, LibTorch {}, C++11 ABI {}", tag.substr(kTagPrefix.size(), torch - kTagPrefix.size()), version, tag.substr(abi + 7));
+  return fmt::format("API {}, LibTorch {}, C++11 ABI {}", tag.substr(kTagPrefix.size(), torch - kTagPrefix.size()), version,
+                     tag.substr(abi + 7));
 }
 
 void check_symbols(const std::filesystem::path& file) {
@@ -32,9 +33,11 @@ void check_symbols(const std::filesystem::path& file) {
   const auto has_prefix = [](const std::string& symbol) { return symbol.starts_with(kTagPrefix); };
   if (std::find(symbols.begin(), symbols.end(), abi_tag()) == symbols.end()) {
     const auto other = std::find_if(symbols.begin(), symbols.end(), has_prefix);
-    if (other == symbols.end()) data_error("{}: a library, but no tsrun plugin (no symbol '{}*'); build it with tsrun_add_plugin", file.string(), kTagPrefix);
+    if (other == symbols.end())
+      data_error("{}: a library, but no tsrun plugin (no symbol '{}*'); build it with tsrun_add_plugin", file.string(), kTagPrefix);
     data_error(
-        "{}: built for another runtime: found {} ({}), needed {} ({}); rebuild it against this one: cmake -S <plugin> -B <plugin>/build && cmake --build "
+        "{}: built for another runtime: found {} ({}), needed {} ({}); rebuild it against this one: cmake -S <plugin> -B <plugin>/build && "
+        "cmake --build "
         "<plugin>/build --clean-first",
         file.string(), explain(*other), *other, explain(abi_tag()), abi_tag());
   }

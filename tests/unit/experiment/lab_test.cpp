@@ -2,6 +2,7 @@
 
 #include "unit/experiment/fixture.h"
 
+#include <ATen/Context.h>
 #include <gmock/gmock.h>
 
 namespace tsrun {
@@ -21,7 +22,11 @@ class LabTest : public FolderTest {
 
   /// An operation that squares `x` in a stage; `more` gives an option only to mode "deep".
   static Operation square(int* computed) {
-    Operation operation{"square", "Squares a number.", {{.name = "x", .type = OptionType::integer, .doc = "Number.", .required = true}, {.name = "mode"}}, {}, {}};
+    Operation operation{"square",
+                        "Squares a number.",
+                        {{.name = "x", .type = OptionType::integer, .doc = "Number.", .required = true}, {.name = "mode", .doc = "Mode."}},
+                        {},
+                        {}};
     operation.run = [computed](Lab& lab, const Options& options) {
       const auto x = options.integer("x");
       return lab.stage({"square", options.json()}, "square", {{"value", nullptr}}, [=](const auto&, const auto&) {
@@ -30,7 +35,8 @@ class LabTest : public FolderTest {
       });
     };
     operation.more = [](Lab&, const json& arguments) {
-      return arguments.value("mode", "") == "deep" ? OptionTable{{.name = "depth", .type = OptionType::integer}} : OptionTable{};
+      return arguments.value("mode", "") == "deep" ? OptionTable{{.name = "depth", .type = OptionType::integer, .doc = "Depth."}}
+                                                   : OptionTable{};
     };
     return operation;
   }
@@ -92,8 +98,12 @@ TEST_F(LabTest, NamesTheNearMiss_OfOperationsAndOptions) {
   int computed = 0;
   Lab lab(settings());
   lab.add(square(&computed));
-  EXPECT_THAT(error_of([&] { lab.call("sqare", json::object()); }).what(), AllOf(HasSubstr("unknown operation 'sqare'"), HasSubstr("did you mean 'square'?")));
-  EXPECT_THAT(error_of([&] { lab.call("square", {{"x", 1}, {"mod", "a"}}); }).what(), AllOf(HasSubstr("square: "), HasSubstr("'mod'"), HasSubstr("did you mean 'mode'?")));
+  EXPECT_THAT(error_of([&] { lab.call("sqare", json::object()); }).what(),
+              AllOf(HasSubstr("unknown operation 'sqare'"), HasSubstr("did you mean 'square'?")));
+  EXPECT_THAT(error_of([&] {
+                lab.call("square", {{"x", 1}, {"mod", "a"}});
+              }).what(),
+              AllOf(HasSubstr("square: "), HasSubstr("'mod'"), HasSubstr("did you mean 'mode'?")));
   EXPECT_THAT(error_of([&] { lab.call("square", {{"x", "seven"}}); }).what(), AllOf(HasSubstr("square: option 'x'"), HasSubstr("integer")));
 }
 

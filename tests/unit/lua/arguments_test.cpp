@@ -30,12 +30,14 @@ TEST_F(ArgumentsTest, AreTypedFromTheirDefaults) {
 TEST_F(ArgumentsTest, NameTheNearMiss_OfAnUnknownOne) {
   const auto error = failure(kRecipe, {{"dimm", "3"}});
   EXPECT_EQ(error.kind(), ErrorKind::user);
-  EXPECT_THAT(error.what(), AllOf(StartsWith("recipe.lua:2: the recipe has no argument 'dimm'"), HasSubstr("did you mean 'dim'?"), HasSubstr("reading")));
+  EXPECT_THAT(error.what(),
+              AllOf(StartsWith("recipe.lua:2: the recipe has no argument 'dimm'"), HasSubstr("did you mean 'dim'?"), HasSubstr("reading")));
 }
 
 TEST_F(ArgumentsTest, RefuseIllTypedAndForbiddenValues) {
-  const std::vector<std::pair<std::string, std::string>> wrong = {{"dim", "many"}, {"dim", "1.5"}, {"dim", "0"}, {"dim", "65"}, {"lr", "fast"},
-                                                                  {"deep", "maybe"}, {"dims", "4,x"}, {"reading", "centred"}, {"dim", ""}};
+  const std::vector<std::pair<std::string, std::string>> wrong = {{"dim", "many"}, {"dim", "1.5"},         {"dim", "0"},
+                                                                  {"dim", "65"},   {"lr", "fast"},         {"deep", "maybe"},
+                                                                  {"dims", "4,x"}, {"reading", "centred"}, {"dim", ""}};
   for (const auto& [name, value] : wrong) {
     const auto error = failure(kRecipe, {{name, value}});
     EXPECT_EQ(error.kind(), ErrorKind::user) << name << "=" << value;
@@ -51,11 +53,13 @@ TEST_F(ArgumentsTest, NameTheNearMiss_WhenTheRecipeMisspellsOne) {
 TEST_F(ArgumentsTest, RefuseMisspeltFieldsOfADeclaration) {
   EXPECT_THAT(failure("local ts = require 'ts'\nts.arguments{ dim = { defalt = 4 } }").what(),
               AllOf(StartsWith("recipe.lua:2: argument 'dim': unknown field 'defalt'"), HasSubstr("did you mean 'default'?")));
-  EXPECT_THAT(failure("local ts = require 'ts'\nts.arguments{ dim = 4 }").what(), StartsWith("recipe.lua:2: argument 'dim': expected a table"));
+  EXPECT_THAT(failure("local ts = require 'ts'\nts.arguments{ dim = 4 }").what(),
+              StartsWith("recipe.lua:2: argument 'dim': expected a table"));
 }
 
 TEST_F(ArgumentsTest, AreRequired_WithoutADefault) {
-  const std::string text = "local ts = require 'ts'\nlocal arg = ts.arguments{ folder = { doc = 'where' } }\nts.keep{ folder = arg.folder }";
+  const std::string text =
+      "local ts = require 'ts'\nlocal arg = ts.arguments{ folder = { doc = 'where' } }\nts.keep{ folder = arg.folder }";
   EXPECT_THAT(failure(text).what(), AllOf(StartsWith("recipe.lua:2: "), HasSubstr("'folder'")));
   run(text, {{"folder", "here"}});
   EXPECT_EQ(kept_[0]["folder"], "here");

@@ -87,7 +87,7 @@ class RecipeTest : public FolderTest {
       kept_.push_back(arguments);
       OptionTable any;
       for (const auto& [name, value] : arguments.items())
-        if (name != "name") any.add({.name = name, .type = type_of(value)});
+        if (name != "name") any.add({.name = name, .type = type_of(value), .doc = "Any."});
       return any;
     };
     operation.run = [](Lab&, const Options& options) { return options.json(); };

@@ -46,20 +46,23 @@ TEST_F(RecipeTest, NamesPlaceAndNearMiss_OfAnUnknownOption) {
 }
 
 TEST_F(RecipeTest, NamesPlaceAndRange_OfAWrongValue) {
-  EXPECT_THAT(failure("local ts = require 'ts'\nts.square{ x = 2000 }").what(), AllOf(StartsWith("recipe.lua:2: square: option 'x' is 2000"), HasSubstr("1000")));
+  EXPECT_THAT(failure("local ts = require 'ts'\nts.square{ x = 2000 }").what(),
+              AllOf(StartsWith("recipe.lua:2: square: option 'x' is 2000"), HasSubstr("1000")));
   EXPECT_THAT(failure("local ts = require 'ts'\nts.square{ x = 'one' }").what(), StartsWith("recipe.lua:2: square: option 'x'"));
   EXPECT_THAT(failure("local ts = require 'ts'\nts.square()").what(), StartsWith("recipe.lua:2: square: "));
 }
 
 TEST_F(RecipeTest, RefusesValuesThatAreNoData) {
   EXPECT_THAT(failure("local ts = require 'ts'\nts.keep{ a = print }").what(), HasSubstr("keep.a: expected plain values"));
-  EXPECT_THAT(failure("local ts = require 'ts'\nts.keep{ a = { 1, x = 2 } }").what(), HasSubstr("keep.a: a table has either names or positions"));
+  EXPECT_THAT(failure("local ts = require 'ts'\nts.keep{ a = { 1, x = 2 } }").what(),
+              HasSubstr("keep.a: a table has either names or positions"));
   EXPECT_THAT(failure("local ts = require 'ts'\nlocal a = {} a.a = a ts.keep{ a = a }").what(), HasSubstr("holds itself"));
   EXPECT_THAT(failure("local ts = require 'ts'\nts.keep{ a = '\\xff' }").what(), HasSubstr("not valid UTF-8"));
 }
 
 TEST_F(RecipeTest, NamesTheNearMiss_OfAnUnknownFunction) {
-  EXPECT_STREQ(failure("local ts = require 'ts'\nts.sqare{ x = 1 }").what(), "recipe.lua:2: ts: unknown name 'sqare' (did you mean 'square'?)");
+  EXPECT_STREQ(failure("local ts = require 'ts'\nts.sqare{ x = 1 }").what(),
+               "recipe.lua:2: ts: unknown name 'sqare' (did you mean 'square'?)");
 }
 
 TEST_F(RecipeTest, KeepsTheKindOfAnError_ThroughLua) {
@@ -113,7 +116,10 @@ TEST_F(RecipeTest, ShowsATraceback_OnlyWhenAsked) {
 }
 
 TEST_F(RecipeTest, RequiresTextFilesBesideTheRecipe) {
-  write("local ts = require 'ts'\nlocal helper = {}\nfunction helper.twice(x) return 2 * x end\nfunction helper.fail() ts.square{ y = 1 } end\nreturn helper", "helper.lua");
+  write(
+      "local ts = require 'ts'\nlocal helper = {}\nfunction helper.twice(x) return 2 * x end\nfunction helper.fail() ts.square{ y = 1 } "
+      "end\nreturn helper",
+      "helper.lua");
   run("local ts, h = require 'ts', require 'helper'\nts.keep{ four = h.twice(2), same = h == require 'helper' }");
   EXPECT_EQ(kept_[0], json({{"four", 4}, {"same", true}}));
   EXPECT_THAT(failure("require('helper').fail()").what(), StartsWith("helper.lua:4: square: "));
@@ -138,8 +144,8 @@ TEST_F(RecipeTest, SaysThatTheFileIsMissing) {
 TEST_F(RecipeTest, EndsAnEndlessLoop_WhenInterrupted_WhateverTheRecipeCatches) {
   watch_interrupts();
   for (const char* text : {"while true do end", "while true do pcall(function() while true do end end) end",
-                           "while true do xpcall(error, function() return 'again' end) end", "local t = {} while true do t = { t = nil } end",
-                           "coroutine.wrap(function() while true do end end)()"}) {
+                           "while true do xpcall(error, function() return 'again' end) end",
+                           "local t = {} while true do t = { t = nil } end", "coroutine.wrap(function() while true do end end)()"}) {
     std::raise(SIGINT);
     EXPECT_EQ(failure(text).kind(), ErrorKind::interrupt) << text;
     clear_interrupt();

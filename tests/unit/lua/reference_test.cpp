@@ -8,7 +8,8 @@ using ReferenceTest = RecipeTest;
 TEST_F(ReferenceTest, ListsEveryOperationWithItsOptions) {
   const auto lab = make_lab();
   const auto page = reference_page(*lab);
-  EXPECT_THAT(page, AllOf(HasSubstr("### `ts.square`"), HasSubstr("| `x` | integer | required | 0 to 1000 | Number. |"), HasSubstr("### `ts.sweep(grid, body)`")));
+  EXPECT_THAT(page, AllOf(HasSubstr("### `ts.square`"), HasSubstr("| `x` | integer | required | 0 to 1000 | Number. |"),
+                          HasSubstr("### `ts.sweep(grid, body)`")));
 }
 
 TEST_F(ReferenceTest, StubsAreLua_AndTyped) {

@@ -79,12 +79,14 @@ TEST_F(SweepTest, NamesTheLine_OfAPointThatFails) {
   const auto error = failure("local ts = require 'ts'\nts.sweep({ x = { 1, 2 } }, function(at)\n  ts.square{ x = at.x, epoch = 1 }\nend)");
   EXPECT_EQ(error.kind(), ErrorKind::user);
   EXPECT_STREQ(error.what(), "recipe.lua:3: square: unknown option 'epoch' (did you mean 'epochs'?)");
-  EXPECT_THAT(failure("local ts = require 'ts'\nts.sweep({ x = { 1 } }, function(at) return at.y + 1 end)").what(), StartsWith("recipe.lua:2: no axis 'y'"));
+  EXPECT_THAT(failure("local ts = require 'ts'\nts.sweep({ x = { 1 } }, function(at) return at.y + 1 end)").what(),
+              StartsWith("recipe.lua:2: no axis 'y'"));
 }
 
 TEST_F(SweepTest, RefusesAnEmptyAxis) {
   EXPECT_THAT(failure("local ts = require 'ts'\nts.sweep({ x = {} }, print)").what(), StartsWith("recipe.lua:2: sweep: axis 'x' is empty"));
-  EXPECT_THAT(failure("local ts = require 'ts'\nts.sweep({ x = 3 }, print)").what(), StartsWith("recipe.lua:2: sweep: axis 'x': expected a table"));
+  EXPECT_THAT(failure("local ts = require 'ts'\nts.sweep({ x = 3 }, print)").what(),
+              StartsWith("recipe.lua:2: sweep: axis 'x': expected a table"));
   EXPECT_THAT(failure("local ts = require 'ts'\nts.sweep({ x = { 1 } })").what(), StartsWith("recipe.lua:2: sweep: expected a function"));
 }
 
@@ -117,8 +119,8 @@ class ReportTest : public SweepTest {
     for (const auto& operation : lab.operations())
       if (operation.name == "report") return json("taken");
     report.name = "report";
-    report.options = {{.name = "title"}, {.name = "rows", .type = OptionType::list}, {.name = "figures", .type = OptionType::list},
-                      {.name = "notes", .type = OptionType::list}, {.name = "split"}, {.name = "folder"}};
+    for (const char* name : {"title", "split", "folder"}) report.options.add({.name = name, .doc = "Text."});
+    for (const char* name : {"rows", "figures", "notes"}) report.options.add({.name = name, .type = OptionType::list, .doc = "List."});
     report.run = [&](Lab&, const Options& options) {
       page = options.json();
       return json::object();
@@ -145,9 +147,11 @@ TEST_F(ReportTest, CollectsRowsInGridOrder_AndSavesItselfAtTheEnd) {
 }
 
 TEST_F(ReportTest, NamesTheNearMiss_OfItsMethodsAndOptions) {
-  EXPECT_STREQ(failure("local ts = require 'ts'\nlocal r = ts.report 'T'\nr:rwo('a', {})").what(), "recipe.lua:3: report: unknown method 'rwo' (did you mean 'row'?)");
+  EXPECT_STREQ(failure("local ts = require 'ts'\nlocal r = ts.report 'T'\nr:rwo('a', {})").what(),
+               "recipe.lua:3: report: unknown method 'rwo' (did you mean 'row'?)");
   EXPECT_THAT(failure("local ts = require 'ts'\nts.report('T', { fodler = 'x' })").what(), HasSubstr("did you mean 'folder'?"));
-  EXPECT_THAT(failure("local ts = require 'ts'\nts.report('T'):row('a', 3)").what(), StartsWith("recipe.lua:2: report: row 'a': expected a result"));
+  EXPECT_THAT(failure("local ts = require 'ts'\nts.report('T'):row('a', 3)").what(),
+              StartsWith("recipe.lua:2: report: row 'a': expected a result"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "tsrun/model/kernels.h"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 namespace tsrun {
 namespace {
@@ -30,7 +31,7 @@ struct Inputs {
 };
 
 Inputs inputs_of(const Case& c) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const int64_t tokens = offsets_of(c.lengths).back(), width = c.heads * c.size;
   Inputs inputs;
   for (int i = 0; i < 3; ++i) inputs.tensors.push_back(at::randn({tokens, width}));
@@ -113,7 +114,7 @@ TEST(Attention, CanBeDifferentiatedTwice) {
 
 /// Output and gradients of add_norm in `type`.
 std::vector<at::Tensor> run_add_norm(at::ScalarType type, int64_t rows, int64_t width, const AddNormOptions& options) {
-  torch::manual_seed(4);
+  at::manual_seed(4);
   const auto leaf = [&](at::IntArrayRef shape) { return at::randn(shape).to(type).requires_grad_(); };
   const std::vector<at::Tensor> x = {leaf({rows, width}), leaf({rows, width}), leaf({width}), leaf({width})};
   const at::Tensor weights = at::randn({rows, width}).to(type), y = add_norm(x[0], x[1], x[2], x[3], options);

@@ -79,7 +79,8 @@ TEST(Load, AcceptsTheOldestNamesOfNorms) {
   const Model model = small_model();
   rewrite(folder.path(), model, [](std::map<std::string, at::Tensor>& tensors) {
     std::map<std::string, at::Tensor> old;
-    for (auto [name, tensor] : tensors) {
+    for (const auto& [now, tensor] : tensors) {
+      std::string name = now;
       if (name.ends_with("LayerNorm.weight")) name = name.substr(0, name.size() - 6) + "gamma";
       if (name.ends_with("LayerNorm.bias")) name = name.substr(0, name.size() - 4) + "beta";
       old[name] = tensor;

@@ -3,7 +3,7 @@
 #include "tsrun/checkpoint/safetensors.h"
 #include "tsrun/model/model.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <filesystem>
 #include <random>

@@ -1,4 +1,4 @@
-tsrun_test(model TORCH SOURCES
+tsrun_test(model SOURCES
   unit/model/attention_test.cpp
   unit/model/bert_test.cpp
   unit/model/config_test.cpp

@@ -52,19 +52,24 @@ TEST(PluginHost, LoadsAMethod_WithNameVersionAndFile) {
 
 TEST(PluginHost, ReadsALibraryNamedTwiceOnce) {
   PluginHost host;
-  host.load({library("line_subspace").parent_path(), library("line_subspace").parent_path() / "." });
+  host.load({library("line_subspace").parent_path(), library("line_subspace").parent_path() / "."});
   EXPECT_EQ(host.plugins().size(), 1u);
 }
 
 TEST(PluginHost, RefusesAnotherAbi_BeforeAnyOfItsCodeRuns) {
   const auto error = load_error(library("other_abi"));
   EXPECT_EQ(error.kind(), ErrorKind::data);
-  EXPECT_THAT(error.what(), AllOf(HasSubstr("other_abi.so"), HasSubstr("LibTorch 1.13.1, C++11 ABI 0"), HasSubstr(std::string(abi_tag())), HasSubstr("cmake --build")));
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("other_abi.so"), HasSubstr("LibTorch 1.13.1, C++11 ABI 0"), HasSubstr(std::string(abi_tag())),
+                                  HasSubstr("cmake --build")));
 }
 
 TEST(PluginHost, RefusesAFileThatIsNoLibrary) {
   const auto file = fs::path(::testing::TempDir()) / "notes.so";
-  for (const char* text : {"", "just text\n", "\x7f" "ELF", "\x7f" "ELF\x02\x01\x01 and then nothing that an ELF file would hold, for longer than a header"}) {
+  for (const char* text : {"", "just text\n",
+                           "\x7f"
+                           "ELF",
+                           "\x7f"
+                           "ELF\x02\x01\x01 and then nothing that an ELF file would hold, for longer than a header"}) {
     std::ofstream(file) << text;
     const auto error = load_error(file);
     EXPECT_EQ(error.kind(), ErrorKind::data);

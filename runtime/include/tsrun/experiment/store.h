@@ -14,15 +14,15 @@ namespace tsrun {
 
 /// Identity of a stage: its kind and everything that decides its bytes.
 struct StageKey {
-  std::string kind;        ///< "train", "subspace", "mask", "model", …
-  nlohmann::json inputs;   ///< options, seed, keys of input artifacts, versions
+  std::string kind;            ///< "train", "subspace", "mask", "model", …
+  nlohmann::json inputs;       ///< options, seed, keys of input artifacts, versions
   std::string digest() const;  ///< sha256 of the canonical JSON
 };
 
 struct Artifact {
   std::string kind, key;
-  std::filesystem::path path;   ///< objects/<kind>/<key>/
-  nlohmann::json meta;          ///< artifact.json: inputs, summary, times, host, versions
+  std::filesystem::path path;  ///< objects/<kind>/<key>/
+  nlohmann::json meta;         ///< artifact.json: inputs, summary, times, host, versions
 };
 
 /// Folder: objects/<kind>/<key>/ (whole or absent), work/<key>/ (what a stage in flight keeps for its resume), locks/<key>.

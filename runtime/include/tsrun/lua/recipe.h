@@ -11,9 +11,9 @@
 namespace tsrun {
 
 struct RecipeSettings {
-  std::map<std::string, std::string> values;  ///< --set k=v
-  bool traceback = false;                     ///< --debug
-  int64_t memory_limit = int64_t{1} << 30;    ///< bytes Lua may hold
+  std::map<std::string, std::string> values;          ///< --set k=v
+  bool traceback = false;                             ///< --debug
+  int64_t memory_limit = int64_t{1} << 30;            ///< bytes Lua may hold
   std::function<void(int64_t points)> on_sweep = {};  ///< called when the recipe starts a sweep of more than one point
 };
 

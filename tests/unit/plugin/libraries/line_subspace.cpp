@@ -29,7 +29,11 @@ class LineMethod : public tsrun::SubspaceMethod {
   std::string doc() const override { return "One direction for everything."; }
   int version() const override { return 7; }
   tsrun::OptionTable options() const override {
-    return {{.name = "fail", .type = tsrun::OptionType::choice, .fallback = "no", .doc = "How to fail.", .choices = {"no", "user", "standard", "odd"}}};
+    return {{.name = "fail",
+             .type = tsrun::OptionType::choice,
+             .fallback = "no",
+             .doc = "How to fail.",
+             .choices = {"no", "user", "standard", "odd"}}};
   }
   std::unique_ptr<tsrun::Subspace> discover(const tsrun::SubspaceInputs& inputs, const tsrun::Options& options) const override {
     const auto fail = options.text("fail");
