@@ -4,6 +4,7 @@
 
 #include <ATen/Functions.h>
 
+#include <algorithm>
 #include <optional>
 
 namespace tsrun {
@@ -26,7 +27,7 @@ class TrajectoryRecorder final : public Observer {
                 writer_->size(), resumed_at_step, expected);
     }
     std::filesystem::remove_all(folder_);
-    writer_.emplace(folder_, set_.layout, flatten(binding.origin(), set_.layout).to(at::kCPU), type_);
+    writer_.emplace(folder_, set_.layout, flat(binding.origin()), type_);
   }
 
   void step_ended(const Binding& binding, int64_t step, double epoch) override {
@@ -39,7 +40,15 @@ class TrajectoryRecorder final : public Observer {
  private:
   void record(const Binding& binding, int64_t step, double epoch) {
     const at::NoGradGuard no_grad;
-    writer_->append({step, epoch}, flatten(binding.weights(), set_.layout).to(at::kCPU));
+    writer_->append({step, epoch}, flat(binding.weights()));
+  }
+
+  /// Rows that the run left out are put back only where the layout has them: that copies the whole embeddings.
+  at::Tensor flat(const Weights& weights) const {
+    const auto& slices = set_.layout.slices();
+    const bool fits =
+        std::all_of(slices.begin(), slices.end(), [&](const Slice& slice) { return weights.at(slice.name).numel() == slice.size; });
+    return flatten(fits ? weights : whole(weights), set_.layout).to(at::kCPU);
   }
 
   std::filesystem::path folder_;
@@ -66,7 +75,7 @@ class WeightAverager final : public Observer {
     if (count_ == 0) add(binding.weights());  // a run shorter than one interval: its end is its mean
     Weights mean;
     for (const auto& name : binding.weights().names()) mean.set(name, (sums_.at(name) / count_).to(at::kFloat).to(at::kCPU));
-    save_weights(mean, file_);
+    save_weights(whole(mean), file_);
   }
 
   PluginState state() const override {

@@ -83,7 +83,6 @@ StepReport Stepper::run(int64_t step, const std::vector<std::vector<int64_t>>& m
   // update_about_to_be_applied: what the optimiser will see.
   optimizer_->step(factor);
   binding_.after_update();
-  binding_.compose();
   return report;
 }
 

@@ -16,7 +16,7 @@ struct StepReport {
   int64_t tokens = 0;
 };
 
-/// One optimiser step: forward, backward, clip, update. Leaves the binding composed, so its weights are the updated ones.
+/// One optimiser step: forward, backward, clip, update.
 class Stepper {
  public:
   Stepper(const Family& family, const EncodedSplit& split, Binding& binding, const Options& options, at::Device device);

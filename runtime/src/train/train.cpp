@@ -4,6 +4,7 @@
 #include "train/plan.h"
 #include "train/resume.h"
 #include "train/step.h"
+#include "train/vocabulary.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
@@ -45,15 +46,21 @@ class Run {
  public:
   explicit Run(TrainJob& job)
       : job_(job),
-        family_(*job.model->family),
         train_(encode(job, "train")),
         eval_(encode(job, job.eval_split)),
-        binding_(family_, job.model->weights, job.tune, job.key.split("tune"), job.device),
+        vocabulary_(ReachedVocabulary::find(*job.model, job.tune, {&train_, &eval_})),
+        family_(vocabulary_ ? *vocabulary_->family() : *job.model->family),
+        binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
+                 job.device),
         plan_(job.options, train_.size(), job.key.split("data order")),
         stepper_(family_, train_, binding_, job.options, job.device),
         checkpoints_(job.options.integer("checkpoint_every")),
         identity_(make_identity()) {
     if (binding_.groups().empty()) user_error("nothing is trained: every part is frozen and there is no subspace");
+    if (!vocabulary_) return;
+    vocabulary_->renumber(train_);
+    vocabulary_->renumber(eval_);
+    for (const auto& observer : job.observers) observer->set_whole([this](const Weights& weights) { return vocabulary_->whole(weights); });
   }
 
   TrainResult finish() {
@@ -189,30 +196,40 @@ class Run {
     for (auto& group : binding_.groups()) group.value.copy_(values.at(group.name));
   }
 
+  Weights whole_snapshot() const { return vocabulary_ ? vocabulary_->whole(binding_.snapshot()) : binding_.snapshot(); }
+
+  /// Counts are those of the model: rows that no text reaches are trainable too, they only never move.
+  nlohmann::json describe() const {
+    const int64_t unreached = vocabulary_ ? vocabulary_->numbers_left_out() : 0;
+    return {{"binding", binding_.describe()},
+            {"trainable", binding_.trainable() + unreached},
+            {"degrees_of_freedom", binding_.degrees_of_freedom() + unreached},
+            {"bytes_shipped", binding_.bytes_shipped() + static_cast<int64_t>(sizeof(float)) * unreached},
+            {"out_of_reach", unreached},
+            {"steps", step_},
+            {"steps_planned", plan_.steps()},
+            {"steps_per_epoch", plan_.steps_per_epoch()},
+            {"tokens", tokens_}};
+  }
+
   TrainResult result() {
     TrainResult result;
     result.evaluations = evaluations_;
     result.last = evaluations_.back();
     result.best = evaluations_[best_index()];
-    result.last_weights = binding_.snapshot();
+    result.last_weights = whole_snapshot();
     result.coordinates = binding_.coordinates();
-    result.description = {{"binding", binding_.describe()},
-                          {"trainable", binding_.trainable()},
-                          {"degrees_of_freedom", binding_.degrees_of_freedom()},
-                          {"bytes_shipped", binding_.bytes_shipped()},
-                          {"steps", step_},
-                          {"steps_planned", plan_.steps()},
-                          {"steps_per_epoch", plan_.steps_per_epoch()},
-                          {"tokens", tokens_}};
+    result.description = describe();
     set_values(best_);
     binding_.compose();
-    result.best_weights = binding_.snapshot();
+    result.best_weights = whole_snapshot();
     return result;
   }
 
   TrainJob& job_;
-  const Family& family_;
   EncodedSplit train_, eval_;
+  std::optional<ReachedVocabulary> vocabulary_;
+  const Family& family_;
   Binding binding_;
   StepPlan plan_;
   Stepper stepper_;

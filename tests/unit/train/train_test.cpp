@@ -130,6 +130,45 @@ TEST(Train, NamesStepAndRows_WhenTheLossIsNotFinite) {
   }
 }
 
+/// The toy task without the words that only some rows hold, so that rows of the embeddings are out of reach.
+Task without(Task task, const std::string& word) {
+  for (auto& [name, split] : task.splits) {
+    for (auto& example : split.examples) {
+      for (auto at = example.first.find(word); at != std::string::npos; at = example.first.find(word))
+        example.first.replace(at, word.size(), "a");
+    }
+  }
+  return task;
+}
+
+TEST(Train, EqualsTrainingOnTheWholeVocabulary_WhenRowsAreOutOfReach) {
+  const toy::Scratch scratch;
+  const Task task = without(without(toy::sentiment(), "plot"), "day");
+  const Model model = toy::tiny_bert();
+  const nlohmann::json options = {{"epochs", 2}, {"batch_size", 16}, {"max_grad_norm", 0.0}};
+  auto reached = toy::job(model, task, options, scratch.path() / "reached");
+  auto whole = toy::job(model, task, options, scratch.path() / "whole");
+  // A mask over the embeddings that holds a position the run never moves: everything is trained as it stands.
+  const std::string words = "bert.embeddings.word_embeddings.weight";
+  Mask mask;
+  mask.layout.add(words, model.weights.at(words).sizes().vec());
+  mask.positions = {0};
+  whole.tune.held = std::make_shared<Mask>(mask);
+  const auto set = select_parameters(*model.family, {.parts = {"embeddings", "encoder"}, .layers = {}, .patterns = {}, .groups = "whole"});
+  for (auto* job : {&reached, &whole}) {
+    job->observers.push_back(make_trajectory_recorder(job->work / "trajectory", set, RowType::float32, 0));
+    job->observers.push_back(make_weight_averager(job->work / "mean.safetensors", 0));
+  }
+  const TrainResult a = train(std::move(reached)), b = train(std::move(whole));
+  EXPECT_GT(a.description.at("out_of_reach"), 0);
+  EXPECT_EQ(b.description.at("out_of_reach"), 0);
+  EXPECT_EQ(a.description.at("trainable"), b.description.at("trainable"));
+  for (const auto& name : a.last_weights.names()) EXPECT_TRUE(at::equal(a.last_weights.at(name), b.last_weights.at(name))) << name;
+  for (const char* file : {"metrics.jsonl", "mean.safetensors", "trajectory/row-00002.safetensors"}) {
+    EXPECT_TRUE(toy::bytes_of(scratch.path() / "reached" / file) == toy::bytes_of(scratch.path() / "whole" / file)) << file;
+  }
+}
+
 TEST(Train, AveragesEveryEpoch) {
   const toy::Scratch scratch;
   const Task task = toy::sentiment(32);
