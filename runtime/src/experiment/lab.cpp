@@ -14,13 +14,6 @@
 
 namespace tsrun {
 
-// Weak while rooms land one by one: an operation list that is not linked is empty.
-[[gnu::weak]] std::vector<Operation> model_operations();
-[[gnu::weak]] std::vector<Operation> training_operations();
-[[gnu::weak]] std::vector<Operation> evaluation_operations();
-[[gnu::weak]] std::vector<Operation> tuning_operations();
-[[gnu::weak]] std::vector<Operation> report_operations();
-
 struct Lab::State {
   LabSettings settings;
   std::optional<Store> store;
@@ -85,8 +78,7 @@ Lab::Lab(LabSettings settings) : state_(std::make_unique<State>()) {
   state_->settings = std::move(settings);
   state_->plugins.load(PluginHost::search_path(state_->settings.plugins));
   for (const auto& gather : {model_operations, training_operations, evaluation_operations, tuning_operations, report_operations})
-    if (gather != nullptr)
-      for (auto& operation : gather()) add(std::move(operation));
+    for (auto& operation : gather()) add(std::move(operation));
 }
 
 Lab::~Lab() = default;

@@ -233,6 +233,7 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   summary["best"] = scored(result.best, task);
   summary["last"] = scored(result.last, task);
   summary["initialised"] = model.initialised;
+  summary["model"] = o.value("model");  // where its tokenizer and config are, for `tsrun predict`
   return summary;
 }
 
