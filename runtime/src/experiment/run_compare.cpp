@@ -1,0 +1,157 @@
+#include "experiment/report_text.h"
+#include "tsrun/experiment/run_folder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <set>
+
+namespace tsrun {
+
+namespace {
+
+std::string text_of(const nlohmann::json& value) {
+  if (value.is_null()) return "–";
+  return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string line(std::string_view name, const std::string& text) {
+  return text.empty() ? std::string() : fmt::format("{:<12}{}\n", name, text);
+}
+
+std::string number(const nlohmann::json& run, const char* name, std::string (*spell)(double)) {
+  const auto found = run.find(name);
+  return found != run.end() && found->is_number() ? spell(found->get<double>()) : std::string();
+}
+
+std::string spell_bytes(double value) { return report::bytes(static_cast<int64_t>(value)); }
+
+std::string recipe_of(const nlohmann::json& run) {
+  const auto found = run.find("recipe");
+  return found != run.end() && found->is_object() && found->contains("path") ? text_of((*found)["path"]) : std::string();
+}
+
+std::optional<Table> table_of(const nlohmann::json& run) {
+  const auto found = run.find("table");
+  return found == run.end() || found->is_null() ? std::nullopt : std::optional(table_from_json(*found));
+}
+
+const VariantSummary* find(const Table& table, const VariantSummary& like) {
+  for (const auto& row : table.rows) {
+    if (row.variant == like.variant && row.section == like.section) return &row;
+  }
+  return nullptr;
+}
+
+/// Square root of the mean of the variances, weighted by degrees of freedom.
+double pooled_deviation(const VariantSummary& a, const VariantSummary& b) {
+  const double freedom = static_cast<double>(std::max<int64_t>(a.n + b.n - 2, 0));
+  if (freedom == 0) return std::nan("");
+  const auto part = [](const VariantSummary& s) { return static_cast<double>(s.n - 1) * s.last_deviation * s.last_deviation; };
+  return std::sqrt((part(a) + part(b)) / freedom);
+}
+
+std::vector<std::vector<std::string>> joined(const Table& a, const Table& b) {
+  std::vector<std::vector<std::string>> lines = {{"variant", "A (last)", "B (last)", "B - A", "pooled sd"}};
+  for (const auto& row : a.rows) {
+    const VariantSummary* other = find(b, row);
+    const std::string left = report::mean_and_deviation(row.last_mean, row.last_deviation, row.n);
+    if (other == nullptr) {
+      lines.push_back({row.variant, left, "–", "–", "–"});
+      continue;
+    }
+    const double deviation = pooled_deviation(row, *other);
+    lines.push_back({row.variant, left, report::mean_and_deviation(other->last_mean, other->last_deviation, other->n),
+                     fmt::format("{:+.3f}", other->last_mean - row.last_mean), std::isnan(deviation) ? "–" : report::score(deviation)});
+  }
+  for (const auto& row : b.rows) {
+    if (find(a, row) == nullptr)
+      lines.push_back({row.variant, "–", report::mean_and_deviation(row.last_mean, row.last_deviation, row.n), "–", "–"});
+  }
+  return lines;
+}
+
+std::string aligned(const std::vector<std::vector<std::string>>& lines) {
+  std::vector<size_t> widths(lines.front().size(), 0);
+  for (const auto& cells : lines) {
+    for (size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], report::display_width(cells[i]));
+  }
+  std::string out;
+  for (const auto& cells : lines) {
+    for (size_t i = 0; i < cells.size(); ++i)
+      out += i == 0 ? report::pad_right(cells[i], widths[i]) : "   " + report::pad_left(cells[i], widths[i]);
+    out += '\n';
+  }
+  return out;
+}
+
+/// What one of the groups of run.json holds differently in the two runs.
+std::string differences(const nlohmann::json& a, const nlohmann::json& b, const char* group) {
+  const nlohmann::json left = a.value(group, nlohmann::json::object()), right = b.value(group, nlohmann::json::object());
+  if (!left.is_object() || !right.is_object())
+    return left == right ? "" : fmt::format("  {}: {} | {}\n", group, text_of(left), text_of(right));
+  std::set<std::string> names;
+  for (const auto* side : {&left, &right}) {
+    for (const auto& [name, value] : side->items()) names.insert(name);
+  }
+  std::string out;
+  for (const auto& name : names) {
+    const auto of = [&](const nlohmann::json& side) { return side.value(name, nlohmann::json()); };
+    if (of(left) != of(right)) out += fmt::format("  {}.{}: {} | {}\n", group, name, text_of(of(left)), text_of(of(right)));
+  }
+  return out;
+}
+
+/// "dim=16  seeds=3"
+std::string pairs(const nlohmann::json& run, const char* group) {
+  const nlohmann::json values = run.value(group, nlohmann::json::object());
+  if (!values.is_object()) return text_of(values);
+  std::string out;
+  for (const auto& [name, value] : values.items()) out += fmt::format("{}{}={}", out.empty() ? "" : "  ", name, text_of(value));
+  return out;
+}
+
+}  // namespace
+
+std::string show_run(const std::filesystem::path& folder) {
+  const nlohmann::json run = read_run(folder);
+  std::string out = line("run", folder.string()) + line("state", text_of(run["state"]));
+  if (run.contains("error")) out += line("error", text_of(run["error"]));
+  out += line("recipe", recipe_of(run));
+  for (const char* group : {"arguments", "settings", "versions"}) out += line(group, pairs(run, group));
+  out +=
+      line("started", text_of(run.value("started", nlohmann::json("")))) + line("ended", text_of(run.value("ended", nlohmann::json(""))));
+  out += line("time", number(run, "seconds", report::duration)) + line("memory", number(run, "peak_memory_bytes", spell_bytes));
+  if (const auto table = table_of(run)) return out + "\n" + table_as_text(table->head, table->rows);
+  return out + "\nno table: the run has not reached its report\n";
+}
+
+std::string compare_runs(const std::filesystem::path& a, const std::filesystem::path& b) {
+  const nlohmann::json left = read_run(a), right = read_run(b);
+  std::string out = fmt::format("A  {}  {}\nB  {}  {}\n\n", a.string(), text_of(left["state"]), b.string(), text_of(right["state"]));
+  const auto left_table = table_of(left), right_table = table_of(right);
+  if (left_table && right_table) {
+    const auto facts = [](const TableHead& head) {
+      return fmt::format("model {}   task {}   split {}   metric {}   majority {}", head.model, head.task, head.split, head.metric,
+                         report::score(head.majority_score));
+    };
+    const std::string ours = facts(left_table->head), theirs = facts(right_table->head);
+    out += ours == theirs
+               ? ours + "\n\n"
+               : fmt::format("A  {}\nB  {}\nThe two tables measure different things; a difference of means says little.\n\n", ours, theirs);
+    out += aligned(joined(*left_table, *right_table));
+  } else {
+    out += fmt::format("{} has no table\n", !left_table ? (!right_table ? "neither run" : "A") : "B");
+  }
+  std::string differing;
+  if (recipe_of(left) != recipe_of(right))
+    differing += fmt::format("  recipe: {} | {}\n", recipe_of(left), recipe_of(right));
+  else if (left.value("recipe", nlohmann::json()) != right.value("recipe", nlohmann::json()))
+    differing += "  recipe: edited between the two runs\n";
+  for (const char* group : {"arguments", "settings", "seeds", "versions", "host"}) differing += differences(left, right, group);
+  return out + (differing.empty() ? "\nno option differs\n" : "\ndiffering (A | B)\n" + differing);
+}
+
+}  // namespace tsrun
