@@ -34,7 +34,7 @@ TEST(Pack, RefusesRowsOutsideTheSplit) {
 
 TEST(EncodeSplit, KeepsOrder_AndTruncatesPairs) {
   const auto tokenizer = make_wordpiece({"[UNK]", "[CLS]", "[SEP]", "a", "b"});
-  const Split split = {"train", {{"a a a", "b b", 1, 0}, {"b", std::nullopt, 0, 1}}};
+  const Split split = {"train", {{"a a a", "b b", 1, 0}, {"b", std::nullopt, 0, 1}}, 0, ""};
   const EncodedSplit encoded = encode_split(split, *tokenizer, 6);
   EXPECT_THAT(encoded.rows[0].ids, ElementsAre(1, 3, 3, 2, 4, 2));
   EXPECT_THAT(encoded.rows[1].ids, ElementsAre(1, 4, 2));

@@ -29,7 +29,7 @@ TEST(SharedTasks, LoadWithTheirRows) {
   for (const auto& entry : std::filesystem::directory_iterator(shared_tasks())) {
     if (!std::filesystem::exists(entry.path() / "task.toml")) continue;
     const Task task = load_task(entry.path());
-    EXPECT_EQ(task.name, entry.path().filename());
+    EXPECT_EQ(task.name, entry.path().filename().string());
     ++loaded;
     if (!rows.count(task.name)) continue;
     for (const auto& [split, count] : rows.at(task.name)) EXPECT_EQ(task.split(split).examples.size(), count) << task.name << ' ' << split;

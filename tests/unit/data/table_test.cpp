@@ -11,7 +11,7 @@ namespace {
 using testing::ElementsAre;
 using testing::StartsWith;
 
-const TableFormat kTsv{}, kCsv{"csv", true, "\""}, kJsonl{"jsonl"}, kBare{"tsv", false, ""};
+const TableFormat kTsv{}, kCsv{"csv", true, "\""}, kJsonl{"jsonl", true, ""}, kBare{"tsv", false, ""};
 
 std::string error_of(std::string_view text, const TableFormat& format) {
   return failure([&] { parse_table(text, format, "x"); });
@@ -94,7 +94,7 @@ TEST(ParseTable, NamesTheLine_OfMalformedJson) {
 }
 
 TEST(ParseTable, NamesTheNearMiss_OfAnUnknownType) {
-  EXPECT_EQ(failure([] { parse_table("a", {"jsnl"}, "x"); }, ErrorKind::user),
+  EXPECT_EQ(failure([] { parse_table("a", {"jsnl", true, ""}, "x"); }, ErrorKind::user),
             "x: table type is 'jsnl', expected one of tsv, csv and jsonl (did you mean 'jsonl'?)");
 }
 
