@@ -66,7 +66,8 @@ OptionTable training_options() {
       {.name = "rows", .type = OptionType::integer, .fallback = 0, .doc = "use only this many training rows, drawn under the seed-independent key; 0: all", .minimum = 0},
       {.name = "keep", .type = OptionType::choice, .fallback = "all", .doc = "weights that are kept: all (best, last, mean), last, none", .choices = {"all", "last", "none"}},
   };
-  for (Option option : train_options().all()) {
+  const OptionTable trainer = train_options();
+  for (Option option : trainer.all()) {
     if (option.name == "epochs") option.fallback = nullptr, option.doc += "; absent: the model's default";
     table.add(option);
   }
@@ -204,8 +205,9 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   job.model = &model;
   job.task = &task;
   job.eval_split = o.text("eval_split");
+  const OptionTable known = train_options();
   json trainer = json::object();
-  for (const auto& option : train_options().all()) trainer[option.name] = o.value(option.name);
+  for (const auto& option : known.all()) trainer[option.name] = o.value(option.name);
   job.options = Options(trainer);
   job.tune = tune_options(lab, request);
   job.key = key;

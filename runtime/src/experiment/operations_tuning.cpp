@@ -88,7 +88,8 @@ json run_discover(Lab& lab, const Options& o) {
   if (model.is_null() && o.has("trajectory")) model = o.value("trajectory").value("model", json());
   if (model.is_null()) user_error("discover: option 'model' is missing: give a model, or a trajectory that knows its own");
   json own = json::object();
-  for (const auto& option : method.options().all()) own[option.name] = o.value(option.name);
+  const OptionTable known = method.options();
+  for (const auto& option : known.all()) own[option.name] = o.value(option.name);
   const json inputs = {{"method", method.name()},       {"version", method.version()},   {"options", own},
                        {"trajectory", identity(o.value("trajectory"))}, {"model", identity(model)}, {"seed", o.integer("seed")},
                        {"parameters", o.value("parameters")}};
