@@ -200,10 +200,12 @@ function ts.sweep(grid, body)
   local pause = 0.02
   while true do
     local before = completed
-    if round(list, parent) == 0 then return finish(list, parent) end
+    if round(list, parent) == 0 then break end
     pause = completed > before and 0.02 or math.min(pause * 2, 0.5)
     if parent then coroutine.yield(BUSY) elseif completed == before then native.pause(pause) end
   end
+  if not parent then native.sweep(0) end
+  return finish(list, parent)
 end
 
 -- Reports ------------------------------------------------------------------------------------------------------------------------------------

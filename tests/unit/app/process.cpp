@@ -52,6 +52,8 @@ Process::~Process() {
 
 void Process::send(int signal) const { kill(id_, signal); }
 
+std::string Process::errors() const { return content(folder_ / (name_ + ".err")); }
+
 Outcome Process::wait() {
   int status = 0;
   waitpid(id_, &status, 0);

@@ -23,6 +23,7 @@ class Process {
   Process& operator=(const Process&) = delete;
   void send(int signal) const;
   pid_t id() const { return id_; }
+  std::string errors() const;  ///< standard error up to now
   Outcome wait();
 
  private:

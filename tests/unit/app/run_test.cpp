@@ -1,4 +1,3 @@
-#include "tsrun/base/files.h"
 #include "unit/app/process.h"
 #include "unit/experiment/fixture.h"
 
@@ -19,13 +18,6 @@ using ::testing::IsEmpty;
 class RunTest : public FolderTest {
  protected:
   void write(const std::string& name, const std::string& text) { std::ofstream(folder_ / name) << text; }
-  std::filesystem::path wait_for_text(const std::string& text) const {
-    for (;;) {
-      for (const auto& entry : std::filesystem::directory_iterator(folder_))
-        if (entry.path().extension() == ".out" && read_text(entry.path()).find(text) != std::string::npos) return entry.path();
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-  }
 };
 
 TEST_F(RunTest, PrintsResults_AndEndsWithZero) {
@@ -40,10 +32,10 @@ TEST_F(RunTest, PrintsResults_AndEndsWithZero) {
 }
 
 TEST_F(RunTest, EndsAnEndlessLoop_OnCtrlC) {
-  write("loop.lua", "print 'started'\nwhile true do end\n");
+  write("loop.lua", "require('ts').log 'started'\nwhile true do end\n");
   for (const int signal : {SIGINT, SIGTERM}) {
     Process process({"loop.lua"}, folder_);
-    std::filesystem::remove(wait_for_text("started"));
+    while (process.errors().find("started") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     process.send(signal);
     EXPECT_EQ(process.wait().code, 130);
   }
@@ -56,22 +48,45 @@ TEST_F(RunTest, RefusesAStoreThatCannotBeWritten) {
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("/dev/null/store"), HasSubstr("cannot be created")));
 }
 
-TEST_F(RunTest, StartsAsManyProcessesAsAsked_AndNoneOutlivesTheFirst) {
-  write("sweep.lua",
-        "local ts = require 'ts'\nlocal n = ts.sweep({ x = { 1, 2, 3 } }, function(at) return at.x end)\nprint(#n)\nwhile true do end\n");
-  Process process({"sweep.lua", "--jobs", "3"}, folder_);
-  wait_for_text("3");
+std::vector<pid_t> children_of(pid_t process) {
   std::vector<pid_t> children;
-  std::ifstream list("/proc/" + std::to_string(process.id()) + "/task/" + std::to_string(process.id()) + "/children");
+  std::ifstream list(fmt::format("/proc/{}/task/{}/children", process, process));
   for (pid_t child; list >> child;) children.push_back(child);
-  EXPECT_EQ(children.size(), 2u);
+  return children;
+}
+
+/// Whether the process still works; a zombie whose new parent has not looked yet does not.
+bool alive(pid_t process) {
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
+  std::string number, name;
+  char state = 'X';
+  file >> number >> name >> state;
+  return state != 'X' && state != 'Z';
+}
+
+TEST_F(RunTest, StartsAsManyProcessesAsAsked_WhenASweepComputes_AndNoneOutlivesTheFirst) {
+  write("sweep.lua", "local ts = require 'ts'\nts.sweep({ x = { 1, 2, 3 } }, function(at) return ts.model 'builtin:bert-mini' end)\n");
+  Process process({"sweep.lua", "--jobs", "3"}, folder_);
+  std::vector<pid_t> children;
+  while (children.size() < 2) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    children = children_of(process.id());
+  }
   process.send(SIGKILL);
   EXPECT_EQ(process.wait().code, -SIGKILL);
   for (const pid_t child : children) {
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (kill(child, 0) == 0 && std::chrono::steady_clock::now() < patience) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    EXPECT_NE(kill(child, 0), 0) << "a worker outlived its parent";
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (alive(child) && std::chrono::steady_clock::now() < patience) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_FALSE(alive(child)) << "a worker outlived its parent";
   }
+}
+
+TEST_F(RunTest, StartsNoProcess_WhenASweepHasNothingToCompute) {
+  write("sweep.lua",
+        "local ts = require 'ts'\nts.sweep({ x = { 1, 2, 3 } }, function(at) return at.x end)\nts.log 'swept'\nwhile true do end\n");
+  Process process({"sweep.lua", "--jobs", "3"}, folder_);
+  while (process.errors().find("swept") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_TRUE(children_of(process.id()).empty());
 }
 
 }  // namespace
