@@ -1,1 +1,8 @@
-tsrun_room(checkpoint SOURCES)
+tsrun_room(checkpoint
+  SOURCES
+    data_type.cpp
+    folder.cpp
+    hub.cpp
+    pickle.cpp
+    safetensors_reader.cpp
+    safetensors_writer.cpp)

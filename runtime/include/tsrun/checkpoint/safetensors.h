@@ -17,6 +17,7 @@ enum class DataType { boolean, uint8, int8, int16, uint16, float16, bfloat16, in
 int64_t size_of(DataType type);
 std::string_view name_of(DataType type);  ///< "F32", "BF16", … as in the file format
 
+/// `bytes` lie in the file as they are: other writers need not align them, so copy them before reading them as numbers.
 struct TensorInfo {
   std::string name;
   DataType type = DataType::float32;

@@ -12,10 +12,10 @@ namespace tsrun {
 
 /// One tensor's place in a flat vector.
 struct Slice {
-  std::string name;            ///< Hugging Face parameter name
+  std::string name;  ///< Hugging Face parameter name
   std::vector<int64_t> shape;
-  int64_t offset = 0;          ///< first element in the flat vector
-  int64_t size = 0;            ///< product of `shape`
+  int64_t offset = 0;  ///< first element in the flat vector
+  int64_t size = 0;    ///< product of `shape`
   friend bool operator==(const Slice&, const Slice&) = default;
 };
 

@@ -32,8 +32,13 @@ struct SmallMatrix {
 /// R Rᵀ accumulated in float64 (products of float32 numbers are exact there).
 SmallMatrix gram(const Rows& rows);
 
-/// out += Rᵀ c, float32 output, float32 coefficients; out has `columns` elements. 2·T·D flops, one read of R, one read and write of out.
-void expand(const Rows& rows, std::span<const float> coefficients, std::span<float> out);
+/// out += Rᵀ c, summed in float64 and rounded once: coefficients of a factored basis may be large and cancel. `out` has `columns` elements.
+/// 2·T·D flops, one read of R, one read and write of out.
+void expand(const Rows& rows, std::span<const double> coefficients, std::span<float> out);
+
+/// out[i] = Σ_j matrix(i, j) · row j, summed in float64 and rounded once. Outputs have `columns` elements each and may be the rows
+/// themselves.
+void combine(const SmallMatrix& matrix, const Rows& rows, std::span<float* const> out);
 
 /// R g in float64: one number per row. 2·T·D flops, one read of R and of g.
 std::vector<double> project(const Rows& rows, std::span<const float> g);
@@ -50,8 +55,8 @@ SmallMatrix transpose(const SmallMatrix& a);
 /// max |V Vᵀ − I| over the rows of V, in float64.
 double orthonormality_error(const Rows& directions);
 
-/// Modified Gram-Schmidt in float64 over float32 rows, in place; rows whose remainder is below `ratio` of their length are zeroed and
-/// their indices returned.
+/// Gram-Schmidt over float32 rows, in place, twice (by the Cholesky factor of their float64 Gram matrix, so that rows are read once a
+/// pass); rows whose remainder is below `ratio` of their length are zeroed and their indices returned.
 std::vector<int64_t> orthonormalise(std::vector<std::span<float>> rows, double ratio = 1e-6);
 
 }  // namespace tsrun

@@ -51,6 +51,15 @@ class Observer {
   virtual void finished(const Binding& /*binding*/) {}
   virtual PluginState state() const { return {}; }
   virtual void restore(const PluginState& /*state*/) {}
+
+  /// The trainer may leave rows of the word embeddings that no text reaches out of a binding; this puts them back.
+  void set_whole(std::function<Weights(const Weights&)> whole) { whole_ = std::move(whole); }
+
+ protected:
+  Weights whole(const Weights& weights) const { return whole_ ? whole_(weights) : weights; }
+
+ private:
+  std::function<Weights(const Weights&)> whole_;
 };
 
 /// Records a trajectory of `set` into `folder`: every `every_steps` steps, or every epoch when 0.

@@ -14,18 +14,19 @@ namespace tsrun {
 
 /// What the optimiser owns: a flat float32 vector and its gradient, of one learning rate and decay.
 struct ParameterGroup {
-  std::string name;       ///< "encoder", "z", "embeddings", "pooler", "head"
-  at::Tensor value;       ///< [n]; updated in place by the optimiser
-  at::Tensor gradient;    ///< [n]; filled by backward and gather_gradients
-  double lr = 0;          ///< absolute learning rate
+  std::string name;     ///< "encoder", "z", "embeddings", "pooler", "head"
+  at::Tensor value;     ///< [n]; updated in place by the optimiser
+  at::Tensor gradient;  ///< [n]; filled by backward and gather_gradients
+  double lr = 0;        ///< absolute learning rate
   double weight_decay = 0;
   /// Decay applies to these ranges of `value` only; empty with weight_decay > 0: everywhere. (Biases and norms are left out, as is usual.)
   std::vector<std::pair<int64_t, int64_t>> decayed;
 };
 
 struct TuneOptions {
+  /// With a subspace only z moves what it spans, and encoder weights outside it are frozen, whatever `train_encoder` says.
   bool train_embeddings = true, train_encoder = true, train_pooler = true, train_head = true;
-  double lr = 5e-5;                     ///< encoder in full space
+  double lr = 5e-5;                             ///< encoder in full space
   double lr_embeddings = 5e-5, lr_head = 5e-5;  ///< pooler goes with the head
   double lr_subspace = 0.01;
   double weight_decay = 0;
@@ -36,32 +37,35 @@ struct TuneOptions {
   std::shared_ptr<const Mask> held;
   /// Subspace training.
   std::shared_ptr<const Subspace> subspace;
-  double init_deviation = 0;            ///< σ of each z^(i); 0: start from zero
-  int64_t ensemble = 1;                 ///< h copies of z, averaged (Z23 section 3.3)
+  double init_deviation = 0;  ///< σ of each z^(i); 0: start from zero
+  int64_t ensemble = 1;       ///< h copies of z, averaged (Z23 section 3.3)
 };
 
 /// Leaf weights are views into one flat buffer per group, and their gradients views into another, so a step is one expand pass and one
 /// project pass and no autograd graph spans D-sized maps (design idea 2).
 class Binding {
  public:
-  /// `origin` is copied. `key` seeds z.
+  /// `origin`'s tensors are shared, not copied: they must not change while the binding lives. `key` seeds z.
+  /// @throws Error(data) when subspace or mask belong to another model, Error(user) for options out of range.
   Binding(const Family& family, const Weights& origin, const TuneOptions& options, Key key, at::Device device);
   ~Binding();
   Binding(Binding&&) noexcept;
 
   std::vector<ParameterGroup>& groups();
-  const Weights& weights() const;   ///< what forward uses: leaves of the trained parts, constants of the frozen ones
+  const std::vector<ParameterGroup>& groups() const;
+  const Weights& weights() const;  ///< what forward uses: leaves of the trained parts, constants of the frozen ones
   const Weights& origin() const;
 
-  void compose();            ///< before forward: θ = θ0 + expand(z), masks applied. No-op in full space without a mask.
-  void gather_gradients();   ///< after backward: projects onto z, applies masks to gradients
+  void compose() const;     ///< before forward: θ = θ0 + expand(z), masks applied. No-op in full space, and when z has not changed since.
+  void gather_gradients();  ///< after backward: applies masks to gradients, projects onto z (adding, with 1/h for each copy), clears what
+                            ///< it read
   void zero_gradients();
-  void after_update();       ///< after the optimiser: re-applies masks that are held
+  void after_update();  ///< after the optimiser: re-applies masks that are held, and composes, so that weights() are current
 
-  int64_t trainable() const;            ///< numbers the optimiser owns
-  int64_t degrees_of_freedom() const;   ///< the same with the ensemble counted once, and masked positions left out
-  int64_t bytes_shipped() const;        ///< what must be sent to somebody who has the origin: numbers and basis, float32
-  nlohmann::json describe() const;      ///< per group: name, count, lr; what is frozen; what the masks really held
+  int64_t trainable() const;           ///< numbers the optimiser owns
+  int64_t degrees_of_freedom() const;  ///< the same with the ensemble counted once, and masked positions left out
+  int64_t bytes_shipped() const;       ///< what must be sent to somebody who has the origin: numbers and basis, float32
+  nlohmann::json describe() const;     ///< per group: name, count, lr; what is frozen; what the masks really held
 
   /// A copy of the current weights, detached from the buffers (all parts).
   Weights snapshot() const;

@@ -28,7 +28,8 @@ struct OutlierOptions {
   double sigmas = 3;
   int64_t top = 10;
 };
-Mask find_outliers(const at::Tensor& update, const at::Tensor& origin, const ParameterSet& set, const Family& family, const OutlierOptions& options);
+Mask find_outliers(const at::Tensor& update, const at::Tensor& origin, const ParameterSet& set, const Family& family,
+                   const OutlierOptions& options);
 
 /// Controls matched to `mask`, group by group: the same number of positions in each group (or tensor).
 ///   random             drawn uniformly from the group

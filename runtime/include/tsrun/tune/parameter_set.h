@@ -12,7 +12,7 @@ namespace tsrun {
 
 /// A contiguous range of a layout that gets a coordinate vector of its own.
 struct Group {
-  std::string name;   ///< "layer 3", a tensor's name, "encoder"
+  std::string name;  ///< "layer 3", a tensor's name, "encoder"
   int64_t begin = 0, end = 0;
   int64_t size() const { return end - begin; }
   friend bool operator==(const Group&, const Group&) = default;
@@ -22,6 +22,9 @@ struct Group {
 struct ParameterSet {
   Layout layout;
   std::vector<Group> groups;
+  nlohmann::json to_json() const;
+  static ParameterSet from_json(const nlohmann::json& json);  ///< @throws Error(data)
+  friend bool operator==(const ParameterSet&, const ParameterSet&) = default;
 };
 
 /// What a recipe says: `parts` ("encoder", "embeddings", "pooler", "head", "all"), or layers, or name patterns (`*` matches any run of

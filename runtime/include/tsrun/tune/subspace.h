@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,11 +43,11 @@ class Subspace {
 /// What a method may build a subspace from.
 struct SubspaceInputs {
   ParameterSet parameters;
-  at::Tensor origin;                        ///< flat θ0, float32; undefined when no model or trajectory is given
-  const Trajectory* trajectory = nullptr;   ///< of the same layout
-  std::vector<at::Tensor> solutions;        ///< flat weights of tuned models, same layout
+  at::Tensor origin;                       ///< flat θ0, float32; undefined when no model or trajectory is given
+  const Trajectory* trajectory = nullptr;  ///< of the same layout
+  std::vector<at::Tensor> solutions;       ///< flat weights of tuned models, same layout
   Key key = Key::root(0);
-  std::filesystem::path scratch;            ///< a folder for large temporaries
+  std::filesystem::path scratch;  ///< a folder for large temporaries
 };
 
 /// The plugin kind `subspace`.
@@ -54,8 +55,8 @@ class SubspaceMethod {
  public:
   virtual ~SubspaceMethod() = default;
   virtual std::string name() const = 0;
-  virtual std::string doc() const = 0;           ///< one sentence
-  virtual int version() const = 0;               ///< raised whenever the numbers change; part of stage keys
+  virtual std::string doc() const = 0;  ///< one sentence
+  virtual int version() const = 0;      ///< raised whenever the numbers change; part of stage keys
   virtual OptionTable options() const = 0;
   virtual bool needs_trajectory() const { return false; }
   /// @throws Error(user) when options contradict the inputs (dim larger than the trajectory).
@@ -65,5 +66,11 @@ class SubspaceMethod {
 
 /// Folder form of a subspace: subspace.json (method, version, options, parameter set, description) beside what the method saves.
 void save_subspace(const Subspace& subspace, const SubspaceMethod& method, const Options& options, const std::filesystem::path& folder);
+/// Reads such a folder. `lookup` finds the method by name. @throws Error(data) when it was made by another version of the method.
+std::unique_ptr<Subspace> load_subspace(const std::filesystem::path& folder,
+                                        const std::function<const SubspaceMethod&(const std::string&)>& lookup);
+
+/// Where group i's coordinates begin in the flat z, for i = 0…groups (the last is the total).
+std::vector<int64_t> coordinate_offsets(const std::vector<int64_t>& dims);
 
 }  // namespace tsrun

@@ -1,0 +1,138 @@
+-- Outlier dimensions in the intrinsic subspace (Zhang, Liu, Shao: Fine-tuning Happens in Tiny Subspaces, ACL 2023), with the controls that
+-- the claim needs. Reads top to bottom like the protocol: record a trajectory, find a basis, train inside it, find the outliers of that
+-- update, zero the weights there, fine-tune again. Both readings of the basis stand side by side: `raw` (the paper's text) and `delta`.
+local ts = require "ts"
+
+local arg = ts.arguments {
+  model = { default = "builtin:bert-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
+  task = { default = "builtin:entailment", doc = "folder with a task.toml, or builtin:<name>" },
+  dim = { default = 16, min = 1, doc = "dimensions per layer, and epochs of the trajectory: one checkpoint an epoch" },
+  seeds = { default = 3, min = 1, doc = "number of seeds" },
+  epochs = { default = 0, min = 0, doc = "of every training but the trajectory's; 0: the model's default" },
+  rows = { default = 2000, min = 0, doc = "training rows that are used, the same for every variant; 0: all" },
+  lr = { default = 0.0, min = 0, doc = "of encoder, embeddings and head; 0: the model's default" },
+  lr_z = { default = 0.01, min = 0, doc = "of the subspace coordinates" },
+  sigmas = { default = 3.0, min = 0, doc = "an outlier lies so many standard deviations from its layer's mean" },
+  hold = { default = true, doc = "zeroed weights stay zero while training; false: only at the start" },
+  ensemble = { default = 1, min = 1, doc = "copies of the coordinates that are averaged (the paper: 16)" },
+  init = { default = 0.0, min = 0, doc = "standard deviation of the coordinates' first values" },
+  embeddings = { default = true, doc = "train the embeddings beside the coordinates (the paper does)" },
+}
+
+local model, task = ts.model(arg.model), ts.task(arg.task)
+local seeds = ts.seeds(arg.seeds)
+local epochs = arg.epochs > 0 and arg.epochs or model.defaults.epochs
+local lr = arg.lr > 0 and arg.lr or model.defaults.lr
+
+-- Everything below is a function of the seed. A stage that was computed before is read, so calling one twice costs nothing.
+
+local function train(seed, options)
+  options.model, options.task, options.seed, options.lr, options.rows = model, task, seed, lr, arg.rows
+  options.epochs = options.epochs or epochs
+  options.keep = options.keep or "none"
+  return ts.train(options)
+end
+
+local function trajectory_run(seed)
+  return train(seed, { epochs = arg.dim, record = ts.every "epoch", keep = "all" })
+end
+
+local function basis(seed, reading)
+  return ts.discover("trajectory_svd", { trajectory = trajectory_run(seed).trajectory, dim = arg.dim, variant = reading })
+end
+
+local function random_basis(seed)
+  return ts.discover("random_projection", { model = model, dim = arg.dim, seed = seed })
+end
+
+local function within(seed, subspace)
+  return train(seed, {
+    keep = "last",
+    tune = ts.within(subspace, { lr = arg.lr_z, init = arg.init, ensemble = arg.ensemble, embeddings = arg.embeddings }),
+  })
+end
+
+local function outliers(seed, reading)
+  return ts.outliers { solution = within(seed, basis(seed, reading)), sigmas = arg.sigmas }
+end
+
+local function control(seed, reading, name)
+  return ts.mask(name, { like = outliers(seed, reading), seed = seed })
+end
+
+local function zeroed(seed, mask)
+  return train(seed, { zero = mask, hold = arg.hold })
+end
+
+local function without_encoder(seed, options)
+  options = options or {}
+  options.train = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" }
+  return train(seed, options)
+end
+
+-- The basis of another seed tells what a basis knows beyond its own run. With one seed, one more trajectory is recorded for it.
+local function other(seed)
+  for i, s in ipairs(seeds) do
+    if s == seed then return seeds[i % #seeds + 1] ~= seed and seeds[i % #seeds + 1] or seed + 1 end
+  end
+end
+
+local variants = {}
+local section
+local function variant(name, run) variants[#variants + 1] = { section = section, name = name, run = run } end
+
+section = "fine-tuning"
+variant(("full, %d epochs (trajectory)"):format(arg.dim), trajectory_run)
+variant(("full, %d epochs"):format(epochs), function(seed) return train(seed, {}) end)
+variant("freeze (z = 0)", without_encoder)
+variant("intrinsic raw", function(seed) return within(seed, basis(seed, "raw")) end)
+variant("intrinsic delta", function(seed) return within(seed, basis(seed, "delta")) end)
+variant("intrinsic delta, other seed's basis", function(seed) return within(seed, basis(other(seed), "delta")) end)
+variant("random", function(seed) return within(seed, random_basis(seed)) end)
+variant("mean of checkpoints as encoder, frozen", function(seed)
+  return without_encoder(seed, { origin = { solution = trajectory_run(seed), which = "mean", parts = { "encoder" } } })
+end)
+
+for _, reading in ipairs { "raw", "delta" } do
+  section = "weights zeroed at the outliers of " .. reading
+  variant(reading .. ": outliers", function(seed) return zeroed(seed, outliers(seed, reading)) end)
+  for _, c in ipairs { "random", "random_per_tensor", "magnitude", "without_norms", "magnitude_without_norms", "top" } do
+    variant(("%s: %s"):format(reading, c:gsub("_", " ")), function(seed) return zeroed(seed, control(seed, reading, c)) end)
+  end
+  variant(reading .. ": update reset, weights kept", function(seed)
+    return ts.evaluate { solution = within(seed, basis(seed, reading)), reset = outliers(seed, reading) }
+  end)
+end
+
+section = "no further training"
+variant("last checkpoint", function(seed) return ts.evaluate { solution = trajectory_run(seed) } end)
+variant("mean of checkpoints", function(seed) return ts.evaluate { solution = trajectory_run(seed), which = "mean" } end)
+for _, reading in ipairs { "raw", "delta" } do
+  variant("last update projected, " .. reading, function(seed) return ts.evaluate { solution = trajectory_run(seed), project = basis(seed, reading) } end)
+  variant("last update, top direction, " .. reading, function(seed)
+    return ts.evaluate { solution = trajectory_run(seed), project = basis(seed, reading), directions = 1 }
+  end)
+end
+variant("last update projected, random", function(seed) return ts.evaluate { solution = trajectory_run(seed), project = random_basis(seed) } end)
+
+-- Trajectories first: nearly everything else waits for them.
+local first = { table.unpack(seeds) }
+if #seeds == 1 then first[2] = other(seeds[1]) end
+ts.sweep({ seed = first }, function(at) trajectory_run(at.seed) end)
+
+local report = ts.report("Outlier dimensions in the intrinsic subspace", { model = model, task = task })
+ts.sweep({ variant = variants, seed = seeds }, function(at)
+  report:row(at.variant.name, at.variant.run(at.seed), at.variant.section)
+end)
+
+-- Figures of the first seed.
+local seed = seeds[1]
+report:scores()
+report:spectrum("Singular values of each layer's basis", { raw = basis(seed, "raw"), delta = basis(seed, "delta") })
+local random_outliers = ts.outliers { solution = within(seed, random_basis(seed)), sigmas = arg.sigmas }
+report:positions("Update along the positions of each layer: intrinsic (raw)", outliers(seed, "raw"), { sigmas = arg.sigmas })
+report:positions("Update along the positions of each layer: intrinsic (delta)", outliers(seed, "delta"), { sigmas = arg.sigmas })
+report:positions("Update along the positions of each layer: random basis", random_outliers, { sigmas = arg.sigmas })
+report:shares("Outliers by kind of tensor", { raw = outliers(seed, "raw"), delta = outliers(seed, "delta"), random = random_outliers })
+for _, reading in ipairs { "raw", "delta" } do report:outliers(reading, outliers(seed, reading)) end
+report:save()

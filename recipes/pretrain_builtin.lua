@@ -1,0 +1,27 @@
+-- How the embedded model is made and how good it is: pre-trains it (once), then compares, on each of the eight generated tasks, the commonest
+-- class, a frozen encoder, full fine-tuning, and full fine-tuning from random weights.
+local ts = require "ts"
+
+local arg = ts.arguments {
+  model = { default = "builtin:bert-mini", doc = "built-in model" },
+  seeds = { default = 1, min = 1, doc = "number of seeds" },
+}
+
+local model = ts.model(arg.model)
+print(("%s: held-out masked-token accuracy %.3f, loss %.3f"):format(arg.model, model.quality.held_out_accuracy, model.quality.held_out_loss))
+
+for _, name in ipairs(ts.builtin_tasks()) do
+  local task = ts.task("builtin:" .. name)
+  local report = ts.report("The embedded default: " .. name, { model = model, task = task, folder = name })
+  local variants = {
+    { name = "frozen encoder", options = { train = { "embeddings", "pooler", "head" } } },
+    { name = "full fine-tuning", options = {} },
+    { name = "full fine-tuning, random weights", options = { fresh = true } },
+  }
+  ts.sweep({ variant = variants, seed = ts.seeds(arg.seeds) }, function(at)
+    local options = { model = model, task = task, seed = at.seed, keep = "none" }
+    for key, value in pairs(at.variant.options) do options[key] = value end
+    report:row(at.variant.name, ts.train(options))
+  end)
+  report:save()
+end

@@ -1,0 +1,47 @@
+-- How many dimensions does fine-tuning need? Full fine-tuning, a frozen encoder, the intrinsic subspace and a random one of the same
+-- dimension, over a list of dimensions (Zhang, Liu, Shao, ACL 2023, tables 1 and 5).
+local ts = require "ts"
+
+local arg = ts.arguments {
+  model = { default = "builtin:bert-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
+  task = { default = "builtin:entailment", doc = "folder with a task.toml, or builtin:<name>" },
+  dims = { default = { 2, 4, 8 }, doc = "dimensions per layer; the largest is also the number of epochs of the trajectory" },
+  variant = { default = "delta", choices = { "raw", "raw+origin", "centred", "delta", "increment" }, doc = "what the rows of the trajectory matrix are" },
+  seeds = { default = 2, min = 1, doc = "number of seeds" },
+  epochs = { default = 0, min = 0, doc = "of every training but the trajectory's; 0: the model's default" },
+  rows = { default = 2000, min = 0, doc = "training rows that are used; 0: all" },
+  embeddings = { default = true, doc = "train the embeddings beside the coordinates; false: the honest few-parameter case" },
+}
+
+local model, task = ts.model(arg.model), ts.task(arg.task)
+local epochs = arg.epochs > 0 and arg.epochs or model.defaults.epochs
+local longest = math.max(table.unpack(arg.dims))
+
+local function train(seed, options)
+  options.model, options.task, options.seed, options.rows = model, task, seed, arg.rows
+  options.epochs, options.keep = options.epochs or epochs, options.keep or "none"
+  return ts.train(options)
+end
+
+local function full(seed) return train(seed, { epochs = longest, record = ts.every "epoch" }) end
+local function within(seed, basis) return train(seed, { tune = ts.within(basis, { embeddings = arg.embeddings }) }) end
+
+local variants = {
+  { name = ("full, %d epochs"):format(longest), run = full },
+  { name = "freeze", run = function(seed) return train(seed, { train = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" } }) end },
+}
+for _, dim in ipairs(arg.dims) do
+  variants[#variants + 1] = { name = "intrinsic d=" .. dim, run = function(seed)
+    return within(seed, ts.discover("trajectory_svd", { trajectory = full(seed).trajectory, dim = dim, variant = arg.variant }))
+  end }
+  variants[#variants + 1] = { name = "random d=" .. dim, run = function(seed)
+    return within(seed, ts.discover("random_projection", { model = model, dim = dim, seed = seed }))
+  end }
+end
+
+local report = ts.report("Fine-tuning in tiny subspaces", { model = model, task = task })
+ts.sweep({ variant = variants, seed = ts.seeds(arg.seeds) }, function(at)
+  report:row(at.variant.name, at.variant.run(at.seed))
+end)
+report:scores()
+report:save()

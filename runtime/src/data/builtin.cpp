@@ -1,0 +1,116 @@
+#include "tsrun/data/builtin.h"
+
+#include "builtin_tasks.h"
+#include "tsrun/base/error.h"
+#include "tsrun/base/hash.h"
+#include "tsrun/base/suggest.h"
+#include "tsrun/data/metrics.h"
+
+#include <algorithm>
+#include <set>
+
+namespace tsrun {
+namespace {
+
+using builtin::Plan;
+using builtin::Row;
+
+constexpr std::string_view kVersion = "1";
+constexpr std::string_view kPrefix = "builtin:";
+constexpr int64_t kTrainRows = 1200, kDevRows = 480;
+using Seen = std::set<std::pair<std::string, std::optional<std::string>>>;
+
+const Plan& find_plan(const std::string& name) {
+  const std::string bare = name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+  for (const Plan& plan : builtin::plans()) {
+    if (plan.name == bare) return plan;
+  }
+  user_error("unknown task '{}{}'{}; the generated tasks are {}", kPrefix, bare, did_you_mean(bare, builtin_task_names()),
+             join_words(builtin_task_names()));
+}
+
+/// The score of one constant answer: the commonest class, or the mean.
+double constant_score(const Plan& plan, const std::vector<double>& targets) {
+  std::map<double, int64_t> counts;
+  double sum = 0;
+  for (const double target : targets) {
+    ++counts[target];
+    sum += target;
+  }
+  const auto commonest = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const double answer = plan.kind == TaskKind::regression ? sum / static_cast<double>(targets.size()) : commonest->first;
+  return metric(plan.metrics.front(), std::vector<double>(targets.size(), answer), targets);
+}
+
+/// Rows with classes in turn, none of them `seen` before; each row has a key of its own.
+std::vector<Example> draw_examples(const Plan& plan, Key key, builtin::Words words, int64_t count, Seen& seen) {
+  const int64_t classes = std::max<int64_t>(1, static_cast<int64_t>(plan.labels.size()));
+  std::vector<Example> examples;
+  for (uint64_t attempt = 0; static_cast<int64_t>(examples.size()) < count; ++attempt) {
+    builtin::Speaker speaker(key.split(attempt), words);
+    const auto number = static_cast<int64_t>(examples.size());
+    Row row = plan.make(speaker, static_cast<int>(number % classes));
+    if (!seen.emplace(row.first, row.second).second) continue;
+    examples.push_back({std::move(row.first), std::move(row.second), row.target, number});
+  }
+  return examples;
+}
+
+std::string digest_of(const std::vector<Example>& examples) {
+  Sha256 hash;
+  for (const Example& example : examples)
+    hash.update(fmt::format("{}\t{}\t{}\n", example.first, example.second.value_or(""), example.target));
+  return hash.hex();
+}
+
+Split make_split(const Plan& plan, const std::string& name, builtin::Words words, int64_t count, Seen& seen) {
+  const Key key = Key::root(0).split("builtin task").split(plan.name).split(name);
+  Split split;
+  split.name = name;
+  split.examples = draw_examples(plan, key, words, count, seen);
+  std::vector<double> targets;
+  for (const Example& example : split.examples) targets.push_back(example.target);
+  split.majority_score = constant_score(plan, targets);
+  split.digest = digest_of(split.examples);
+  return split;
+}
+
+}  // namespace
+
+const std::vector<std::string>& builtin_task_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> collected;
+    for (const Plan& plan : builtin::plans()) collected.emplace_back(plan.name);
+    return collected;
+  }();
+  return names;
+}
+
+Task make_builtin_task(const std::string& name) {
+  const Plan& plan = find_plan(name);
+  Task task;
+  task.name = plan.name;
+  task.kind = plan.kind;
+  task.labels = plan.labels;
+  task.metrics = plan.metrics;
+  if (plan.kind == TaskKind::regression) task.high = 5;
+  Seen seen;
+  task.splits["train"] = make_split(plan, "train", builtin::Words::familiar, kTrainRows, seen);
+  task.splits["dev"] = make_split(plan, "dev", builtin::Words::all, kDevRows, seen);
+  task.digest = sha256(fmt::format("builtin {} {} {} {}", kVersion, plan.name, task.splits["train"].digest, task.splits["dev"].digest));
+  return task;
+}
+
+std::unique_ptr<Tokenizer> make_builtin_tokenizer() {
+  std::vector<std::string> vocabulary = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+  for (const std::string_view word : builtin::function_words()) vocabulary.emplace_back(word);
+  for (const std::string_view ending : {builtin::plural_noun, builtin::plural_verb, builtin::passive_verb}) {
+    vocabulary.push_back("##" + std::string(ending));
+  }
+  for (const builtin::Word& word : builtin::Lexicon::instance().words()) vocabulary.push_back(word.form);
+  return make_wordpiece(std::move(vocabulary));
+}
+
+std::string_view builtin_version() { return kVersion; }
+
+}  // namespace tsrun

@@ -1,0 +1,141 @@
+#include "experiment/figures.h"
+
+#include "tsrun/base/options.h"
+
+#include <map>
+
+namespace tsrun {
+
+namespace {
+
+using nlohmann::json;
+
+OptionTable figure_options() {
+  return {
+      {.name = "name", .type = OptionType::text, .doc = "file stem", .required = true},
+      {.name = "caption", .type = OptionType::text, .fallback = "", .doc = "sentence under the figure"},
+      {.name = "kind", .type = OptionType::choice, .doc = "what is drawn", .required = true,
+       .choices = {"dots", "lines", "positions", "bars", "spectrum", "update", "shares"}},
+      {.name = "x_label", .type = OptionType::text, .fallback = "", .doc = "horizontal axis"},
+      {.name = "y_label", .type = OptionType::text, .fallback = "", .doc = "vertical axis"},
+      {.name = "log_y", .type = OptionType::boolean, .fallback = false, .doc = "logarithmic vertical axis"},
+      {.name = "series", .type = OptionType::list, .fallback = json::array(), .doc = "tables {name, labels, x, y, panel, horizontal_lines}"},
+      {.name = "horizontal_lines", .type = OptionType::list, .fallback = json::array(), .doc = "values marked across"},
+      {.name = "bases", .type = OptionType::table, .doc = "spectrum: name → subspace"},
+      {.name = "outliers", .type = OptionType::table, .doc = "update: one mask; shares: name → mask"},
+      {.name = "sigmas", .type = OptionType::number, .fallback = 3.0, .doc = "update: where the lines stand", .minimum = 0},
+  };
+}
+
+OptionTable series_options() {
+  return {
+      {.name = "name", .type = OptionType::text, .fallback = "", .doc = "in the legend"},
+      {.name = "labels", .type = OptionType::list, .fallback = json::array(), .doc = "categories"},
+      {.name = "x", .type = OptionType::list, .fallback = json::array(), .doc = "positions"},
+      {.name = "y", .type = OptionType::list, .fallback = json::array(), .doc = "values"},
+      {.name = "panel", .type = OptionType::text, .fallback = "", .doc = "row of small multiples"},
+      {.name = "horizontal_lines", .type = OptionType::list, .fallback = json::array(), .doc = "thresholds of this series"},
+  };
+}
+
+std::vector<double> numbers(const json& list) {
+  std::vector<double> result;
+  for (const auto& value : list) result.push_back(value.is_number() ? value.get<double>() : 0.0);
+  return result;
+}
+
+Figure::Series series_of(const json& description) {
+  const Options o = series_options().resolve(description, "report: figure: series");
+  return {.name = o.text("name"),
+          .labels = o.texts("labels"),
+          .x = numbers(o.value("x")),
+          .y = numbers(o.value("y")),
+          .panel = o.text("panel"),
+          .horizontal_lines = numbers(o.value("horizontal_lines"))};
+}
+
+/// Singular values relative to the largest of their group; one curve a basis and group, so that bases can be compared.
+void draw_spectrum(Figure& figure, const json& bases) {
+  figure.kind = Figure::Kind::lines;
+  figure.log_y = true;
+  figure.x_label = "direction";
+  figure.y_label = "singular value / largest";
+  for (const auto& [name, basis] : bases.items()) {
+    for (const auto& group : basis.value("groups", json::array())) {
+      const auto values = numbers(group.value("singular_values", json::array()));
+      if (values.empty() || values.front() <= 0) continue;
+      Figure::Series series;
+      series.name = name + ", " + group.value("name", "");
+      for (size_t i = 0; i < values.size(); ++i) {
+        if (values[i] <= 0) continue;
+        series.x.push_back(static_cast<double>(i + 1));
+        series.y.push_back(values[i] / values.front());
+      }
+      figure.series.push_back(std::move(series));
+    }
+  }
+}
+
+/// |u − mean| along each group's positions with the line beyond which an outlier lies.
+void draw_update(Figure& figure, const json& outliers, double sigmas) {
+  figure.kind = Figure::Kind::positions;
+  figure.x_label = "position in the layer";
+  figure.y_label = "|u − mean|";
+  for (const auto& group : outliers.value("profile", json::array())) {
+    figure.series.push_back({.name = group.at("group").get<std::string>(),
+                             .labels = {},
+                             .x = numbers(group.at("positions")),
+                             .y = numbers(group.at("values")),
+                             .panel = {},
+                             .horizontal_lines = {sigmas * group.at("sigma").get<double>()}});
+  }
+  figure.panels = static_cast<int64_t>(figure.series.size());
+}
+
+/// Share of the outliers in each kind of tensor; every series names every kind.
+void draw_shares(Figure& figure, const json& masks) {
+  figure.kind = Figure::Kind::bars;
+  figure.x_label = "share of the outliers";
+  std::map<std::string, bool> modules;
+  for (const auto& [name, mask] : masks.items())
+    for (const auto& [module, share] : mask.value("by_module", json::object()).items()) modules[module] = true;
+  for (const auto& [name, mask] : masks.items()) {
+    Figure::Series series;
+    series.name = name;
+    const json by_module = mask.value("by_module", json::object());
+    for (const auto& [module, unused] : modules) {
+      series.labels.push_back(module);
+      series.y.push_back(by_module.contains(module) ? by_module[module].at("share").get<double>() : 0.0);
+    }
+    figure.series.push_back(std::move(series));
+  }
+}
+
+}  // namespace
+
+Figure figure_of(const json& description) {
+  const Options o = figure_options().resolve(description, "report: figure");
+  const std::map<std::string, Figure::Kind> kinds = {
+      {"dots", Figure::Kind::dots}, {"lines", Figure::Kind::lines}, {"positions", Figure::Kind::positions}, {"bars", Figure::Kind::bars}};
+  Figure figure;
+  figure.name = o.text("name");
+  figure.caption = o.text("caption");
+  figure.log_y = o.flag("log_y");
+  const std::string kind = o.text("kind");
+  if (kind == "spectrum") {
+    draw_spectrum(figure, o.value("bases"));
+  } else if (kind == "update") {
+    draw_update(figure, o.value("outliers"), o.number("sigmas"));
+  } else if (kind == "shares") {
+    draw_shares(figure, o.value("outliers"));
+  } else {
+    figure.kind = kinds.at(kind);
+    for (const auto& series : o.value("series")) figure.series.push_back(series_of(series));
+    figure.horizontal_lines = numbers(o.value("horizontal_lines"));
+  }
+  if (o.has("x_label") && !o.text("x_label").empty()) figure.x_label = o.text("x_label");
+  if (o.has("y_label") && !o.text("y_label").empty()) figure.y_label = o.text("y_label");
+  return figure;
+}
+
+}  // namespace tsrun

@@ -1,0 +1,96 @@
+#include "experiment/handles.h"
+
+#include "tsrun/base/error.h"
+
+#include "tsrun/data/builtin.h"
+#include "tsrun/train/pretrain.h"
+#include "tsrun/train/train.h"
+
+#include <torch/version.h>
+
+namespace tsrun {
+
+namespace {
+
+/// Raised whenever an operation's numbers change for reasons that no other version covers.
+constexpr int kOperationsVersion = 1;
+
+const nlohmann::json& field(const nlohmann::json& handle, const char* name) {
+  const auto found = handle.find(name);
+  if (found == handle.end()) internal_error("a handle without '{}': {}", name, handle.dump());
+  return *found;
+}
+
+}  // namespace
+
+nlohmann::json identity(const nlohmann::json& handle) {
+  if (handle.is_null()) return nullptr;
+  nlohmann::json result = {{"artifact", field(handle, "artifact")}, {"key", field(handle, "key")}};
+  if (handle.contains("stage")) result["stage"] = handle["stage"];
+  return result;
+}
+
+std::filesystem::path folder_of(Lab& lab, const nlohmann::json& handle) {
+  const std::string kind = field(handle, "artifact"), key = field(handle, "key");
+  // A trajectory recorded during a training is a folder inside that training's artifact.
+  if (handle.contains("stage")) return lab.store().get(handle["stage"], key).path / kind;
+  return lab.store().get(kind, key).path;
+}
+
+Task task_of(const nlohmann::json& handle) {
+  const std::string specification = field(handle, "spec");
+  Task task = specification.starts_with("builtin:") ? make_builtin_task(specification) : load_task(specification);
+  if (task.digest != field(handle, "key"))
+    data_error("{}: the task has changed since the recipe started (was {:.8}, is {:.8})", specification, field(handle, "key").get<std::string>(), task.digest);
+  return task;
+}
+
+HeadSpec head_of(const Task& task) {
+  return {task.kind == TaskKind::regression ? HeadKind::regression : HeadKind::classification, task.outputs()};
+}
+
+Model model_of(const nlohmann::json& handle, const HeadSpec& head, Key key) {
+  return load_model(field(handle, "path").get<std::string>(), head, key);
+}
+
+Trajectory trajectory_of(Lab& lab, const nlohmann::json& handle) { return Trajectory::open(folder_of(lab, handle)); }
+
+std::shared_ptr<const Subspace> subspace_of(Lab& lab, const nlohmann::json& handle) {
+  return load_subspace(folder_of(lab, handle), [&lab](const std::string& method) -> const SubspaceMethod& { return lab.plugins().subspace(method); });
+}
+
+std::shared_ptr<const Mask> mask_of(Lab& lab, const nlohmann::json& handle) {
+  return std::make_shared<const Mask>(load_mask(folder_of(lab, handle)));
+}
+
+Weights solution_weights(Lab& lab, const nlohmann::json& handle, const std::string& which, const Family& family) {
+  const auto file = folder_of(lab, handle) / (which + ".safetensors");
+  if (!std::filesystem::exists(file))
+    user_error("this training kept no '{}' weights: train it with keep = \"all\"{}", which, which == "mean" ? " and record = {…}" : "");
+  return load_weights(file, family);
+}
+
+at::Tensor update_of(Lab& lab, const nlohmann::json& solution, const ParameterSet& set, const Family& family, const Weights& origin) {
+  const auto folder = folder_of(lab, solution);
+  if (std::filesystem::exists(folder / "coordinates.safetensors")) {
+    const auto subspace = subspace_of(lab, field(solution, "subspace"));
+    if (const auto difference = first_difference(set.layout, subspace->parameters().layout)) data_error("the basis has another layout: {}", *difference);
+    const auto file = SafetensorsFile::open(folder / "coordinates.safetensors");
+    at::Tensor update = at::zeros({set.layout.total()});
+    subspace->expand(as_tensor(*file.find("z")), update);
+    return update;
+  }
+  return flatten(solution_weights(lab, solution, "last", family), set.layout) - flatten(origin, set.layout);
+}
+
+nlohmann::json versions() {
+  return {{"operations", kOperationsVersion}, {"torch", TORCH_VERSION}};
+}
+
+nlohmann::json scored(const Evaluation& evaluation, const Task& task) {
+  nlohmann::json result = evaluation.to_json();
+  result["score"] = evaluation.metrics.at(task.metrics.front());
+  return result;
+}
+
+}  // namespace tsrun

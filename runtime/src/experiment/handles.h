@@ -1,0 +1,44 @@
+#pragma once
+
+#include "tsrun/data/task.h"
+#include "tsrun/experiment/lab.h"
+#include "tsrun/model/model.h"
+#include "tsrun/tune/mask.h"
+#include "tsrun/tune/subspace.h"
+#include "tsrun/tune/trajectory.h"
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+/// What a recipe holds, {"artifact": kind, "key": digest, …}, turned back into what the rooms need.
+namespace tsrun {
+
+/// {"artifact", "key"} (and "stage") alone: what identifies a handle in a stage key. null stays null.
+nlohmann::json identity(const nlohmann::json& handle);
+
+/// Folder of the artifact that a handle names. @throws Error(data)
+std::filesystem::path folder_of(Lab& lab, const nlohmann::json& handle);
+
+Task task_of(const nlohmann::json& handle);
+HeadSpec head_of(const Task& task);
+Model model_of(const nlohmann::json& handle, const HeadSpec& head, Key key);
+Trajectory trajectory_of(Lab& lab, const nlohmann::json& handle);
+std::shared_ptr<const Subspace> subspace_of(Lab& lab, const nlohmann::json& handle);
+std::shared_ptr<const Mask> mask_of(Lab& lab, const nlohmann::json& handle);
+
+/// The weights of a training: `which` is "last", "best" or "mean". @throws Error(user) when the training did not keep them.
+Weights solution_weights(Lab& lab, const nlohmann::json& handle, const std::string& which, const Family& family);
+
+/// The flat update a training made: V z for a subspace, θ_last − θ0 over `set` otherwise; float32 [set.layout.total()].
+at::Tensor update_of(Lab& lab, const nlohmann::json& solution, const ParameterSet& set, const Family& family, const Weights& origin);
+
+/// Versions that decide numbers; part of every key of a computed artifact.
+nlohmann::json versions();
+
+/// θ's metric from an evaluation as {"score", "loss", "epoch", "step", "metrics", "commonest_share"}.
+nlohmann::json scored(const struct Evaluation& evaluation, const Task& task);
+
+}  // namespace tsrun

@@ -1,0 +1,103 @@
+#include "experiment/handles.h"
+
+#include "tsrun/base/error.h"
+
+#include "tsrun/base/suggest.h"
+#include "tsrun/checkpoint/folder.h"
+#include "tsrun/data/builtin.h"
+#include "tsrun/train/pretrain.h"
+
+#include <algorithm>
+
+/// Operations that name models and tasks.
+namespace tsrun {
+
+namespace {
+
+using nlohmann::json;
+
+/// Learning rates and epochs that suit a model when a recipe leaves them open. Real checkpoints: the values of Hugging Face's GLUE script
+/// (5e-5, 3 epochs); the small built-in model needs larger steps.
+json training_defaults(bool builtin) {
+  return builtin ? json{{"lr", 1e-3}, {"lr_head", 1e-3}, {"epochs", 8}} : json{{"lr", 5e-5}, {"lr_head", 5e-5}, {"epochs", 3}};
+}
+
+json describe_family(const Family& family) {
+  int64_t total = 0, encoder = 0;
+  for (const auto& parameter : family.parameters()) {
+    int64_t size = 1;
+    for (const int64_t extent : parameter.shape) size *= extent;
+    total += size;
+    if (parameter.part == Part::encoder) encoder += size;
+  }
+  return {{"family", family.model_type()}, {"layers", family.layers()}, {"hidden_size", family.hidden_size()}, {"parameters", total}, {"encoder_parameters", encoder}};
+}
+
+json builtin_model(Lab& lab, const std::string& specification) {
+  const std::string name = specification.substr(std::string("builtin:").size());
+  const auto& known = builtin_model_names();
+  if (std::find(known.begin(), known.end(), name) == known.end())
+    user_error("unknown built-in model '{}'{}; there are {}", name, did_you_mean(name, known), join_words(known));
+  const StageKey key{"model", {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version()}, {"versions", versions()}}};
+  json handle = lab.stage(key, "pretrain " + specification, json{{"quality", {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}}}}, [&](const auto& out, const auto&) {
+    json quality;
+    const Model model = pretrain_builtin(name, &quality);
+    save_model(model, out);
+    json summary = describe_family(*model.family);
+    summary["quality"] = quality;
+    return summary;
+  });
+  if (!handle.value("planned", false)) handle["path"] = folder_of(lab, handle).string();
+  return handle;
+}
+
+json run_model(Lab& lab, const Options& options) {
+  const std::string specification = options.text("spec");
+  const bool builtin = specification.starts_with("builtin:");
+  json handle;
+  if (builtin) {
+    handle = builtin_model(lab, specification);
+  } else {
+    const auto path = resolve_model_folder(specification);
+    const auto folder = CheckpointFolder::open(path);
+    const auto family = make_family(folder.config(), HeadSpec{}, (path / "config.json").string());
+    handle = {{"artifact", "model"}, {"key", folder.digest()}, {"path", std::filesystem::absolute(path).string()}};
+    handle.update(describe_family(*family));
+  }
+  handle["spec"] = specification;
+  handle["defaults"] = training_defaults(builtin);
+  return handle;
+}
+
+json run_task(Lab&, const Options& options) {
+  const std::string specification = options.text("spec");
+  const bool builtin = specification.starts_with("builtin:");
+  const Task task = builtin ? make_builtin_task(specification) : load_task(specification);
+  json splits = json::object();
+  for (const auto& [name, split] : task.splits) splits[name] = {{"rows", split.examples.size()}, {"majority_score", split.majority_score}};
+  return {{"artifact", "task"},     {"key", task.digest},
+          {"name", task.name},      {"spec", builtin ? specification : std::filesystem::absolute(specification).string()},
+          {"kind", name_of(task.kind)}, {"metric", task.metrics.front()},
+          {"metrics", task.metrics}, {"splits", splits}};
+}
+
+}  // namespace
+
+std::vector<Operation> model_operations() {
+  return {
+      {.name = "model",
+       .doc = "A pre-trained model: a Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>.",
+       .options = {{.name = "spec", .type = OptionType::text, .doc = "folder, hf:<repo id>, or builtin:<name>", .required = true}},
+       .run = run_model},
+      {.name = "task",
+       .doc = "A task: a folder with a task.toml, or builtin:<name>.",
+       .options = {{.name = "spec", .type = OptionType::text, .doc = "folder with a task.toml, or builtin:<name>", .required = true}},
+       .run = run_task},
+      {.name = "builtin_tasks",
+       .doc = "Names of the generated tasks.",
+       .options = {},
+       .run = [](Lab&, const Options&) { return json(builtin_task_names()); }},
+  };
+}
+
+}  // namespace tsrun

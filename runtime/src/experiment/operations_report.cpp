@@ -1,0 +1,100 @@
+#include "experiment/figures.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/experiment/lab.h"
+#include "tsrun/experiment/report.h"
+#include "tsrun/experiment/run_folder.h"
+
+#include <cstdio>
+
+/// The operation `report`: what a recipe collected with report:row, :figure and :note becomes tables, figures and a page in the run's folder.
+namespace tsrun {
+
+namespace {
+
+using nlohmann::json;
+
+ReportRow row_of(const json& row) {
+  const json& result = row.at("result");
+  if (!result.is_object() || !result.contains("last"))
+    user_error("row '{}': expected a result of ts.train or ts.evaluate", row.at("variant").get<std::string>());
+  const json section = row.value("section", json());
+  return {.variant = row.at("variant"),
+          .section = section.is_string() ? section.get<std::string>() : "",
+          .seed = result.value("seed", int64_t{0}),
+          .best = result.at("best").at("score"),
+          .last = result.at("last").at("score"),
+          .commonest_share = result.at("last").value("commonest_share", 0.0),
+          .trainable = result.value("trainable", int64_t{0}),
+          .degrees_of_freedom = result.value("degrees_of_freedom", int64_t{0}),
+          .bytes_shipped = result.value("bytes_shipped", int64_t{0}),
+          .trained = result.value("trained", true)};
+}
+
+/// Model, task and metric are those of the rows, which must agree.
+TableHead head_of(const std::string& title, const json& rows, const std::string& split) {
+  TableHead head{.title = title, .model = {}, .task = {}, .split = split, .metric = {}, .majority_score = 0};
+  for (const auto& row : rows) {
+    const json& result = row.at("result");
+    const std::string model = result.at("model").at("spec"), task = result.at("task").at("spec");
+    if (head.model.empty()) {
+      head.model = model;
+      head.task = task;
+      head.metric = result.at("task").at("metric");
+      head.majority_score = result.at("task").at("splits").at(split).at("majority_score");
+    } else if (model != head.model || task != head.task) {
+      user_error("row '{}' is of model {} and task {}, but the table began with {} and {}: make a report for each",
+                 row.at("variant").get<std::string>(), model, task, head.model, head.task);
+    }
+  }
+  return head;
+}
+
+void announce(const std::string& table, const std::filesystem::path& page) {
+  const auto text = fmt::format("{}\nreport  {}   table.csv  table.md  table.tex\n", table, page.string());
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+json run_report(Lab& lab, const Options& o) {
+  if (lab.settings().plan_only || lab.settings().worker) return json::object();
+  const json& rows = o.value("rows");
+  ReportPage page;
+  page.head = head_of(o.text("title"), rows, o.text("split"));
+  std::vector<ReportRow> results;
+  for (const auto& row : rows) results.push_back(row_of(row));
+  page.rows = summarise(results);
+  if (!page.rows.empty()) page.figures.push_back(score_figure(page.head, page.rows));
+  for (const auto& figure : o.value("figures")) page.figures.push_back(figure_of(figure));
+  page.notes = o.texts("notes");
+
+  RunFolder& run = lab.run_folder();
+  run.refresh();
+  for (const auto& row : results) {
+    run.append_metrics({{"variant", row.variant}, {"section", row.section}, {"seed", row.seed}, {"best", row.best}, {"last", row.last},
+                        {"commonest_share", row.commonest_share}});
+  }
+  run.set("table", table_as_json(page.head, page.rows));
+  page.run = run.json();
+  auto folder = run.path();
+  if (o.has("folder")) folder /= o.text("folder");
+  std::filesystem::create_directories(folder);
+  announce(table_as_text(page.head, page.rows), write_report(page, folder));
+  return {{"path", folder.string()}};
+}
+
+}  // namespace
+
+std::vector<Operation> report_operations() {
+  return {{.name = "report",
+           .doc = "Writes tables, figures and a page, and prints the table.",
+           .options = {{.name = "title", .type = OptionType::text, .doc = "heading", .required = true},
+                       {.name = "rows", .type = OptionType::list, .fallback = json::array(), .doc = "tables {variant, section, result}"},
+                       {.name = "figures", .type = OptionType::list, .fallback = json::array(), .doc = "tables {name, caption, kind, …}"},
+                       {.name = "notes", .type = OptionType::list, .fallback = json::array(), .doc = "paragraphs"},
+                       {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split that the scores are of"},
+                       {.name = "folder", .type = OptionType::text, .doc = "folder inside the run's, for recipes with several reports"}},
+           .run = run_report}};
+}
+
+}  // namespace tsrun

@@ -1,0 +1,282 @@
+#include "experiment/handles.h"
+
+#include "tsrun/base/error.h"
+
+#include "tsrun/base/suggest.h"
+#include "tsrun/train/train.h"
+
+#include <algorithm>
+
+/// The operation `train`: full space, within a subspace, or parts of a model only, with or without masks.
+namespace tsrun {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kParts[] = {"embeddings", "encoder", "pooler", "head"};
+
+/// What `tune = ts.within(basis, {…})` may say.
+OptionTable within_options() {
+  return {
+      {.name = "subspace", .type = OptionType::artifact, .doc = "basis that the encoder moves in", .required = true, .choices = {"subspace"}},
+      {.name = "lr", .type = OptionType::number, .fallback = 0.01, .doc = "learning rate of the coordinates", .minimum = 0},
+      {.name = "init", .type = OptionType::number, .fallback = 0.0, .doc = "standard deviation of the coordinates' first values; 0 starts at the origin", .minimum = 0},
+      {.name = "ensemble", .type = OptionType::integer, .fallback = 1, .doc = "copies of the coordinates that are averaged (the paper: 16)", .minimum = 1, .maximum = 1024},
+      {.name = "embeddings", .type = OptionType::boolean, .fallback = true, .doc = "train the embeddings beside the coordinates (the paper does)"},
+      {.name = "pooler", .type = OptionType::boolean, .fallback = true, .doc = "train the pooler"},
+      {.name = "head", .type = OptionType::boolean, .fallback = true, .doc = "train the head"},
+  };
+}
+
+OptionTable record_options() {
+  return {
+      {.name = "every", .type = OptionType::integer, .fallback = 0, .doc = "steps between points; 0: every epoch", .minimum = 0, .unit = "steps"},
+      {.name = "parameters", .type = OptionType::table, .fallback = json{{"parts", {"encoder"}}}, .doc = "which parameters: parts, layers, patterns, groups"},
+      {.name = "precision", .type = OptionType::choice, .fallback = "float32", .doc = "of the rows on disk", .choices = {"float32", "bfloat16"}},
+  };
+}
+
+OptionTable origin_options() {
+  return {
+      {.name = "solution", .type = OptionType::artifact, .doc = "training whose weights to start from", .required = true, .choices = {"train"}},
+      {.name = "which", .type = OptionType::choice, .fallback = "last", .doc = "of its weights", .choices = {"last", "best", "mean"}},
+      {.name = "parts", .type = OptionType::list, .fallback = json::array({"encoder"}), .doc = "parts taken from it; the rest is the pre-trained model with a fresh head"},
+  };
+}
+
+OptionTable training_options() {
+  OptionTable table = {
+      {.name = "model", .type = OptionType::artifact, .doc = "from ts.model", .required = true, .choices = {"model"}},
+      {.name = "task", .type = OptionType::artifact, .doc = "from ts.task", .required = true, .choices = {"task"}},
+      {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "decides data order, fresh weights, dropout", .minimum = 0},
+      {.name = "train", .type = OptionType::list, .fallback = json::array({"embeddings", "encoder", "pooler", "head"}), .doc = "parts that are trained"},
+      {.name = "tune", .type = OptionType::table, .doc = "ts.within(basis, {…}): the encoder moves in a subspace"},
+      {.name = "origin", .type = OptionType::table, .doc = "start from another training: {solution, which, parts}"},
+      {.name = "fresh", .type = OptionType::boolean, .fallback = false, .doc = "start from random weights instead of the pre-trained ones"},
+      {.name = "lr", .type = OptionType::number, .doc = "learning rate of encoder and embeddings; absent: the model's default", .minimum = 0},
+      {.name = "lr_embeddings", .type = OptionType::number, .doc = "learning rate of the embeddings; absent: lr", .minimum = 0},
+      {.name = "lr_head", .type = OptionType::number, .doc = "learning rate of pooler and head; absent: lr", .minimum = 0},
+      {.name = "weight_decay", .type = OptionType::number, .fallback = 0.0, .doc = "decoupled, of weights (not of biases and norms)", .minimum = 0},
+      {.name = "zero", .type = OptionType::artifact, .doc = "mask of weights set to zero before training", .choices = {"mask"}},
+      {.name = "hold", .type = OptionType::boolean, .fallback = true, .doc = "zeroed weights stay zero; false: only at the start"},
+      {.name = "held", .type = OptionType::artifact, .doc = "mask of weights that keep their pre-trained value", .choices = {"mask"}},
+      {.name = "record", .type = OptionType::table, .doc = "record a trajectory: ts.every \"epoch\" or ts.every(50), with parameters and precision"},
+      {.name = "eval_split", .type = OptionType::text, .fallback = "dev", .doc = "split that is evaluated"},
+      {.name = "rows", .type = OptionType::integer, .fallback = 0, .doc = "use only this many training rows, drawn under the seed-independent key; 0: all", .minimum = 0},
+      {.name = "keep", .type = OptionType::choice, .fallback = "all", .doc = "weights that are kept: all (best, last, mean), last, none", .choices = {"all", "last", "none"}},
+  };
+  for (Option option : train_options().all()) {
+    if (option.name == "epochs") option.fallback = nullptr, option.doc += "; absent: the model's default";
+    table.add(option);
+  }
+  return table;
+}
+
+/// The same rows for every seed and variant, so that variants differ in the method alone.
+void limit_rows(Task& task, int64_t rows) {
+  auto& examples = task.splits.at("train").examples;
+  if (rows == 0 || rows >= static_cast<int64_t>(examples.size())) return;
+  auto order = permutation(Key::root(0).split("rows of a limited split"), static_cast<int64_t>(examples.size()));
+  order.resize(static_cast<size_t>(rows));
+  std::sort(order.begin(), order.end());
+  std::vector<Example> kept;
+  for (const int64_t row : order) kept.push_back(std::move(examples[static_cast<size_t>(row)]));
+  examples = std::move(kept);
+}
+
+void check_parts(const std::vector<std::string>& parts, const std::string& where) {
+  const std::vector<std::string> known(std::begin(kParts), std::end(kParts));
+  for (const auto& part : parts) {
+    if (std::find(known.begin(), known.end(), part) == known.end())
+      user_error("{}: unknown part '{}'{}; the parts are {}", where, part, did_you_mean(part, known), join_words(known));
+  }
+}
+
+/// The request of one training, resolved to its last option.
+struct Request {
+  Options options, within, record, origin;
+  json key_inputs;
+  bool tuned = false, recorded = false, started_elsewhere = false;
+};
+
+Request resolve(const Options& given) {
+  Request request;
+  json values = given.json();
+  const json& defaults = given.value("model").at("defaults");
+  const auto fill = [&](const char* name, const json& value) {
+    if (values.value(name, json()).is_null()) values[name] = value;
+  };
+  fill("lr", defaults.at("lr"));
+  fill("lr_embeddings", values["lr"]);
+  fill("lr_head", values["lr"]);
+  fill("epochs", defaults.at("epochs"));
+  request.options = Options(values);
+  check_parts(request.options.texts("train"), "train: option 'train'");
+  request.tuned = given.has("tune");
+  request.recorded = given.has("record");
+  request.started_elsewhere = given.has("origin");
+  if (request.tuned) request.within = within_options().resolve(given.value("tune"), "train: tune");
+  if (request.recorded) {
+    json record = given.value("record");
+    if (record.value("every", json()) == "epoch") record["every"] = 0;
+    request.record = record_options().resolve(record, "train: record");
+  }
+  if (request.started_elsewhere) {
+    request.origin = origin_options().resolve(given.value("origin"), "train: origin");
+    check_parts(request.origin.texts("parts"), "train: origin: option 'parts'");
+  }
+  if (request.recorded) parse_selection(request.record.value("parameters"), "train: record: parameters");
+
+  json inputs = values;
+  for (const char* name : {"model", "task", "zero", "held"}) {
+    if (given.has(name)) inputs[name] = identity(given.value(name));
+  }
+  if (request.tuned) inputs["tune"] = request.within.json(), inputs["tune"]["subspace"] = identity(request.within.value("subspace"));
+  if (request.recorded) inputs["record"] = request.record.json();
+  if (request.started_elsewhere) inputs["origin"] = request.origin.json(), inputs["origin"]["solution"] = identity(request.origin.value("solution"));
+  request.key_inputs = {{"options", inputs}, {"versions", versions()}};
+  return request;
+}
+
+TuneOptions tune_options(Lab& lab, const Request& request) {
+  const Options& o = request.options;
+  const auto parts = o.texts("train");
+  const auto trained = [&](const char* part) { return std::find(parts.begin(), parts.end(), part) != parts.end(); };
+  TuneOptions tune;
+  tune.train_embeddings = trained("embeddings");
+  tune.train_encoder = trained("encoder");
+  tune.train_pooler = trained("pooler");
+  tune.train_head = trained("head");
+  tune.lr = o.number("lr");
+  tune.lr_embeddings = o.number("lr_embeddings");
+  tune.lr_head = o.number("lr_head");
+  tune.weight_decay = o.number("weight_decay");
+  tune.hold_zero = o.flag("hold");
+  if (o.has("zero")) tune.zeroed = mask_of(lab, o.value("zero"));
+  if (o.has("held")) tune.held = mask_of(lab, o.value("held"));
+  if (request.tuned) {
+    const Options& w = request.within;
+    tune.subspace = subspace_of(lab, w.value("subspace"));
+    tune.lr_subspace = w.number("lr");
+    tune.init_deviation = w.number("init");
+    tune.ensemble = w.integer("ensemble");
+    tune.train_encoder = false;
+    tune.train_embeddings = w.flag("embeddings");
+    tune.train_pooler = w.flag("pooler");
+    tune.train_head = w.flag("head");
+  }
+  return tune;
+}
+
+/// Replaces the chosen parts of the model's weights by those of another training.
+void start_elsewhere(Lab& lab, Model& model, const Options& origin) {
+  const Weights other = solution_weights(lab, origin.value("solution"), origin.text("which"), *model.family);
+  const auto parts = origin.texts("parts");
+  for (const auto& parameter : model.family->parameters()) {
+    if (std::find(parts.begin(), parts.end(), name_of(parameter.part)) != parts.end()) model.weights.set(parameter.name, other.at(parameter.name));
+  }
+}
+
+void keep_weights(const TrainResult& result, const std::string& keep, const std::filesystem::path& out) {
+  if (keep == "none") return;
+  save_weights(result.last_weights, out / "last.safetensors");
+  if (keep == "all") save_weights(result.best_weights, out / "best.safetensors");
+}
+
+/// What the trainer's observers and log left in the work folder becomes part of the artifact.
+void move_in(const std::filesystem::path& work, const std::filesystem::path& out) {
+  for (const char* name : {"trajectory", "mean.safetensors", "metrics.jsonl"}) {
+    if (std::filesystem::exists(work / name)) std::filesystem::rename(work / name, out / name);
+  }
+}
+
+json train_into(Lab& lab, const Request& request, const std::string& title, const std::filesystem::path& out, const std::filesystem::path& work) {
+  const Options& o = request.options;
+  Task task = task_of(o.value("task"));
+  limit_rows(task, o.integer("rows"));
+  const Key key = Key::root(static_cast<uint64_t>(o.integer("seed")));
+  Model model = model_of(o.value("model"), head_of(task), key.split("init"));
+  if (o.flag("fresh")) model = initialise_model(model.family->config(), head_of(task), model.tokenizer, key.split("fresh"));
+  if (request.started_elsewhere) start_elsewhere(lab, model, request.origin);
+
+  TrainJob job;
+  job.model = &model;
+  job.task = &task;
+  job.eval_split = o.text("eval_split");
+  json trainer = json::object();
+  for (const auto& option : train_options().all()) trainer[option.name] = o.value(option.name);
+  job.options = Options(trainer);
+  job.tune = tune_options(lab, request);
+  job.key = key;
+  job.device = lab.settings().device;
+  job.work = work;
+  job.title = title;
+  if (request.recorded) {
+    const auto set = select_parameters(*model.family, parse_selection(request.record.value("parameters"), "train: record: parameters"));
+    const auto type = request.record.text("precision") == "bfloat16" ? RowType::bfloat16 : RowType::float32;
+    const int64_t every = request.record.integer("every");
+    job.observers.push_back(make_trajectory_recorder(work / "trajectory", set, type, every));
+    job.observers.push_back(make_weight_averager(work / "mean.safetensors", every));
+  }
+  const TrainResult result = train(std::move(job));
+  keep_weights(result, o.text("keep"), out);
+  if (result.coordinates.defined()) {
+    const at::Tensor z = result.coordinates.contiguous();
+    write_safetensors(out / "coordinates.safetensors", std::vector<TensorInfo>{as_info("z", z)});
+  }
+  move_in(work, out);
+
+  json summary = result.description;
+  summary["trained"] = true;
+  summary["metric"] = task.metrics.front();
+  summary["best"] = scored(result.best, task);
+  summary["last"] = scored(result.last, task);
+  summary["initialised"] = model.initialised;
+  return summary;
+}
+
+json planned_summary(const Request& request) {
+  const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
+  return {{"best", nothing}, {"last", nothing}, {"trainable", 0}, {"degrees_of_freedom", 0}, {"bytes_shipped", 0}, {"trained", true},
+          {"metric", request.options.value("task").at("metric")}};
+}
+
+std::string title_of(const Request& request) {
+  const Options& o = request.options;
+  std::string what = request.tuned ? "train within subspace" : "train";
+  if (o.has("zero")) what += ", weights zeroed";
+  if (o.has("held")) what += ", weights held";
+  if (request.started_elsewhere) what += ", from another solution";
+  const auto parts = o.texts("train");
+  if (!request.tuned && parts.size() < std::size(kParts)) what += " " + join_words(parts) + " only";
+  return fmt::format("{}  seed {}", what, o.integer("seed"));
+}
+
+json run_train(Lab& lab, const Options& given) {
+  const Request request = resolve(given);
+  const StageKey key{"train", request.key_inputs};
+  const std::string title = title_of(request);
+  json handle = lab.stage(key, title, planned_summary(request),
+                          [&](const auto& out, const auto& work) { return train_into(lab, request, title, out, work); });
+  handle["model"] = given.value("model");
+  handle["task"] = given.value("task");
+  handle["seed"] = request.options.integer("seed");
+  if (request.tuned) handle["subspace"] = identity(request.within.value("subspace"));
+  if (request.recorded) {
+    handle["trajectory"] = {{"artifact", "trajectory"}, {"stage", "train"}, {"key", handle.at("key")}, {"model", given.value("model")}};
+    if (handle.value("planned", false)) handle["trajectory"]["planned"] = true;
+  }
+  return handle;
+}
+
+}  // namespace
+
+std::vector<Operation> training_operations() {
+  return {{.name = "train",
+           .doc = "Fine-tunes a model on a task and evaluates it; keeps best and last.",
+           .options = training_options(),
+           .run = run_train}};
+}
+
+}  // namespace tsrun

@@ -1,0 +1,217 @@
+#include "experiment/export.h"
+#include "experiment/handles.h"
+#include "experiment/profile.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/hash.h"
+#include "tsrun/base/suggest.h"
+#include "tsrun/checkpoint/folder.h"
+
+#include <algorithm>
+
+/// Operations on trajectories, subspaces and masks.
+namespace tsrun {
+
+namespace {
+
+using nlohmann::json;
+
+const Option kParameters = {.name = "parameters", .type = OptionType::table, .fallback = json{{"parts", json::array({"encoder"})}},
+                            .doc = "which parameters and how they are grouped: {parts, layers, patterns, groups = \"layer\" | \"tensor\" | \"whole\"}"};
+
+// --- trajectory from somebody's checkpoints ---------------------------------------------------------------------------------------
+
+OptionTable trajectory_options() {
+  return {
+      {.name = "origin", .type = OptionType::text, .doc = "Hugging Face folder of the model before training", .required = true},
+      {.name = "checkpoints", .type = OptionType::list, .doc = "Hugging Face folders or safetensors files, in the order of training", .required = true},
+      kParameters,
+      {.name = "precision", .type = OptionType::choice, .fallback = "float32", .doc = "of the rows on disk", .choices = {"float32", "bfloat16"}},
+  };
+}
+
+std::string digest_of(const std::filesystem::path& checkpoint) {
+  return std::filesystem::is_directory(checkpoint) ? CheckpointFolder::open(checkpoint).digest() : sha256_file(checkpoint);
+}
+
+json run_trajectory(Lab& lab, const Options& o) {
+  const auto folder = resolve_model_folder(o.text("origin"));
+  const auto family = std::shared_ptr<const Family>(make_family(CheckpointFolder::open(folder).config(), HeadSpec{}, (folder / "config.json").string()));
+  const auto set = select_parameters(*family, parse_selection(o.value("parameters"), "trajectory: parameters"));
+  const auto checkpoints = o.texts("checkpoints");
+  if (checkpoints.empty()) user_error("trajectory: option 'checkpoints' is empty, expected at least one folder or file");
+  json inputs = {{"origin", digest_of(folder)}, {"parameters", o.value("parameters")}, {"precision", o.text("precision")}};
+  for (const auto& checkpoint : checkpoints) inputs["checkpoints"].push_back(digest_of(checkpoint));
+  const StageKey key{"trajectory", {{"options", inputs}, {"versions", versions()}}};
+  return lab.stage(key, fmt::format("trajectory of {} checkpoints", checkpoints.size()), json{{"points", checkpoints.size()}}, [&](const auto& out, const auto&) {
+    const auto type = o.text("precision") == "bfloat16" ? RowType::bfloat16 : RowType::float32;
+    TrajectoryWriter writer(out, set.layout, flatten(load_weights(folder, *family), set.layout), type);
+    int64_t index = 0;
+    for (const auto& checkpoint : checkpoints) {
+      ++index;
+      writer.append({.step = index, .epoch = static_cast<double>(index)}, flatten(load_weights(checkpoint, *family), set.layout));
+    }
+    return json{{"points", writer.size()}};
+  });
+}
+
+// --- subspaces --------------------------------------------------------------------------------------------------------------------
+
+OptionTable discovery_options() {
+  return {
+      {.name = "method", .type = OptionType::text, .doc = "name of a subspace plugin", .required = true},
+      {.name = "trajectory", .type = OptionType::artifact, .doc = "recorded by a training or made by ts.trajectory", .choices = {"trajectory"}},
+      {.name = "model", .type = OptionType::artifact, .doc = "whose parameters the basis spans; absent: the trajectory's", .choices = {"model"}},
+      {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of methods that draw random numbers", .minimum = 0},
+      kParameters,
+  };
+}
+
+std::unique_ptr<Family> family_of(const json& model) {
+  const std::filesystem::path path = model.at("path").get<std::string>();
+  return make_family(CheckpointFolder::open(path).config(), HeadSpec{}, (path / "config.json").string());
+}
+
+/// Groups of the selection over the trajectory's own layout, which must be the selection's.
+ParameterSet parameters_of(const Family& family, const json& selection, const Trajectory* trajectory) {
+  ParameterSet set = select_parameters(family, parse_selection(selection, "discover: parameters"));
+  if (trajectory == nullptr) return set;
+  if (const auto difference = first_difference(set.layout, trajectory->layout()))
+    user_error("discover: the trajectory was recorded over other parameters: {}", *difference);
+  return set;
+}
+
+json run_discover(Lab& lab, const Options& o) {
+  const SubspaceMethod& method = lab.plugins().subspace(o.text("method"));
+  if (method.needs_trajectory() && !o.has("trajectory")) user_error("discover: method '{}' needs option 'trajectory'", method.name());
+  json model = o.value("model");
+  if (model.is_null() && o.has("trajectory")) model = o.value("trajectory").value("model", json());
+  if (model.is_null()) user_error("discover: option 'model' is missing: give a model, or a trajectory that knows its own");
+  json own = json::object();
+  for (const auto& option : method.options().all()) own[option.name] = o.value(option.name);
+  const json inputs = {{"method", method.name()},       {"version", method.version()},   {"options", own},
+                       {"trajectory", identity(o.value("trajectory"))}, {"model", identity(model)}, {"seed", o.integer("seed")},
+                       {"parameters", o.value("parameters")}};
+  const StageKey key{"subspace", {{"inputs", inputs}, {"versions", versions()}}};
+  json handle = lab.stage(key, "discover " + method.name(), json{{"dim", 0}, {"groups", json::array()}}, [&](const auto& out, const auto& work) {
+    const auto family = family_of(model);
+    std::optional<Trajectory> trajectory;
+    if (o.has("trajectory")) trajectory = trajectory_of(lab, o.value("trajectory"));
+    SubspaceInputs to;
+    to.parameters = parameters_of(*family, o.value("parameters"), trajectory ? &*trajectory : nullptr);
+    to.trajectory = trajectory ? &*trajectory : nullptr;
+    to.key = Key::root(static_cast<uint64_t>(o.integer("seed"))).split("projection");
+    to.scratch = work;
+    const auto subspace = method.discover(to, Options(own));
+    save_subspace(*subspace, method, Options(own), out);
+    json summary = subspace->describe();
+    summary["dim"] = subspace->dim();
+    summary["dims"] = subspace->dims();
+    summary["bytes"] = subspace->bytes_shipped();
+    return summary;
+  });
+  handle["method"] = method.name();
+  handle["model"] = model;
+  return handle;
+}
+
+OptionTable plugin_options(Lab& lab, const json& arguments) {
+  const auto method = arguments.find("method");
+  if (method == arguments.end() || !method->is_string()) return {};
+  return lab.plugins().subspace(method->get<std::string>()).options();
+}
+
+json run_export(Lab& lab, const Options& o) {
+  const auto from = folder_of(lab, o.value("basis"));
+  const std::filesystem::path to = o.text("path");
+  const json result = {{"path", to.string()}};
+  if (lab.settings().plan_only) return result;
+  const auto basis = subspace_of(lab, o.value("basis"));
+  export_subspace(*basis, to);
+  return result;
+}
+
+// --- masks ------------------------------------------------------------------------------------------------------------------------
+
+struct Solution {
+  std::unique_ptr<Family> family;
+  ParameterSet set;
+  at::Tensor origin, update;
+};
+
+/// The update of a training and what it started from, over the selection (a subspace's own groups when it has one).
+Solution solution_of(Lab& lab, const json& handle, const json& selection) {
+  Solution result;
+  result.family = family_of(handle.at("model"));
+  result.set = select_parameters(*result.family, parse_selection(selection, "outliers: parameters"));
+  const Weights origin = load_weights(handle.at("model").at("path").get<std::string>(), *result.family);
+  result.origin = flatten(origin, result.set.layout);
+  result.update = update_of(lab, handle, result.set, *result.family, origin);
+  return result;
+}
+
+json run_outliers(Lab& lab, const Options& o) {
+  const json& solution = o.value("solution");
+  const json inputs = {{"solution", identity(solution)}, {"sigmas", o.number("sigmas")}, {"top", o.integer("top")}, {"parameters", o.value("parameters")}};
+  const StageKey key{"mask", {{"outliers", inputs}, {"versions", versions()}}};
+  json handle = lab.stage(key, "outliers", json{{"count", 0}, {"groups", json::array()}}, [&](const auto& out, const auto&) {
+    const Solution s = solution_of(lab, solution, o.value("parameters"));
+    const Mask mask = find_outliers(s.update, s.origin, s.set, *s.family, {.sigmas = o.number("sigmas"), .top = o.integer("top")});
+    save_mask(mask, out);
+    json summary = mask.description;
+    summary["profile"] = update_profile(s.update, s.set);
+    return summary;
+  });
+  handle["solution"] = solution;
+  handle["parameters"] = o.value("parameters");
+  return handle;
+}
+
+json run_mask(Lab& lab, const Options& o) {
+  const json& like = o.value("like");
+  const json inputs = {{"control", o.text("control")}, {"like", identity(like)}, {"seed", o.integer("seed")}};
+  const StageKey key{"mask", {{"control", inputs}, {"versions", versions()}}};
+  json handle = lab.stage(key, "mask " + o.text("control"), json{{"count", 0}}, [&](const auto& out, const auto&) {
+    const Solution s = solution_of(lab, like.at("solution"), like.at("parameters"));
+    const Mask mask = matched_mask(o.text("control"), *mask_of(lab, like), s.update, s.origin, s.set, *s.family,
+                                   Key::root(static_cast<uint64_t>(o.integer("seed"))).split("mask"));
+    save_mask(mask, out);
+    return mask.description;
+  });
+  handle["solution"] = like.at("solution");
+  handle["parameters"] = like.at("parameters");
+  return handle;
+}
+
+Operation discover_operation() {
+  return {.name = "discover", .doc = "Makes a basis by a subspace plugin.", .options = discovery_options(), .run = run_discover, .more = plugin_options};
+}
+
+}  // namespace
+
+std::vector<Operation> tuning_operations() {
+  return {
+      {.name = "trajectory", .doc = "Makes a trajectory from checkpoints that exist already.", .options = trajectory_options(), .run = run_trajectory},
+      discover_operation(),
+      {.name = "export",
+       .doc = "Writes a basis as safetensors and its report (singular values, energy, groups, layout) as JSON.",
+       .options = {{.name = "basis", .type = OptionType::artifact, .doc = "from ts.discover", .required = true, .choices = {"subspace"}},
+                   {.name = "path", .type = OptionType::text, .doc = "folder to write", .required = true}},
+       .run = run_export},
+      {.name = "outliers",
+       .doc = "Positions of a training's update that lie beyond k standard deviations of their group's mean, as a mask.",
+       .options = {{.name = "solution", .type = OptionType::artifact, .doc = "training within a subspace (or in full space)", .required = true, .choices = {"train"}},
+                   {.name = "sigmas", .type = OptionType::number, .fallback = 3.0, .doc = "k", .minimum = 0},
+                   {.name = "top", .type = OptionType::integer, .fallback = 10, .doc = "length of each group's list of the largest", .minimum = 0, .maximum = 10000},
+                   kParameters},
+       .run = run_outliers},
+      {.name = "mask",
+       .doc = "A control mask matched to another mask, group by group.",
+       .options = {{.name = "control", .type = OptionType::choice, .doc = "how positions are chosen", .required = true, .choices = mask_controls()},
+                   {.name = "like", .type = OptionType::artifact, .doc = "mask to match", .required = true, .choices = {"mask"}},
+                   {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of random controls", .minimum = 0}},
+       .run = run_mask},
+  };
+}
+
+}  // namespace tsrun

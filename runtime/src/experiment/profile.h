@@ -1,0 +1,14 @@
+#pragma once
+
+#include "tsrun/tune/parameter_set.h"
+
+#include <ATen/core/Tensor.h>
+#include <nlohmann/json.hpp>
+
+namespace tsrun {
+
+/// |u − mean| along the positions of each group, thinned to the maximum of each of at most `blocks` blocks, with mean and σ:
+/// [{"group", "size", "mean", "sigma", "positions": […], "values": […]}]. What a figure of outliers draws.
+nlohmann::json update_profile(const at::Tensor& update, const ParameterSet& set, int64_t blocks = 1000);
+
+}  // namespace tsrun

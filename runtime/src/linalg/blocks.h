@@ -1,0 +1,59 @@
+#pragma once
+
+#include "linalg/dispatch.h"
+#include "tsrun/linalg/rows.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+/// How the long dimension is cut. The cut depends on the number of columns only, and partial sums are added in its order, so results do
+/// not depend on the number of threads.
+namespace tsrun::kernel {
+
+struct Units {
+  int64_t columns, size, count;
+  int64_t begin(int64_t unit) const { return unit * size; }
+  int64_t end(int64_t unit) const { return std::min(columns, (unit + 1) * size); }
+};
+
+/// At most 64 units of whole pages: memory for partial results does not grow with the number of columns.
+inline Units cut(int64_t columns) {
+  constexpr int64_t page = 4096, most = 64;
+  const int64_t pages = (columns + page - 1) / page;
+  const int64_t size = std::max<int64_t>(1, (pages + most - 1) / most) * page;
+  return {columns, size, (columns + size - 1) / size};
+}
+
+struct Bfloat16 {
+  uint16_t bits;
+};
+
+TSRUN_INLINE double widen(float value) { return value; }
+TSRUN_INLINE double widen(Bfloat16 value) { return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16); }
+
+template <int W>
+struct Lanes {
+  typedef double Vector __attribute__((vector_size(W * 8)));
+};
+
+template <class Element>
+struct Widen {  // to[0, count) in float64, zeros up to `width`
+  template <int W>
+  TSRUN_INLINE static void run(const Element* from, int64_t count, int64_t width, double* to) {
+    for (int64_t k = 0; k < count; ++k) to[k] = widen(from[k]);
+    for (int64_t k = count; k < width; ++k) to[k] = 0;
+  }
+};
+
+/// Calls `body` with the rows' element type.
+template <class Body>
+void with_element(RowType type, const Body& body) {
+  if (type == RowType::float32) {
+    body(float{});
+  } else {
+    body(Bfloat16{});
+  }
+}
+
+}  // namespace tsrun::kernel

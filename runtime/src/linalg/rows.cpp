@@ -1,0 +1,135 @@
+#include "tsrun/linalg/rows.h"
+
+#include "linalg/blocks.h"
+#include "tsrun/base/error.h"
+#include "tsrun/base/parallel.h"
+
+#include <array>
+#include <cstring>
+
+namespace tsrun {
+namespace {
+
+constexpr int64_t block = 2048;  // columns whose float64 sums stay in the first-level cache
+constexpr int64_t together = 4;  // rows read side by side
+
+/// sums[k] += Σ_r coefficients[r] · rows[r][k], for up to `together` rows.
+template <class Element>
+struct AddRows {
+  template <int W>
+  TSRUN_INLINE static void run(const std::array<const Element*, together>& rows, const std::array<double, together>& coefficients,
+                               int64_t count, double* sums) {
+    const Element *a = rows[0], *b = rows[1], *c = rows[2], *d = rows[3];
+    const double ca = coefficients[0], cb = coefficients[1], cc = coefficients[2], cd = coefficients[3];
+#pragma GCC ivdep
+    for (int64_t k = 0; k < count; ++k)
+      sums[k] += (ca * kernel::widen(a[k]) + cb * kernel::widen(b[k])) + (cc * kernel::widen(c[k]) + cd * kernel::widen(d[k]));
+  }
+};
+
+/// sums[r] += Σ_k rows[r][k] · g[k].
+template <class Element>
+struct DotRows {
+  template <int W>
+  TSRUN_INLINE static void run(const std::array<const Element*, together>& rows, const double* g, int64_t count, double* sums) {
+    double lanes[together][W] = {};
+    const Element *a = rows[0], *b = rows[1], *c = rows[2], *d = rows[3];
+    int64_t k = 0;
+    for (; k + W <= count; k += W) {
+#pragma GCC unroll 8
+      for (int lane = 0; lane < W; ++lane) {
+        lanes[0][lane] += kernel::widen(a[k + lane]) * g[k + lane];
+        lanes[1][lane] += kernel::widen(b[k + lane]) * g[k + lane];
+        lanes[2][lane] += kernel::widen(c[k + lane]) * g[k + lane];
+        lanes[3][lane] += kernel::widen(d[k + lane]) * g[k + lane];
+      }
+    }
+    for (int64_t r = 0; r < together; ++r) {
+      for (int64_t rest = k; rest < count; ++rest) sums[r] += kernel::widen(rows[static_cast<size_t>(r)][rest]) * g[rest];
+      for (int lane = 0; lane < W; ++lane) sums[r] += lanes[r][lane];
+    }
+  }
+};
+
+/// Pointers to rows `first`… at column `at`; beyond the last row the first one is repeated (its coefficient or result is dropped).
+template <class Element>
+std::array<const Element*, together> pointers(const Rows& rows, int64_t first, int64_t at) {
+  std::array<const Element*, together> result{};
+  for (int64_t r = 0; r < together; ++r) {
+    const int64_t row = first + r < rows.count() ? first + r : first;
+    result[static_cast<size_t>(r)] = static_cast<const Element*>(rows.data[static_cast<size_t>(row)]) + at;
+  }
+  return result;
+}
+
+/// sums[0, count) = Σ_r coefficients[r] · row r over columns [at, at + count).
+template <class Element>
+void combine_block(const Rows& rows, const double* coefficients, int64_t at, int64_t count, double* sums) {
+  std::fill(sums, sums + count, 0.0);
+  for (int64_t first = 0; first < rows.count(); first += together) {
+    std::array<double, together> weights{};
+    for (int64_t r = 0; r < together && first + r < rows.count(); ++r) weights[static_cast<size_t>(r)] = coefficients[first + r];
+    kernel::run<AddRows<Element>>(pointers<Element>(rows, first, at), weights, count, sums);
+  }
+}
+
+void check_coefficients(const char* name, int64_t found, int64_t expected) {
+  if (found != expected) internal_error("{}: {} numbers were given for {} rows", name, found, expected);
+}
+
+/// Runs `body(begin, end)` over blocks of columns.
+void over_blocks(int64_t columns, const std::function<void(int64_t, int64_t)>& body) {
+  const int64_t blocks = (columns + block - 1) / block;
+  parallel_for(blocks, 8, [&](int64_t first, int64_t last) {
+    for (int64_t b = first; b < last; ++b) body(b * block, std::min(columns, (b + 1) * block));
+  });
+}
+
+}  // namespace
+
+Rows Rows::slice(int64_t begin, int64_t end) const {
+  if (begin < 0 || end < begin || end > columns) internal_error("rows: columns [{}, {}) of {}", begin, end, columns);
+  Rows part{data, type, end - begin};
+  const int64_t bytes = begin * (type == RowType::float32 ? 4 : 2);
+  for (const void*& row : part.data) row = static_cast<const std::byte*>(row) + bytes;
+  return part;
+}
+
+void expand(const Rows& rows, std::span<const double> coefficients, std::span<float> out) {
+  check_coefficients("expand", static_cast<int64_t>(coefficients.size()), rows.count());
+  check_coefficients("expand (output)", static_cast<int64_t>(out.size()), rows.columns);
+  kernel::with_element(rows.type, [&](auto element) {
+    over_blocks(rows.columns, [&](int64_t begin, int64_t end) {
+      double sums[block];
+      combine_block<decltype(element)>(rows, coefficients.data(), begin, end - begin, sums);
+      for (int64_t k = begin; k < end; ++k) out[static_cast<size_t>(k)] += static_cast<float>(sums[k - begin]);
+    });
+  });
+}
+
+std::vector<double> project(const Rows& rows, std::span<const float> g) {
+  check_coefficients("project", static_cast<int64_t>(g.size()), rows.columns);
+  const kernel::Units units = kernel::cut(rows.columns);
+  const int64_t padded = (rows.count() + together - 1) / together * together;
+  std::vector<double> partial(static_cast<size_t>(units.count * padded), 0.0);
+  kernel::with_element(rows.type, [&](auto element) {
+    parallel_for(units.count, 1, [&](int64_t first, int64_t last) {
+      double wide[block];
+      for (int64_t u = first; u < last; ++u) {
+        for (int64_t at = units.begin(u); at < units.end(u); at += block) {
+          const int64_t count = std::min(block, units.end(u) - at);
+          for (int64_t k = 0; k < count; ++k) wide[k] = g[static_cast<size_t>(at + k)];
+          for (int64_t r = 0; r < rows.count(); r += together)
+            kernel::run<DotRows<decltype(element)>>(pointers<decltype(element)>(rows, r, at), static_cast<const double*>(wide), count,
+                                                    partial.data() + u * padded + r);
+        }
+      }
+    });
+  });
+  std::vector<double> result(rows.data.size(), 0.0);
+  for (int64_t u = 0; u < units.count; ++u)
+    for (size_t r = 0; r < result.size(); ++r) result[r] += partial[static_cast<size_t>(u * padded) + r];
+  return result;
+}
+
+}  // namespace tsrun

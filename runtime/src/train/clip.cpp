@@ -1,0 +1,58 @@
+#include "tsrun/base/parallel.h"
+#include "tsrun/train/optimizer.h"
+
+#include <ATen/Functions.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+namespace tsrun {
+namespace {
+
+/// Blocks are cut by position, never by thread, so the sum is the same for any number of threads.
+constexpr int64_t kBlock = 1 << 15;
+constexpr size_t kLanes = 16;
+
+double sum_of_squares(const float* x, int64_t size) {
+  std::array<double, kLanes> lanes{};
+  int64_t i = 0;
+  for (; i + static_cast<int64_t>(kLanes) <= size; i += kLanes) {
+    for (size_t j = 0; j < kLanes; ++j) lanes[j] += static_cast<double>(x[i + j]) * static_cast<double>(x[i + j]);
+  }
+  for (size_t j = 0; i < size; ++i, ++j) lanes[j] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  double sum = 0;
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
+double squared_norm(const at::Tensor& gradient) {
+  if (!gradient.is_cpu()) return gradient.to(at::kDouble).square().sum().item<double>();
+  const float* x = gradient.const_data_ptr<float>();
+  const int64_t size = gradient.numel();
+  std::vector<double> partial(static_cast<size_t>((size + kBlock - 1) / kBlock));
+  parallel_for(static_cast<int64_t>(partial.size()), 4, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b)
+      partial[static_cast<size_t>(b)] = sum_of_squares(x + b * kBlock, std::min(kBlock, size - b * kBlock));
+  });
+  double sum = 0;
+  for (const double part : partial) sum += part;
+  return sum;
+}
+
+}  // namespace
+
+double clip_gradients(std::vector<ParameterGroup>& groups, double maximum) {
+  const at::NoGradGuard no_grad;
+  double sum = 0;
+  for (const auto& group : groups) sum += squared_norm(group.gradient);
+  const double norm = std::sqrt(sum);
+  const double factor = maximum / (norm + 1e-6);  // the small number is torch.nn.utils.clip_grad_norm_'s
+  if (maximum > 0 && std::isfinite(norm) && factor < 1) {
+    for (auto& group : groups) group.gradient.mul_(factor);
+  }
+  return norm;
+}
+
+}  // namespace tsrun

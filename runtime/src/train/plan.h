@@ -1,0 +1,27 @@
+#pragma once
+
+#include "tsrun/base/options.h"
+#include "tsrun/data/batch.h"
+
+#include <vector>
+
+namespace tsrun {
+
+/// Which rows each optimiser step sees: a function of (key, options, step) alone, so a run can be entered at any step.
+class StepPlan {
+ public:
+  StepPlan(const Options& options, int64_t rows, Key data_order);
+
+  int64_t steps() const { return steps_; }                      ///< planned in all
+  int64_t steps_per_epoch() const { return steps_per_epoch_; }  ///< the last step of an epoch may be smaller
+  double epoch_at(int64_t step) const;                          ///< epochs completed after `step` steps
+  bool ends_epoch(int64_t step) const;                          ///< whether `step` steps complete an epoch
+  /// Row numbers of step `step` (from 0), one entry a forward pass.
+  std::vector<std::vector<int64_t>> micro_batches(int64_t step);
+
+ private:
+  Sampler sampler_;
+  int64_t accumulation_ = 1, steps_per_epoch_ = 1, steps_ = 0;
+};
+
+}  // namespace tsrun

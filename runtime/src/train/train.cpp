@@ -1,0 +1,252 @@
+#include "tsrun/train/train.h"
+
+#include "train/metrics_log.h"
+#include "train/plan.h"
+#include "train/resume.h"
+#include "train/step.h"
+#include "train/vocabulary.h"
+#include "tsrun/base/error.h"
+#include "tsrun/base/interrupt.h"
+#include "tsrun/base/log.h"
+
+#include <ATen/Functions.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace tsrun {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+EncodedSplit encode(const TrainJob& job, const std::string& split) {
+  const int64_t length = std::min(job.options.integer("max_length"), job.model->family->max_positions());
+  return encode_split(job.task->split(split), *job.model->tokenizer, length);
+}
+
+/// When a checkpoint falls due: every N steps, or so rarely that writing them takes at most a twentieth of the time.
+class CheckpointClock {
+ public:
+  explicit CheckpointClock(int64_t every) : every_(every) {}
+  bool due(int64_t step) const { return every_ > 0 ? step % every_ == 0 : Clock::now() - last_ > pause_; }
+  void wrote(Clock::time_point began) {
+    last_ = Clock::now();
+    pause_ = std::max<Clock::duration>(std::chrono::seconds(20), 20 * (last_ - began));
+  }
+
+ private:
+  int64_t every_;
+  Clock::time_point last_ = Clock::now();
+  Clock::duration pause_ = std::chrono::seconds(20);
+};
+
+/// One run from its first step, or from a checkpoint, to its end.
+class Run {
+ public:
+  explicit Run(TrainJob& job)
+      : job_(job),
+        train_(encode(job, "train")),
+        eval_(encode(job, job.eval_split)),
+        vocabulary_(ReachedVocabulary::find(*job.model, job.tune, {&train_, &eval_})),
+        family_(vocabulary_ ? *vocabulary_->family() : *job.model->family),
+        binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
+                 job.device),
+        plan_(job.options, train_.size(), job.key.split("data order")),
+        stepper_(family_, train_, binding_, job.options, job.device),
+        checkpoints_(job.options.integer("checkpoint_every")),
+        identity_(make_identity()) {
+    if (binding_.groups().empty()) user_error("nothing is trained: every part is frozen and there is no subspace");
+    if (!vocabulary_) return;
+    vocabulary_->renumber(train_);
+    vocabulary_->renumber(eval_);
+    for (const auto& observer : job.observers) observer->set_whole([this](const Weights& weights) { return vocabulary_->whole(weights); });
+  }
+
+  TrainResult finish() {
+    const auto saved = newest_run_state(job_.work, identity_);
+    if (saved) restore(*saved);
+    MetricsLog metrics(job_.work / "metrics.jsonl", saved ? saved->state.at("records") : nlohmann::json::array());
+    metrics_ = &metrics;
+    binding_.compose();
+    for (const auto& observer : job_.observers) observer->begin(binding_, plan_.steps_per_epoch(), step_);
+    Progress progress(job_.title, plan_.steps(), "steps");
+    progress.advance(step_);
+    while (step_ < plan_.steps() && !stopped_early()) {
+      pause_if_interrupted();
+      advance(progress);
+    }
+    for (const auto& observer : job_.observers) observer->finished(binding_);
+    return result();
+  }
+
+ private:
+  nlohmann::json make_identity() const {
+    std::vector<uint32_t> key = {job_.key.words()[0], job_.key.words()[1]};
+    return {{"task", job_.task->name},           {"task_digest", job_.task->digest}, {"eval_split", job_.eval_split},
+            {"options", job_.options.json()},    {"tune", binding_.describe()},      {"key", key},
+            {"observers", job_.observers.size()}};
+  }
+
+  void advance(Progress& progress) {
+    const Key key = job_.key.split("step").split(static_cast<uint64_t>(step_));
+    const int64_t warmup = static_cast<int64_t>(std::ceil(job_.options.number("warmup_ratio") * static_cast<double>(plan_.steps())));
+    const double factor = schedule_factor(job_.options.text("lr_scheduler_type"), step_, plan_.steps(), warmup);
+    const StepReport report = stepper_.run(step_, plan_.micro_batches(step_), key, factor);
+    ++step_;
+    tokens_ += report.tokens;
+    loss_sum_ += report.loss;
+    ++loss_count_;
+    progress.advance();
+    tell_observers();
+    if (evaluation_due()) evaluate_now(progress);
+    if (checkpoints_.due(step_) && step_ < plan_.steps()) save();
+  }
+
+  void tell_observers() {
+    const double epoch = plan_.epoch_at(step_);
+    for (const auto& observer : job_.observers) observer->step_ended(binding_, step_, epoch);
+    if (!plan_.ends_epoch(step_)) return;
+    for (const auto& observer : job_.observers) observer->epoch_ended(binding_, step_, epoch);
+  }
+
+  bool evaluation_due() const {
+    if (step_ == plan_.steps()) return true;
+    const int64_t every = job_.options.integer("eval_every");
+    return every == 0 ? plan_.ends_epoch(step_) : every > 0 && step_ % every == 0;
+  }
+
+  double score(const Evaluation& evaluation) const { return evaluation.metrics.at(job_.task->metrics.front()); }
+
+  void evaluate_now(Progress& progress) {
+    Evaluation evaluation = evaluate(family_, binding_.weights(), *job_.task, eval_, job_.device);
+    evaluation.step = step_;
+    evaluation.epoch = plan_.epoch_at(step_);
+    nlohmann::json record = evaluation.to_json();
+    const double train_loss = loss_sum_ / static_cast<double>(std::max<int64_t>(1, loss_count_));
+    record["train_loss"] = train_loss;
+    loss_sum_ = 0;
+    loss_count_ = 0;
+    metrics_->append(record);
+    evaluations_.push_back(evaluation);
+    if (best_index() == evaluations_.size() - 1) keep_best();
+    progress.milestone(fmt::format("epoch {:.3g}/{:.3g}  loss {:.4f}  {} {:.4f}", evaluation.epoch, plan_.epoch_at(plan_.steps()),
+                                   train_loss, job_.task->metrics.front(), score(evaluation)));
+  }
+
+  /// The earliest of the highest first metrics.
+  size_t best_index() const {
+    const auto best =
+        std::max_element(evaluations_.begin(), evaluations_.end(), [&](const auto& a, const auto& b) { return score(a) < score(b); });
+    return static_cast<size_t>(best - evaluations_.begin());
+  }
+
+  void keep_best() {
+    for (const auto& group : binding_.groups()) best_[group.name] = group.value.detach().clone();
+  }
+
+  bool stopped_early() const {
+    const int64_t patience = job_.options.integer("early_stop");
+    return patience > 0 && !evaluations_.empty() && static_cast<int64_t>(evaluations_.size() - 1 - best_index()) >= patience;
+  }
+
+  void pause_if_interrupted() {
+    if (!interrupted()) return;
+    save();
+    check_interrupt();
+  }
+
+  void save() {
+    const auto began = Clock::now();
+    RunState run;
+    run.step = step_;
+    run.state = {{"records", metrics_->records()}, {"tokens", tokens_}, {"loss_sum", loss_sum_}, {"loss_count", loss_count_}};
+    for (const auto& group : binding_.groups()) run.tensors["value." + group.name] = group.value;
+    for (const auto& [name, tensor] : stepper_.optimizer().state()) run.tensors["optimizer." + name] = tensor;
+    for (const auto& [name, tensor] : best_) run.tensors["best." + name] = tensor;
+    for (size_t i = 0; i < job_.observers.size(); ++i) {
+      for (const auto& [name, tensor] : job_.observers[i]->state()) run.tensors[fmt::format("observer.{}.{}", i, name)] = tensor;
+    }
+    save_run_state(job_.work, identity_, run);
+    checkpoints_.wrote(began);
+  }
+
+  void restore(const RunState& run) {
+    const auto part = [&](const std::string& prefix) {
+      std::map<std::string, at::Tensor> tensors;
+      for (const auto& [name, tensor] : run.tensors) {
+        if (name.starts_with(prefix)) tensors[name.substr(prefix.size())] = tensor;
+      }
+      return tensors;
+    };
+    step_ = run.step;
+    tokens_ = run.state.at("tokens").get<int64_t>();
+    loss_sum_ = run.state.at("loss_sum").get<double>();
+    loss_count_ = run.state.at("loss_count").get<int64_t>();
+    for (const auto& record : run.state.at("records")) evaluations_.push_back(Evaluation::from_json(record));
+    set_values(part("value."));
+    stepper_.optimizer().restore(part("optimizer."));
+    for (const auto& [name, tensor] : part("best.")) best_[name] = tensor.to(job_.device);
+    for (size_t i = 0; i < job_.observers.size(); ++i) job_.observers[i]->restore(part(fmt::format("observer.{}.", i)));
+    log_info("{}: continues at step {} of {}", job_.title, step_, plan_.steps());
+  }
+
+  void set_values(const std::map<std::string, at::Tensor>& values) {
+    const at::NoGradGuard no_grad;
+    for (auto& group : binding_.groups()) group.value.copy_(values.at(group.name));
+  }
+
+  Weights whole_snapshot() const { return vocabulary_ ? vocabulary_->whole(binding_.snapshot()) : binding_.snapshot(); }
+
+  /// Counts are those of the model: rows that no text reaches are trainable too, they only never move.
+  nlohmann::json describe() const {
+    const int64_t unreached = vocabulary_ ? vocabulary_->numbers_left_out() : 0;
+    return {{"binding", binding_.describe()},
+            {"trainable", binding_.trainable() + unreached},
+            {"degrees_of_freedom", binding_.degrees_of_freedom() + unreached},
+            {"bytes_shipped", binding_.bytes_shipped() + static_cast<int64_t>(sizeof(float)) * unreached},
+            {"out_of_reach", unreached},
+            {"steps", step_},
+            {"steps_planned", plan_.steps()},
+            {"steps_per_epoch", plan_.steps_per_epoch()},
+            {"tokens", tokens_}};
+  }
+
+  TrainResult result() {
+    TrainResult result;
+    result.evaluations = evaluations_;
+    result.last = evaluations_.back();
+    result.best = evaluations_[best_index()];
+    result.last_weights = whole_snapshot();
+    result.coordinates = binding_.coordinates();
+    result.description = describe();
+    set_values(best_);
+    binding_.compose();
+    result.best_weights = whole_snapshot();
+    return result;
+  }
+
+  TrainJob& job_;
+  EncodedSplit train_, eval_;
+  std::optional<ReachedVocabulary> vocabulary_;
+  const Family& family_;
+  Binding binding_;
+  StepPlan plan_;
+  Stepper stepper_;
+  CheckpointClock checkpoints_;
+  nlohmann::json identity_;
+  MetricsLog* metrics_ = nullptr;
+  int64_t step_ = 0, tokens_ = 0, loss_count_ = 0;
+  double loss_sum_ = 0;
+  std::vector<Evaluation> evaluations_;
+  std::map<std::string, at::Tensor> best_;  ///< trained values of the best evaluation, by group
+};
+
+}  // namespace
+
+TrainResult train(TrainJob job) {
+  std::filesystem::create_directories(job.work);
+  return Run(job).finish();
+}
+
+}  // namespace tsrun

@@ -1,0 +1,100 @@
+#include "train/vocabulary.h"
+
+#include <ATen/Functions.h>
+
+#include <algorithm>
+
+namespace tsrun {
+namespace {
+
+/// The word embeddings: the one embedding with a row for every id of the vocabulary.
+const ParameterInfo* word_embeddings(const Family& family) {
+  const auto& config = family.config();
+  const int64_t vocabulary = config.value("vocab_size", int64_t{0});
+  const ParameterInfo* found = nullptr;
+  for (const auto& info : family.parameters()) {
+    if (info.kind != ParameterKind::embedding || info.shape.empty() || info.shape[0] != vocabulary) continue;
+    if (found) return nullptr;
+    found = &info;
+  }
+  return found;
+}
+
+bool exact(const TuneOptions& tune, const std::string& name) {
+  const auto touches = [&](const Layout& layout) { return layout.find(name) != nullptr; };
+  if (!tune.train_embeddings || tune.weight_decay != 0) return false;
+  if (tune.zeroed && touches(tune.zeroed->layout)) return false;
+  if (tune.held && touches(tune.held->layout)) return false;
+  return !(tune.subspace && touches(tune.subspace->parameters().layout));
+}
+
+/// Ids in ascending order. The padding id stays, since a configuration names it.
+std::vector<int64_t> reached_ids(const std::vector<const EncodedSplit*>& splits, int64_t vocabulary, int64_t padding) {
+  std::vector<bool> seen(static_cast<size_t>(vocabulary));
+  if (padding >= 0 && padding < vocabulary) seen[static_cast<size_t>(padding)] = true;
+  for (const auto* split : splits) {
+    for (const auto& row : split->rows) {
+      for (const int64_t id : row.ids) {
+        if (id >= 0 && id < vocabulary) seen[static_cast<size_t>(id)] = true;
+      }
+    }
+  }
+  std::vector<int64_t> ids;
+  for (int64_t id = 0; id < vocabulary; ++id) {
+    if (seen[static_cast<size_t>(id)]) ids.push_back(id);
+  }
+  return ids;
+}
+
+int64_t padding_of(const nlohmann::json& config) {
+  const auto found = config.find("pad_token_id");
+  return found != config.end() && found->is_number_integer() ? found->get<int64_t>() : -1;
+}
+
+}  // namespace
+
+std::optional<ReachedVocabulary> ReachedVocabulary::find(const Model& model, const TuneOptions& tune,
+                                                         const std::vector<const EncodedSplit*>& splits) {
+  const ParameterInfo* words = word_embeddings(*model.family);
+  if (!words || model.family->head().kind == HeadKind::masked_lm || !exact(tune, words->name)) return std::nullopt;
+  const int64_t vocabulary = words->shape[0], padding = padding_of(model.family->config());
+  const auto ids = reached_ids(splits, vocabulary, padding);
+  if (static_cast<int64_t>(ids.size()) * 10 > vocabulary * 9) return std::nullopt;
+
+  ReachedVocabulary result;
+  result.name_ = words->name;
+  result.origin_ = model.weights.at(words->name);
+  result.kept_ = at::tensor(ids, at::kLong);
+  result.place_.assign(static_cast<size_t>(vocabulary), -1);
+  for (size_t i = 0; i < ids.size(); ++i) result.place_[static_cast<size_t>(ids[i])] = static_cast<int64_t>(i);
+  nlohmann::json config = model.family->config();
+  config["vocab_size"] = ids.size();
+  if (padding >= 0) config["pad_token_id"] = result.place_[static_cast<size_t>(padding)];
+  result.family_ = make_family(config, model.family->head(), "the reached vocabulary");
+  return result;
+}
+
+Weights ReachedVocabulary::reduced(const Weights& whole) const {
+  Weights weights = whole;
+  weights.set(name_, origin_.index_select(0, kept_));
+  return weights;
+}
+
+Weights ReachedVocabulary::whole(const Weights& reduced) const {
+  Weights weights = reduced;
+  const at::Tensor rows = reduced.at(name_).detach();
+  weights.set(name_, origin_.to(rows.device(), rows.scalar_type()).index_copy(0, kept_.to(rows.device()), rows));
+  return weights;
+}
+
+void ReachedVocabulary::renumber(EncodedSplit& split) const {
+  for (auto& row : split.rows) {
+    for (auto& id : row.ids) {
+      if (id >= 0 && id < static_cast<int64_t>(place_.size())) id = place_[static_cast<size_t>(id)];
+    }
+  }
+}
+
+int64_t ReachedVocabulary::numbers_left_out() const { return (origin_.size(0) - kept_.size(0)) * origin_.size(1); }
+
+}  // namespace tsrun

@@ -1,0 +1,91 @@
+#include "tsrun/tune/binding.h"
+
+#include "tune/binding_plan.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+namespace tsrun {
+
+ParameterGroup& Binding::State::z_group() { return groups[*bound]; }
+
+at::Tensor Binding::State::mean_z() const {
+  const at::Tensor& z = groups[*bound].value;
+  return options.ensemble == 1 ? z : z.view({options.ensemble, -1}).mean(0);
+}
+
+void Binding::State::hold_positions(size_t buffer) {
+  for (const Held& hold : held)
+    if (hold.buffer == buffer) buffers[buffer].value.index_copy_(0, hold.positions, hold.values);
+}
+
+Binding::Binding(const Family& family, const Weights& origin, const TuneOptions& options, Key key, at::Device device)
+    : state_(std::make_unique<State>(family, origin, options, key, device)) {
+  compose();
+}
+Binding::~Binding() = default;
+Binding::Binding(Binding&&) noexcept = default;
+
+std::vector<ParameterGroup>& Binding::groups() { return state_->groups; }
+const std::vector<ParameterGroup>& Binding::groups() const { return state_->groups; }
+const Weights& Binding::weights() const { return state_->weights; }
+const Weights& Binding::origin() const { return state_->origin; }
+
+void Binding::compose() const {
+  State& s = *state_;
+  if (!s.bound) return;
+  const at::NoGradGuard no_grad;
+  const at::Tensor z = s.mean_z();
+  if (s.composed.defined() && at::equal(s.composed, z)) return;
+  FlatBuffer& theta = s.buffers[*s.bound];
+  if (s.device.is_cpu()) {
+    theta.value.copy_(s.bound_origin);
+    s.options.subspace->expand(z, theta.value);
+  } else {  // bases live on the host
+    at::Tensor update = at::zeros({theta.layout.total()}, at::kFloat);
+    s.options.subspace->expand(z.cpu(), update);
+    at::add_out(theta.value, s.bound_origin, update.to(s.device));
+  }
+  s.hold_positions(*s.bound);
+  s.composed = z.clone();
+}
+
+void Binding::gather_gradients() {
+  State& s = *state_;
+  const at::NoGradGuard no_grad;
+  for (const Held& hold : s.held) s.buffers[hold.buffer].gradient.index_fill_(0, hold.positions, 0);
+  if (!s.bound) return;
+  at::Tensor& flat = s.buffers[*s.bound].gradient;
+  const at::Tensor projected = s.options.subspace->project(s.mean_z().cpu(), flat.cpu()).to(s.device);
+  // each copy enters the mean with weight 1/h
+  s.z_group().gradient.view({s.options.ensemble, -1}).add_(projected, 1.0 / static_cast<double>(s.options.ensemble));
+  flat.zero_();
+}
+
+void Binding::zero_gradients() {
+  const at::NoGradGuard no_grad;
+  for (ParameterGroup& group : state_->groups) group.gradient.zero_();
+  if (state_->bound) state_->buffers[*state_->bound].gradient.zero_();
+}
+
+void Binding::after_update() {
+  const at::NoGradGuard no_grad;
+  for (size_t b = 0; b < state_->buffers.size(); ++b)
+    if (state_->bound != b) state_->hold_positions(b);
+  compose();
+}
+
+Weights Binding::snapshot() const {
+  compose();
+  const at::NoGradGuard no_grad;
+  Weights copy;
+  for (const std::string& name : state_->weights.names()) copy.set(name, state_->weights.at(name).detach().clone());
+  return copy;
+}
+
+at::Tensor Binding::coordinates() const {
+  const at::NoGradGuard no_grad;
+  return state_->bound ? state_->mean_z().clone() : at::Tensor();
+}
+
+}  // namespace tsrun

@@ -1,0 +1,69 @@
+#include "tsrun/tune/binding.h"
+
+#include "tune/binding_plan.h"
+
+#include <ATen/ATen.h>
+
+namespace tsrun {
+namespace {
+
+nlohmann::json describe_group(const ParameterGroup& group) {
+  return {{"name", group.name}, {"numbers", group.value.numel()}, {"lr", group.lr}, {"weight_decay", group.weight_decay}};
+}
+
+nlohmann::json describe_mask(const MaskUse& use) {
+  return {{"positions", use.requested}, {"on_trained", use.on_trained}, {"on_frozen", use.on_frozen}, {"hold", use.hold}};
+}
+
+}  // namespace
+
+int64_t Binding::trainable() const {
+  int64_t count = 0;
+  for (const ParameterGroup& group : state_->groups) count += group.value.numel();
+  return count;
+}
+
+int64_t Binding::degrees_of_freedom() const {
+  int64_t count = trainable();
+  if (state_->bound) count -= (state_->options.ensemble - 1) * state_->options.subspace->dim();
+  std::vector<int64_t> positions;
+  for (size_t b = 0; b < state_->buffers.size(); ++b) {
+    if (state_->bound == b) continue;
+    std::vector<at::Tensor> parts;
+    for (const Held& hold : state_->held)
+      if (hold.buffer == b) parts.push_back(hold.positions);
+    if (!parts.empty()) count -= std::get<0>(at::_unique(at::cat(parts))).numel();
+  }
+  return count;
+}
+
+int64_t Binding::bytes_shipped() const {
+  int64_t numbers = 0;
+  for (size_t b = 0; b < state_->groups.size(); ++b)
+    numbers += state_->bound == b ? state_->options.subspace->dim() : state_->groups[b].value.numel();
+  int64_t bytes = 4 * numbers;
+  if (!state_->bound) return bytes;
+  bytes += state_->options.subspace->bytes_shipped();
+  for (const MaskUse& use : state_->masks) bytes += 8 * use.on_trained;  // the update cannot be rebuilt without the positions
+  return bytes;
+}
+
+nlohmann::json Binding::describe() const {
+  nlohmann::json groups = nlohmann::json::array(), masks = nlohmann::json::object();
+  for (const ParameterGroup& group : state_->groups) groups.push_back(describe_group(group));
+  for (const MaskUse& use : state_->masks) masks[use.name] = describe_mask(use);
+  nlohmann::json result = {{"groups", groups},
+                           {"frozen", state_->frozen},
+                           {"masks", masks},
+                           {"trainable", trainable()},
+                           {"degrees_of_freedom", degrees_of_freedom()},
+                           {"bytes_shipped", bytes_shipped()}};
+  if (state_->bound)
+    result["subspace"] = {{"dims", state_->options.subspace->dims()},
+                          {"ensemble", state_->options.ensemble},
+                          {"init_deviation", state_->options.init_deviation},
+                          {"bytes", state_->options.subspace->bytes_shipped()}};
+  return result;
+}
+
+}  // namespace tsrun

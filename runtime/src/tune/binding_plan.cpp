@@ -1,0 +1,149 @@
+#include "tune/binding_plan.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+namespace tsrun {
+namespace {
+
+bool decays(const ParameterInfo& info) { return info.kind == ParameterKind::weight || info.kind == ParameterKind::embedding; }
+
+at::Tensor to_tensor(const std::vector<int64_t>& positions, at::Device device) {
+  at::Tensor tensor = at::empty({static_cast<int64_t>(positions.size())}, at::kLong);
+  std::copy(positions.begin(), positions.end(), tensor.data_ptr<int64_t>());
+  return tensor.to(device);
+}
+
+/// Positions by tensor name, relative to the tensor.
+std::map<std::string, std::vector<int64_t>> by_tensor(const Mask& mask) {
+  std::map<std::string, std::vector<int64_t>> result;
+  for (int64_t position : mask.positions) {
+    const Slice& slice = mask.layout.at_position(position);
+    result[slice.name].push_back(position - slice.offset);
+  }
+  return result;
+}
+
+void check_options(const TuneOptions& options) {
+  if (options.ensemble < 1) user_error("tune: ensemble is {}, expected 1 or more", options.ensemble);
+  if (options.init_deviation < 0) user_error("tune: init_deviation is {}, expected 0 or more", options.init_deviation);
+}
+
+}  // namespace
+
+Binding::State::State(const Family& model, const Weights& start, const TuneOptions& choices, Key key, at::Device where)
+    : family(&model), options(choices), device(where) {
+  const at::NoGradGuard no_grad;
+  check_options(options);
+  for (const ParameterInfo& info : family->parameters()) origin.set(info.name, start.at(info.name).detach().to(device, at::kFloat));
+  weights = origin;  // the order of names; trained entries are replaced by leaves below
+  if (options.subspace) add_bound(key.split("z"));
+  add_parts();
+  add_constants();
+  apply_masks();
+}
+
+bool Binding::State::trains(const ParameterInfo& info) const {
+  switch (info.part) {
+    case Part::embeddings:
+      return options.train_embeddings;
+    case Part::encoder:
+      return options.train_encoder && !options.subspace;  // within a subspace, only z moves the encoder
+    case Part::pooler:
+      return options.train_pooler;
+    case Part::head:
+      return options.train_head;
+  }
+  return false;
+}
+
+void Binding::State::add_bound(Key key) {
+  const Subspace& subspace = *options.subspace;
+  check_layout(subspace.parameters().layout, *family, "the subspace");
+  buffers.emplace_back("z", subspace.parameters().layout, origin, device);
+  bound = 0;
+  bound_origin = buffers[0].value.clone();
+  const Weights views = unflatten(bound_origin, subspace.parameters().layout);
+  for (const std::string& name : views.names()) origin.set(name, views.at(name));
+  at::Tensor z = at::zeros({options.ensemble * subspace.dim()}, at::kFloat);
+  if (options.init_deviation > 0)
+    fill_normal(key, {z.data_ptr<float>(), static_cast<size_t>(z.numel())}, 0, 0, static_cast<float>(options.init_deviation));
+  z = z.to(device);
+  groups.push_back({"z", z, at::zeros_like(z), options.lr_subspace, 0, {}});
+  buffers[0].add_leaves(weights);
+}
+
+void Binding::State::add_parts() {
+  const std::pair<Part, double> parts[] = {{Part::encoder, options.lr},
+                                           {Part::embeddings, options.lr_embeddings},
+                                           {Part::pooler, options.lr_head},
+                                           {Part::head, options.lr_head}};
+  for (const auto& [part, lr] : parts) {
+    Layout layout;
+    for (const ParameterInfo& info : family->parameters()) {
+      const bool taken = bound && buffers[*bound].layout.find(info.name);
+      if (info.part == part && trains(info) && !taken) layout.add(info.name, info.shape);
+    }
+    if (layout.total() == 0) continue;
+    buffers.emplace_back(std::string(name_of(part)), layout, origin, device);
+    add_group(buffers.back(), lr);
+    buffers.back().add_leaves(weights);
+  }
+}
+
+void Binding::State::add_group(const FlatBuffer& buffer, double lr) {
+  ParameterGroup group{buffer.name, buffer.value, buffer.gradient, lr, options.weight_decay, {}};
+  if (options.weight_decay > 0) {
+    for (const Slice& slice : buffer.layout.slices())
+      if (decays(parameter(*family, slice.name))) group.decayed.emplace_back(slice.offset, slice.offset + slice.size);
+    if (group.decayed.empty()) group.weight_decay = 0;
+  }
+  groups.push_back(std::move(group));
+}
+
+void Binding::State::add_constants() {
+  for (const ParameterInfo& info : family->parameters())
+    if (!weights.at(info.name).requires_grad()) frozen[std::string(name_of(info.part))] += weights.at(info.name).numel();
+}
+
+void Binding::State::apply_masks() {
+  if (options.held) apply_mask(*options.held, "held", false);
+  if (options.zeroed) apply_mask(*options.zeroed, "zeroed", true);
+  for (const MaskUse& use : masks) {
+    log_info("mask '{}': {} of {} positions lie on trained weights and {} {}; {} lie on frozen ones", use.name, use.on_trained,
+             use.requested, use.hold ? "are held" : "start", use.name == "zeroed" ? "at zero" : "at the origin", use.on_frozen);
+  }
+}
+
+void Binding::State::apply_mask(const Mask& mask, const std::string& name, bool zero) {
+  check_layout(mask.layout, *family, "the mask");
+  MaskUse use{name, !zero || options.hold_zero, static_cast<int64_t>(mask.positions.size()), 0, 0};
+  std::vector<std::vector<int64_t>> of_buffer(buffers.size());
+  for (const auto& [tensor, positions] : by_tensor(mask)) {
+    const auto owner = std::find_if(buffers.begin(), buffers.end(), [&](const FlatBuffer& b) { return b.layout.find(tensor) != nullptr; });
+    if (owner == buffers.end()) {
+      use.on_frozen += static_cast<int64_t>(positions.size());
+      if (zero)
+        weights.set(tensor,
+                    weights.at(tensor).reshape({-1}).index_fill(0, to_tensor(positions, device), 0).view(weights.at(tensor).sizes()));
+      continue;
+    }
+    use.on_trained += static_cast<int64_t>(positions.size());
+    auto& target = of_buffer[static_cast<size_t>(owner - buffers.begin())];
+    const int64_t offset = owner->layout.find(tensor)->offset;
+    for (int64_t position : positions) target.push_back(offset + position);
+  }
+  for (size_t b = 0; b < buffers.size(); ++b) {
+    if (of_buffer[b].empty()) continue;
+    const at::Tensor positions = to_tensor(of_buffer[b], device);
+    if (zero && bound == b) bound_origin = bound_origin.index_fill(0, positions, 0);  // a copy: `origin` keeps θ0
+    if (zero) buffers[b].value.index_fill_(0, positions, 0);
+    if (use.hold) held.push_back({b, positions, buffers[b].value.index_select(0, positions)});
+  }
+  masks.push_back(use);
+}
+
+}  // namespace tsrun

@@ -1,0 +1,40 @@
+#include "tsrun/linalg/select.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace tsrun {
+namespace {
+
+const float nan_value = std::numeric_limits<float>::quiet_NaN();
+
+TEST(Select, TakesTheLargest_TiesByIndex_NanLast) {
+  const std::vector<float> values = {1, nan_value, 5, 2, 5, -1, 2, 5};
+  EXPECT_EQ(top_k(values, 2), (std::vector<int64_t>{2, 4}));
+  EXPECT_EQ(top_k(values, 4), (std::vector<int64_t>{2, 3, 4, 7}));
+  EXPECT_EQ(top_k_ordered(values, 4), (std::vector<int64_t>{2, 4, 7, 3}));
+  EXPECT_EQ(top_k_ordered(values, 99).back(), 1);
+  EXPECT_TRUE(top_k(values, 0).empty());
+}
+
+TEST(Select, ThresholdIsStrict) {
+  const std::vector<float> values = {1, 2, nan_value, 3, 2};
+  EXPECT_EQ(above(values, 2), (std::vector<int64_t>{3}));
+  EXPECT_EQ(above(values, 1.5), (std::vector<int64_t>{1, 3, 4}));
+}
+
+TEST(RankCorrelation, IsSpearmans_WithMeanRanksForTies) {
+  const std::vector<float> a = {-3, -1, 0, 2, 8}, b = {1, 4, 9, 16, 25}, down = {5, 4, 3, 2, 1};
+  EXPECT_DOUBLE_EQ(rank_correlation(a, b), 1);
+  EXPECT_DOUBLE_EQ(rank_correlation(a, down), -1);
+  const std::vector<float> x = {1, 2, 2, 3}, y = {1, 3, 2, 4};  // ranks of x: 1, 2.5, 2.5, 4
+  EXPECT_NEAR(rank_correlation(x, y), 4.5 / std::sqrt(4.5 * 5.0), 1e-12);
+  const std::vector<float> constant = {7, 7, 7, 7}, zeros = {-0.0f, 0.0f, 1, 2}, same = {0.0f, -0.0f, 1, 2};
+  EXPECT_EQ(rank_correlation(x, constant), 0);
+  EXPECT_DOUBLE_EQ(rank_correlation(zeros, same), 1);
+}
+
+}  // namespace
+}  // namespace tsrun

@@ -1,0 +1,156 @@
+#include "train/resume.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/files.h"
+#include "tsrun/base/interrupt.h"
+#include "tsrun/base/parallel.h"
+#include "unit/train/toy.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <torch/torch.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+namespace tsrun {
+namespace {
+
+namespace fs = std::filesystem;
+
+const nlohmann::json kOptions = {{"epochs", 12}, {"batch_size", 8}, {"checkpoint_every", 5}, {"eval_every", 7}};
+
+/// Trains with both observers and leaves everything that a run writes in `folder`.
+void run_whole(const fs::path& folder, const nlohmann::json& options = kOptions) {
+  set_threads(1);
+  const Task task = toy::sentiment();
+  const Model model = toy::tiny_bert();
+  auto job = toy::job(model, task, options, folder / "work");
+  const auto set = select_parameters(*model.family, {});
+  job.observers.push_back(make_trajectory_recorder(folder / "epochs", set, RowType::bfloat16, 0));
+  job.observers.push_back(make_trajectory_recorder(folder / "steps", set, RowType::float32, 4));
+  job.observers.push_back(make_weight_averager(folder / "mean.safetensors", 3));
+  const TrainResult result = train(std::move(job));
+  save_weights(result.last_weights, folder / "last.safetensors");
+  save_weights(result.best_weights, folder / "best.safetensors");
+  write_durable(folder / "description.json", result.description.dump());
+}
+
+/// Everything is done in children, so that no thread pool crosses a fork.
+pid_t start(const fs::path& folder) {
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  int code = 1;
+  try {
+    run_whole(folder);
+    code = 0;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    code = error.exit_code();
+  }
+  ::_exit(code);
+}
+
+int wait_for(pid_t child) {
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void expect_same_run(const fs::path& a, const fs::path& b) {
+  for (const char* file : {"work/metrics.jsonl", "last.safetensors", "best.safetensors", "mean.safetensors", "description.json"}) {
+    EXPECT_EQ(toy::bytes_of(a / file) == toy::bytes_of(b / file), true) << file;
+  }
+  for (const char* folder : {"epochs", "steps"}) {
+    size_t files = 0;
+    for (const auto& entry : fs::directory_iterator(a / folder)) {
+      ++files;
+      EXPECT_EQ(toy::bytes_of(entry.path()) == toy::bytes_of(b / folder / entry.path().filename()), true) << entry.path();
+    }
+    EXPECT_GT(files, 5U);
+    EXPECT_EQ(files, static_cast<size_t>(std::distance(fs::directory_iterator(b / folder), fs::directory_iterator())));
+  }
+}
+
+TEST(Resume, ResumesBitEqual_AfterKills) {
+  const toy::Scratch scratch;
+  ASSERT_EQ(wait_for(start(scratch.path() / "whole")), 0);
+  Stream draw(Key::root(static_cast<uint64_t>(::getpid())));
+  int kills = 0;
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    const pid_t child = start(scratch.path() / "killed");
+    std::this_thread::sleep_for(std::chrono::milliseconds(30 + draw.below(300)));
+    ::kill(child, SIGKILL);
+    if (wait_for(child) == 0) break;
+    ++kills;
+  }
+  ASSERT_EQ(wait_for(start(scratch.path() / "killed")), 0);
+  RecordProperty("kills", kills);
+  expect_same_run(scratch.path() / "whole", scratch.path() / "killed");
+}
+
+TEST(Resume, WritesACheckpointAndContinues_AfterAnInterrupt) {
+  const toy::Scratch scratch;
+  const auto folder = scratch.path() / "run";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    watch_interrupts();
+    std::raise(SIGTERM);
+    int code = 0;
+    try {
+      run_whole(folder);
+    } catch (const Error& error) {
+      code = error.exit_code();
+    }
+    ::_exit(code);
+  }
+  EXPECT_EQ(wait_for(child), 130);
+  EXPECT_TRUE(fs::exists(folder / "work/step-000000/manifest.json"));
+  EXPECT_EQ(wait_for(start(folder)), 0);
+  ASSERT_EQ(wait_for(start(scratch.path() / "whole")), 0);
+  expect_same_run(scratch.path() / "whole", folder);
+}
+
+RunState some_state(int64_t step) {
+  RunState run;
+  run.step = step;
+  run.state = {{"records", nlohmann::json::array()}};
+  run.tensors["value.z"] = at::full({3}, static_cast<double>(step));
+  return run;
+}
+
+TEST(Resume, SkipsADamagedCheckpoint) {
+  const toy::Scratch scratch;
+  save_run_state(scratch.path(), {{"lr", 1}}, some_state(5));
+  save_run_state(scratch.path(), {{"lr", 1}}, some_state(10));
+  fs::resize_file(scratch.path() / "step-000010/tensors.safetensors", 8);
+  const auto found = newest_run_state(scratch.path(), {{"lr", 1}});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->step, 5);
+  EXPECT_TRUE(at::equal(found->tensors.at("value.z"), at::full({3}, 5.0F)));
+}
+
+TEST(Resume, KeepsTheNewestTwo) {
+  const toy::Scratch scratch;
+  for (const int64_t step : {5, 10, 1000000}) save_run_state(scratch.path(), {}, some_state(step));
+  EXPECT_FALSE(fs::exists(scratch.path() / "step-000005"));
+  EXPECT_TRUE(fs::exists(scratch.path() / "step-000010"));
+  EXPECT_EQ(newest_run_state(scratch.path(), {})->step, 1000000);
+}
+
+TEST(Resume, RefusesAnotherRunsCheckpoint_SayingTheDifference) {
+  const toy::Scratch scratch;
+  save_run_state(scratch.path(), {{"options", {{"epochs", 3}, {"optim", "adamw"}}}}, some_state(5));
+  try {
+    newest_run_state(scratch.path(), {{"options", {{"epochs", 4}, {"optim", "adamw"}}}});
+    FAIL() << "a foreign checkpoint was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::user);
+    EXPECT_NE(std::string(error.what()).find("options.epochs: 3 there, 4 here"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace tsrun

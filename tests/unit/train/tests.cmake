@@ -1,0 +1,8 @@
+tsrun_test(train TORCH SOURCES
+  unit/train/optimizer_test.cpp
+  unit/train/plan_test.cpp
+  unit/train/train_test.cpp
+  unit/train/subspace_test.cpp
+  unit/train/resume_test.cpp
+  unit/train/pretrain_test.cpp
+  unit/train/toy.cpp)
