@@ -23,7 +23,7 @@ class Console {
   void line(const std::string& text);
   /// Draws `text` as the bar; "" erases it. Nothing unless standard error is a terminal.
   void bar(const std::string& text);
-  bool terminal() const { return terminal_; }
+  static bool terminal();
   static size_t columns();
   static Console& get();
 
@@ -34,7 +34,6 @@ class Console {
  private:
   Console();
   std::shared_ptr<spdlog::logger> logger_;
-  bool terminal_;
   std::string drawn_;
 };
 

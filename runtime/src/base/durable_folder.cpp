@@ -61,11 +61,12 @@ std::optional<std::string> file_damage(const fs::path& file, const std::string& 
 DurableFolder::DurableFolder(fs::path target) : target_(std::move(target)) {
   if (!target_.has_filename()) target_ = target_.parent_path();
   make_folders(target_.parent_path());
-  temporary_ = temporary_beside(target_);
-  if (fault_point()) cannot_write(target_, errno);
-  make_folders(temporary_);
-  owner_ = FileLock::try_lock(temporary_ / owner_name);
-  if (!owner_) internal_error("{}: a fresh temporary is locked by somebody else", temporary_.string());
+  while (!owner_) {  // somebody may take a fresh temporary for a stale one before it is locked: then another is made
+    temporary_ = temporary_beside(target_);
+    if (fault_point()) cannot_write(target_, errno);
+    make_folders(temporary_);
+    owner_ = FileLock::try_lock(temporary_ / owner_name);
+  }
 }
 
 DurableFolder::~DurableFolder() {

@@ -39,6 +39,27 @@ size_t size_of_regular_file(const Descriptor& file, const std::filesystem::path&
   return static_cast<size_t>(state.st_size);
 }
 
+// Values nest only so deep before code that walks them by recursion is at risk.
+constexpr int deepest_json = 200;
+
+bool nests_too_deep(std::string_view text) {
+  int depth = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted && c == '\\') {
+      ++i;
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (!quoted && (c == '{' || c == '[')) {
+      if (++depth > deepest_json) return true;
+    } else if (!quoted && (c == '}' || c == ']')) {
+      --depth;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string read_text(const std::filesystem::path& path) {
@@ -58,6 +79,8 @@ std::string read_text(const std::filesystem::path& path) {
 
 nlohmann::json read_json(const std::filesystem::path& path) {
   const std::string text = read_text(path);
+  if (nests_too_deep(text)) data_error("{}: not JSON that we read: more than {} levels of nesting", path.string(), deepest_json);
+  if (const size_t zero = text.find('\0'); zero != std::string::npos) data_error("{}: not JSON: byte {} is 0", path.string(), zero);
   try {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {

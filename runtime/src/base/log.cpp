@@ -11,12 +11,12 @@
 
 namespace tsrun {
 
-Console::Console()
-    : logger_(std::make_shared<spdlog::logger>("tsrun", std::make_shared<spdlog::sinks::stderr_sink_mt>())),
-      terminal_(isatty(STDERR_FILENO) == 1) {
+Console::Console() : logger_(std::make_shared<spdlog::logger>("tsrun", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
   logger_->set_pattern("%v");
   logger_->flush_on(spdlog::level::info);
 }
+
+bool Console::terminal() { return isatty(STDERR_FILENO) == 1; }
 
 Console& Console::get() {
   static Console console;
@@ -37,7 +37,7 @@ void Console::line(const std::string& text) {
 }
 
 void Console::bar(const std::string& text) {
-  if (!terminal_) return;
+  if (!terminal()) return;
   const std::lock_guard lock(mutex);
   if (text.empty() && drawn_.empty()) return;
   std::fputs(("\r\x1b[K" + text).c_str(), stderr);

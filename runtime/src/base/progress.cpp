@@ -55,8 +55,8 @@ struct Progress::State {
     Console& console = Console::get();
     const std::lock_guard lock(console.mutex);
     const auto now = Console::Clock::now();
-    if (!shown || !console.terminal() || console.bars.empty() || console.bars.back() != this) return;
-    if (std::chrono::duration<double>(now - drawn).count() < redraw_interval) return;
+    if (!shown || console.bars.empty() || console.bars.back() != this) return;
+    if (std::chrono::duration<double>(now - drawn).count() < redraw_interval || !console.terminal()) return;
     drawn = now;
     console.bar(bar());
   }

@@ -98,8 +98,8 @@ nlohmann::json table_as_json(const TableHead& head, const std::vector<VariantSum
           {"rows", lines}};
 }
 
-Table table_from_json(const nlohmann::json& json) {
-  Table table;
+ResultTable table_from_json(const nlohmann::json& json) {
+  ResultTable table;
   try {
     table.head = {json.at("title"), json.at("model"), json.at("task"), json.at("split"), json.at("metric"), json.at("majority_score")};
     for (const auto& line : json.at("rows")) {

@@ -33,12 +33,12 @@ std::string recipe_of(const nlohmann::json& run) {
   return found != run.end() && found->is_object() && found->contains("path") ? text_of((*found)["path"]) : std::string();
 }
 
-std::optional<Table> table_of(const nlohmann::json& run) {
+std::optional<ResultTable> table_of(const nlohmann::json& run) {
   const auto found = run.find("table");
   return found == run.end() || found->is_null() ? std::nullopt : std::optional(table_from_json(*found));
 }
 
-const VariantSummary* find(const Table& table, const VariantSummary& like) {
+const VariantSummary* find(const ResultTable& table, const VariantSummary& like) {
   for (const auto& row : table.rows) {
     if (row.variant == like.variant && row.section == like.section) return &row;
   }
@@ -53,7 +53,7 @@ double pooled_deviation(const VariantSummary& a, const VariantSummary& b) {
   return std::sqrt((part(a) + part(b)) / freedom);
 }
 
-std::vector<std::vector<std::string>> joined(const Table& a, const Table& b) {
+std::vector<std::vector<std::string>> joined(const ResultTable& a, const ResultTable& b) {
   std::vector<std::vector<std::string>> lines = {{"variant", "A (last)", "B (last)", "B - A", "pooled sd"}};
   for (const auto& row : a.rows) {
     const VariantSummary* other = find(b, row);

@@ -138,7 +138,7 @@ TEST(MarkdownTable, EscapesPipes) {
 
 TEST(JsonTable, ComesBackEqual) {
   const auto rows = two_variants();
-  const Table table = table_from_json(nlohmann::json::parse(table_as_json(head(), rows).dump()));
+  const ResultTable table = table_from_json(nlohmann::json::parse(table_as_json(head(), rows).dump()));
   EXPECT_EQ(table_as_csv(table.head, table.rows), table_as_csv(head(), rows));
   EXPECT_THROW(table_from_json({{"title", 3}}), Error);
 }

@@ -1,1 +1,2 @@
-tsrun_test(experiment TORCH SOURCES unit/experiment/report_test.cpp unit/experiment/run_folder_test.cpp)
+tsrun_test(experiment SOURCES
+  unit/experiment/lab_test.cpp unit/experiment/report_test.cpp unit/experiment/run_folder_test.cpp unit/experiment/store_test.cpp)

@@ -13,16 +13,17 @@
 #include <string>
 #include <vector>
 
-/// Everything a recipe can do, as operations over JSON. Lua tables go in, artifact descriptions come out; no Lua type is seen below the room
-/// `lua`, so another front end costs one file.
+/// Everything a recipe can do, as operations over JSON. Lua tables go in, artifact descriptions come out; no Lua type is seen below the
+/// room `lua`, so another front end costs one file.
 namespace tsrun {
 
 class Lab;
+class RunFolder;
 
 /// `run` returns JSON. An artifact is {"artifact": kind, "key": digest, …summary…}; pass it back to name it.
 struct Operation {
-  std::string name;          ///< "train", "discover", "outliers", …: ts.<name> in Lua
-  std::string doc;           ///< one sentence
+  std::string name;  ///< "train", "discover", "outliers", …: ts.<name> in Lua
+  std::string doc;   ///< one sentence
   OptionTable options;
   std::function<nlohmann::json(Lab& lab, const Options& options)> run;
   /// Options that depend on the arguments (those of the named plugin); included beside `options`. Empty: none.
@@ -30,12 +31,16 @@ struct Operation {
 };
 
 struct LabSettings {
-  std::filesystem::path store = "build/store";
+  std::filesystem::path store = ".tsrun/store";
+  std::filesystem::path runs = "runs";  ///< reports go to runs/<recipe>/<digest>/
   std::vector<std::filesystem::path> plugins;
   at::Device device = at::kCPU;
   uint64_t seed = 1;
-  bool plan_only = false;    ///< `tsrun check`: validate, list the stages, touch nothing
-  bool wait = true;          ///< false inside ts.sweep: a busy stage throws Busy
+  bool plan_only = false;                            ///< `tsrun check`: validate, list the stages, touch nothing
+  bool wait = true;                                  ///< false inside ts.sweep: a busy stage throws Busy
+  bool worker = false;                               ///< one of several processes on one recipe: makes artifacts, writes no report
+  nlohmann::json recipe = nlohmann::json::object();  ///< {"file", "arguments"} of what runs, for run.json
+  std::vector<std::string> command;                  ///< as typed, for run.json
 };
 
 /// Thrown (inside ts.sweep only) when another process computes the stage; the sweep goes on with its next point.
@@ -49,15 +54,24 @@ class Lab {
   Store& store();
   const PluginHost& plugins() const;
   const std::vector<Operation>& operations() const;
-  /// @throws Error, Busy
+  void add(Operation operation);  ///< internal error when the name is taken
+  /// Validates against the operation's options, then runs it. @throws Error starting with "`operation`: " when the arguments are wrong,
+  /// Busy
   nlohmann::json call(const std::string& operation, const nlohmann::json& arguments);
 
   /// For operations: find or make, with `plan_only` and `wait` honoured; returns the artifact as JSON. `summary_of_plan` stands in for the
   /// summary when nothing is computed.
   nlohmann::json stage(const StageKey& key, const std::string& title, const nlohmann::json& summary_of_plan, const Store::Make& make);
   /// Stages seen so far, in order: title and whether each was computed, read or planned.
-  struct StageRecord { std::string title, kind, key, outcome; double seconds = 0; };
+  struct StageRecord {
+    std::string title, kind, key, outcome;
+    double seconds = 0;
+  };
   const std::vector<StageRecord>& history() const;
+
+  /// The folder of this run of a recipe; begun by the first call, which needs settings().recipe.
+  RunFolder& run_folder();
+  RunFolder* begun_run();  ///< null before the first call of run_folder()
 
  private:
   struct State;
@@ -66,6 +80,8 @@ class Lab {
 
 /// The operations of each room; `Lab` gathers them. (experiment/operations_*.cpp)
 std::vector<Operation> model_operations();
+std::vector<Operation> training_operations();
+std::vector<Operation> evaluation_operations();
 std::vector<Operation> training_operations();
 std::vector<Operation> evaluation_operations();
 std::vector<Operation> tuning_operations();

@@ -45,11 +45,11 @@ std::string table_as_markdown(const TableHead& head, const std::vector<VariantSu
 std::string table_as_latex(const TableHead& head, const std::vector<VariantSummary>& rows);  ///< booktabs
 nlohmann::json table_as_json(const TableHead& head, const std::vector<VariantSummary>& rows);
 
-struct Table {
+struct ResultTable {
   TableHead head;
   std::vector<VariantSummary> rows;
 };
-Table table_from_json(const nlohmann::json& json);  ///< inverse of table_as_json. @throws Error(data)
+ResultTable table_from_json(const nlohmann::json& json);  ///< inverse of table_as_json. @throws Error(data)
 
 /// A figure: data and a gnuplot script beside the SVG, so that anybody can restyle it. Colours follow the page's light or dark theme.
 ///

@@ -14,29 +14,31 @@ namespace tsrun {
 
 /// Identity of a stage: its kind and everything that decides its bytes.
 struct StageKey {
-  std::string kind;        ///< "train", "subspace", "mask", "model", …
-  nlohmann::json inputs;   ///< options, seed, keys of input artifacts, versions
+  std::string kind;            ///< "train", "subspace", "mask", "model", …
+  nlohmann::json inputs;       ///< options, seed, keys of input artifacts, versions
   std::string digest() const;  ///< sha256 of the canonical JSON
 };
 
 struct Artifact {
   std::string kind, key;
-  std::filesystem::path path;   ///< objects/<kind>/<key>/
-  nlohmann::json meta;          ///< artifact.json: inputs, summary, times, host, versions
+  std::filesystem::path path;  ///< objects/<kind>/<key>/
+  nlohmann::json meta;         ///< artifact.json: inputs, summary, times, host, versions
 };
 
 /// Folder: objects/<kind>/<key>/ (whole or absent), work/<key>/ (what a stage in flight keeps for its resume), locks/<key>.
 class Store {
  public:
-  /// @throws Error(run) when the folder cannot be created or written.
-  explicit Store(std::filesystem::path folder);
+  enum class Access { read, write };
+  /// @throws Error(run) when the folder cannot be created or written (Access::read: touches nothing and needs no folder).
+  explicit Store(std::filesystem::path folder, Access access = Access::write);
   const std::filesystem::path& folder() const { return folder_; }
   std::optional<Artifact> find(const StageKey& key) const;
   /// By kind and digest, for handles that a recipe holds. @throws Error(data)
   Artifact get(const std::string& kind, const std::string& digest) const;
 
   /// Finds the artifact, or makes it under its lock: `make(out, work)` writes files into `out` and returns the summary.
-  /// Returns nullopt when another process holds the lock and `wait` is false.
+  /// Returns nullopt when another process holds the lock and `wait` is false. `work` outlives an interrupt, a kill and a full disk, so that
+  /// the next attempt resumes from it; it is removed when the artifact is whole, or when the stage refused its input.
   using Make = std::function<nlohmann::json(const std::filesystem::path& out, const std::filesystem::path& work)>;
   std::optional<Artifact> compute(const StageKey& key, bool wait, const Make& make);
 

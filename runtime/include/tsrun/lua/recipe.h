@@ -3,6 +3,7 @@
 #include "tsrun/experiment/lab.h"
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -10,14 +11,18 @@
 namespace tsrun {
 
 struct RecipeSettings {
-  std::map<std::string, std::string> values;  ///< --set k=v
-  bool traceback = false;                     ///< --debug
-  int64_t memory_limit = int64_t{1} << 30;    ///< bytes Lua may hold
+  std::map<std::string, std::string> values;          ///< --set k=v
+  bool traceback = false;                             ///< --debug
+  int64_t memory_limit = int64_t{1} << 30;            ///< bytes Lua may hold
+  std::function<void(int64_t points)> on_sweep = {};  ///< called when the recipe starts a sweep of more than one point
 };
 
 /// Runs a recipe in a sandbox: text chunks only; no io, os.execute, package.loadlib, debug, load of bytecode; unknown globals are errors.
 /// @throws Error whose message starts with "recipe.lua:line: ".
 void run_recipe(Lab& lab, const std::filesystem::path& recipe, const RecipeSettings& settings);
+
+/// What a recipe takes with --set: runs it up to its call of ts.arguments. `lab` should be planning only.
+OptionTable recipe_arguments(Lab& lab, const std::filesystem::path& recipe);
 
 /// LuaLS stubs of the `ts` module, and its reference page, from the operations' option tables.
 std::string lua_stubs(const Lab& lab);

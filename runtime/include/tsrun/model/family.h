@@ -78,7 +78,9 @@ struct ForwardOptions {
 
 struct Output {
   at::Tensor logits;  ///< [rows, outputs]; masked LM: [tokens with a target, vocabulary]
-  at::Tensor hidden;  ///< last hidden state [tokens, hidden]
+  /// Last hidden state [tokens, hidden]. Undefined when nobody watches (no hidden_states, no at_site) and the head reads only some tokens:
+  /// the last layer then computes no others. Dropout is the same either way.
+  at::Tensor hidden;
 };
 
 class Family {

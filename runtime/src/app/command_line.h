@@ -1,0 +1,37 @@
+#pragma once
+
+#include "tsrun/experiment/lab.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tsrun {
+
+/// What was typed, parsed and checked as far as that needs no file.
+struct Command {
+  std::string verb;                           ///< one of `verbs()`; "run" when a recipe came first; "" for `tsrun` alone
+  std::vector<std::string> operands;          ///< what follows the verb
+  std::map<std::string, std::string> values;  ///< --set
+  LabSettings lab;
+  std::optional<int> threads, jobs;
+  bool quiet = false, debug = false, worker = false;
+  bool pairs = false, stubs = false, reference = false;
+  std::string split = "dev";
+  int64_t max_length = 128;
+};
+
+struct Verb {
+  std::string name, operands, doc;
+  size_t least = 0, most = 0;  ///< operands
+};
+const std::vector<Verb>& verbs();
+
+/// @throws Error(user) with the near miss for unknown options and commands, and for values that cannot be read.
+Command parse_command(int count, const char* const* words);
+
+/// The lines of `tsrun help` that list options.
+std::string option_help();
+
+}  // namespace tsrun

@@ -1,0 +1,76 @@
+#include "app/verbs.h"
+#include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
+#include "tsrun/base/parallel.h"
+
+#include <ATen/Context.h>
+#include <torch/version.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+/// The verb doctor: what a run depends on, one line each, and what to do where something is missing.
+namespace tsrun {
+namespace {
+
+struct Finding {
+  bool good = true;
+  std::string what, found, remedy;
+};
+
+bool on_path(const std::string& program) {
+  const char* variable = std::getenv("PATH");
+  std::string_view rest = variable != nullptr ? variable : "";
+  while (!rest.empty()) {
+    const auto folder = rest.substr(0, rest.find(':'));
+    if (access(fmt::format("{}/{}", folder, program).c_str(), X_OK) == 0) return true;
+    rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
+  }
+  return false;
+}
+
+Finding examine_store(const std::filesystem::path& folder) {
+  try {
+    const Store store(folder);
+    const auto space = std::filesystem::space(folder);
+    return {true, "store", fmt::format("{}, {:.1f} GB free", folder.string(), static_cast<double>(space.available) / 1e9), ""};
+  } catch (const std::exception& error) {
+    return {false, "store", error.what(), ""};
+  }
+}
+
+Finding examine_plugins(const Command& command) {
+  try {
+    PluginHost host;
+    host.load(PluginHost::search_path(command.lab.plugins));
+    return {!host.plugins().empty(), "plugins", fmt::format("{} found", host.plugins().size()),
+            "build them, or name their folder with --plugins"};
+  } catch (const Error& error) {
+    return {false, "plugins", error.what(), ""};
+  }
+}
+
+}  // namespace
+
+void doctor(const Command& command) {
+  set_threads(command.threads.value_or(0));
+  const std::vector<Finding> findings = {
+      {true, "tsrun", TSRUN_VERSION, ""},
+      {true, "LibTorch", fmt::format("{}, {}", TORCH_VERSION, at::hasCUDA() ? "CUDA device found" : "no CUDA device"), ""},
+      {true, "ABI", std::string(abi_tag()), ""},
+      {true, "threads", std::to_string(threads()), ""},
+      examine_plugins(command),
+      {on_path("gnuplot"), "gnuplot", on_path("gnuplot") ? "found" : "not found: reports have no figures", "apt install gnuplot-nox"},
+      examine_store(command.lab.store)};
+  std::string text;
+  bool good = true;
+  for (const auto& finding : findings) {
+    text += fmt::format("{:<9} {:<10} {}\n", finding.good ? "ok" : "PROBLEM", finding.what, finding.found);
+    if (!finding.good && !finding.remedy.empty()) text += fmt::format("{:21}-> {}\n", "", finding.remedy);
+    good = good && finding.good;
+  }
+  print(text);
+  if (!good) data_error("something is missing");
+}
+
+}  // namespace tsrun

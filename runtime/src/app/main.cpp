@@ -1,0 +1,63 @@
+#include "app/verbs.h"
+#include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
+
+#include <cstdio>
+#include <new>
+
+namespace tsrun {
+namespace {
+
+using Action = void (*)(const Command&);
+
+const std::map<std::string, Action>& actions() {
+  static const std::map<std::string, Action> all = {
+      {"", [](const Command&) { print(short_help()); }},
+      {"help", [](const Command&) { print(long_help()); }},
+      {"version", [](const Command&) { print(version_text()); }},
+      {"run", run},
+      {"check", check},
+      {"plugins", list_plugins},
+      {"describe", describe},
+      {"show", show},
+      {"compare", compare},
+      {"doctor", doctor},
+#ifdef TSRUN_MODEL_VERBS
+      {"tokenize", tokenize},
+      {"predict", predict},
+#endif
+  };
+  return all;
+}
+
+void act(int count, const char* const* words) {
+  const auto command = parse_command(count, words);
+  set_verbosity(command.debug ? Verbosity::debug : command.quiet ? Verbosity::quiet : Verbosity::normal);
+  actions().at(command.verb)(command);
+}
+
+int report(ErrorKind kind, const char* message) {
+  if (kind == ErrorKind::internal)
+    std::fprintf(stderr, "internal error: %s\nThis is a bug of tsrun or of a plugin. Please report it with the command and the recipe.\n",
+                 message);
+  else
+    std::fprintf(stderr, "%s\n", message);
+  return static_cast<int>(kind);
+}
+
+}  // namespace
+}  // namespace tsrun
+
+int main(int count, char** words) {
+  using tsrun::ErrorKind;
+  try {
+    tsrun::act(count, words);
+    return 0;
+  } catch (const tsrun::Error& error) {
+    return tsrun::report(error.kind(), error.what());
+  } catch (const std::bad_alloc&) {
+    return tsrun::report(ErrorKind::run, "out of memory");
+  } catch (const std::exception& error) {
+    return tsrun::report(ErrorKind::internal, error.what());
+  }
+}

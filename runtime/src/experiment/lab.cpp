@@ -1,0 +1,156 @@
+#include "tsrun/experiment/lab.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
+#include "tsrun/base/parallel.h"
+#include "tsrun/base/suggest.h"
+#include "tsrun/experiment/run_folder.h"
+
+#include <ATen/Context.h>
+#include <c10/util/Exception.h>
+#include <torch/version.h>
+
+#include <algorithm>
+
+namespace tsrun {
+
+// Weak while rooms land one by one: an operation list that is not linked is empty.
+[[gnu::weak]] std::vector<Operation> model_operations();
+[[gnu::weak]] std::vector<Operation> training_operations();
+[[gnu::weak]] std::vector<Operation> evaluation_operations();
+[[gnu::weak]] std::vector<Operation> tuning_operations();
+[[gnu::weak]] std::vector<Operation> report_operations();
+
+struct Lab::State {
+  LabSettings settings;
+  std::optional<Store> store;
+  PluginHost plugins;
+  std::vector<Operation> operations;
+  std::vector<StageRecord> history;
+  std::optional<RunFolder> run;
+};
+
+namespace {
+
+using nlohmann::json;
+
+void check_device(const at::Device& device) {
+  if (device.is_cuda() && !at::hasCUDA())
+    user_error("--device {}: this LibTorch sees no CUDA device; use --device cpu, or set TSRUN_TORCH to one with CUDA", device.str());
+}
+
+json as_json(const Artifact& artifact) {
+  json result = artifact.meta.value("summary", json::object());
+  result["artifact"] = artifact.kind;
+  result["key"] = artifact.key;
+  return result;
+}
+
+/// The stage without its work: what is in the store already, or the summary of the plan.
+json planned(const Store& store, const StageKey& key, const json& summary_of_plan, std::string& outcome) {
+  if (const auto found = store.find(key)) {
+    outcome = "in the store";
+    return as_json(*found);
+  }
+  outcome = "planned";
+  json result = summary_of_plan.is_object() ? summary_of_plan : json::object();
+  result.update({{"artifact", key.kind}, {"key", key.digest()}, {"planned", true}});
+  return result;
+}
+
+RunDescription describe_run(const LabSettings& settings, const PluginHost& plugins) {
+  RunDescription run;
+  run.recipe = settings.recipe.value("file", "recipe.lua");
+  run.command = settings.command;
+  run.arguments = settings.recipe.value("arguments", json::object());
+  run.settings = {{"seed", settings.seed}, {"device", settings.device.str()}, {"threads", threads()}, {"store", settings.store.string()}};
+  run.seeds = {settings.seed};
+  run.versions = {{"tsrun", TSRUN_VERSION}, {"torch", TORCH_VERSION}};
+  for (const auto& plugin : plugins.plugins()) run.versions[plugin.name] = plugin.version;
+  return run;
+}
+
+const Operation& find_operation(const std::vector<Operation>& operations, const std::string& name) {
+  for (const auto& operation : operations)
+    if (operation.name == name) return operation;
+  std::vector<std::string> known;
+  for (const auto& operation : operations) known.push_back(operation.name);
+  user_error("unknown operation '{}'{}", name, did_you_mean(name, known));
+}
+
+}  // namespace
+
+Lab::Lab(LabSettings settings) : state_(std::make_unique<State>()) {
+  check_device(settings.device);
+  state_->settings = std::move(settings);
+  state_->plugins.load(PluginHost::search_path(state_->settings.plugins));
+  for (const auto& gather : {model_operations, training_operations, evaluation_operations, tuning_operations, report_operations})
+    if (gather != nullptr)
+      for (auto& operation : gather()) add(std::move(operation));
+}
+
+Lab::~Lab() = default;
+
+LabSettings& Lab::settings() { return state_->settings; }
+
+Store& Lab::store() {
+  if (!state_->store)
+    state_->store.emplace(state_->settings.store, state_->settings.plan_only ? Store::Access::read : Store::Access::write);
+  return *state_->store;
+}
+
+const PluginHost& Lab::plugins() const { return state_->plugins; }
+const std::vector<Operation>& Lab::operations() const { return state_->operations; }
+const std::vector<Lab::StageRecord>& Lab::history() const { return state_->history; }
+
+RunFolder& Lab::run_folder() {
+  if (!state_->run) state_->run.emplace(RunFolder::begin(state_->settings.runs, describe_run(state_->settings, state_->plugins)));
+  return *state_->run;
+}
+
+RunFolder* Lab::begun_run() { return state_->run ? &*state_->run : nullptr; }
+
+void Lab::add(Operation operation) {
+  for (const auto& other : state_->operations)
+    if (other.name == operation.name) internal_error("operation '{}' is declared twice", operation.name);
+  state_->operations.push_back(std::move(operation));
+}
+
+json Lab::call(const std::string& name, const json& arguments) {
+  const auto& operation = find_operation(state_->operations, name);
+  try {
+    OptionTable table = operation.options;
+    if (operation.more) table.include(operation.more(*this, arguments));
+    return operation.run(*this, table.resolve(arguments, name));
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    if (error.kind() != ErrorKind::user || message.starts_with(name + ":")) throw;
+    throw Error(ErrorKind::user, name + ": " + message);
+  } catch (const c10::Error& error) {
+    const std::string message = error.what_without_backtrace();
+    if (message.find("not enough memory") != message.npos || message.find("out of memory") != message.npos)
+      run_error("{}: {}", name, message);
+    internal_error("{}: {}", name, message);
+  }
+}
+
+json Lab::stage(const StageKey& key, const std::string& title, const json& summary_of_plan, const Store::Make& make) {
+  StageRecord record{title, key.kind, key.digest(), "read", 0};
+  json result;
+  if (state_->settings.plan_only) {
+    result = planned(store(), key, summary_of_plan, record.outcome);
+  } else {
+    const auto computing = [&](const std::filesystem::path& out, const std::filesystem::path& work) {
+      record.outcome = "computed";
+      return make(out, work);
+    };
+    const auto artifact = store().compute(key, state_->settings.wait, computing);
+    if (!artifact) throw Busy{};
+    record.seconds = artifact->meta.value("seconds", 0.0);
+    result = as_json(*artifact);
+  }
+  state_->history.push_back(std::move(record));
+  return result;
+}
+
+}  // namespace tsrun

@@ -1,0 +1,157 @@
+#include "tsrun/lua/recipe.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+#include <vector>
+
+/// Stubs for the Lua language server and the reference page. Both come from the same option tables that validate a call.
+namespace tsrun {
+namespace {
+
+/// What ts.lua defines beside the operations.
+struct Helper {
+  struct Parameter {
+    std::string_view name, type;
+  };
+  std::string_view name;
+  std::vector<Parameter> parameters;
+  std::string_view result, doc;
+};
+
+const std::vector<Helper>& helpers() {
+  static const std::vector<Helper> all = {
+      {"arguments",
+       {{"declared", "table"}},
+       "table",
+       "Declares what --set may change: name = { default, doc, choices, min, max, unit }. The type follows the default."},
+      {"seeds", {{"count", "integer"}}, "integer[]", "`count` seeds from --seed on: 1, 2, 3 by default."},
+      {"every", {{"period", "\"epoch\"|integer"}}, "table", "How often something is recorded: every epoch, or every so many steps."},
+      {"within",
+       {{"basis", "table"}, {"options?", "table"}},
+       "table",
+       "Tune inside a subspace: goes into ts.train{ tune = … }; options are those of tune."},
+      {"sweep",
+       {{"grid", "table<string, any[]>"}, {"body", "fun(at: table): any"}},
+       "any[]",
+       "Runs `body` at every point of the grid (axes by name, the last one fastest) and returns its results in grid order. A stage that "
+       "another "
+       "process computes lets the next point run."},
+      {"report",
+       {{"title", "string"}},
+       "table",
+       "Collects rows, figures and notes: report:row(variant, result, section), report:figure{…}, report:note(text), report:save(). Saved "
+       "at the "
+       "end of the recipe when it was not."},
+      {"random",
+       {{"name", "string"}},
+       "table",
+       "A generator that follows --seed and `name`: :uniform(), :integer(low, high), :shuffle(list)."},
+      {"log", {{"text", "string"}, {"...", "any"}}, "nil", "Writes to standard error, formatted as string.format does."},
+  };
+  return all;
+}
+
+/// "basis, options"
+std::string parameter_names(const Helper& helper) {
+  std::string names;
+  for (const auto& [name, type] : helper.parameters)
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", name.substr(0, name.ends_with('?') ? name.size() - 1 : name.size()));
+  return names;
+}
+
+std::string lua_type(const Option& option) {
+  switch (option.type) {
+    case OptionType::boolean:
+      return "boolean";
+    case OptionType::integer:
+      return "integer";
+    case OptionType::number:
+      return "number";
+    case OptionType::text:
+      return "string";
+    case OptionType::list:
+      return "any[]";
+    case OptionType::choice:
+      break;
+    default:
+      return "table";
+  }
+  std::string choices;
+  for (const auto& choice : option.choices) choices += fmt::format("{}\"{}\"", choices.empty() ? "" : "|", choice);
+  return choices;
+}
+
+std::string class_stub(const std::string& name, const OptionTable& options) {
+  std::string text = fmt::format("---@class ts.{}_options\n", name);
+  for (const auto& option : options.all())
+    text += fmt::format("---@field {}{} {} {}\n", option.name, option.required ? "" : "?", lua_type(option), option.doc);
+  return text;
+}
+
+std::string helper_stub(const Helper& helper) {
+  std::string text = fmt::format("--- {}\n", helper.doc);
+  for (const auto& [name, type] : helper.parameters) text += fmt::format("---@param {} {}\n", name, type);
+  text += fmt::format("---@return {}\nfunction ts.{}({}) end\n\n", helper.result, helper.name, parameter_names(helper));
+  return text;
+}
+
+std::string default_text(const Option& option) {
+  if (option.required) return "required";
+  if (option.fallback.is_null()) return "";
+  return fmt::format("`{}`", option.fallback.dump());
+}
+
+std::string range_text(const Option& option) {
+  if (option.minimum && option.maximum) return fmt::format("{} to {}", *option.minimum, *option.maximum);
+  if (option.minimum) return fmt::format("at least {}", *option.minimum);
+  if (option.maximum) return fmt::format("at most {}", *option.maximum);
+  std::string text;
+  for (const auto& choice : option.choices) text += fmt::format("{}`{}`", text.empty() ? "" : ", ", choice);
+  return text;
+}
+
+std::string option_rows(const OptionTable& options) {
+  if (options.all().empty()) return "No options.\n\n";
+  std::string text = "| option | type | default | range | |\n| --- | --- | --- | --- | --- |\n";
+  for (const auto& option : options.all()) {
+    const auto unit = option.unit.empty() ? "" : fmt::format(" ({})", option.unit);
+    text += fmt::format("| `{}` | {}{} | {} | {} | {} |\n", option.name, name_of(option.type), unit, default_text(option),
+                        range_text(option), option.doc);
+  }
+  text += "\n";
+  return text;
+}
+
+}  // namespace
+
+std::string lua_stubs(const Lab& lab) {
+  std::string text = "---@meta\n-- Written by `tsrun describe --stubs`; do not edit.\n\nlocal ts = {}\n\n";
+  for (const auto& helper : helpers()) text += helper_stub(helper);
+  for (const auto& operation : lab.operations()) {
+    if (operation.name == "report") continue;  // recipes go through ts.report(title)
+    text += class_stub(operation.name, operation.options);
+    text += fmt::format("\n--- {}\n---@param options ts.{}_options\n---@return table\nfunction ts.{}(options) end\n\n", operation.doc,
+                        operation.name, operation.name);
+  }
+  text += "return ts\n";
+  return text;
+}
+
+std::string reference_page(const Lab& lab) {
+  std::string text =
+      "# Reference of `ts`\n\nWritten by `tsrun describe --reference` from the option tables that validate a call.\n\n## Helpers\n\n";
+  for (const auto& helper : helpers()) text += fmt::format("### `ts.{}({})`\n\n{}\n\n", helper.name, parameter_names(helper), helper.doc);
+  text += "## Operations\n\n";
+  for (const auto& operation : lab.operations()) {
+    if (operation.name == "report") continue;
+    text += fmt::format("### `ts.{}`\n\n{}\n\n{}", operation.name, operation.doc, option_rows(operation.options));
+  }
+  text += "## Plugins\n\n";
+  for (const auto& plugin : lab.plugins().plugins())
+    text += fmt::format("### `{}` ({}, version {})\n\n{}\n\n{}", plugin.name, plugin.kind, plugin.version, plugin.doc,
+                        option_rows(lab.plugins().options_of(plugin.name)));
+  return text;
+}
+
+}  // namespace tsrun

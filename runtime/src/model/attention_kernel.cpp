@@ -1,0 +1,165 @@
+#include "model/attention_kernel.h"
+
+#include "model/philox.h"
+#include "model/small_gemm.h"
+
+#include <cmath>
+
+namespace tsrun {
+namespace {
+
+using namespace simd;
+
+constexpr int64_t block = 24;               // queries handled together: a multiple of the product's six-row tiles
+constexpr float minus_infinity = -3.0e38f;  // finite, so that differences stay numbers
+
+/// Sizes of the packed operands of a unit.
+struct Packing {
+  explicit Packing(const AttentionUnit& unit) : keys(padded(unit.keys)), size(padded(unit.size)) {}
+  int64_t across() const { return block * keys; }                      // scores of a block
+  int64_t factors() const { return block * (keys + 2 * mask_group); }  // dropout factors of a block
+  int64_t keys, size;
+};
+
+TSRUN_INLINE int64_t place(const AttentionUnit& unit, int64_t query) { return unit.query_positions ? unit.query_positions[query] : query; }
+
+TSRUN_INLINE int64_t visible(const AttentionUnit& unit, int64_t query) {
+  if (unit.causal_shift < 0) return unit.keys;
+  const int64_t seen = place(unit, query) + unit.causal_shift + 1;
+  return seen < unit.keys ? seen : unit.keys;
+}
+
+/// scores [rows][keys] = scale q kᵀ, minus infinity where a query must not look.
+TSRUN_INLINE void score_block(const AttentionUnit& unit, const Packing& packing, const float* transposed_keys, int64_t first, int64_t rows,
+                              float* scores) {
+  multiply({unit.query + first * unit.stride, unit.stride, 1}, transposed_keys, packing.keys, scores, packing.keys, rows, packing.keys,
+           unit.size, false);
+  for (int64_t i = 0; i < rows; ++i) {
+    float* row = scores + i * packing.keys;
+    for (int64_t j = 0; j < packing.keys; j += lanes) store(row + j, load(row + j) * unit.scale);
+    for (int64_t j = visible(unit, first + i); j < packing.keys; ++j) row[j] = minus_infinity;
+  }
+}
+
+/// Turns a row of scores into probabilities; returns log Σ exp.
+TSRUN_INLINE float softmax_row(float* row, int64_t width) {
+  Floats most = load(row);
+  for (int64_t j = lanes; j < width; j += lanes) most = larger(most, load(row + j));
+  const float top = maximum(most);
+  Floats total = {};
+  for (int64_t j = 0; j < width; j += lanes) {
+    const Floats value = exponential(load(row + j) - top);
+    total += value;
+    store(row + j, value);
+  }
+  const float mass = sum(total), inverse = 1.0f / mass;
+  for (int64_t j = 0; j < width; j += lanes) store(row + j, load(row + j) * inverse);
+  return top + std::log(mass);
+}
+
+/// Factors of row `query`, from its own whole groups.
+TSRUN_INLINE const float* row_factors(const AttentionUnit& unit, int64_t query, float* buffer) {
+  const int64_t start = place(unit, query) * unit.keys;
+  return draw_factors(unit.dropout, unit.unit, start, start + unit.keys, buffer);
+}
+
+/// Points `rows` at the dropout factors of each query of a block. Adjacent queries share generator groups, so those are drawn once.
+TSRUN_INLINE void block_factors(const AttentionUnit& unit, const Packing& packing, int64_t first, int64_t rows, float* buffer,
+                                const float** out) {
+  if (unit.query_positions == nullptr) {
+    const float* drawn = draw_factors(unit.dropout, unit.unit, first * unit.keys, (first + rows) * unit.keys, buffer);
+    for (int64_t i = 0; i < rows; ++i) out[i] = drawn + i * unit.keys;
+    return;
+  }
+  for (int64_t i = 0; i < rows; ++i) out[i] = row_factors(unit, first + i, buffer + i * (packing.keys + 2 * mask_group));
+}
+
+/// One query's gradient of scores, in place of the gradient of its dropped-out probabilities; `row` turns from scores into the
+/// dropped-out probabilities that weigh the values.
+TSRUN_INLINE void softmax_row_backward(float* row, float* grad, int64_t width, int64_t keys, float log_mass, const float* factors,
+                                       float scale) {
+  for (int64_t j = 0; j < width; j += lanes) store(row + j, exponential(load(row + j) - log_mass));
+  if (factors) {
+    for (int64_t j = 0; j < keys; ++j) grad[j] *= factors[j];
+  }
+  Floats total = {};
+  for (int64_t j = 0; j < width; j += lanes) total += load(row + j) * load(grad + j);
+  const float mean = sum(total);
+  for (int64_t j = 0; j < width; j += lanes) store(grad + j, load(row + j) * (load(grad + j) - mean) * scale);
+  if (factors) {
+    for (int64_t j = 0; j < keys; ++j) row[j] *= factors[j];
+  }
+}
+
+}  // namespace
+
+TSRUN_MULTIVERSIONED
+void attention_forward(const AttentionUnit& unit, float* out, float* logs, AttentionScratch& scratch) {
+  const Packing packing(unit);
+  float* transposed_keys =
+      scratch.reserve(unit.size * packing.keys + unit.keys * packing.size + packing.across() + packing.factors() + block * packing.size);
+  float* values = transposed_keys + unit.size * packing.keys;
+  float* scores = values + unit.keys * packing.size;
+  float* buffer = scores + packing.across();
+  float* result = buffer + packing.factors();
+  pack_columns(unit.key, unit.stride, unit.keys, unit.size, transposed_keys, packing.keys);
+  pack_rows(unit.value, unit.stride, unit.keys, unit.size, values, packing.size);
+  for (int64_t first = 0; first < unit.queries; first += block) {
+    const int64_t rows = unit.queries - first < block ? unit.queries - first : block;
+    score_block(unit, packing, transposed_keys, first, rows, scores);
+    for (int64_t i = 0; i < rows; ++i) logs[first + i] = softmax_row(scores + i * packing.keys, packing.keys);
+    if (unit.dropout.threshold > 0) {
+      const float* factors[block];
+      block_factors(unit, packing, first, rows, buffer, factors);
+      for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t j = 0; j < unit.keys; ++j) scores[i * packing.keys + j] *= factors[i][j];
+      }
+    }
+    multiply({scores, packing.keys, 1}, values, packing.size, result, packing.size, rows, packing.size, unit.keys, false);
+    unpack_rows(result, packing.size, rows, unit.size, out + first * unit.stride, unit.stride);
+  }
+}
+
+TSRUN_MULTIVERSIONED
+void attention_backward(const AttentionUnit& unit, const float* grad_out, const float* logs, float* grad_query, float* grad_key,
+                        float* grad_value, AttentionScratch& scratch) {
+  const Packing packing(unit);
+  const int64_t across = unit.size * packing.keys, along = unit.keys * packing.size;
+  float* transposed_keys = scratch.reserve(2 * across + 3 * along + 2 * packing.across() + packing.factors() + 3 * block * packing.size);
+  float* transposed_values = transposed_keys + across;
+  float* keys = transposed_values + across;
+  float* key_sums = keys + along;
+  float* value_sums = key_sums + along;
+  float* scores = value_sums + along;
+  float* grads = scores + packing.across();
+  float* buffer = grads + packing.across();
+  float* queries = buffer + packing.factors();
+  float* outs = queries + block * packing.size;
+  float* result = outs + block * packing.size;
+  pack_columns(unit.key, unit.stride, unit.keys, unit.size, transposed_keys, packing.keys);
+  pack_columns(unit.value, unit.stride, unit.keys, unit.size, transposed_values, packing.keys);
+  pack_rows(unit.key, unit.stride, unit.keys, unit.size, keys, packing.size);
+  for (int64_t i = 0; i < 2 * along; ++i) key_sums[i] = 0;
+  for (int64_t first = 0; first < unit.queries; first += block) {
+    const int64_t rows = unit.queries - first < block ? unit.queries - first : block;
+    score_block(unit, packing, transposed_keys, first, rows, scores);
+    multiply({grad_out + first * unit.stride, unit.stride, 1}, transposed_values, packing.keys, grads, packing.keys, rows, packing.keys,
+             unit.size, false);
+    const float* factors[block] = {};
+    if (unit.dropout.threshold > 0) block_factors(unit, packing, first, rows, buffer, factors);
+    for (int64_t i = 0; i < rows; ++i) {
+      softmax_row_backward(scores + i * packing.keys, grads + i * packing.keys, packing.keys, unit.keys, logs[first + i], factors[i],
+                           unit.scale);
+    }
+    pack_rows(unit.query + first * unit.stride, unit.stride, rows, unit.size, queries, packing.size);
+    pack_rows(grad_out + first * unit.stride, unit.stride, rows, unit.size, outs, packing.size);
+    multiply({scores, 1, packing.keys}, outs, packing.size, value_sums, packing.size, unit.keys, packing.size, rows, true);
+    multiply({grads, 1, packing.keys}, queries, packing.size, key_sums, packing.size, unit.keys, packing.size, rows, true);
+    multiply({grads, packing.keys, 1}, keys, packing.size, result, packing.size, rows, packing.size, unit.keys, false);
+    unpack_rows(result, packing.size, rows, unit.size, grad_query + first * unit.stride, unit.stride);
+  }
+  unpack_rows(key_sums, packing.size, unit.keys, unit.size, grad_key, unit.stride);
+  unpack_rows(value_sums, packing.size, unit.keys, unit.size, grad_value, unit.stride);
+}
+
+}  // namespace tsrun

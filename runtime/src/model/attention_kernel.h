@@ -1,0 +1,42 @@
+#pragma once
+
+#include "model/law.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace tsrun {
+
+/// Attention of one row and head, over plain float32 memory. Queries and keys of the row are `queries` and `keys` vectors of `size`
+/// numbers, `stride` apart. Element (i, j) of the probabilities has dropout position query_position(i) * keys + j of `unit`.
+struct AttentionUnit {
+  int64_t queries = 0, keys = 0, size = 0, stride = 0;
+  const int64_t* query_positions = nullptr;  ///< place of each query in its row; null: 0, 1, 2, …
+  int64_t causal_shift = -1;                 ///< causal: query at place p sees keys [0, p + causal_shift]; -1: all keys
+  float scale = 1;
+  uint32_t unit = 0;
+  DropoutLaw dropout;
+  const float *query = nullptr, *key = nullptr, *value = nullptr;
+};
+
+/// Scratch memory of one thread; grows to the largest row seen.
+class AttentionScratch {
+ public:
+  float* reserve(int64_t floats) {
+    if (static_cast<int64_t>(memory_.size()) < floats) memory_.resize(static_cast<std::size_t>(floats));
+    return memory_.data();
+  }
+
+ private:
+  std::vector<float> memory_;
+};
+
+/// out [queries] vectors (same stride); `logs` receives log Σ exp of each query's scores.
+void attention_forward(const AttentionUnit& unit, float* out, float* logs, AttentionScratch& scratch);
+
+/// Gradients (same strides) from that of the output and the `logs` of forward. Every element of the three is written.
+void attention_backward(const AttentionUnit& unit, const float* grad_out, const float* logs, float* grad_query, float* grad_key,
+                        float* grad_value, AttentionScratch& scratch);
+
+}  // namespace tsrun

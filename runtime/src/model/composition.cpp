@@ -1,0 +1,30 @@
+#include "model/composition.h"
+
+#include <ATen/TensorOperators.h>
+#include <torch/csrc/autograd/autograd.h>
+
+namespace tsrun {
+
+bool runs_on_kernel(std::initializer_list<at::Tensor> tensors) {
+  for (const at::Tensor& tensor : tensors) {
+    if (!tensor.device().is_cpu() || tensor.scalar_type() != at::kFloat) return false;
+  }
+  return true;
+}
+
+std::vector<at::Tensor> differentiable_gradients(const std::vector<at::Tensor>& inputs, const at::Tensor& grad,
+                                                 const std::function<at::Tensor()>& compose) {
+  torch::autograd::variable_list wanted;
+  for (const at::Tensor& input : inputs) {
+    if (input.requires_grad()) wanted.push_back(input);
+  }
+  const auto found =
+      torch::autograd::grad({compose()}, wanted, {grad}, /*retain_graph=*/true, /*create_graph=*/true, /*allow_unused=*/true);
+  std::vector<at::Tensor> all(inputs.size());
+  for (size_t i = 0, next = 0; i < inputs.size(); ++i) {
+    if (inputs[i].requires_grad()) all[i] = found[next++];
+  }
+  return all;
+}
+
+}  // namespace tsrun

@@ -1,0 +1,96 @@
+#include "model/dropout_kernel.h"
+#include "model/dropout_law.h"
+#include "tsrun/base/error.h"
+#include "tsrun/base/parallel.h"
+#include "tsrun/model/kernels.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cmath>
+
+namespace tsrun {
+namespace {
+
+constexpr int64_t word_mask = 0xffffffff;
+
+at::Tensor apply_law(const at::Tensor& x, const DropoutLaw& law) {
+  if (!x.device().is_cpu() || x.scalar_type() != at::kFloat) {
+    const at::Tensor positions = at::arange(x.numel(), x.options().dtype(at::kLong));
+    return x * dropout_factors(law, at::zeros({1}, positions.options()), positions).view_as(x).to(x.scalar_type());
+  }
+  constexpr int64_t grain = 1 << 14;
+  const at::Tensor in = x.contiguous();
+  at::Tensor out = at::empty_like(in);
+  const float* from = in.const_data_ptr<float>();
+  float* to = out.mutable_data_ptr<float>();
+  parallel_for(in.numel(), grain, [&](int64_t begin, int64_t end) { dropout_range(law, from, to, begin, end); });
+  return out;
+}
+
+/// Linear in x, and its own transpose: backward is the same product, to any order.
+struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, double p, Key key) {
+    context->saved_data["p"] = p;
+    context->saved_data["low"] = static_cast<int64_t>(key.words()[0]);
+    context->saved_data["high"] = static_cast<int64_t>(key.words()[1]);
+    return apply_law(x, dropout_law(p, key));
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& grads) {
+    DropoutLaw law = dropout_law(context->saved_data["p"].toDouble(), Key::root(0));
+    law.key_low = static_cast<uint32_t>(context->saved_data["low"].toInt());
+    law.key_high = static_cast<uint32_t>(context->saved_data["high"].toInt());
+    if (at::GradMode::is_enabled()) {
+      const at::Tensor positions = at::arange(grads[0].numel(), grads[0].options().dtype(at::kLong));
+      const at::Tensor factors = dropout_factors(law, at::zeros({1}, positions.options()), positions);
+      return {grads[0] * factors.view_as(grads[0]).to(grads[0].scalar_type()), {}, {}};
+    }
+    return {apply_law(grads[0], law), {}, {}};
+  }
+};
+
+/// High and low words of a 32-bit product, in int64 arithmetic that wraps.
+std::pair<at::Tensor, at::Tensor> multiply_wide(const at::Tensor& x, int64_t factor) {
+  const at::Tensor product = x * factor;
+  return {product.__rshift__(32).bitwise_and(word_mask), product.bitwise_and(word_mask)};
+}
+
+}  // namespace
+
+DropoutLaw dropout_law(double p, Key key) {
+  if (!(p >= 0 && p < 1)) internal_error("dropout: probability {} is outside [0, 1)", p);
+  const auto threshold = static_cast<uint32_t>(std::lround(p * 65536));
+  return {key.words()[0], key.words()[1], threshold, static_cast<float>(1 / (1 - p))};
+}
+
+at::Tensor dropout_factors(const DropoutLaw& law, const at::Tensor& units, const at::Tensor& positions) {
+  const at::Tensor group = positions.floor_divide(mask_group), within = positions.remainder(mask_group);
+  at::Tensor a = group * 16 + within.remainder(16), b = units.bitwise_and(word_mask);
+  at::Tensor c = at::zeros({1}, a.options()), d = c;
+  int64_t low = law.key_low, high = law.key_high;
+  for (int round = 0; round < 10; ++round) {
+    const auto [high0, low0] = multiply_wide(a, 0xD2511F53);
+    const auto [high1, low1] = multiply_wide(c, 0xCD9E8D57);
+    a = high1.bitwise_xor(b).bitwise_xor(low);
+    c = high0.bitwise_xor(d).bitwise_xor(high);
+    b = low1;
+    d = low0;
+    low = (low + 0x9E3779B9) & word_mask;
+    high = (high + 0xBB67AE85) & word_mask;
+  }
+  const at::Tensor word = within.floor_divide(16).remainder(4);
+  const at::Tensor chosen = at::where(word == 0, a, at::where(word == 1, b, at::where(word == 2, c, d)));
+  const at::Tensor number = at::where(within < 64, chosen.bitwise_and(0xffff), chosen.__rshift__(16));
+  return (number >= static_cast<int64_t>(law.threshold)).to(at::kFloat) * law.scale;
+}
+
+at::Tensor dropout(const at::Tensor& x, double p, Key key) {
+  if (dropout_law(p, key).threshold == 0) return x;
+  return DropoutFunction::apply(x, p, key);
+}
+
+}  // namespace tsrun

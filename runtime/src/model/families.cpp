@@ -1,0 +1,75 @@
+#include "model/families.h"
+
+#include "model/config_reader.h"
+#include "tsrun/base/error.h"
+#include "tsrun/base/suggest.h"
+
+namespace tsrun {
+
+const std::vector<FamilyEntry>& family_entries() {
+  static const std::vector<FamilyEntry> entries = {
+      {"bert",
+       make_bert,
+       {"bert.", {"embeddings.", "encoder.", "pooler."}, {"embeddings.position_ids", "embeddings.token_type_ids"}, {"cls.", "classifier."}},
+       bert_architecture},
+  };
+  return entries;
+}
+
+const FamilyEntry& family_entry(std::string_view model_type) {
+  for (const FamilyEntry& entry : family_entries()) {
+    if (entry.model_type == model_type) return entry;
+  }
+  internal_error("no family '{}'", model_type);
+}
+
+std::unique_ptr<Family> make_family(const nlohmann::json& config, const HeadSpec& head, const std::string& where) {
+  const ConfigReader reader(config, where);
+  const std::string model_type = reader.text("model_type");
+  std::vector<std::string> known;
+  for (const FamilyEntry& entry : family_entries()) {
+    if (entry.model_type == model_type) return entry.make(config, head, where);
+    known.push_back(entry.model_type);
+  }
+  data_error("{}: model_type is '{}', expected {}{}", where, model_type, join_words(known), did_you_mean(model_type, known));
+}
+
+std::string_view name_of(Part part) {
+  switch (part) {
+    case Part::embeddings:
+      return "embeddings";
+    case Part::encoder:
+      return "encoder";
+    case Part::pooler:
+      return "pooler";
+    case Part::head:
+      return "head";
+  }
+  internal_error("part {} has no name", static_cast<int>(part));
+}
+
+std::string_view name_of(SiteKind kind) {
+  switch (kind) {
+    case SiteKind::embeddings:
+      return "embeddings";
+    case SiteKind::query:
+      return "query";
+    case SiteKind::key:
+      return "key";
+    case SiteKind::value:
+      return "value";
+    case SiteKind::attention_output:
+      return "attention_output";
+    case SiteKind::feed_forward_in:
+      return "feed_forward_in";
+    case SiteKind::feed_forward_out:
+      return "feed_forward_out";
+    case SiteKind::attention_norm:
+      return "attention_norm";
+    case SiteKind::output_norm:
+      return "output_norm";
+  }
+  internal_error("site kind {} has no name", static_cast<int>(kind));
+}
+
+}  // namespace tsrun

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "tsrun/model/family.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tsrun {
+
+/// How a family's checkpoints spell names. A name that starts with one of `base_modules` gets `prefix` in front; names that end in one of
+/// `buffers` hold no parameters; names that start with one of `heads` belong to a head, this one or another.
+struct NameRules {
+  std::string prefix;
+  std::vector<std::string> base_modules, buffers, heads;
+};
+
+/// One line a family: a new family adds its own file and its line in families.cpp.
+struct FamilyEntry {
+  std::string model_type;
+  std::unique_ptr<Family> (*make)(const nlohmann::json& config, const HeadSpec& head, const std::string& where);
+  NameRules names;
+  /// The class that transformers loads a saved model with.
+  std::string (*architecture)(HeadKind head);
+};
+const std::vector<FamilyEntry>& family_entries();
+const FamilyEntry& family_entry(std::string_view model_type);  ///< internal error when unknown
+
+std::unique_ptr<Family> make_bert(const nlohmann::json& config, const HeadSpec& head, const std::string& where);
+std::string bert_architecture(HeadKind head);
+
+}  // namespace tsrun

@@ -1,0 +1,55 @@
+#include "model/match.h"
+#include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
+#include "tsrun/base/suggest.h"
+#include "tsrun/checkpoint/folder.h"
+#include "tsrun/model/model.h"
+
+namespace tsrun {
+namespace {
+
+void initialise_missing(Model& model, const std::vector<std::string>& missing, const std::string& where, Key key) {
+  Weights complete;
+  for (const ParameterInfo& parameter : model.family->parameters()) {
+    const at::Tensor* loaded = model.weights.find(parameter.name);
+    complete.set(parameter.name, loaded ? *loaded : model.family->initial(parameter, key.split(parameter.name)));
+  }
+  model.weights = std::move(complete);
+  model.initialised = missing;
+  if (!missing.empty()) log_info("{}: not in the checkpoint, initialised: {}", where, join_words(missing));
+}
+
+void check_vocabulary(const Tokenizer& tokenizer, const Family& family, const std::string& where) {
+  const int64_t rows = family.config().at("vocab_size").get<int64_t>();
+  if (tokenizer.vocabulary_size() > rows) {
+    data_error("{}: the tokenizer has {} tokens, but vocab_size in config.json is {}", where, tokenizer.vocabulary_size(), rows);
+  }
+}
+
+}  // namespace
+
+Model load_model(const std::filesystem::path& path, const HeadSpec& head, Key key) {
+  const CheckpointFolder folder = CheckpointFolder::open(path);
+  const std::string where = path.string();
+  Model model;
+  model.family = make_family(folder.config(), head, (path / "config.json").string());
+  model.tokenizer = load_tokenizer(path);
+  check_vocabulary(*model.tokenizer, *model.family, where);
+  MatchedWeights matched = match_weights(folder.tensors(), *model.family, where);
+  if (!matched.unused.empty()) log_info("{}: weights of another head, not used: {}", where, join_words(matched.unused));
+  model.weights = std::move(matched.weights);
+  initialise_missing(model, matched.missing, where, key);
+  return model;
+}
+
+Weights load_weights(const std::filesystem::path& path, const Family& family) {
+  if (std::filesystem::is_directory(path)) {
+    const CheckpointFolder folder = CheckpointFolder::open(path);
+    return match_weights(folder.tensors(), family, path.string()).weights;
+  }
+  refuse_pickle(path);
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  return match_weights(file.tensors(), family, path.string()).weights;
+}
+
+}  // namespace tsrun

@@ -1,0 +1,26 @@
+#include "tsrun/base/error.h"
+#include "tsrun/model/family.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/mse_loss.h>
+
+namespace tsrun {
+
+at::Tensor task_loss(const HeadSpec& head, const Output& output, const PackedBatch& batch) {
+  switch (head.kind) {
+    case HeadKind::classification:
+      return at::cross_entropy_loss(output.logits, batch.targets);
+    case HeadKind::regression:
+      return at::mse_loss(output.logits.squeeze(-1), batch.targets);
+    case HeadKind::masked_lm: {
+      if (output.logits.size(0) == 0) return output.logits.sum();  // no token was masked: zero, connected to the graph
+      return at::cross_entropy_loss(output.logits, batch.targets.masked_select(batch.targets != -100));
+    }
+    case HeadKind::none:
+      break;
+  }
+  internal_error("task_loss: a model without a head has no loss");
+}
+
+}  // namespace tsrun

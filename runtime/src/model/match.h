@@ -1,0 +1,22 @@
+#pragma once
+
+#include "model/families.h"
+#include "tsrun/checkpoint/safetensors.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace tsrun {
+
+/// A checkpoint's tensors brought to a family's names and shapes, float32 copies.
+struct MatchedWeights {
+  Weights weights;                   ///< in the family's order, without the missing ones
+  std::vector<std::string> missing;  ///< names of the pooler or the head that the checkpoint lacks
+  std::vector<std::string> unused;   ///< tensors of other heads
+};
+
+/// @throws Error(data) listing every embedding or encoder weight that is missing, every unexpected and every mis-shaped tensor.
+MatchedWeights match_weights(const std::vector<TensorInfo>& tensors, const Family& family, const std::string& where);
+
+}  // namespace tsrun

@@ -1,0 +1,65 @@
+// Between the file format, packed rows and tensors.
+#include "tsrun/base/error.h"
+#include "tsrun/model/model.h"
+
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
+
+namespace tsrun {
+namespace {
+
+struct TypePair {
+  DataType file;
+  at::ScalarType tensor;
+};
+constexpr TypePair types[] = {
+    {DataType::boolean, at::kBool},   {DataType::uint8, at::kByte},        {DataType::int8, at::kChar}, {DataType::int16, at::kShort},
+    {DataType::float16, at::kHalf},   {DataType::bfloat16, at::kBFloat16}, {DataType::int32, at::kInt}, {DataType::float32, at::kFloat},
+    {DataType::float64, at::kDouble}, {DataType::int64, at::kLong},
+};
+
+at::ScalarType tensor_type(const TensorInfo& info) {
+  for (const TypePair& pair : types) {
+    if (pair.file == info.type) return pair.tensor;
+  }
+  data_error("tensor '{}' is of type {}, which is not supported", info.name, name_of(info.type));
+}
+
+at::Tensor copied(const std::vector<int64_t>& values, at::Device device) { return at::tensor(values, at::kLong).to(device); }
+
+at::Tensor targets_of(const PackedRows& rows, const HeadSpec& head) {
+  if (head.kind == HeadKind::classification) return at::tensor(rows.targets, at::kDouble).to(at::kLong);
+  if (head.kind == HeadKind::regression) return at::tensor(rows.targets, at::kDouble).to(at::kFloat);
+  return {};
+}
+
+}  // namespace
+
+at::Tensor as_tensor(const TensorInfo& info) {
+  void* data = const_cast<std::byte*>(info.bytes.data());  // ATen has no read-only tensors; callers copy before they write
+  return at::from_blob(data, info.shape, at::TensorOptions().dtype(tensor_type(info)));
+}
+
+TensorInfo as_info(const std::string& name, const at::Tensor& tensor) {
+  if (!tensor.is_contiguous() || !tensor.device().is_cpu()) internal_error("as_info: '{}' is not a contiguous CPU tensor", name);
+  for (const TypePair& pair : types) {
+    if (pair.tensor != tensor.scalar_type()) continue;
+    const auto* data = static_cast<const std::byte*>(tensor.const_data_ptr());
+    return {name, pair.file, tensor.sizes().vec(), {data, tensor.nbytes()}};
+  }
+  internal_error("as_info: '{}' has a type that safetensors lacks", name);
+}
+
+PackedBatch to_device(const PackedRows& rows, const HeadSpec& head, at::Device device) {
+  PackedBatch batch;
+  batch.ids = copied(rows.ids, device);
+  batch.segments = copied(rows.segments, device);
+  batch.positions = copied(rows.positions, device);
+  batch.offsets = copied(rows.offsets, device);
+  batch.host_offsets = rows.offsets;
+  if (const at::Tensor targets = targets_of(rows, head); targets.defined()) batch.targets = targets.to(device);
+  batch.row_numbers = rows.row_numbers;
+  return batch;
+}
+
+}  // namespace tsrun

@@ -1,0 +1,141 @@
+#include "plugin/guard.h"
+
+#include "tsrun/base/error.h"
+
+#include <c10/util/Exception.h>
+
+#include <new>
+#include <string>
+#include <utility>
+
+namespace tsrun {
+namespace {
+
+/// Who is called, for messages: "plugin NAME (FILE)".
+struct Origin {
+  std::string text;
+  Origin(const std::string& name, const std::filesystem::path& file) : text(fmt::format("plugin {} ({})", name, file.string())) {}
+
+  template <class Call>
+  decltype(auto) run(const char* call, Call&& body) const {
+    try {
+      return body();
+    } catch (const Error&) {
+      throw;
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const c10::Error& error) {
+      internal_error("{}: {}: {}", text, call, error.what_without_backtrace());
+    } catch (const std::exception& error) {
+      internal_error("{}: {}: {}", text, call, error.what());
+    } catch (...) {
+      internal_error("{}: {}: an exception that is no std::exception", text, call);
+    }
+  }
+
+  template <class Pointer>
+  Pointer made(const char* call, Pointer pointer) const {
+    if (!pointer) internal_error("{}: {}: returned nothing", text, call);
+    return pointer;
+  }
+};
+
+class GuardedSubspace : public Subspace {
+ public:
+  GuardedSubspace(std::unique_ptr<Subspace> inner, Origin origin) : inner_(std::move(inner)), origin_(std::move(origin)) {}
+  const ParameterSet& parameters() const override { return inner_->parameters(); }
+  const std::vector<int64_t>& dims() const override { return inner_->dims(); }
+  void expand(const at::Tensor& z, at::Tensor out) const override {
+    origin_.run("expand", [&] { inner_->expand(z, out); });
+  }
+  at::Tensor project(const at::Tensor& z, const at::Tensor& g) const override {
+    return origin_.run("project", [&] { return inner_->project(z, g); });
+  }
+  bool linear() const override { return inner_->linear(); }
+  bool claims_orthonormal() const override { return inner_->claims_orthonormal(); }
+  nlohmann::json describe() const override {
+    return origin_.run("describe", [&] { return inner_->describe(); });
+  }
+  void save(const std::filesystem::path& folder) const override {
+    origin_.run("save", [&] { inner_->save(folder); });
+  }
+  int64_t bytes_shipped() const override { return inner_->bytes_shipped(); }
+
+ private:
+  std::unique_ptr<Subspace> inner_;
+  Origin origin_;
+};
+
+/// What the four kinds of method share.
+template <class Method>
+class Guarded : public Method {
+ public:
+  Guarded(std::unique_ptr<Method> inner, const std::filesystem::path& file) : inner_(std::move(inner)), origin_(inner_->name(), file) {}
+  std::string name() const override { return inner_->name(); }
+  std::string doc() const override {
+    return origin_.run("doc", [&] { return inner_->doc(); });
+  }
+  int version() const override { return inner_->version(); }
+  OptionTable options() const override {
+    return origin_.run("options", [&] { return inner_->options(); });
+  }
+
+ protected:
+  std::unique_ptr<Method> inner_;
+  Origin origin_;
+};
+
+class GuardedSubspaceMethod : public Guarded<SubspaceMethod> {
+ public:
+  using Guarded::Guarded;
+  bool needs_trajectory() const override { return inner_->needs_trajectory(); }
+  std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const override {
+    return wrap("discover", [&] { return inner_->discover(inputs, options); });
+  }
+  std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const override {
+    return wrap("load", [&] { return inner_->load(folder, parameters); });
+  }
+
+ private:
+  template <class Call>
+  std::unique_ptr<Subspace> wrap(const char* call, Call&& body) const {
+    return std::make_unique<GuardedSubspace>(origin_.made(call, origin_.run(call, body)), origin_);
+  }
+};
+
+class GuardedDeltaMethod : public Guarded<DeltaMethod> {
+ public:
+  using Guarded::Guarded;
+  std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override {
+    return origin_.made("attach", origin_.run("attach", [&] { return inner_->attach(family, options); }));
+  }
+};
+
+template <class Method, class Product>
+class GuardedMaker : public Guarded<Method> {
+ public:
+  using Guarded<Method>::Guarded;
+  std::unique_ptr<Product> make(const Options& options) const override {
+    return this->origin_.made("make", this->origin_.run("make", [&] { return this->inner_->make(options); }));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<SubspaceMethod> guarded(std::unique_ptr<SubspaceMethod> method, const std::filesystem::path& file) {
+  return std::make_unique<GuardedSubspaceMethod>(std::move(method), file);
+}
+
+std::unique_ptr<DeltaMethod> guarded(std::unique_ptr<DeltaMethod> method, const std::filesystem::path& file) {
+  return std::make_unique<GuardedDeltaMethod>(std::move(method), file);
+}
+
+std::unique_ptr<SelectorMethod> guarded(std::unique_ptr<SelectorMethod> method, const std::filesystem::path& file) {
+  return std::make_unique<GuardedMaker<SelectorMethod, Selector>>(std::move(method), file);
+}
+
+std::unique_ptr<RegularizerMethod> guarded(std::unique_ptr<RegularizerMethod> method, const std::filesystem::path& file) {
+  return std::make_unique<GuardedMaker<RegularizerMethod, Regularizer>>(std::move(method), file);
+}
+
+}  // namespace tsrun

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "tsrun/plugin/plugin.h"
+
+#include <filesystem>
+#include <memory>
+
+/// Decorators that stand between the runtime and plugin code. An Error passes as it is; any other exception becomes an internal Error that
+/// names plugin, file and call, so that no foreign exception type wanders through the runtime.
+namespace tsrun {
+
+std::unique_ptr<SubspaceMethod> guarded(std::unique_ptr<SubspaceMethod> method, const std::filesystem::path& file);
+std::unique_ptr<DeltaMethod> guarded(std::unique_ptr<DeltaMethod> method, const std::filesystem::path& file);
+std::unique_ptr<SelectorMethod> guarded(std::unique_ptr<SelectorMethod> method, const std::filesystem::path& file);
+std::unique_ptr<RegularizerMethod> guarded(std::unique_ptr<RegularizerMethod> method, const std::filesystem::path& file);
+
+}  // namespace tsrun

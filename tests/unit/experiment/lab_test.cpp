@@ -1,0 +1,133 @@
+#include "tsrun/experiment/lab.h"
+
+#include "unit/experiment/fixture.h"
+
+#include <ATen/Context.h>
+#include <gmock/gmock.h>
+
+namespace tsrun {
+namespace {
+
+using nlohmann::json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class LabTest : public FolderTest {
+ protected:
+  LabSettings settings() {
+    LabSettings settings;
+    settings.store = folder_ / "store";
+    return settings;
+  }
+
+  /// An operation that squares `x` in a stage; `more` gives an option only to mode "deep".
+  static Operation square(int* computed) {
+    Operation operation{"square",
+                        "Squares a number.",
+                        {{.name = "x", .type = OptionType::integer, .doc = "Number.", .required = true}, {.name = "mode", .doc = "Mode."}},
+                        {},
+                        {}};
+    operation.run = [computed](Lab& lab, const Options& options) {
+      const auto x = options.integer("x");
+      return lab.stage({"square", options.json()}, "square", {{"value", nullptr}}, [=](const auto&, const auto&) {
+        ++*computed;
+        return json{{"value", x * x}};
+      });
+    };
+    operation.more = [](Lab&, const json& arguments) {
+      return arguments.value("mode", "") == "deep" ? OptionTable{{.name = "depth", .type = OptionType::integer, .doc = "Depth."}}
+                                                   : OptionTable{};
+    };
+    return operation;
+  }
+};
+
+TEST_F(LabTest, CallsAnOperation_AndReadsItFromTheStoreTheNextTime) {
+  int computed = 0;
+  for (const char* outcome : {"computed", "read"}) {
+    Lab lab(settings());
+    lab.add(square(&computed));
+    const auto result = lab.call("square", {{"x", 7}});
+    EXPECT_EQ(result["value"], 49);
+    EXPECT_EQ(result["artifact"], "square");
+    EXPECT_EQ(lab.store().get("square", result["key"]).meta["summary"]["value"], 49);
+    ASSERT_EQ(lab.history().size(), 1u);
+    EXPECT_EQ(lab.history()[0].outcome, outcome);
+  }
+  EXPECT_EQ(computed, 1);
+}
+
+TEST_F(LabTest, PlansWithoutTouchingTheDisk) {
+  int computed = 0;
+  auto plan = settings();
+  plan.plan_only = true;
+  Lab lab(plan);
+  lab.add(square(&computed));
+  const auto result = lab.call("square", {{"x", 7}});
+  EXPECT_EQ(result["planned"], true);
+  EXPECT_EQ(result["artifact"], "square");
+  EXPECT_TRUE(result.contains("value"));
+  EXPECT_EQ(computed, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "store"));
+}
+
+TEST_F(LabTest, PlansUnderTheKeyThatTheRunWillHave) {
+  int computed = 0;
+  auto plan = settings();
+  plan.plan_only = true;
+  Lab planning(plan), running(settings());
+  planning.add(square(&computed));
+  running.add(square(&computed));
+  EXPECT_EQ(planning.call("square", {{"x", 5}})["key"], running.call("square", {{"x", 5}})["key"]);
+  EXPECT_EQ(planning.call("square", {{"x", 5}})["value"], 25) << "what the store has need not be planned";
+}
+
+TEST_F(LabTest, ThrowsBusy_WhenAnotherProcessComputes_AndWaitingIsOff) {
+  int computed = 0;
+  Lab lab(settings());
+  lab.add(square(&computed));
+  lab.settings().wait = false;
+  const StageKey key{"square", {{"x", 3}}};
+  const auto lock = FileLock::try_lock(lab.store().folder() / "locks" / key.digest());
+  ASSERT_TRUE(lock);
+  EXPECT_THROW(lab.call("square", {{"x", 3}}), Busy);
+  EXPECT_TRUE(lab.history().empty());
+}
+
+TEST_F(LabTest, NamesTheNearMiss_OfOperationsAndOptions) {
+  int computed = 0;
+  Lab lab(settings());
+  lab.add(square(&computed));
+  EXPECT_THAT(error_of([&] { lab.call("sqare", json::object()); }).what(),
+              AllOf(HasSubstr("unknown operation 'sqare'"), HasSubstr("did you mean 'square'?")));
+  EXPECT_THAT(error_of([&] {
+                lab.call("square", {{"x", 1}, {"mod", "a"}});
+              }).what(),
+              AllOf(HasSubstr("square: "), HasSubstr("'mod'"), HasSubstr("did you mean 'mode'?")));
+  EXPECT_THAT(error_of([&] { lab.call("square", {{"x", "seven"}}); }).what(), AllOf(HasSubstr("square: option 'x'"), HasSubstr("integer")));
+}
+
+TEST_F(LabTest, AcceptsOptionsThatDependOnArguments) {
+  int computed = 0;
+  Lab lab(settings());
+  lab.add(square(&computed));
+  EXPECT_NO_THROW(lab.call("square", {{"x", 1}, {"mode", "deep"}, {"depth", 2}}));
+  EXPECT_EQ(error_of([&] { lab.call("square", {{"x", 1}, {"depth", 2}}); }).kind(), ErrorKind::user);
+}
+
+TEST_F(LabTest, RefusesTheSameOperationTwice) {
+  int computed = 0;
+  Lab lab(settings());
+  lab.add(square(&computed));
+  EXPECT_EQ(error_of([&] { lab.add(square(&computed)); }).kind(), ErrorKind::internal);
+}
+
+TEST_F(LabTest, RefusesADeviceThatIsNotThere) {
+  if (at::hasCUDA()) GTEST_SKIP() << "this machine has CUDA";
+  auto cuda = settings();
+  cuda.device = at::Device("cuda");
+  EXPECT_EQ(error_of([&] { Lab lab(cuda); }).kind(), ErrorKind::user);
+}
+
+}  // namespace
+}  // namespace tsrun

@@ -1,0 +1,143 @@
+// Values of transformers (tests/goldens/make_bert.py), reproduced.
+#include "support.h"
+
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace tsrun {
+namespace {
+
+/// Goldens, the model that they are of, and the worst differences seen.
+struct Parity {
+  Parity(const std::filesystem::path& model, const std::filesystem::path& values)
+      : folder(model), file(SafetensorsFile::open(values)), config(read_json(model / "config.json")) {}
+
+  at::Tensor golden(const std::string& name) const {
+    const TensorInfo* info = file.find(name);
+    if (!info) throw std::runtime_error("no golden " + name);
+    return as_tensor(*info).clone();
+  }
+  std::vector<int64_t> integers(const std::string& name) const {
+    const at::Tensor tensor = golden(name);
+    return {tensor.const_data_ptr<int64_t>(), tensor.const_data_ptr<int64_t>() + tensor.numel()};
+  }
+
+  PackedBatch batch(const std::string& head) const {
+    PackedRows rows;
+    rows.ids = integers("ids");
+    rows.segments = integers("segments");
+    rows.positions = integers("positions");
+    rows.offsets = integers("offsets");
+    PackedBatch batch = to_device(rows, {}, at::kCPU);
+    batch.targets = golden(head + ".targets");
+    return batch;
+  }
+
+  /// Leaves for the head's family, with the goldens' own classifier.
+  Weights weights(const Family& family, const std::string& head) const {
+    Weights loaded = load_weights(folder / "model.safetensors", family), leaves;
+    for (const ParameterInfo& parameter : family.parameters()) {
+      const bool own = file.find(head + "." + parameter.name) != nullptr;
+      leaves.set(parameter.name, (own ? golden(head + "." + parameter.name) : loaded.at(parameter.name)).requires_grad_());
+    }
+    return leaves;
+  }
+
+  void check_head(const std::string& name, const HeadSpec& head) const {
+    const auto family = make_family(config, head, "config.json");
+    const Weights leaves = weights(*family, name);
+    const PackedBatch data = batch(name);
+    const Output output = family->forward(leaves, data, {});
+    const at::Tensor loss = task_loss(head, output, data);
+    loss.backward();
+    const double logits = largest_difference(output.logits.detach(), golden(name + ".logits"));
+    EXPECT_LT(logits, 1e-4);
+    EXPECT_NEAR(loss.item<double>(), golden(name + ".loss").item<double>(), 1e-5);
+    double worst = 0;
+    for (const std::string& parameter : leaves.names()) {
+      if (!file.find(name + ".grad." + parameter)) continue;
+      const double difference = (leaves.at(parameter).grad() - golden(name + ".grad." + parameter)).norm().item<double>() /
+                                golden(name + ".grad." + scaling(parameter)).norm().item<double>();
+      EXPECT_LT(difference, 1e-3) << parameter;
+      worst = std::max(worst, difference);
+    }
+    std::printf("%s: largest difference of logits %.2e, relative difference of gradients %.2e\n", name.c_str(), logits, worst);
+  }
+
+  /// Whose gradient's norm differences are measured against: the parameter's own, but for a key's bias, which moves all scores of a query
+  /// alike, so that its gradient is nothing but rounding.
+  static std::string scaling(const std::string& parameter) {
+    const std::string bias = "self.key.bias";
+    return parameter.ends_with(bias) ? parameter.substr(0, parameter.size() - 4) + "weight" : parameter;
+  }
+
+  void check_hidden_states() const {
+    const HeadSpec head{HeadKind::classification, 3};
+    const auto family = make_family(config, head, "config.json");
+    std::vector<at::Tensor> states;
+    ForwardOptions options;
+    options.hidden_states = &states;
+    c10::NoGradGuard guard;
+    family->forward(weights(*family, "classification"), batch("classification"), options);
+    double worst = 0;
+    for (size_t i = 0; i < states.size(); ++i) {
+      worst = std::max(worst, largest_difference(states[i], golden("hidden." + std::to_string(i))));
+    }
+    EXPECT_EQ(states.size(), static_cast<size_t>(family->layers()) + 1);
+    EXPECT_LT(worst, 1e-4);
+    std::printf("largest difference of hidden states %.2e\n", worst);
+  }
+
+  /// Every row alone gives the logits that it has among its neighbours.
+  void check_batch_composition() const {
+    const HeadSpec head{HeadKind::classification, 3};
+    const auto family = make_family(config, head, "config.json");
+    const Weights leaves = weights(*family, "classification");
+    const PackedBatch all = batch("classification");
+    c10::NoGradGuard guard;
+    const at::Tensor together = family->forward(leaves, all, {}).logits;
+    double worst = 0;
+    for (int64_t row = 0; row < all.rows(); ++row) {
+      const int64_t begin = all.host_offsets[row], length = all.host_offsets[row + 1] - begin;
+      PackedBatch one = all;
+      one.ids = all.ids.narrow(0, begin, length);
+      one.segments = all.segments.narrow(0, begin, length);
+      one.positions = all.positions.narrow(0, begin, length);
+      one.host_offsets = {0, length};
+      one.offsets = at::tensor(one.host_offsets, at::kLong);
+      worst = std::max(worst, largest_difference(family->forward(leaves, one, {}).logits[0], together[row]));
+    }
+    EXPECT_LT(worst, 1e-5);
+    std::printf("largest difference between a row alone and in a batch %.2e\n", worst);
+  }
+
+  std::filesystem::path folder;
+  SafetensorsFile file;
+  nlohmann::json config;
+};
+
+Parity tiny() { return {tiny_folder(), tiny_folder() / "goldens.safetensors"}; }
+
+TEST(Parity, ClassificationOfTinyBert) { tiny().check_head("classification", {HeadKind::classification, 3}); }
+TEST(Parity, RegressionOfTinyBert) { tiny().check_head("regression", {HeadKind::regression, 1}); }
+TEST(Parity, MaskedWordsOfTinyBert) { tiny().check_head("masked_lm", {HeadKind::masked_lm, 0}); }
+TEST(Parity, HiddenStatesOfTinyBert) { tiny().check_hidden_states(); }
+TEST(Parity, RowsOfTinyBertDoNotSeeTheirNeighbours) { tiny().check_batch_composition(); }
+
+TEST(Parity, MiniLmOnRealSentences) {
+  const char *model = std::getenv("TSRUN_MINILM"), *values = std::getenv("TSRUN_MINILM_GOLDENS");
+  if (!model || !values) {
+    GTEST_SKIP()
+        << "set TSRUN_MINILM to a MiniLM folder and TSRUN_MINILM_GOLDENS to a folder that tests/goldens/make_bert.py --model wrote";
+  }
+  const Parity parity(model, std::filesystem::path(values) / "goldens.safetensors");
+  parity.check_hidden_states();
+  parity.check_head("classification", {HeadKind::classification, 3});
+  parity.check_head("regression", {HeadKind::regression, 1});
+  parity.check_batch_composition();
+}
+
+}  // namespace
+}  // namespace tsrun

@@ -1,0 +1,7 @@
+tsrun_test(model SOURCES
+  unit/model/attention_test.cpp
+  unit/model/bert_test.cpp
+  unit/model/config_test.cpp
+  unit/model/dropout_test.cpp
+  unit/model/load_test.cpp
+  unit/model/parity_test.cpp)

@@ -1,0 +1,5 @@
+#include "tsrun/plugin/plugin.h"
+
+#include <stdexcept>
+
+TSRUN_PLUGIN(registry) { throw std::runtime_error("no licence found"); }
