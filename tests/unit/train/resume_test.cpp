@@ -5,9 +5,9 @@
 #include "tsrun/base/interrupt.h"
 #include "unit/train/toy.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
-#include <torch/torch.h>
 #include <unistd.h>
 
 #include <chrono>

@@ -1,8 +1,8 @@
 #include "tsrun/base/random.h"
 #include "unit/train/toy.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 namespace tsrun {
 namespace {
