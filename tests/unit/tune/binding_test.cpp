@@ -8,6 +8,7 @@ namespace {
 using testing_tune::curved_loss;
 using testing_tune::error_of;
 using testing_tune::FakeFamily;
+using testing_tune::options_with;
 using testing_tune::PlainSubspace;
 
 Binding bind(const FakeFamily& family, const TuneOptions& options) {
@@ -38,7 +39,7 @@ at::Tensor encoder(const FakeFamily& family, const Weights& weights) { return fl
 
 TEST(Binding, FullSpaceTrainsEveryPart_InFlatBuffers) {
   const FakeFamily family;
-  Binding binding = bind(family, {});
+  Binding binding = bind(family, TuneOptions());
   EXPECT_EQ(group_names(binding), (std::vector<std::string>{"encoder", "embeddings", "pooler", "head"}));
   EXPECT_EQ(binding.trainable(), 502 + 44 + 16 + 15);
   EXPECT_EQ(binding.bytes_shipped(), 4 * binding.trainable());
@@ -52,7 +53,7 @@ TEST(Binding, FullSpaceTrainsEveryPart_InFlatBuffers) {
 
 TEST(Binding, GradientsArriveInTheFlatBuffer_AndAddUp) {
   const FakeFamily family;
-  Binding binding = bind(family, {});
+  Binding binding = bind(family, TuneOptions());
   curved_loss(binding.weights()).backward();
   const at::Tensor once = binding.groups()[0].gradient.clone();
   EXPECT_GT(once.norm().item<float>(), 0);
@@ -64,7 +65,11 @@ TEST(Binding, GradientsArriveInTheFlatBuffer_AndAddUp) {
 
 TEST(Binding, FrozenPartsAreConstantsWithoutGradient) {
   const FakeFamily family;
-  Binding binding = bind(family, {.train_embeddings = false, .train_encoder = false, .train_pooler = false});
+  Binding binding = bind(family, options_with([&](TuneOptions& o) {
+                           o.train_embeddings = false;
+                           o.train_encoder = false;
+                           o.train_pooler = false;
+                         }));
   EXPECT_EQ(group_names(binding), std::vector<std::string>{"head"});
   EXPECT_FALSE(binding.weights().at("encoder.layer.0.dense.weight").requires_grad());
   EXPECT_TRUE(binding.weights().at("classifier.bias").requires_grad());
@@ -77,13 +82,14 @@ TEST(Binding, FrozenPartsAreConstantsWithoutGradient) {
 
 TEST(Binding, DecaySparesBiasesAndNorms) {
   const FakeFamily family;
-  Binding binding = bind(family, {.weight_decay = 0.1});
+  Binding binding = bind(family, options_with([&](TuneOptions& o) { o.weight_decay = 0.1; }));
   EXPECT_EQ(binding.groups()[0].decayed, (std::vector<std::pair<int64_t, int64_t>>{{0, 221}, {251, 472}}));
 }
 
 TEST(Binding, ZeroedWeightsStayZero_WhenHeld) {
   const FakeFamily family;
-  Binding binding = bind(family, {.zeroed = mask_of(family, {3, 260})});
+  Binding binding = bind(family, options_with([&](TuneOptions& o) { o.zeroed = mask_of(family, {
+      3, 260; }))});
   for (int i = 0; i < 3; ++i) descend(binding, 0.1);
   const at::Tensor theta = encoder(family, binding.weights());
   EXPECT_EQ(theta[3].item<float>(), 0);
@@ -95,7 +101,8 @@ TEST(Binding, ZeroedWeightsStayZero_WhenHeld) {
 
 TEST(Binding, ZeroedWeightsGrowBack_WhenOnlyStartedAtZero) {
   const FakeFamily family;
-  Binding binding = bind(family, {.zeroed = mask_of(family, {3}), .hold_zero = false});
+  Binding binding = bind(family, options_with([&](TuneOptions& o) { o.zeroed = mask_of(family, {
+      3; })), .hold_zero = false});
   EXPECT_EQ(encoder(family, binding.weights())[3].item<float>(), 0);
   descend(binding, 0.1);
   EXPECT_NE(encoder(family, binding.weights())[3].item<float>(), 0);
@@ -104,7 +111,8 @@ TEST(Binding, ZeroedWeightsGrowBack_WhenOnlyStartedAtZero) {
 
 TEST(Binding, HeldPositionsKeepTheOriginsValue_UnderAnyUpdate) {
   const FakeFamily family;
-  Binding binding = bind(family, {.held = mask_of(family, {7, 300})});
+  Binding binding = bind(family, options_with([&](TuneOptions& o) { o.held = mask_of(family, {
+      7, 300; }))});
   descend(binding, 0.1);
   binding.groups()[0].value.add_(1);  // as momentum or decay would
   binding.after_update();
@@ -114,7 +122,9 @@ TEST(Binding, HeldPositionsKeepTheOriginsValue_UnderAnyUpdate) {
 
 TEST(Binding, AMaskOnFrozenWeightsActsAndSaysSo) {
   const FakeFamily family;
-  Binding binding = bind(family, {.train_encoder = false, .zeroed = mask_of(family, {3, 4})});
+  Binding binding = bind(family, options_with([&](TuneOptions& o) {
+    o.train_encoder = false; o.zeroed = mask_of(family, {
+      3, 4; }))});
   EXPECT_EQ(binding.weights().at("encoder.layer.0.dense.weight").view({-1})[3].item<float>(), 0);
   EXPECT_NE(binding.origin().at("encoder.layer.0.dense.weight").view({-1})[3].item<float>(), 0);
   EXPECT_EQ(binding.describe()["masks"]["zeroed"]["on_frozen"], 2);
@@ -124,7 +134,11 @@ TEST(Binding, AMaskOnFrozenWeightsActsAndSaysSo) {
 TEST(Binding, WithinASubspace_OnlyZMovesTheEncoder) {
   const FakeFamily family;
   const auto subspace = std::make_shared<PlainSubspace>(select_parameters(family, {}), 3);
-  Binding binding = bind(family, {.init_deviation = 0.1, .ensemble = 4, .subspace = subspace});
+  Binding binding = bind(family, options_with([&](TuneOptions& o) {
+                           o.init_deviation = 0.1;
+                           o.ensemble = 4;
+                           o.subspace = subspace;
+                         }));
   EXPECT_EQ(group_names(binding), (std::vector<std::string>{"z", "embeddings", "pooler", "head"}));
   EXPECT_EQ(binding.trainable(), 4 * 6 + 44 + 16 + 15);
   EXPECT_EQ(binding.degrees_of_freedom(), 6 + 75);
@@ -137,8 +151,8 @@ TEST(Binding, WithinASubspace_OnlyZMovesTheEncoder) {
 
 TEST(Binding, SubspaceOverPartOfTheEncoder_FreezesTheRest) {
   const FakeFamily family;
-  const auto subspace = std::make_shared<PlainSubspace>(select_parameters(family, {.layers = {1}}), 3);
-  Binding binding = bind(family, {.subspace = subspace});
+  const auto subspace = std::make_shared<PlainSubspace>(select_parameters(family, parse_selection({{"layers", {1}}}, "here")), 3);
+  Binding binding = bind(family, options_with([&](TuneOptions& o) { o.subspace = subspace; }));
   EXPECT_EQ(binding.describe()["frozen"]["encoder"], 251);
   EXPECT_FALSE(binding.weights().at("encoder.layer.0.dense.bias").requires_grad());
 }
@@ -147,7 +161,8 @@ TEST(Binding, SubspaceAndMasksMeet_AfterEveryStep) {
   const FakeFamily family;
   const auto subspace = std::make_shared<PlainSubspace>(select_parameters(family, {}), 5);
   Binding binding =
-      bind(family, {.zeroed = mask_of(family, {3}), .held = mask_of(family, {9}), .init_deviation = 0.5, .subspace = subspace});
+      bind(family, options_with([&](TuneOptions& o) { o.zeroed = mask_of(family, {
+      3; })), .held = mask_of(family, {9}), .init_deviation = 0.5, .subspace = subspace});
   for (int i = 0; i < 3; ++i) {
     descend(binding, 0.1);
     const at::Tensor theta = encoder(family, binding.weights()), origin = encoder(family, binding.origin());
@@ -160,7 +175,7 @@ TEST(Binding, SubspaceAndMasksMeet_AfterEveryStep) {
 TEST(Binding, SnapshotIsDetachedAndCurrent) {
   const FakeFamily family;
   const auto subspace = std::make_shared<PlainSubspace>(select_parameters(family, {}), 2);
-  Binding binding = bind(family, {.subspace = subspace});
+  Binding binding = bind(family, options_with([&](TuneOptions& o) { o.subspace = subspace; }));
   binding.groups()[0].value.add_(1);  // as a resume does; nobody called compose
   const Weights snapshot = binding.snapshot();
   EXPECT_FALSE(snapshot.at("encoder.layer.0.dense.weight").requires_grad());
@@ -176,10 +191,13 @@ TEST(Binding, RefusesForeignSubspacesAndMasks) {
   foreign.layout.add("encoder.layer.0.dense.wieght", {4});
   foreign.groups = {{"g", 0, 4}};
   const auto subspace = std::make_shared<PlainSubspace>(foreign, 1);
-  EXPECT_NE(error_of(ErrorKind::data, [&] { bind(family, {.subspace = subspace}); }).find("did you mean"), std::string::npos);
+  EXPECT_NE(
+      error_of(ErrorKind::data, [&] { bind(family, options_with([&](TuneOptions& o) { o.subspace = subspace; })); }).find("did you mean"),
+      std::string::npos);
   const auto mask = std::make_shared<Mask>(Mask{Layout().add("classifier.bias", {5}), {1}, {}});
-  EXPECT_NE(error_of(ErrorKind::data, [&] { bind(family, {.zeroed = mask}); }).find("[3]"), std::string::npos);
-  error_of(ErrorKind::user, [&] { bind(family, {.ensemble = 0}); });
+  EXPECT_NE(error_of(ErrorKind::data, [&] { bind(family, options_with([&](TuneOptions& o) { o.zeroed = mask; })); }).find("[3]"),
+            std::string::npos);
+  error_of(ErrorKind::user, [&] { bind(family, options_with([&](TuneOptions& o) { o.ensemble = 0; })); });
 }
 
 }  // namespace

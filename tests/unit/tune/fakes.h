@@ -127,6 +127,14 @@ std::string error_of(ErrorKind kind, const Body& body) {
   return {};
 }
 
+/// Default options, changed by `set`.
+template <class Set>
+TuneOptions options_with(const Set& set) {
+  TuneOptions options;
+  set(options);
+  return options;
+}
+
 /// A loss that is curved in every weight of the model: Σ over tensors of mean((tanh(w) − 0.1 cos(i))²).
 inline at::Tensor curved_loss(const Weights& weights) {
   at::Tensor loss = at::zeros({}, weights.at(weights.names().front()).options().requires_grad(false));

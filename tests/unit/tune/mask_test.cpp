@@ -46,7 +46,7 @@ TEST(Outliers, AreFoundPerGroup_AroundTheGroupsMean) {
 
 TEST(Outliers, RankCorrelationSeesAnUpdateThatScalesTheOrigin) {
   const Planted p;
-  const Mask mask = find_outliers(p.origin * -0.3, p.origin, p.set, p.family, {});
+  const Mask mask = find_outliers(p.origin * -0.5, p.origin, p.set, p.family, {});
   EXPECT_NEAR(mask.description["groups"][0]["rank_correlation"].get<double>(), 1, 1e-9);
   EXPECT_LT(std::abs(p.outliers().description["groups"][0]["rank_correlation"].get<double>()), 0.3);
 }
