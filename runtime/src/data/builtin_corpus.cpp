@@ -93,13 +93,24 @@ std::string open_question(Speaker& speaker) {
                 sentence(with_opening(good ? "surely" : "anyway", say(speaker, reply))));
 }
 
+struct Kind {
+  std::string (*make)(Speaker&);
+  double share;
+};
+
 std::string corpus_line(Speaker& speaker) {
-  using Kind = std::string (*)(Speaker&);
-  constexpr std::array<Kind, 20> kinds = {plain_sentence, plain_sentence, plain_sentence, listed_evaluations, listed_evaluations,
-                                          contrast,       contrast,       meanwhile,      reaction,           reaction,
-                                          inference,      inference,      inference,      inference,          repetition,
-                                          repetition,     repetition,     yes_or_no,      yes_or_no,          open_question};
-  return kinds[static_cast<size_t>(speaker.below(static_cast<int>(kinds.size())))](speaker);
+  constexpr std::array<Kind, 9> kinds = {{{plain_sentence, 2},
+                                          {listed_evaluations, 2},
+                                          {contrast, 1},
+                                          {meanwhile, 1},
+                                          {reaction, 2},
+                                          {inference, 5},
+                                          {repetition, 4},
+                                          {yes_or_no, 2},
+                                          {open_question, 2}}};
+  std::array<double, kinds.size()> shares{};
+  for (size_t i = 0; i < kinds.size(); ++i) shares[i] = kinds[i].share;
+  return kinds[speaker.weighted(shares)].make(speaker);
 }
 
 }  // namespace

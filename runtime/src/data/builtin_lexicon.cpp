@@ -54,16 +54,16 @@ const Lexicon& Lexicon::instance() {
 }
 
 Lexicon::Lexicon() : forms_(invent_forms(Key::root(0).split("builtin forms"), 1200)), by_class_and_topic_(topics * kClasses) {
-  constexpr std::array<Shape, 5> per_topic = {{{WordClass::agent, 8, false, 2},
-                                               {WordClass::thing, 10, false, 2},
-                                               {WordClass::place, 4, false, 2},
-                                               {WordClass::thing_verb, 6, true, 2},
+  constexpr std::array<Shape, 5> per_topic = {{{WordClass::agent, 5, false, 2},
+                                               {WordClass::thing, 6, false, 2},
+                                               {WordClass::place, 3, false, 2},
+                                               {WordClass::thing_verb, 4, true, 2},
                                                {WordClass::agent_verb, 4, true, 2}}};
-  constexpr std::array<Shape, 5> shared = {{{WordClass::opinion_verb, 12, true, 2},
-                                            {WordClass::agent_adjective, 16, true, 2},
-                                            {WordClass::thing_adjective, 16, true, 2},
-                                            {WordClass::evaluation, 32, true, 2},
-                                            {WordClass::manner, 8, true, 2}}};
+  constexpr std::array<Shape, 5> shared = {{{WordClass::opinion_verb, 8, true, 2},
+                                            {WordClass::agent_adjective, 8, true, 2},
+                                            {WordClass::thing_adjective, 8, true, 2},
+                                            {WordClass::evaluation, 20, true, 2},
+                                            {WordClass::manner, 6, true, 2}}};
   for (int topic = 0; topic < topics; ++topic) {
     for (const Shape& shape : per_topic) add_class(shape, topic);
   }
@@ -111,7 +111,7 @@ int Lexicon::pair(int index) const {
 int Speaker::meaning(WordClass kind, int topic) {
   const std::vector<int>& known = Lexicon::instance().concepts(kind, topic);
   std::vector<double> weights(known.size());
-  for (size_t i = 0; i < known.size(); ++i) weights[i] = knows(known[i]) ? 1 / std::sqrt(static_cast<double>(i / 2) + 2) : 0;
+  for (size_t i = 0; i < known.size(); ++i) weights[i] = knows(known[i]) ? 1 / std::sqrt(static_cast<double>(i / 2) + 1) : 0;
   return known[stream_.weighted(weights)];
 }
 

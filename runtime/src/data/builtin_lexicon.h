@@ -30,7 +30,7 @@ struct Word {
 
 class Lexicon {
  public:
-  static constexpr int topics = 6;
+  static constexpr int topics = 5;
   static const Lexicon& instance();
   const Concept& meaning(int index) const { return concepts_.at(static_cast<size_t>(index)); }
   const Word& word(int index) const { return words_.at(static_cast<size_t>(index)); }
@@ -67,6 +67,7 @@ class Speaker {
   Speaker(Key key, Words words) : stream_(key), words_(words) {}
   bool chance(double probability) { return stream_.uniform() < probability; }
   int below(int bound) { return static_cast<int>(stream_.below(static_cast<uint64_t>(bound))); }
+  size_t weighted(std::span<const double> weights) { return stream_.weighted(weights); }
   double normal() { return stream_.normal(); }
   int topic() { return below(Lexicon::topics); }
   int meaning(WordClass kind, int topic);

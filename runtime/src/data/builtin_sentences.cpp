@@ -75,8 +75,8 @@ void say_passive(Builder& builder, const Clause& clause, const Faults& faults) {
 
 Tokens say(Speaker& speaker, const Clause& clause, const Faults& faults) {
   Builder builder(speaker);
-  const bool fronted = clause.place != none && speaker.chance(0.3);
-  const bool passive = clause.action && speaker.chance(0.25);
+  const bool fronted = clause.place != none && speaker.chance(0.2);
+  const bool passive = clause.action && speaker.chance(0.15);
   if (fronted) builder.place(clause.place).add(",");
   if (!clause.action) say_state(builder, clause, faults);
   if (clause.action && passive) say_passive(builder, clause, faults);
