@@ -88,8 +88,7 @@ TEST(Binding, DecaySparesBiasesAndNorms) {
 
 TEST(Binding, ZeroedWeightsStayZero_WhenHeld) {
   const FakeFamily family;
-  Binding binding = bind(family, options_with([&](TuneOptions& o) { o.zeroed = mask_of(family, {
-      3, 260; }))});
+  Binding binding = bind(family, options_with([&](TuneOptions& o) { o.zeroed = mask_of(family, {3, 260}); }));
   for (int i = 0; i < 3; ++i) descend(binding, 0.1);
   const at::Tensor theta = encoder(family, binding.weights());
   EXPECT_EQ(theta[3].item<float>(), 0);
@@ -101,8 +100,10 @@ TEST(Binding, ZeroedWeightsStayZero_WhenHeld) {
 
 TEST(Binding, ZeroedWeightsGrowBack_WhenOnlyStartedAtZero) {
   const FakeFamily family;
-  Binding binding = bind(family, options_with([&](TuneOptions& o) { o.zeroed = mask_of(family, {
-      3; })), .hold_zero = false});
+  Binding binding = bind(family, options_with([&](TuneOptions& o) {
+                           o.zeroed = mask_of(family, {3});
+                           o.hold_zero = false;
+                         }));
   EXPECT_EQ(encoder(family, binding.weights())[3].item<float>(), 0);
   descend(binding, 0.1);
   EXPECT_NE(encoder(family, binding.weights())[3].item<float>(), 0);
@@ -111,8 +112,7 @@ TEST(Binding, ZeroedWeightsGrowBack_WhenOnlyStartedAtZero) {
 
 TEST(Binding, HeldPositionsKeepTheOriginsValue_UnderAnyUpdate) {
   const FakeFamily family;
-  Binding binding = bind(family, options_with([&](TuneOptions& o) { o.held = mask_of(family, {
-      7, 300; }))});
+  Binding binding = bind(family, options_with([&](TuneOptions& o) { o.held = mask_of(family, {7, 300}); }));
   descend(binding, 0.1);
   binding.groups()[0].value.add_(1);  // as momentum or decay would
   binding.after_update();
@@ -123,8 +123,9 @@ TEST(Binding, HeldPositionsKeepTheOriginsValue_UnderAnyUpdate) {
 TEST(Binding, AMaskOnFrozenWeightsActsAndSaysSo) {
   const FakeFamily family;
   Binding binding = bind(family, options_with([&](TuneOptions& o) {
-    o.train_encoder = false; o.zeroed = mask_of(family, {
-      3, 4; }))});
+                           o.train_encoder = false;
+                           o.zeroed = mask_of(family, {3, 4});
+                         }));
   EXPECT_EQ(binding.weights().at("encoder.layer.0.dense.weight").view({-1})[3].item<float>(), 0);
   EXPECT_NE(binding.origin().at("encoder.layer.0.dense.weight").view({-1})[3].item<float>(), 0);
   EXPECT_EQ(binding.describe()["masks"]["zeroed"]["on_frozen"], 2);
@@ -160,9 +161,12 @@ TEST(Binding, SubspaceOverPartOfTheEncoder_FreezesTheRest) {
 TEST(Binding, SubspaceAndMasksMeet_AfterEveryStep) {
   const FakeFamily family;
   const auto subspace = std::make_shared<PlainSubspace>(select_parameters(family, {}), 5);
-  Binding binding =
-      bind(family, options_with([&](TuneOptions& o) { o.zeroed = mask_of(family, {
-      3; })), .held = mask_of(family, {9}), .init_deviation = 0.5, .subspace = subspace});
+  Binding binding = bind(family, options_with([&](TuneOptions& o) {
+                           o.zeroed = mask_of(family, {3});
+                           o.held = mask_of(family, {9});
+                           o.init_deviation = 0.5;
+                           o.subspace = subspace;
+                         }));
   for (int i = 0; i < 3; ++i) {
     descend(binding, 0.1);
     const at::Tensor theta = encoder(family, binding.weights()), origin = encoder(family, binding.origin());
