@@ -4,7 +4,7 @@ local ts = require "ts"
 
 local arg = ts.arguments {
   model = { default = "builtin:bert-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
-  task = { default = "builtin:entailment", doc = "folder with a task.toml, or builtin:<name>" },
+  task = { default = "builtin:paraphrase", doc = "folder with a task.toml, or builtin:<name>" },
   dims = { default = { 2, 4, 8 }, doc = "dimensions per layer; the largest is also the number of epochs of the trajectory" },
   variant = { default = "delta", choices = { "raw", "raw+origin", "centred", "delta", "increment" }, doc = "what the rows of the trajectory matrix are" },
   seeds = { default = 2, min = 1, doc = "number of seeds" },

@@ -51,7 +51,7 @@ int drawn_polarity(Speaker& speaker, const Meaning& meaning) { return speaker.ch
 
 void add_noun(Speaker& speaker, Sentence& sentence, Class kind, const Meaning& meaning, bool plural) {
   sentence.emplace_back("the");
-  if (kind != Class::place) sentence.push_back(speaker.word(Class::adjective, drawn_polarity(speaker, meaning)));
+  if (kind != Class::place && speaker.chance(0.7)) sentence.push_back(speaker.word(Class::adjective, drawn_polarity(speaker, meaning)));
   sentence.push_back(speaker.word(kind, drawn_topic(speaker, meaning)) + std::string(plural ? plural_noun : ""));
 }
 

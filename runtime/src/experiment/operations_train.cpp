@@ -2,10 +2,12 @@
 
 #include "tsrun/base/error.h"
 
+#include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/train/train.h"
 
 #include <algorithm>
+#include <cmath>
 
 /// The operation `train`: full space, within a subspace, or parts of a model only, with or without masks.
 namespace tsrun {
@@ -192,6 +194,22 @@ void move_in(const std::filesystem::path& work, const std::filesystem::path& out
   }
 }
 
+/// Under Adam with linear decay a coordinate travels at most lr × steps / 2 (tiny_subspaces, 1.11.4). Where that is shorter than the update of the
+/// trajectory that the basis came from, the run cannot get there.
+std::vector<std::string> reach_warnings(const Subspace& subspace, double lr, int64_t steps) {
+  std::vector<std::string> warnings;
+  const json description = subspace.describe();
+  for (const auto& group : description.value("groups", json::array())) {
+    const double length = group.value("update_length", 0.0), dim = group.value("dim", 0.0);
+    const double reach = lr * static_cast<double>(steps) / 2 * std::sqrt(dim);
+    if (length > reach) {
+      warnings.push_back(fmt::format("{}: the coordinates can travel {:.3g} at most, but the trajectory's update is {:.3g} long; raise lr or epochs",
+                                     group.value("name", "group"), reach, length));
+    }
+  }
+  return warnings;
+}
+
 json train_into(Lab& lab, const Request& request, const std::string& title, const std::filesystem::path& out, const std::filesystem::path& work) {
   const Options& o = request.options;
   Task task = task_of(o.value("task"));
@@ -210,6 +228,12 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   for (const auto& option : known.all()) trainer[option.name] = o.value(option.name);
   job.options = Options(trainer);
   job.tune = tune_options(lab, request);
+  if (job.tune.subspace) {
+    const auto rows = static_cast<int64_t>(task.split("train").examples.size());
+    const int64_t batch = o.integer("batch_size") * o.integer("gradient_accumulation_steps");
+    const auto warnings = reach_warnings(*job.tune.subspace, job.tune.lr_subspace, (rows + batch - 1) / batch * o.integer("epochs"));
+    for (const auto& warning : warnings) log_warning("{}: {}", title, warning);
+  }
   job.key = key;
   job.device = lab.settings().device;
   job.work = work;

@@ -2,6 +2,7 @@
 
 #include "unit/tune/fakes.h"
 
+#include <ATen/ATen.h>
 #include <fstream>
 
 namespace tsrun {
