@@ -311,8 +311,14 @@ end
 for _, known in ipairs(native.operations()) do
   if ts[known.name] == nil then ts[known.name] = operation(known.name, known.first) end
 end
-setmetatable(ts, {
-  __index = function(_, name) native.fail("ts: unknown name '" .. tostring(name) .. "'" .. native.did_you_mean(tostring(name), sorted_names(ts))) end,
+-- What recipes see: a view that cannot be written to, so that no recipe replaces an operation by accident.
+local view = setmetatable({}, {
+  __index = function(_, name)
+    local value = ts[name]
+    if value == nil then native.fail("ts: unknown name '" .. tostring(name) .. "'" .. native.did_you_mean(tostring(name), sorted_names(ts))) end
+    return value
+  end,
   __newindex = function() native.fail("ts: cannot be changed by a recipe") end,
+  __pairs = function() return next, ts end,
 })
-return ts, finish_recipe
+return view, finish_recipe

@@ -35,7 +35,7 @@ at::Tensor expanded(const Subspace& subspace, const at::Tensor& z) {
   return out;
 }
 
-double inner(const at::Tensor& a, const at::Tensor& b) { return a.to(at::kDouble).dot(b.to(at::kDouble)).item<double>(); }
+double product_of(const at::Tensor& a, const at::Tensor& b) { return a.to(at::kDouble).dot(b.to(at::kDouble)).item<double>(); }
 
 void has_a_sound_shape(const SubspaceMethod& method, const nlohmann::json& options) {
   const SmallInputs small;
@@ -57,12 +57,12 @@ void project_is_the_transpose(const SubspaceMethod& method, const nlohmann::json
     const at::Tensor z = random_vector(30 + seed, subspace->dim()), g = random_vector(40 + seed, subspace->parameters().layout.total());
     double forward = 0;
     if (subspace->linear()) {
-      forward = inner(expanded(*subspace, z), g);
+      forward = product_of(expanded(*subspace, z), g);
     } else {  // central difference of ⟨expand(z0 + ε z), g⟩
       const double epsilon = 1e-2;
-      forward = (inner(expanded(*subspace, z0 + epsilon * z), g) - inner(expanded(*subspace, z0 - epsilon * z), g)) / (2 * epsilon);
+      forward = (product_of(expanded(*subspace, z0 + epsilon * z), g) - product_of(expanded(*subspace, z0 - epsilon * z), g)) / (2 * epsilon);
     }
-    const double back = inner(z, subspace->project(z0, g)), scale = z.norm().item<double>() * g.norm().item<double>();
+    const double back = product_of(z, subspace->project(z0, g)), scale = z.norm().item<double>() * g.norm().item<double>();
     EXPECT_NEAR(forward, back, (subspace->linear() ? 1e-5 : 1e-2) * scale);
   }
 }

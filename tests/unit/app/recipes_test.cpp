@@ -60,8 +60,9 @@ TEST_P(Recipes, EndsAsItSays) {
   EXPECT_EQ(outcome.code, expected.code) << outcome.err;
   for (const auto& text : expected.out) EXPECT_THAT(outcome.out, ::testing::HasSubstr(text));
   for (const auto& text : expected.err) EXPECT_THAT(outcome.err, ::testing::HasSubstr(text));
-  if (expected.code != 0)
+  if (expected.code != 0) {
     EXPECT_EQ(files_below(here / ".tsrun" / "store" / "objects"), 0u) << "a recipe that fails at once leaves nothing in the store";
+  }
 }
 
 std::string stem(const ::testing::TestParamInfo<fs::path>& info) { return info.param.stem().string(); }
