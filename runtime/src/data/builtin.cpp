@@ -15,7 +15,7 @@ namespace {
 using builtin::Plan;
 using builtin::Row;
 
-constexpr std::string_view kVersion = "2";
+constexpr std::string_view kVersion = "3";
 constexpr std::string_view kPrefix = "builtin:";
 constexpr int64_t kTrainRows = 1200, kDevRows = 480;
 using Seen = std::set<std::pair<std::string, std::optional<std::string>>>;

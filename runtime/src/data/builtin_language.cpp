@@ -108,9 +108,8 @@ Exchange ask(Speaker& speaker, int topic, bool spoiled) {
   const bool wrong_class = spoiled && speaker.chance(0.5);
   const int answered = wrong_class ? speaker.other(asked, 3) : asked;
   const int about = spoiled && !wrong_class ? speaker.other(topic, kTopics) : topic;
-  const auto described = [&](Class kind, int of) {  // an adjective says nothing about the answer; it makes rows differ
-    return speaker.word(Class::adjective, speaker.below(2)) + " " + speaker.word(kind, of);
-  };
+  const int polarity = speaker.below(2);  // the same on both sides: it makes rows differ and says nothing about the answer
+  const auto described = [&](Class kind, int of) { return speaker.word(Class::adjective, polarity) + " " + speaker.word(kind, of); };
   Sentence question, answer = {"the", described(kinds[static_cast<size_t>(answered)], about), "."};
   const auto& verb = speaker.word(Class::verb, topic);
   if (asked == 0) question = {"who", verb, "the", described(Class::thing, topic), "?"};

@@ -43,7 +43,7 @@ at::Tensor sinusoids(int64_t positions, int64_t width) {
 
 /// Large steps, small batches, many masks, no dropout: what a few seconds of training make the most of.
 Options schedule() {
-  return pretrain_options().resolve({{"steps", 3000}, {"batch_size", 24}, {"lr", 4e-3}, {"masking", 0.25}, {"dropout", false}}, "builtin");
+  return pretrain_options().resolve({{"steps", 4000}, {"batch_size", 24}, {"lr", 3e-3}, {"masking", 0.25}, {"dropout", false}}, "builtin");
 }
 
 }  // namespace
