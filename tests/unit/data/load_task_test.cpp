@@ -150,7 +150,7 @@ TEST_F(LoadTask, ReadsWhatSaveTaskWrites) {
   Task task = load_task(folder_);
   task.splits["dev"] = task.splits["train"];
   task.splits["dev"].name = "dev";
-  for (const std::string& text : {"plain", "a \"quoted\" word", "tab\tline\nend\r\n\"", "\"", " blanks "}) {
+  for (const std::string text : {"plain", "a \"quoted\" word", "tab\tline\nend\r\n\"", "\"", " blanks "}) {
     task.splits["dev"].examples[1].first = text;
     save_task(task, folder_ / "copy");
     const Task copy = load_task(folder_ / "copy");
