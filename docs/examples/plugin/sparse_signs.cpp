@@ -16,17 +16,17 @@ class SparseSigns : public Subspace {
     owner_ = (draws[0] * dim).floor().clamp_max(dim - 1).to(at::kLong);
     for (size_t i = 0; i < dims_.size(); ++i) owner_.slice(0, set_.groups[i].begin, set_.groups[i].end) += static_cast<int64_t>(i) * dim;
     const at::Tensor sharing = at::bincount(owner_, {}, this->dim());
-    orthonormal_ = sharing.min().item<int64_t>() > 0;
+    if (sharing.min().item<int64_t>() == 0) user_error("sparse_signs: dim is {}, but a group has too few weights for it", dim);
     entry_ = at::where(draws[1] < 0.5, -1.0F, 1.0F) / sharing.index_select(0, owner_).sqrt();
   }
   const ParameterSet& parameters() const override { return set_; }
   const std::vector<int64_t>& dims() const override { return dims_; }
   void expand(const at::Tensor& z, at::Tensor out) const override { out.addcmul_(z.index_select(0, owner_), entry_); }
   at::Tensor project(const at::Tensor&, const at::Tensor& g) const override { return at::zeros({dim()}).index_add_(0, owner_, g * entry_); }
-  bool claims_orthonormal() const override { return orthonormal_; }
+  bool claims_orthonormal() const override { return true; }
   nlohmann::json describe() const override { return {{"kind", "one random sign a weight"}, {"dims", dims_}}; }
   void save(const std::filesystem::path& folder) const override {
-    write_durable(folder / "sparse_signs.json", nlohmann::json{{"seed", seed_}, {"dim", dims_.front()}}.dump());
+    write_durable(folder / "signs.json", nlohmann::json{{"layout", set_.layout.digest()}, {"seed", seed_}, {"dim", dims_[0]}}.dump());
   }
   int64_t bytes_shipped() const override { return sizeof seed_; }
 
@@ -35,7 +35,6 @@ class SparseSigns : public Subspace {
   std::vector<int64_t> dims_;
   uint64_t seed_;
   at::Tensor owner_, entry_;  // of every weight: its coordinate, and the entry of V
-  bool orthonormal_ = true;
 };
 
 class SparseSignsMethod : public SubspaceMethod {
@@ -50,7 +49,8 @@ class SparseSignsMethod : public SubspaceMethod {
     return std::make_unique<SparseSigns>(inputs.parameters, options.integer("dim"), inputs.key.words()[0]);
   }
   std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const override {
-    const nlohmann::json saved = read_json(folder / "sparse_signs.json");
+    const nlohmann::json saved = read_json(folder / "signs.json");
+    if (saved.at("layout") != parameters.layout.digest()) data_error("{}: a basis of another parameter set", folder.string());
     return std::make_unique<SparseSigns>(parameters, saved.at("dim").get<int64_t>(), saved.at("seed").get<uint64_t>());
   }
 };

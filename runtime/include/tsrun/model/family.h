@@ -22,7 +22,7 @@ struct PackedBatch {
   at::Tensor ids, segments, positions;  ///< int64 [tokens]
   at::Tensor offsets;                   ///< int64 [rows + 1], on the device
   std::vector<int64_t> host_offsets;    ///< the same on the host
-  at::Tensor targets;                   ///< classification int64 [rows], regression float32 [rows], masked LM int64 [tokens] (-100: no loss)
+  at::Tensor targets;  ///< classification int64 [rows], regression float32 [rows], masked LM int64 [tokens] (-100: no loss)
   std::vector<int64_t> row_numbers;
   int64_t rows() const { return static_cast<int64_t>(host_offsets.size()) - 1; }
 };
@@ -43,32 +43,35 @@ struct ParameterInfo {
   std::string name;
   std::vector<int64_t> shape;
   Part part = Part::encoder;
-  int layer = -1;       ///< 0-based; -1 outside the layers
+  int layer = -1;  ///< 0-based; -1 outside the layers
   ParameterKind kind = ParameterKind::weight;
-  std::string module;   ///< place inside its layer: "attention.self.query", "output.LayerNorm"; tables group outliers by it
+  std::string module;  ///< place inside its layer: "attention.self.query", "output.LayerNorm"; tables group outliers by it
 };
 
 /// A named place in the forward pass where a method may act on activations. The same names in every family.
 enum class SiteKind {
-  embeddings,                 ///< output of the embedding block
-  query, key, value,          ///< outputs of the projections
-  attention_output,           ///< output of the attention's output projection, before residual and norm
-  feed_forward_in,            ///< output of the activation, i.e. input of the second projection
-  feed_forward_out,           ///< output of the second projection, before residual and norm
-  attention_norm, output_norm ///< output of the norms
+  embeddings,  ///< output of the embedding block
+  query,
+  key,
+  value,             ///< outputs of the projections
+  attention_output,  ///< output of the attention's output projection, before residual and norm
+  feed_forward_in,   ///< output of the activation, i.e. input of the second projection
+  feed_forward_out,  ///< output of the second projection, before residual and norm
+  attention_norm,
+  output_norm  ///< output of the norms
 };
 std::string_view name_of(SiteKind kind);
 struct Site {
   SiteKind kind;
   int layer = -1;
-  int64_t width = 0;    ///< features of the activation
-  std::string module;   ///< weights that make it: `module` + ".weight", empty where none
+  int64_t width = 0;   ///< features of the activation
+  std::string module;  ///< weights that make it: `module` + ".weight", empty where none
 };
 
 /// Everything a forward pass may be told beside weights and batch. Default: evaluation, nothing recorded, nothing hooked.
 struct ForwardOptions {
-  bool training = false;                     ///< dropout on
-  Key dropout = Key::root(0);                ///< one key per step; each dropout site splits its own
+  bool training = false;                             ///< dropout on
+  Key dropout = Key::root(0);                        ///< one key per step; each dropout site splits its own
   std::vector<at::Tensor>* hidden_states = nullptr;  ///< receives embeddings output and every layer's output, [tokens, hidden]
   /// Called at every site with its activation [tokens, width]; returns what goes on. Empty: not called.
   std::function<at::Tensor(const Site&, const at::Tensor&)> at_site;
@@ -86,7 +89,7 @@ struct Output {
 class Family {
  public:
   virtual ~Family() = default;
-  virtual std::string_view model_type() const = 0;           ///< as in config.json
+  virtual std::string_view model_type() const = 0;  ///< as in config.json
   virtual const nlohmann::json& config() const = 0;
   virtual int layers() const = 0;
   virtual int64_t hidden_size() const = 0;

@@ -14,8 +14,8 @@ namespace tsrun {
 /// again instead of storing it.
 at::Tensor dropout(const at::Tensor& x, double p, Key key);
 
-/// Multi-head attention within each packed row. query, key, value: [tokens, heads * size]. Probabilities are dropped out with `p` under `key`
-/// when p > 0. With a prefix, `prefix_key` and `prefix_value` [prefix, heads * size] stand before every row's own.
+/// Multi-head attention within each packed row. query, key, value: [tokens, heads * size]. Probabilities are dropped out with `p` under
+/// `key` when p > 0. With a prefix, `prefix_key` and `prefix_value` [prefix, heads * size] stand before every row's own.
 struct AttentionOptions {
   int64_t heads = 1;
   double dropout = 0;

@@ -14,12 +14,13 @@ namespace tsrun {
 struct Model {
   std::shared_ptr<const Family> family;
   std::shared_ptr<const Tokenizer> tokenizer;
-  Weights weights;                           ///< float32, in the family's parameter order
-  std::vector<std::string> initialised;      ///< names that the checkpoint lacked (head, pooler) and that were drawn from the key
+  Weights weights;                       ///< float32, in the family's parameter order
+  std::vector<std::string> initialised;  ///< names that the checkpoint lacked (head, pooler) and that were drawn from the key
 };
 
 /// Loads a Hugging Face folder for a task head. A `bert.` prefix or its absence is handled; known buffers are skipped; a missing head (or
-/// pooler) is initialised under `key.split(name)` and logged. Anything else missing, unexpected or mis-shaped is an error that lists all of it.
+/// pooler) is initialised under `key.split(name)` and logged. Anything else missing, unexpected or mis-shaped is an error that lists all of
+/// it.
 Model load_model(const std::filesystem::path& folder, const HeadSpec& head, Key key);
 
 /// A model with every weight drawn under `key`.
@@ -28,8 +29,8 @@ Model initialise_model(const nlohmann::json& config, const HeadSpec& head, std::
 /// Writes config.json, model.safetensors and the tokenizer's files: a folder that transformers loads.
 void save_model(const Model& model, const std::filesystem::path& folder);
 
-/// Bare named tensors from a Hugging Face folder or a single safetensors file, brought to `family`'s names; only names in `wanted` when given.
-/// For trajectories made from checkpoints that somebody has already.
+/// Bare named tensors from a Hugging Face folder or a single safetensors file, brought to `family`'s names; only names in `wanted` when
+/// given. For trajectories made from checkpoints that somebody has already.
 Weights load_weights(const std::filesystem::path& folder_or_file, const Family& family);
 void save_weights(const Weights& weights, const std::filesystem::path& file);
 

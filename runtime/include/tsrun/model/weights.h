@@ -14,7 +14,7 @@ namespace tsrun {
 class Weights {
  public:
   void set(const std::string& name, at::Tensor tensor);  ///< replaces or appends
-  const at::Tensor& at(std::string_view name) const;      ///< internal error with the near miss
+  const at::Tensor& at(std::string_view name) const;     ///< internal error with the near miss
   const at::Tensor* find(std::string_view name) const;
   const std::vector<std::string>& names() const { return names_; }
   size_t size() const { return names_.size(); }
