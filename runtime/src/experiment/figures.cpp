@@ -89,7 +89,6 @@ void draw_update(Figure& figure, const json& outliers, double sigmas) {
                              .panel = {},
                              .horizontal_lines = {sigmas * group.at("sigma").get<double>()}});
   }
-  figure.panels = static_cast<int64_t>(figure.series.size());
 }
 
 /// Share of the outliers in each kind of tensor; every series names every kind.

@@ -1,5 +1,8 @@
 #include "experiment/handles.h"
 
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
 #include "tsrun/base/error.h"
 
 #include "tsrun/train/train.h"

@@ -2,10 +2,12 @@
 
 #include "tsrun/base/error.h"
 
+#include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/train/train.h"
 
 #include <algorithm>
+#include <cmath>
 
 /// The operation `train`: full space, within a subspace, or parts of a model only, with or without masks.
 namespace tsrun {
@@ -66,7 +68,8 @@ OptionTable training_options() {
       {.name = "rows", .type = OptionType::integer, .fallback = 0, .doc = "use only this many training rows, drawn under the seed-independent key; 0: all", .minimum = 0},
       {.name = "keep", .type = OptionType::choice, .fallback = "all", .doc = "weights that are kept: all (best, last, mean), last, none", .choices = {"all", "last", "none"}},
   };
-  for (Option option : train_options().all()) {
+  const OptionTable trainer = train_options();
+  for (Option option : trainer.all()) {
     if (option.name == "epochs") option.fallback = nullptr, option.doc += "; absent: the model's default";
     table.add(option);
   }
@@ -191,6 +194,22 @@ void move_in(const std::filesystem::path& work, const std::filesystem::path& out
   }
 }
 
+/// Under Adam with linear decay a coordinate travels at most lr × steps / 2 (tiny_subspaces, 1.11.4). Where that is shorter than the update of the
+/// trajectory that the basis came from, the run cannot get there.
+std::vector<std::string> reach_warnings(const Subspace& subspace, double lr, int64_t steps) {
+  std::vector<std::string> warnings;
+  const json description = subspace.describe();
+  for (const auto& group : description.value("groups", json::array())) {
+    const double length = group.value("update_length", 0.0), dim = group.value("dim", 0.0);
+    const double reach = lr * static_cast<double>(steps) / 2 * std::sqrt(dim);
+    if (length > reach) {
+      warnings.push_back(fmt::format("{}: the coordinates can travel {:.3g} at most, but the trajectory's update is {:.3g} long; raise lr or epochs",
+                                     group.value("name", "group"), reach, length));
+    }
+  }
+  return warnings;
+}
+
 json train_into(Lab& lab, const Request& request, const std::string& title, const std::filesystem::path& out, const std::filesystem::path& work) {
   const Options& o = request.options;
   Task task = task_of(o.value("task"));
@@ -204,10 +223,17 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   job.model = &model;
   job.task = &task;
   job.eval_split = o.text("eval_split");
+  const OptionTable known = train_options();
   json trainer = json::object();
-  for (const auto& option : train_options().all()) trainer[option.name] = o.value(option.name);
+  for (const auto& option : known.all()) trainer[option.name] = o.value(option.name);
   job.options = Options(trainer);
   job.tune = tune_options(lab, request);
+  if (job.tune.subspace) {
+    const auto rows = static_cast<int64_t>(task.split("train").examples.size());
+    const int64_t batch = o.integer("batch_size") * o.integer("gradient_accumulation_steps");
+    const auto warnings = reach_warnings(*job.tune.subspace, job.tune.lr_subspace, (rows + batch - 1) / batch * o.integer("epochs"));
+    for (const auto& warning : warnings) log_warning("{}: {}", title, warning);
+  }
   job.key = key;
   job.device = lab.settings().device;
   job.work = work;
@@ -233,6 +259,7 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   summary["best"] = scored(result.best, task);
   summary["last"] = scored(result.last, task);
   summary["initialised"] = model.initialised;
+  summary["model"] = o.value("model");  // where its tokenizer and config are, for `tsrun predict`
   return summary;
 }
 

@@ -7,6 +7,8 @@
 #include "tsrun/base/suggest.h"
 #include "tsrun/checkpoint/folder.h"
 
+#include <ATen/Functions.h>
+
 #include <algorithm>
 
 /// Operations on trajectories, subspaces and masks.
@@ -81,6 +83,13 @@ ParameterSet parameters_of(const Family& family, const json& selection, const Tr
   return set;
 }
 
+at::Tensor origin_of(const Trajectory& trajectory) {
+  const auto origin = trajectory.origin();
+  at::Tensor copy = at::empty({static_cast<int64_t>(origin.size())});
+  std::copy(origin.begin(), origin.end(), copy.mutable_data_ptr<float>());
+  return copy;
+}
+
 json run_discover(Lab& lab, const Options& o) {
   const SubspaceMethod& method = lab.plugins().subspace(o.text("method"));
   if (method.needs_trajectory() && !o.has("trajectory")) user_error("discover: method '{}' needs option 'trajectory'", method.name());
@@ -88,7 +97,8 @@ json run_discover(Lab& lab, const Options& o) {
   if (model.is_null() && o.has("trajectory")) model = o.value("trajectory").value("model", json());
   if (model.is_null()) user_error("discover: option 'model' is missing: give a model, or a trajectory that knows its own");
   json own = json::object();
-  for (const auto& option : method.options().all()) own[option.name] = o.value(option.name);
+  const OptionTable known = method.options();
+  for (const auto& option : known.all()) own[option.name] = o.value(option.name);
   const json inputs = {{"method", method.name()},       {"version", method.version()},   {"options", own},
                        {"trajectory", identity(o.value("trajectory"))}, {"model", identity(model)}, {"seed", o.integer("seed")},
                        {"parameters", o.value("parameters")}};
@@ -100,6 +110,8 @@ json run_discover(Lab& lab, const Options& o) {
     SubspaceInputs to;
     to.parameters = parameters_of(*family, o.value("parameters"), trajectory ? &*trajectory : nullptr);
     to.trajectory = trajectory ? &*trajectory : nullptr;
+    const Weights weights = trajectory ? Weights{} : load_weights(model.at("path").get<std::string>(), *family);
+    to.origin = trajectory ? origin_of(*trajectory) : flatten(weights, to.parameters.layout);
     to.key = Key::root(static_cast<uint64_t>(o.integer("seed"))).split("projection");
     to.scratch = work;
     const auto subspace = method.discover(to, Options(own));

@@ -19,6 +19,7 @@ class Key {
   Key split(uint64_t index) const;         ///< by position: epoch, step, layer
   std::array<uint32_t, 4> block(uint64_t counter) const;  ///< 128 random bits
   std::array<uint32_t, 2> words() const { return {low_, high_}; }
+  static Key from_words(std::array<uint32_t, 2> words) { return {words[0], words[1]}; }  ///< the key whose `words()` these are
   friend bool operator==(const Key&, const Key&) = default;
 
  private:
