@@ -60,7 +60,8 @@ void project_is_the_transpose(const SubspaceMethod& method, const nlohmann::json
       forward = product_of(expanded(*subspace, z), g);
     } else {  // central difference of ⟨expand(z0 + ε z), g⟩
       const double epsilon = 1e-2;
-      forward = (product_of(expanded(*subspace, z0 + epsilon * z), g) - product_of(expanded(*subspace, z0 - epsilon * z), g)) / (2 * epsilon);
+      forward =
+          (product_of(expanded(*subspace, z0 + epsilon * z), g) - product_of(expanded(*subspace, z0 - epsilon * z), g)) / (2 * epsilon);
     }
     const double back = product_of(z, subspace->project(z0, g)), scale = z.norm().item<double>() * g.norm().item<double>();
     EXPECT_NEAR(forward, back, (subspace->linear() ? 1e-5 : 1e-2) * scale);

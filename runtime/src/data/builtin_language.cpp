@@ -5,8 +5,8 @@
 namespace tsrun::builtin {
 namespace {
 
-constexpr std::array<std::string_view, 15> kFunctionWords = {"the", "in", "is", "does", "who", "what", "where", "also", "but", "meanwhile",
-                                                             "yes", "it", ".",  "?",    ","};
+constexpr std::array<std::string_view, 15> kFunctionWords = {"the", "in",        "is",  "does", "who", "what", "where", "also",
+                                                             "but", "meanwhile", "yes", "it",   ".",   "?",    ","};
 
 constexpr std::array<size_t, 6> kSizes = {8, 6, 8, 4, 14, 6};  ///< stems of each class, by topic or polarity
 
@@ -47,7 +47,9 @@ int drawn_topic(Speaker& speaker, const Meaning& meaning) {
   return speaker.chance(meaning.stray) ? speaker.other(meaning.topic, kTopics) : meaning.topic;
 }
 
-int drawn_polarity(Speaker& speaker, const Meaning& meaning) { return speaker.chance(meaning.stray) ? 1 - meaning.polarity : meaning.polarity; }
+int drawn_polarity(Speaker& speaker, const Meaning& meaning) {
+  return speaker.chance(meaning.stray) ? 1 - meaning.polarity : meaning.polarity;
+}
 
 void add_noun(Speaker& speaker, Sentence& sentence, Class kind, const Meaning& meaning, bool plural) {
   sentence.emplace_back("the");

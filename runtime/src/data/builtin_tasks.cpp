@@ -6,10 +6,11 @@
 namespace tsrun::builtin {
 namespace {
 
-/// Some words stray from their text's topic and polarity, and one label in thirty is wrong: no task can be solved whole.
+/// Some words stray from their text's topic and polarity, and one text in thirty is not what its label says: no task can be solved whole.
 constexpr double kStray = 0.08, kWrong = 1.0 / 30;
 
-double noisy(Speaker& speaker, int label, int classes) { return speaker.chance(kWrong) ? speaker.other(label, classes) : label; }
+/// What the text is about, given its label.
+int truth(Speaker& speaker, int label, int classes) { return speaker.chance(kWrong) ? speaker.other(label, classes) : label; }
 
 Meaning any_meaning(Speaker& speaker) { return {speaker.below(kTopics), speaker.below(2), kStray}; }
 
@@ -29,37 +30,43 @@ Row pair_of(Speaker& speaker, const Meaning& first, const Meaning& second, doubl
 }
 
 Row sentiment_row(Speaker& speaker, int label) {
-  return {say(speaker, {speaker.below(kTopics), label, kStray}), std::nullopt, noisy(speaker, label, 2)};
+  const int fact = truth(speaker, label, 2);
+  return {say(speaker, {speaker.below(kTopics), fact, kStray}), std::nullopt, static_cast<double>(label)};
 }
 
 Row topic_row(Speaker& speaker, int label) {
-  return {say(speaker, {label, speaker.below(2), 2 * kStray}), std::nullopt, noisy(speaker, label, kTopics)};
+  const int fact = truth(speaker, label, kTopics);
+  return {say(speaker, {fact, speaker.below(2), 2 * kStray}), std::nullopt, static_cast<double>(label)};
 }
 
 Row acceptability_row(Speaker& speaker, int label) {
-  return {say(speaker, any_meaning(speaker), /*faulty=*/label == 0), std::nullopt, noisy(speaker, label, 2)};
+  const int fact = truth(speaker, label, 2);
+  return {say(speaker, any_meaning(speaker), /*faulty=*/fact == 0), std::nullopt, static_cast<double>(label)};
 }
 
 /// Equivalent: about the same, judged the same. Different: about something else, judged the same.
 Row paraphrase_row(Speaker& speaker, int label) {
+  const int fact = truth(speaker, label, 2);
   const Meaning first = any_meaning(speaker);
-  return pair_of(speaker, first, label == 1 ? first : of_other_topic(speaker, first), noisy(speaker, label, 2));
+  return pair_of(speaker, first, fact == 1 ? first : of_other_topic(speaker, first), static_cast<double>(label));
 }
 
 /// The second text follows when it judges the same thing the same way.
 Row entailment2_row(Speaker& speaker, int label) {
+  const int fact = truth(speaker, label, 2);
   const Meaning first = any_meaning(speaker);
   const Meaning wrong = speaker.chance(0.5) ? of_other_polarity(first) : of_other_topic(speaker, first);
-  return pair_of(speaker, first, label == 0 ? first : wrong, noisy(speaker, label, 2));
+  return pair_of(speaker, first, fact == 0 ? first : wrong, static_cast<double>(label));
 }
 
 /// Same topic and polarity: entailment; another topic: neutral; same topic, the other polarity: contradiction.
 Row entailment_row(Speaker& speaker, int label) {
+  const int fact = truth(speaker, label, 3);
   const Meaning first = any_meaning(speaker);
   Meaning second = first;
-  if (label == 1) second = {speaker.other(first.topic, kTopics), speaker.below(2), kStray};
-  if (label == 2) second = of_other_polarity(first);
-  return pair_of(speaker, first, second, noisy(speaker, label, 3));
+  if (fact == 1) second = {speaker.other(first.topic, kTopics), speaker.below(2), kStray};
+  if (fact == 2) second = of_other_polarity(first);
+  return pair_of(speaker, first, second, static_cast<double>(label));
 }
 
 /// 0 to 5: three points for the topic, two for the polarity, and an annotator's noise.
@@ -71,8 +78,9 @@ Row similarity_row(Speaker& speaker, int) {
 }
 
 Row question_match_row(Speaker& speaker, int label) {
-  Exchange exchange = ask(speaker, speaker.below(kTopics), /*spoiled=*/label == 1);
-  return {std::move(exchange.question), std::move(exchange.answer), noisy(speaker, label, 2)};
+  const int fact = truth(speaker, label, 2);
+  Exchange exchange = ask(speaker, speaker.below(kTopics), /*spoiled=*/fact == 1);
+  return {std::move(exchange.question), std::move(exchange.answer), static_cast<double>(label)};
 }
 
 std::vector<std::string> topic_names() {

@@ -116,6 +116,8 @@ json Lab::call(const std::string& name, const json& arguments) {
     OptionTable table = operation.options;
     if (operation.more) table.include(operation.more(*this, arguments));
     return operation.run(*this, table.resolve(arguments, name));
+  } catch (const json::exception& error) {
+    user_error("{}: an argument is not what ts returned: {}", name, error.what());
   } catch (const Error& error) {
     const std::string message = error.what();
     if (error.kind() != ErrorKind::user || message.starts_with(name + ":")) throw;

@@ -66,7 +66,8 @@ Model pretrain_builtin(const std::string& name, nlohmann::json* quality) {
   const HeadSpec head{HeadKind::masked_lm, tokenizer->vocabulary_size()};
   Model start = initialise_model(bert_mini(tokenizer->vocabulary_size()), head, tokenizer, key.split("initial weights"));
   start.weights.set("bert.embeddings.position_embeddings.weight", sinusoids(start.family->max_positions(), start.family->hidden_size()));
-  PretrainResult result = pretrain(std::move(start), make_builtin_corpus(kSentences), schedule(), key, at::kCPU, "pre-train builtin:" + bare);
+  PretrainResult result =
+      pretrain(std::move(start), make_builtin_corpus(kSentences), schedule(), key, at::kCPU, "pre-train builtin:" + bare);
   if (quality)
     *quality = {{"losses", result.losses}, {"held_out_loss", result.held_out_loss}, {"held_out_accuracy", result.held_out_accuracy}};
   return std::move(result.model);

@@ -77,8 +77,8 @@ TuneOptions everything(const Options& options) {
 }
 
 /// Forward, backward and update for one batch; returns the loss.
-double learn(const Family& family, Binding& binding, Optimizer& optimizer, const PackedBatch& batch, std::optional<Key> dropout, double factor,
-             int64_t step) {
+double learn(const Family& family, Binding& binding, Optimizer& optimizer, const PackedBatch& batch, std::optional<Key> dropout,
+             double factor, int64_t step) {
   binding.zero_gradients();
   ForwardOptions forward;
   forward.training = dropout.has_value();

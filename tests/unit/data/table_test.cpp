@@ -94,7 +94,11 @@ TEST(ParseTable, NamesTheLine_OfMalformedJson) {
 }
 
 TEST(ParseTable, NamesTheNearMiss_OfAnUnknownType) {
-  EXPECT_EQ(failure([] { parse_table("a", {"jsnl", true, ""}, "x"); }, ErrorKind::user),
+  EXPECT_EQ(failure(
+                [] {
+                  parse_table("a", {"jsnl", true, ""}, "x");
+                },
+                ErrorKind::user),
             "x: table type is 'jsnl', expected one of tsv, csv and jsonl (did you mean 'jsonl'?)");
 }
 

@@ -39,7 +39,7 @@ struct LabSettings {
   bool plan_only = false;                            ///< `tsrun check`: validate, list the stages, touch nothing
   bool wait = true;                                  ///< false inside ts.sweep: a busy stage throws Busy
   bool worker = false;                               ///< one of several processes on one recipe: makes artifacts, writes no report
-  std::function<void()> before_work = {};  ///< called before a stage is computed (not when it is read)
+  std::function<void()> before_work = {};            ///< called before a stage is computed (not when it is read)
   nlohmann::json recipe = nlohmann::json::object();  ///< {"file", "arguments"} of what runs, for run.json
   std::vector<std::string> command;                  ///< as typed, for run.json
 };
