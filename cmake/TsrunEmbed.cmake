@@ -1,10 +1,10 @@
 # cmake -DOUTPUT=… -DINPUTS=a.lua,b.lua -P TsrunEmbed.cmake: text files as C++ string constants, one function each.
 string(REPLACE "," ";" INPUTS "${INPUTS}")
-set(text "// Generated; the sources are Lua files.\n#include <string_view>\nnamespace tsrun {\n")
+set(text "// Generated; the sources are text files.\n#include <string_view>\nnamespace tsrun {\n")
 foreach(input ${INPUTS})
   get_filename_component(name ${input} NAME_WE)
   file(READ ${input} content)
-  string(APPEND text "std::string_view ${name}_lua_source() {\n  return R\"embedded(${content})embedded\";\n}\n")
+  string(APPEND text "std::string_view ${name}_source() {\n  return R\"embedded(${content})embedded\";\n}\n")
 endforeach()
 string(APPEND text "}  // namespace tsrun\n")
 file(WRITE ${OUTPUT} "${text}")

@@ -16,7 +16,7 @@ endif()
 # LibTorch's headers take most of a compilation; rooms that include them share one precompiled header.
 add_library(tsrun_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
 target_link_libraries(tsrun_pch PUBLIC tsrun_settings tsrun::torch fmt::fmt nlohmann_json::nlohmann_json)
-target_precompile_headers(tsrun_pch PUBLIC <torch/torch.h> <nlohmann/json.hpp> <fmt/format.h>)
+target_precompile_headers(tsrun_pch PUBLIC <ATen/ATen.h> <torch/csrc/autograd/custom_function.h> <nlohmann/json.hpp> <fmt/format.h>)
 
 set(TSRUN_ROOMS "" CACHE INTERNAL "")
 

@@ -5,11 +5,11 @@ local ts = require "ts"
 
 local arg = ts.arguments {
   model = { default = "builtin:bert-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
-  task = { default = "builtin:entailment", doc = "folder with a task.toml, or builtin:<name>" },
+  task = { default = "builtin:paraphrase", doc = "folder with a task.toml, or builtin:<name>" },
   dim = { default = 16, min = 1, doc = "dimensions per layer, and epochs of the trajectory: one checkpoint an epoch" },
   seeds = { default = 3, min = 1, doc = "number of seeds" },
   epochs = { default = 0, min = 0, doc = "of every training but the trajectory's; 0: the model's default" },
-  rows = { default = 2000, min = 0, doc = "training rows that are used, the same for every variant; 0: all" },
+  rows = { default = 1000, min = 0, doc = "training rows that are used, the same for every variant; 0: all" },
   lr = { default = 0.0, min = 0, doc = "of encoder, embeddings and head; 0: the model's default" },
   lr_z = { default = 0.01, min = 0, doc = "of the subspace coordinates" },
   sigmas = { default = 3.0, min = 0, doc = "an outlier lies so many standard deviations from its layer's mean" },

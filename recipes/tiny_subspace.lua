@@ -4,12 +4,12 @@ local ts = require "ts"
 
 local arg = ts.arguments {
   model = { default = "builtin:bert-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
-  task = { default = "builtin:entailment", doc = "folder with a task.toml, or builtin:<name>" },
+  task = { default = "builtin:paraphrase", doc = "folder with a task.toml, or builtin:<name>" },
   dims = { default = { 2, 4, 8 }, doc = "dimensions per layer; the largest is also the number of epochs of the trajectory" },
   variant = { default = "delta", choices = { "raw", "raw+origin", "centred", "delta", "increment" }, doc = "what the rows of the trajectory matrix are" },
   seeds = { default = 2, min = 1, doc = "number of seeds" },
   epochs = { default = 0, min = 0, doc = "of every training but the trajectory's; 0: the model's default" },
-  rows = { default = 2000, min = 0, doc = "training rows that are used; 0: all" },
+  rows = { default = 1000, min = 0, doc = "training rows that are used; 0: all" },
   embeddings = { default = true, doc = "train the embeddings beside the coordinates; false: the honest few-parameter case" },
 }
 

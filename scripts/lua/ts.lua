@@ -200,10 +200,12 @@ function ts.sweep(grid, body)
   local pause = 0.02
   while true do
     local before = completed
-    if round(list, parent) == 0 then return finish(list, parent) end
+    if round(list, parent) == 0 then break end
     pause = completed > before and 0.02 or math.min(pause * 2, 0.5)
     if parent then coroutine.yield(BUSY) elseif completed == before then native.pause(pause) end
   end
+  if not parent then native.sweep(0) end
+  return finish(list, parent)
 end
 
 -- Reports ------------------------------------------------------------------------------------------------------------------------------------
@@ -309,8 +311,14 @@ end
 for _, known in ipairs(native.operations()) do
   if ts[known.name] == nil then ts[known.name] = operation(known.name, known.first) end
 end
-setmetatable(ts, {
-  __index = function(_, name) native.fail("ts: unknown name '" .. tostring(name) .. "'" .. native.did_you_mean(tostring(name), sorted_names(ts))) end,
+-- What recipes see: a view that cannot be written to, so that no recipe replaces an operation by accident.
+local view = setmetatable({}, {
+  __index = function(_, name)
+    local value = ts[name]
+    if value == nil then native.fail("ts: unknown name '" .. tostring(name) .. "'" .. native.did_you_mean(tostring(name), sorted_names(ts))) end
+    return value
+  end,
   __newindex = function() native.fail("ts: cannot be changed by a recipe") end,
+  __pairs = function() return next, ts end,
 })
-return ts, finish_recipe
+return view, finish_recipe

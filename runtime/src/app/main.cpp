@@ -22,10 +22,8 @@ const std::map<std::string, Action>& actions() {
       {"show", show},
       {"compare", compare},
       {"doctor", doctor},
-#ifdef TSRUN_MODEL_VERBS
       {"tokenize", tokenize},
       {"predict", predict},
-#endif
   };
   return all;
 }

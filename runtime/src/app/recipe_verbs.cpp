@@ -49,16 +49,19 @@ std::map<std::string, int> outcomes(const Lab& lab) {
   return counts;
 }
 
+/// Further processes start when a sweep has something to compute, so that a recipe that is read from the store starts none.
 void run_with_workers(Lab& lab, const Command& command) {
   Workers workers(worker_command(command));
   auto settings = recipe_settings(command);
-  settings.on_sweep = [&](int64_t points) {
-    const auto jobs = std::min<int64_t>(command.jobs.value_or(usable_cores()), points);
+  int64_t jobs = 0;
+  lab.settings().before_work = [&] {
     if (command.worker || workers.started() || jobs < 2) return;
     workers.start(static_cast<int>(jobs) - 1);
     if (!command.threads) set_threads(1);
   };
+  settings.on_sweep = [&](int64_t points) { jobs = std::min<int64_t>(command.jobs.value_or(usable_cores()), points); };
   run_recipe(lab, command.operands.front(), settings);
+  lab.settings().before_work = nullptr;
 }
 
 }  // namespace

@@ -1,9 +1,6 @@
-add_executable(tsrun ${CMAKE_CURRENT_LIST_DIR}/command_line.cpp ${CMAKE_CURRENT_LIST_DIR}/describe.cpp ${CMAKE_CURRENT_LIST_DIR}/doctor.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/help.cpp ${CMAKE_CURRENT_LIST_DIR}/main.cpp ${CMAKE_CURRENT_LIST_DIR}/recipe_verbs.cpp ${CMAKE_CURRENT_LIST_DIR}/workers.cpp)
-if(TARGET tsrun_train AND TARGET tsrun_tune AND TARGET tsrun_model AND TARGET tsrun_data AND TARGET tsrun_linalg)
-  target_sources(tsrun PRIVATE ${CMAKE_CURRENT_LIST_DIR}/model_verbs.cpp)
-  target_compile_definitions(tsrun PRIVATE TSRUN_MODEL_VERBS)
-endif()
+set(_sources command_line.cpp describe.cpp doctor.cpp help.cpp main.cpp model_verbs.cpp recipe_verbs.cpp workers.cpp)
+list(TRANSFORM _sources PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
+add_executable(tsrun ${_sources})
 target_include_directories(tsrun PRIVATE ${PROJECT_SOURCE_DIR}/runtime/src)
 target_compile_definitions(tsrun PRIVATE TSRUN_VERSION="${PROJECT_VERSION}")
 target_link_libraries(tsrun PRIVATE tsrun::tsrun tsrun_settings Boost::program_options)

@@ -77,21 +77,22 @@ std::string read_text(const std::filesystem::path& path) {
   return text;
 }
 
-nlohmann::json read_json(const std::filesystem::path& path) {
-  const std::string text = read_text(path);
-  if (nests_too_deep(text)) data_error("{}: not JSON that we read: more than {} levels of nesting", path.string(), deepest_json);
-  if (const size_t zero = text.find('\0'); zero != std::string::npos) data_error("{}: not JSON: byte {} is 0", path.string(), zero);
+nlohmann::json read_json(const std::filesystem::path& path) { return parse_json(read_text(path), path.string()); }
+
+nlohmann::json parse_json(std::string_view text, const std::string& name) {
+  if (nests_too_deep(text)) data_error("{}: not JSON that we read: more than {} levels of nesting", name, deepest_json);
+  if (const size_t zero = text.find('\0'); zero != std::string_view::npos) data_error("{}: not JSON: byte {} is 0", name, zero);
   try {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {
-    const std::string_view before = std::string_view(text).substr(0, error.byte > 0 ? error.byte - 1 : 0);
+    const std::string_view before = text.substr(0, error.byte > 0 ? error.byte - 1 : 0);
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');
     const size_t column = before.size() - (before.rfind('\n') + 1) + 1;
     const std::string_view message = error.what();
     const size_t reason = message.find("syntax error");
-    data_error("{}:{}:{}: not JSON: {}", path.string(), line, column, reason == std::string_view::npos ? message : message.substr(reason));
+    data_error("{}:{}:{}: not JSON: {}", name, line, column, reason == std::string_view::npos ? message : message.substr(reason));
   } catch (const nlohmann::json::exception& error) {
-    data_error("{}: not JSON: {}", path.string(), error.what());
+    data_error("{}: not JSON: {}", name, error.what());
   }
 }
 

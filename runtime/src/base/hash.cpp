@@ -23,7 +23,8 @@ Sha256::Sha256() : state_(std::make_unique<State>()) {
 Sha256::~Sha256() = default;
 
 Sha256& Sha256::update(std::span<const std::byte> bytes) {
-  if (EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) != 1) internal_error("SHA-256: update after the digest was read");
+  if (!state_->context) internal_error("SHA-256: update after the digest was read");
+  if (EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) != 1) internal_error("SHA-256: OpenSSL refuses the bytes");
   return *this;
 }
 Sha256& Sha256::update(std::string_view text) { return update(std::as_bytes(std::span(text.data(), text.size()))); }
@@ -31,8 +32,10 @@ Sha256& Sha256::update(std::string_view text) { return update(std::as_bytes(std:
 std::string Sha256::hex() {
   std::array<unsigned char, 32> digest{};
   unsigned int size = 0;
+  if (!state_->context) internal_error("SHA-256: the digest is read twice");
   if (EVP_DigestFinal_ex(state_->context.get(), digest.data(), &size) != 1 || size != digest.size())
-    internal_error("SHA-256: digest was read twice");
+    internal_error("SHA-256: OpenSSL gives no digest");
+  state_->context.reset();
   std::string text;
   for (const unsigned char byte : digest) text += fmt::format("{:02x}", byte);
   return text;

@@ -16,9 +16,16 @@ using nlohmann::json;
 
 namespace {
 
+// An artifact is {"artifact": kind, "key": digest, …}.
+std::optional<std::string> kind_of_artifact(const json& value) {
+  const auto kind = value.is_object() ? value.find("artifact") : value.end();
+  return kind != value.end() && kind->is_string() ? std::optional(kind->get<std::string>()) : std::nullopt;
+}
+
 std::string shown(const json& value) {
   constexpr size_t most = 80;
   if (value.is_string()) return fmt::format("'{}'", value.get<std::string>().substr(0, most));
+  if (const auto kind = kind_of_artifact(value)) return fmt::format("an artifact of kind {}", *kind);
   std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
   return text.size() <= most ? text : text.substr(0, most) + "…";
 }
@@ -62,11 +69,8 @@ bool list_fits(const Option& option, const json& value) {
 }
 
 bool artifact_fits(const Option& option, const json& value) {
-  if (value.is_string()) return true;
-  if (!value.is_object()) return false;
-  const auto kind = value.find("kind");
-  if (kind == value.end() || !kind->is_string() || option.choices.empty()) return true;
-  return std::find(option.choices.begin(), option.choices.end(), kind->get<std::string>()) != option.choices.end();
+  const auto kind = kind_of_artifact(value);
+  return kind && (option.choices.empty() || std::find(option.choices.begin(), option.choices.end(), *kind) != option.choices.end());
 }
 
 // The value in canonical form (so that 1 and 1.0 hash alike), or nothing when it does not fit the declaration.

@@ -15,7 +15,7 @@ namespace {
 using builtin::Plan;
 using builtin::Row;
 
-constexpr std::string_view kVersion = "1";
+constexpr std::string_view kVersion = "2";
 constexpr std::string_view kPrefix = "builtin:";
 constexpr int64_t kTrainRows = 1200, kDevRows = 480;
 using Seen = std::set<std::pair<std::string, std::optional<std::string>>>;
@@ -47,6 +47,7 @@ std::vector<Example> draw_examples(const Plan& plan, Key key, builtin::Words wor
   const int64_t classes = std::max<int64_t>(1, static_cast<int64_t>(plan.labels.size()));
   std::vector<Example> examples;
   for (uint64_t attempt = 0; static_cast<int64_t>(examples.size()) < count; ++attempt) {
+    if (attempt > 100000) internal_error("the generated task {} has fewer than {} different rows", plan.name, count);
     builtin::Speaker speaker(key.split(attempt), words);
     const auto number = static_cast<int64_t>(examples.size());
     Row row = plan.make(speaker, static_cast<int>(number % classes));
@@ -104,10 +105,8 @@ Task make_builtin_task(const std::string& name) {
 std::unique_ptr<Tokenizer> make_builtin_tokenizer() {
   std::vector<std::string> vocabulary = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
   for (const std::string_view word : builtin::function_words()) vocabulary.emplace_back(word);
-  for (const std::string_view ending : {builtin::plural_noun, builtin::plural_verb, builtin::passive_verb}) {
-    vocabulary.push_back("##" + std::string(ending));
-  }
-  for (const builtin::Word& word : builtin::Lexicon::instance().words()) vocabulary.push_back(word.form);
+  for (const std::string_view ending : {builtin::plural_noun, builtin::plural_verb}) vocabulary.push_back("##" + std::string(ending));
+  vocabulary.insert(vocabulary.end(), builtin::stems().begin(), builtin::stems().end());
   return make_wordpiece(std::move(vocabulary));
 }
 

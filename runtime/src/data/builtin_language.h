@@ -1,83 +1,61 @@
 #pragma once
 
-#include "builtin_lexicon.h"
+#include "tsrun/base/random.h"
 
+#include <array>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-/// What is said (clauses), how it is said (styles), and what follows from what.
+/// The generated language. Content words have a class (agent, verb, thing, place: each within a topic; adjective and adverb: each with a
+/// polarity) that only their company tells: sentences keep to one topic and one polarity, verbs agree with their agent in number, and the
+/// word that joins two sentences says how they relate. All of it is what masked-language pre-training can find out and what a thousand
+/// labelled rows cannot, because the training rows of a task use only every other word.
 namespace tsrun::builtin {
 
-constexpr int none = -1;
+constexpr int kTopics = 5;
 
-struct Noun {
-  int meaning = none;
-  bool plural = false;
-  int adjective = none;
-  int near = none;  ///< "the A near the B"
-  bool near_plural = false;
+enum class Class { agent, verb, thing, place, adjective, adverb };
+
+/// Stems of one class within a topic (agent, verb, thing, place) or of a polarity 0 or 1 (adjective, adverb).
+std::span<const std::string> words_of(Class kind, int topic_or_polarity);
+/// Every stem, in the order of the vocabulary.
+const std::vector<std::string>& stems();
+std::span<const std::string_view> function_words();
+inline constexpr std::string_view plural_noun = "n", plural_verb = "m";
+
+/// Which words may be used: the training rows of tasks leave every other word out.
+enum class Words { all, familiar };
+
+/// Draws words, one key a text.
+class Speaker {
+ public:
+  Speaker(Key key, Words words) : stream_(key), words_(words) {}
+  bool chance(double probability) { return stream_.uniform() < probability; }
+  int below(int bound) { return static_cast<int>(stream_.below(static_cast<uint64_t>(bound))); }
+  int other(int value, int bound) { return (value + 1 + below(bound - 1)) % bound; }  ///< uniform over the rest
+  double normal() { return stream_.normal(); }
+  const std::string& word(Class kind, int topic_or_polarity);
+
+ private:
+  Stream stream_;
+  Words words_;
 };
 
-/// One stated fact: somebody does something to somebody (action), or something is so (state).
-struct Clause {
-  int topic = 0;
-  bool action = true;
-  Noun subject, object;  ///< a state has no object
-  int predicate = none;  ///< a verb; an adjective in a state
-  bool negated = false;
-  int place = none, manner = none;  ///< manner: actions only
+/// What a sentence is about. `stray` is the chance that a content word comes from another topic, or a judging word from the other polarity.
+struct Meaning {
+  int topic = 0, polarity = 0;
+  double stray = 0;
 };
 
-/// The parts of a clause that can be compared, replaced, left out.
-enum class Part { subject, predicate, object, place, manner, subject_adjective, object_adjective };
-inline constexpr Part all_parts[] = {Part::subject, Part::predicate,         Part::object,          Part::place,
-                                     Part::manner,  Part::subject_adjective, Part::object_adjective};
-int part_of(const Clause& clause, Part part);  ///< concept, or `none`
-void set_part(Clause& clause, Part part, int concept_index);
-bool is_modifier(Part part);  ///< may be absent
-bool may_have(const Clause& clause, Part part);
+/// "the good dogs see the nice ball in the park gladly ."; ungrammatical when `faulty` (agreement, a lost article, or two words swapped).
+std::string say(Speaker& speaker, const Meaning& meaning, bool faulty = false);
 
-/// Draws for a clause: how often it is an action, negated, plural, and how often each modifier is present.
-struct ClauseLaw {
-  double action = 0.6, negated = 0.2, plural = 0.35, adjective = 0.3, place = 0.35, manner = 0.25, near = 0;
-  double evaluation = 0.5;  ///< of states: an evaluation rather than a description
-  double opinion = 0.2;     ///< of actions: the verb tells an opinion
-  double stray = 0;         ///< chance that a noun comes from another topic
+/// A question about an agent, a thing or a place, and its answer; `spoiled` answers with the wrong class or the wrong topic.
+struct Exchange {
+  std::string question, answer;
 };
-Clause draw_clause(Speaker& speaker, int topic, const ClauseLaw& law);
-
-/// A concept that could stand at `part`.
-int draw_part(Speaker& speaker, const Clause& clause, Part part);
-void replace_part(Speaker& speaker, Clause& clause, Part part);  ///< by something unrelated
-void deny(Speaker& speaker, Clause& clause);                     ///< negates, or says the opposite
-void restate(Speaker& speaker, Clause& clause);                  ///< same truth: with some chance "not" and the opposite predicate
-bool can_swap_roles(const Clause& clause);
-void swap_roles(Clause& clause);
-
-enum class Relation { entailment, neutral, contradiction };
-/// What the hypothesis is, given the premise. Facts about different people or things are neutral; so is a modifier that the premise lacks.
-Relation relation(const Clause& premise, const Clause& hypothesis);
-inline bool equivalent(const Clause& a, const Clause& b) {
-  return relation(a, b) == Relation::entailment && relation(b, a) == Relation::entailment;
-}
-/// Whether the statement answers the question "ask_for(question, asked)".
-bool answers(const Clause& statement, const Clause& question, Part asked);
-/// +1 or -1 for clauses with an evaluation or an opinion, 0 for others; negation turns it around.
-int sentiment(const Clause& clause);
-/// A clause whose sentiment is `wanted`, +1 or -1.
-Clause draw_judgement(Speaker& speaker, int topic, int wanted, ClauseLaw law);
-
-/// Deliberate mistakes.
-struct Faults {
-  bool agreement = false, determiner = false;
-};
-/// Words of a clause without the full stop; synonyms, determiners, voice and order are drawn.
-using Tokens = std::vector<std::string>;
-Tokens say(Speaker& speaker, const Clause& clause, const Faults& faults = {});
-/// "is the A B", "does the A V the C".
-Tokens ask(Speaker& speaker, const Clause& clause);
-/// "who V the C", with the asked part left open. @pre it is subject, object, place or manner of an action.
-Tokens ask_for(Speaker& speaker, const Clause& clause, Part asked);
-std::string sentence(Tokens tokens, std::string_view end = ".");
+Exchange ask(Speaker& speaker, int topic, bool spoiled);
 
 }  // namespace tsrun::builtin

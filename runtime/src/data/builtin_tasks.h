@@ -1,7 +1,6 @@
 #pragma once
 
 #include "builtin_language.h"
-
 #include "tsrun/data/task.h"
 
 #include <optional>
@@ -17,19 +16,13 @@ struct Row {
   double target = 0;
 };
 
-/// One task: what its rows look like and how one is made for a given class (ignored by regression).
+/// How one task makes a row whose truth is `label`; a regression ignores it.
 struct Plan {
-  std::string_view name;
+  const char* name;
   TaskKind kind;
-  std::vector<std::string> labels;
-  std::vector<std::string> metrics;
+  std::vector<std::string> labels, metrics;
   Row (*make)(Speaker& speaker, int label);
 };
 std::span<const Plan> plans();
-
-/// An unacceptable sentence, or an acceptable one of the same make.
-Tokens judged_sentence(Speaker& speaker, bool acceptable);
-/// How much of what two clauses say is shared, in [0, 5].
-double similarity(const Clause& a, const Clause& b);
 
 }  // namespace tsrun::builtin

@@ -1,10 +1,11 @@
 #include "experiment/export.h"
 
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/model/model.h"
-
-#include <ATen/ATen.h>
 
 namespace tsrun {
 

@@ -14,12 +14,18 @@ OptionTable figure_options() {
   return {
       {.name = "name", .type = OptionType::text, .doc = "file stem", .required = true},
       {.name = "caption", .type = OptionType::text, .fallback = "", .doc = "sentence under the figure"},
-      {.name = "kind", .type = OptionType::choice, .doc = "what is drawn", .required = true,
+      {.name = "kind",
+       .type = OptionType::choice,
+       .doc = "what is drawn",
+       .required = true,
        .choices = {"dots", "lines", "positions", "bars", "spectrum", "update", "shares"}},
       {.name = "x_label", .type = OptionType::text, .fallback = "", .doc = "horizontal axis"},
       {.name = "y_label", .type = OptionType::text, .fallback = "", .doc = "vertical axis"},
       {.name = "log_y", .type = OptionType::boolean, .fallback = false, .doc = "logarithmic vertical axis"},
-      {.name = "series", .type = OptionType::list, .fallback = json::array(), .doc = "tables {name, labels, x, y, panel, horizontal_lines}"},
+      {.name = "series",
+       .type = OptionType::list,
+       .fallback = json::array(),
+       .doc = "tables {name, labels, x, y, panel, horizontal_lines}"},
       {.name = "horizontal_lines", .type = OptionType::list, .fallback = json::array(), .doc = "values marked across"},
       {.name = "bases", .type = OptionType::table, .doc = "spectrum: name → subspace"},
       {.name = "outliers", .type = OptionType::table, .doc = "update: one mask; shares: name → mask"},
@@ -89,7 +95,6 @@ void draw_update(Figure& figure, const json& outliers, double sigmas) {
                              .panel = {},
                              .horizontal_lines = {sigmas * group.at("sigma").get<double>()}});
   }
-  figure.panels = static_cast<int64_t>(figure.series.size());
 }
 
 /// Share of the outliers in each kind of tensor; every series names every kind.

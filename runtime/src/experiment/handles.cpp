@@ -1,5 +1,8 @@
 #include "experiment/handles.h"
 
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
 #include "tsrun/base/error.h"
 
 #include "tsrun/data/builtin.h"
@@ -41,7 +44,8 @@ Task task_of(const nlohmann::json& handle) {
   const std::string specification = field(handle, "spec");
   Task task = specification.starts_with("builtin:") ? make_builtin_task(specification) : load_task(specification);
   if (task.digest != field(handle, "key"))
-    data_error("{}: the task has changed since the recipe started (was {:.8}, is {:.8})", specification, field(handle, "key").get<std::string>(), task.digest);
+    data_error("{}: the task has changed since the recipe started (was {:.8}, is {:.8})", specification,
+               field(handle, "key").get<std::string>(), task.digest);
   return task;
 }
 
@@ -56,7 +60,8 @@ Model model_of(const nlohmann::json& handle, const HeadSpec& head, Key key) {
 Trajectory trajectory_of(Lab& lab, const nlohmann::json& handle) { return Trajectory::open(folder_of(lab, handle)); }
 
 std::shared_ptr<const Subspace> subspace_of(Lab& lab, const nlohmann::json& handle) {
-  return load_subspace(folder_of(lab, handle), [&lab](const std::string& method) -> const SubspaceMethod& { return lab.plugins().subspace(method); });
+  return load_subspace(folder_of(lab, handle),
+                       [&lab](const std::string& method) -> const SubspaceMethod& { return lab.plugins().subspace(method); });
 }
 
 std::shared_ptr<const Mask> mask_of(Lab& lab, const nlohmann::json& handle) {
@@ -74,7 +79,8 @@ at::Tensor update_of(Lab& lab, const nlohmann::json& solution, const ParameterSe
   const auto folder = folder_of(lab, solution);
   if (std::filesystem::exists(folder / "coordinates.safetensors")) {
     const auto subspace = subspace_of(lab, field(solution, "subspace"));
-    if (const auto difference = first_difference(set.layout, subspace->parameters().layout)) data_error("the basis has another layout: {}", *difference);
+    if (const auto difference = first_difference(set.layout, subspace->parameters().layout))
+      data_error("the basis has another layout: {}", *difference);
     const auto file = SafetensorsFile::open(folder / "coordinates.safetensors");
     at::Tensor update = at::zeros({set.layout.total()});
     subspace->expand(as_tensor(*file.find("z")), update);
@@ -83,9 +89,7 @@ at::Tensor update_of(Lab& lab, const nlohmann::json& solution, const ParameterSe
   return flatten(solution_weights(lab, solution, "last", family), set.layout) - flatten(origin, set.layout);
 }
 
-nlohmann::json versions() {
-  return {{"operations", kOperationsVersion}, {"torch", TORCH_VERSION}};
-}
+nlohmann::json versions() { return {{"operations", kOperationsVersion}, {"torch", TORCH_VERSION}}; }
 
 nlohmann::json scored(const Evaluation& evaluation, const Task& task) {
   nlohmann::json result = evaluation.to_json();

@@ -11,15 +11,11 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace tsrun {
 
-// Weak while rooms land one by one: an operation list that is not linked is empty.
-[[gnu::weak]] std::vector<Operation> model_operations();
-[[gnu::weak]] std::vector<Operation> training_operations();
-[[gnu::weak]] std::vector<Operation> evaluation_operations();
-[[gnu::weak]] std::vector<Operation> tuning_operations();
-[[gnu::weak]] std::vector<Operation> report_operations();
+using nlohmann::json;
 
 struct Lab::State {
   LabSettings settings;
@@ -27,12 +23,11 @@ struct Lab::State {
   PluginHost plugins;
   std::vector<Operation> operations;
   std::vector<StageRecord> history;
+  std::unordered_map<std::string, json> seen;  ///< results by key: an artifact never changes, and a recipe names the same stage many times
   std::optional<RunFolder> run;
 };
 
 namespace {
-
-using nlohmann::json;
 
 void check_device(const at::Device& device) {
   if (device.is_cuda() && !at::hasCUDA())
@@ -85,8 +80,7 @@ Lab::Lab(LabSettings settings) : state_(std::make_unique<State>()) {
   state_->settings = std::move(settings);
   state_->plugins.load(PluginHost::search_path(state_->settings.plugins));
   for (const auto& gather : {model_operations, training_operations, evaluation_operations, tuning_operations, report_operations})
-    if (gather != nullptr)
-      for (auto& operation : gather()) add(std::move(operation));
+    for (auto& operation : gather()) add(std::move(operation));
 }
 
 Lab::~Lab() = default;
@@ -122,6 +116,8 @@ json Lab::call(const std::string& name, const json& arguments) {
     OptionTable table = operation.options;
     if (operation.more) table.include(operation.more(*this, arguments));
     return operation.run(*this, table.resolve(arguments, name));
+  } catch (const json::exception& error) {
+    user_error("{}: an argument is not what ts returned: {}", name, error.what());
   } catch (const Error& error) {
     const std::string message = error.what();
     if (error.kind() != ErrorKind::user || message.starts_with(name + ":")) throw;
@@ -136,12 +132,14 @@ json Lab::call(const std::string& name, const json& arguments) {
 
 json Lab::stage(const StageKey& key, const std::string& title, const json& summary_of_plan, const Store::Make& make) {
   StageRecord record{title, key.kind, key.digest(), "read", 0};
+  if (const auto known = state_->seen.find(record.key); known != state_->seen.end()) return known->second;
   json result;
   if (state_->settings.plan_only) {
     result = planned(store(), key, summary_of_plan, record.outcome);
   } else {
     const auto computing = [&](const std::filesystem::path& out, const std::filesystem::path& work) {
       record.outcome = "computed";
+      if (state_->settings.before_work) state_->settings.before_work();
       return make(out, work);
     };
     const auto artifact = store().compute(key, state_->settings.wait, computing);
@@ -149,6 +147,7 @@ json Lab::stage(const StageKey& key, const std::string& title, const json& summa
     record.seconds = artifact->meta.value("seconds", 0.0);
     result = as_json(*artifact);
   }
+  state_->seen[record.key] = result;
   state_->history.push_back(std::move(record));
   return result;
 }

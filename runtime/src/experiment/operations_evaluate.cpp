@@ -1,5 +1,8 @@
 #include "experiment/handles.h"
 
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
 #include "tsrun/base/error.h"
 
 #include "tsrun/train/train.h"
@@ -13,11 +16,25 @@ using nlohmann::json;
 
 OptionTable evaluation_options() {
   return {
-      {.name = "solution", .type = OptionType::artifact, .doc = "training whose weights are evaluated", .required = true, .choices = {"train"}},
+      {.name = "solution",
+       .type = OptionType::artifact,
+       .doc = "training whose weights are evaluated",
+       .required = true,
+       .choices = {"train"}},
       {.name = "which", .type = OptionType::choice, .fallback = "last", .doc = "of its weights", .choices = {"last", "best", "mean"}},
-      {.name = "project", .type = OptionType::artifact, .doc = "keep only the part of the update inside this basis", .choices = {"subspace"}},
-      {.name = "directions", .type = OptionType::integer, .fallback = 0, .doc = "of each group only the first so many directions; 0: all", .minimum = 0},
-      {.name = "reset", .type = OptionType::artifact, .doc = "mask of weights that go back to their pre-trained value", .choices = {"mask"}},
+      {.name = "project",
+       .type = OptionType::artifact,
+       .doc = "keep only the part of the update inside this basis",
+       .choices = {"subspace"}},
+      {.name = "directions",
+       .type = OptionType::integer,
+       .fallback = 0,
+       .doc = "of each group only the first so many directions; 0: all",
+       .minimum = 0},
+      {.name = "reset",
+       .type = OptionType::artifact,
+       .doc = "mask of weights that go back to their pre-trained value",
+       .choices = {"mask"}},
       {.name = "zero", .type = OptionType::artifact, .doc = "mask of weights set to zero", .choices = {"mask"}},
       {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split that is evaluated"},
       {.name = "max_length", .type = OptionType::integer, .fallback = 128, .doc = "longest row", .minimum = 4, .unit = "tokens"},
@@ -45,18 +62,15 @@ void edit(Weights& weights, const Weights& origin, const Layout& layout, const C
   for (const auto& name : edited.names()) weights.set(name, edited.at(name));
 }
 
-at::Tensor positions_of(const Mask& mask) {
-  return at::tensor(mask.positions, at::kLong);
-}
+at::Tensor positions_of(const Mask& mask) { return at::tensor(mask.positions, at::kLong); }
 
 Weights edited_weights(Lab& lab, const Options& o, const Model& model) {
   Weights weights = solution_weights(lab, o.value("solution"), o.text("which"), *model.family);
   if (o.has("project")) {
     const auto basis = subspace_of(lab, o.value("project"));
     if (!basis->claims_orthonormal()) user_error("evaluate: project: this basis is not orthonormal, so V Vᵀ is no projection");
-    edit(weights, model.weights, basis->parameters().layout, [&](const at::Tensor& start, const at::Tensor& now) {
-      return start + inside(*basis, now - start, o.integer("directions"));
-    });
+    edit(weights, model.weights, basis->parameters().layout,
+         [&](const at::Tensor& start, const at::Tensor& now) { return start + inside(*basis, now - start, o.integer("directions")); });
   }
   if (o.has("reset")) {
     const auto mask = mask_of(lab, o.value("reset"));
@@ -67,7 +81,8 @@ Weights edited_weights(Lab& lab, const Options& o, const Model& model) {
   }
   if (o.has("zero")) {
     const auto mask = mask_of(lab, o.value("zero"));
-    edit(weights, model.weights, mask->layout, [&](const at::Tensor&, const at::Tensor& now) { return now.clone().index_fill_(0, positions_of(*mask), 0); });
+    edit(weights, model.weights, mask->layout,
+         [&](const at::Tensor&, const at::Tensor& now) { return now.clone().index_fill_(0, positions_of(*mask), 0); });
   }
   return weights;
 }
@@ -86,13 +101,16 @@ json run_evaluate(Lab& lab, const Options& o) {
   const StageKey key{"evaluation", {{"options", inputs}, {"versions", versions()}}};
   const json& solution = o.value("solution");
   const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
-  json handle = lab.stage(key, title_of(o), {{"best", nothing}, {"last", nothing}, {"metric", solution.at("task").at("metric")}}, [&](const auto&, const auto&) {
-    const Task task = task_of(solution.at("task"));
-    const Model model = model_of(solution.at("model"), head_of(task), Key::root(solution.at("seed").get<uint64_t>()).split("init"));
-    const auto split = encode_split(task.split(o.text("split")), *model.tokenizer, std::min(o.integer("max_length"), model.family->max_positions()));
-    const json score = scored(evaluate(*model.family, edited_weights(lab, o, model), task, split, lab.settings().device), task);
-    return json{{"best", score}, {"last", score}, {"metric", task.metrics.front()}};
-  });
+  json handle = lab.stage(
+      key, title_of(o), {{"best", nothing}, {"last", nothing}, {"metric", solution.at("task").at("metric")}},
+      [&](const auto&, const auto&) {
+        const Task task = task_of(solution.at("task"));
+        const Model model = model_of(solution.at("model"), head_of(task), Key::root(solution.at("seed").get<uint64_t>()).split("init"));
+        const auto split =
+            encode_split(task.split(o.text("split")), *model.tokenizer, std::min(o.integer("max_length"), model.family->max_positions()));
+        const json score = scored(evaluate(*model.family, edited_weights(lab, o, model), task, split, lab.settings().device), task);
+        return json{{"best", score}, {"last", score}, {"metric", task.metrics.front()}};
+      });
   handle["trained"] = false;
   handle["trainable"] = handle["degrees_of_freedom"] = handle["bytes_shipped"] = 0;
   handle["seed"] = solution.at("seed");

@@ -30,7 +30,11 @@ json describe_family(const Family& family) {
     total += size;
     if (parameter.part == Part::encoder) encoder += size;
   }
-  return {{"family", family.model_type()}, {"layers", family.layers()}, {"hidden_size", family.hidden_size()}, {"parameters", total}, {"encoder_parameters", encoder}};
+  return {{"family", family.model_type()},
+          {"layers", family.layers()},
+          {"hidden_size", family.hidden_size()},
+          {"parameters", total},
+          {"encoder_parameters", encoder}};
 }
 
 json builtin_model(Lab& lab, const std::string& specification) {
@@ -38,15 +42,17 @@ json builtin_model(Lab& lab, const std::string& specification) {
   const auto& known = builtin_model_names();
   if (std::find(known.begin(), known.end(), name) == known.end())
     user_error("unknown built-in model '{}'{}; there are {}", name, did_you_mean(name, known), join_words(known));
-  const StageKey key{"model", {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version()}, {"versions", versions()}}};
-  json handle = lab.stage(key, "pretrain " + specification, json{{"quality", {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}}}}, [&](const auto& out, const auto&) {
-    json quality;
-    const Model model = pretrain_builtin(name, &quality);
-    save_model(model, out);
-    json summary = describe_family(*model.family);
-    summary["quality"] = quality;
-    return summary;
-  });
+  const StageKey key{"model",
+                     {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version()}, {"versions", versions()}}};
+  json handle = lab.stage(key, "pretrain " + specification, json{{"quality", {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}}}},
+                          [&](const auto& out, const auto&) {
+                            json quality;
+                            const Model model = pretrain_builtin(name, &quality);
+                            save_model(model, out);
+                            json summary = describe_family(*model.family);
+                            summary["quality"] = quality;
+                            return summary;
+                          });
   if (!handle.value("planned", false)) handle["path"] = folder_of(lab, handle).string();
   return handle;
 }
@@ -75,10 +81,10 @@ json run_task(Lab&, const Options& options) {
   const Task task = builtin ? make_builtin_task(specification) : load_task(specification);
   json splits = json::object();
   for (const auto& [name, split] : task.splits) splits[name] = {{"rows", split.examples.size()}, {"majority_score", split.majority_score}};
-  return {{"artifact", "task"},     {"key", task.digest},
-          {"name", task.name},      {"spec", builtin ? specification : std::filesystem::absolute(specification).string()},
+  return {{"artifact", "task"},         {"key", task.digest},
+          {"name", task.name},          {"spec", builtin ? specification : std::filesystem::absolute(specification).string()},
           {"kind", name_of(task.kind)}, {"metric", task.metrics.front()},
-          {"metrics", task.metrics}, {"splits", splits}};
+          {"metrics", task.metrics},    {"splits", splits}};
 }
 
 }  // namespace

@@ -7,7 +7,8 @@
 
 #include <cstdio>
 
-/// The operation `report`: what a recipe collected with report:row, :figure and :note becomes tables, figures and a page in the run's folder.
+/// The operation `report`: what a recipe collected with report:row, :figure and :note becomes tables, figures and a page in the run's
+/// folder.
 namespace tsrun {
 
 namespace {
@@ -71,7 +72,11 @@ json run_report(Lab& lab, const Options& o) {
   RunFolder& run = lab.run_folder();
   run.refresh();
   for (const auto& row : results) {
-    run.append_metrics({{"variant", row.variant}, {"section", row.section}, {"seed", row.seed}, {"best", row.best}, {"last", row.last},
+    run.append_metrics({{"variant", row.variant},
+                        {"section", row.section},
+                        {"seed", row.seed},
+                        {"best", row.best},
+                        {"last", row.last},
                         {"commonest_share", row.commonest_share}});
   }
   run.set("table", table_as_json(page.head, page.rows));

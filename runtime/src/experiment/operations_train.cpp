@@ -2,10 +2,12 @@
 
 #include "tsrun/base/error.h"
 
+#include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/train/train.h"
 
 #include <algorithm>
+#include <cmath>
 
 /// The operation `train`: full space, within a subspace, or parts of a model only, with or without masks.
 namespace tsrun {
@@ -19,11 +21,27 @@ constexpr const char* kParts[] = {"embeddings", "encoder", "pooler", "head"};
 /// What `tune = ts.within(basis, {…})` may say.
 OptionTable within_options() {
   return {
-      {.name = "subspace", .type = OptionType::artifact, .doc = "basis that the encoder moves in", .required = true, .choices = {"subspace"}},
+      {.name = "subspace",
+       .type = OptionType::artifact,
+       .doc = "basis that the encoder moves in",
+       .required = true,
+       .choices = {"subspace"}},
       {.name = "lr", .type = OptionType::number, .fallback = 0.01, .doc = "learning rate of the coordinates", .minimum = 0},
-      {.name = "init", .type = OptionType::number, .fallback = 0.0, .doc = "standard deviation of the coordinates' first values; 0 starts at the origin", .minimum = 0},
-      {.name = "ensemble", .type = OptionType::integer, .fallback = 1, .doc = "copies of the coordinates that are averaged (the paper: 16)", .minimum = 1, .maximum = 1024},
-      {.name = "embeddings", .type = OptionType::boolean, .fallback = true, .doc = "train the embeddings beside the coordinates (the paper does)"},
+      {.name = "init",
+       .type = OptionType::number,
+       .fallback = 0.0,
+       .doc = "standard deviation of the coordinates' first values; 0 starts at the origin",
+       .minimum = 0},
+      {.name = "ensemble",
+       .type = OptionType::integer,
+       .fallback = 1,
+       .doc = "copies of the coordinates that are averaged (the paper: 16)",
+       .minimum = 1,
+       .maximum = 1024},
+      {.name = "embeddings",
+       .type = OptionType::boolean,
+       .fallback = true,
+       .doc = "train the embeddings beside the coordinates (the paper does)"},
       {.name = "pooler", .type = OptionType::boolean, .fallback = true, .doc = "train the pooler"},
       {.name = "head", .type = OptionType::boolean, .fallback = true, .doc = "train the head"},
   };
@@ -31,17 +49,36 @@ OptionTable within_options() {
 
 OptionTable record_options() {
   return {
-      {.name = "every", .type = OptionType::integer, .fallback = 0, .doc = "steps between points; 0: every epoch", .minimum = 0, .unit = "steps"},
-      {.name = "parameters", .type = OptionType::table, .fallback = json{{"parts", {"encoder"}}}, .doc = "which parameters: parts, layers, patterns, groups"},
-      {.name = "precision", .type = OptionType::choice, .fallback = "float32", .doc = "of the rows on disk", .choices = {"float32", "bfloat16"}},
+      {.name = "every",
+       .type = OptionType::integer,
+       .fallback = 0,
+       .doc = "steps between points; 0: every epoch",
+       .minimum = 0,
+       .unit = "steps"},
+      {.name = "parameters",
+       .type = OptionType::table,
+       .fallback = json{{"parts", {"encoder"}}},
+       .doc = "which parameters: parts, layers, patterns, groups"},
+      {.name = "precision",
+       .type = OptionType::choice,
+       .fallback = "float32",
+       .doc = "of the rows on disk",
+       .choices = {"float32", "bfloat16"}},
   };
 }
 
 OptionTable origin_options() {
   return {
-      {.name = "solution", .type = OptionType::artifact, .doc = "training whose weights to start from", .required = true, .choices = {"train"}},
+      {.name = "solution",
+       .type = OptionType::artifact,
+       .doc = "training whose weights to start from",
+       .required = true,
+       .choices = {"train"}},
       {.name = "which", .type = OptionType::choice, .fallback = "last", .doc = "of its weights", .choices = {"last", "best", "mean"}},
-      {.name = "parts", .type = OptionType::list, .fallback = json::array({"encoder"}), .doc = "parts taken from it; the rest is the pre-trained model with a fresh head"},
+      {.name = "parts",
+       .type = OptionType::list,
+       .fallback = json::array({"encoder"}),
+       .doc = "parts taken from it; the rest is the pre-trained model with a fresh head"},
   };
 }
 
@@ -50,23 +87,44 @@ OptionTable training_options() {
       {.name = "model", .type = OptionType::artifact, .doc = "from ts.model", .required = true, .choices = {"model"}},
       {.name = "task", .type = OptionType::artifact, .doc = "from ts.task", .required = true, .choices = {"task"}},
       {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "decides data order, fresh weights, dropout", .minimum = 0},
-      {.name = "train", .type = OptionType::list, .fallback = json::array({"embeddings", "encoder", "pooler", "head"}), .doc = "parts that are trained"},
+      {.name = "train",
+       .type = OptionType::list,
+       .fallback = json::array({"embeddings", "encoder", "pooler", "head"}),
+       .doc = "parts that are trained"},
       {.name = "tune", .type = OptionType::table, .doc = "ts.within(basis, {…}): the encoder moves in a subspace"},
       {.name = "origin", .type = OptionType::table, .doc = "start from another training: {solution, which, parts}"},
       {.name = "fresh", .type = OptionType::boolean, .fallback = false, .doc = "start from random weights instead of the pre-trained ones"},
-      {.name = "lr", .type = OptionType::number, .doc = "learning rate of encoder and embeddings; absent: the model's default", .minimum = 0},
+      {.name = "lr",
+       .type = OptionType::number,
+       .doc = "learning rate of encoder and embeddings; absent: the model's default",
+       .minimum = 0},
       {.name = "lr_embeddings", .type = OptionType::number, .doc = "learning rate of the embeddings; absent: lr", .minimum = 0},
       {.name = "lr_head", .type = OptionType::number, .doc = "learning rate of pooler and head; absent: lr", .minimum = 0},
-      {.name = "weight_decay", .type = OptionType::number, .fallback = 0.0, .doc = "decoupled, of weights (not of biases and norms)", .minimum = 0},
+      {.name = "weight_decay",
+       .type = OptionType::number,
+       .fallback = 0.0,
+       .doc = "decoupled, of weights (not of biases and norms)",
+       .minimum = 0},
       {.name = "zero", .type = OptionType::artifact, .doc = "mask of weights set to zero before training", .choices = {"mask"}},
       {.name = "hold", .type = OptionType::boolean, .fallback = true, .doc = "zeroed weights stay zero; false: only at the start"},
       {.name = "held", .type = OptionType::artifact, .doc = "mask of weights that keep their pre-trained value", .choices = {"mask"}},
-      {.name = "record", .type = OptionType::table, .doc = "record a trajectory: ts.every \"epoch\" or ts.every(50), with parameters and precision"},
+      {.name = "record",
+       .type = OptionType::table,
+       .doc = "record a trajectory: ts.every \"epoch\" or ts.every(50), with parameters and precision"},
       {.name = "eval_split", .type = OptionType::text, .fallback = "dev", .doc = "split that is evaluated"},
-      {.name = "rows", .type = OptionType::integer, .fallback = 0, .doc = "use only this many training rows, drawn under the seed-independent key; 0: all", .minimum = 0},
-      {.name = "keep", .type = OptionType::choice, .fallback = "all", .doc = "weights that are kept: all (best, last, mean), last, none", .choices = {"all", "last", "none"}},
+      {.name = "rows",
+       .type = OptionType::integer,
+       .fallback = 0,
+       .doc = "use only this many training rows, drawn under the seed-independent key; 0: all",
+       .minimum = 0},
+      {.name = "keep",
+       .type = OptionType::choice,
+       .fallback = "all",
+       .doc = "weights that are kept: all (best, last, mean), last, none",
+       .choices = {"all", "last", "none"}},
   };
-  for (Option option : train_options().all()) {
+  const OptionTable trainer = train_options();
+  for (Option option : trainer.all()) {
     if (option.name == "epochs") option.fallback = nullptr, option.doc += "; absent: the model's default";
     table.add(option);
   }
@@ -134,7 +192,8 @@ Request resolve(const Options& given) {
   }
   if (request.tuned) inputs["tune"] = request.within.json(), inputs["tune"]["subspace"] = identity(request.within.value("subspace"));
   if (request.recorded) inputs["record"] = request.record.json();
-  if (request.started_elsewhere) inputs["origin"] = request.origin.json(), inputs["origin"]["solution"] = identity(request.origin.value("solution"));
+  if (request.started_elsewhere)
+    inputs["origin"] = request.origin.json(), inputs["origin"]["solution"] = identity(request.origin.value("solution"));
   request.key_inputs = {{"options", inputs}, {"versions", versions()}};
   return request;
 }
@@ -174,7 +233,8 @@ void start_elsewhere(Lab& lab, Model& model, const Options& origin) {
   const Weights other = solution_weights(lab, origin.value("solution"), origin.text("which"), *model.family);
   const auto parts = origin.texts("parts");
   for (const auto& parameter : model.family->parameters()) {
-    if (std::find(parts.begin(), parts.end(), name_of(parameter.part)) != parts.end()) model.weights.set(parameter.name, other.at(parameter.name));
+    if (std::find(parts.begin(), parts.end(), name_of(parameter.part)) != parts.end())
+      model.weights.set(parameter.name, other.at(parameter.name));
   }
 }
 
@@ -191,7 +251,25 @@ void move_in(const std::filesystem::path& work, const std::filesystem::path& out
   }
 }
 
-json train_into(Lab& lab, const Request& request, const std::string& title, const std::filesystem::path& out, const std::filesystem::path& work) {
+/// Under Adam with linear decay a coordinate travels at most lr × steps / 2 (tiny_subspaces, 1.11.4). Where that is shorter than the update
+/// of the trajectory that the basis came from, the run cannot get there.
+std::vector<std::string> reach_warnings(const Subspace& subspace, double lr, int64_t steps) {
+  std::vector<std::string> warnings;
+  const json description = subspace.describe();
+  for (const auto& group : description.value("groups", json::array())) {
+    const double length = group.value("update_length", 0.0), dim = group.value("dim", 0.0);
+    const double reach = lr * static_cast<double>(steps) / 2 * std::sqrt(dim);
+    if (length > reach) {
+      warnings.push_back(
+          fmt::format("{}: the coordinates can travel {:.3g} at most, but the trajectory's update is {:.3g} long; raise lr or epochs",
+                      group.value("name", "group"), reach, length));
+    }
+  }
+  return warnings;
+}
+
+json train_into(Lab& lab, const Request& request, const std::string& title, const std::filesystem::path& out,
+                const std::filesystem::path& work) {
   const Options& o = request.options;
   Task task = task_of(o.value("task"));
   limit_rows(task, o.integer("rows"));
@@ -204,10 +282,17 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   job.model = &model;
   job.task = &task;
   job.eval_split = o.text("eval_split");
+  const OptionTable known = train_options();
   json trainer = json::object();
-  for (const auto& option : train_options().all()) trainer[option.name] = o.value(option.name);
+  for (const auto& option : known.all()) trainer[option.name] = o.value(option.name);
   job.options = Options(trainer);
   job.tune = tune_options(lab, request);
+  if (job.tune.subspace) {
+    const auto rows = static_cast<int64_t>(task.split("train").examples.size());
+    const int64_t batch = o.integer("batch_size") * o.integer("gradient_accumulation_steps");
+    const auto warnings = reach_warnings(*job.tune.subspace, job.tune.lr_subspace, (rows + batch - 1) / batch * o.integer("epochs"));
+    for (const auto& warning : warnings) log_warning("{}: {}", title, warning);
+  }
   job.key = key;
   job.device = lab.settings().device;
   job.work = work;
@@ -233,12 +318,18 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   summary["best"] = scored(result.best, task);
   summary["last"] = scored(result.last, task);
   summary["initialised"] = model.initialised;
+  summary["model"] = o.value("model");  // where its tokenizer and config are, for `tsrun predict`
   return summary;
 }
 
 json planned_summary(const Request& request) {
   const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
-  return {{"best", nothing}, {"last", nothing}, {"trainable", 0}, {"degrees_of_freedom", 0}, {"bytes_shipped", 0}, {"trained", true},
+  return {{"best", nothing},
+          {"last", nothing},
+          {"trainable", 0},
+          {"degrees_of_freedom", 0},
+          {"bytes_shipped", 0},
+          {"trained", true},
           {"metric", request.options.value("task").at("metric")}};
 }
 

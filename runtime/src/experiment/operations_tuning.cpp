@@ -7,6 +7,8 @@
 #include "tsrun/base/suggest.h"
 #include "tsrun/checkpoint/folder.h"
 
+#include <ATen/Functions.h>
+
 #include <algorithm>
 
 /// Operations on trajectories, subspaces and masks.
@@ -16,17 +18,27 @@ namespace {
 
 using nlohmann::json;
 
-const Option kParameters = {.name = "parameters", .type = OptionType::table, .fallback = json{{"parts", json::array({"encoder"})}},
-                            .doc = "which parameters and how they are grouped: {parts, layers, patterns, groups = \"layer\" | \"tensor\" | \"whole\"}"};
+const Option kParameters = {
+    .name = "parameters",
+    .type = OptionType::table,
+    .fallback = json{{"parts", json::array({"encoder"})}},
+    .doc = "which parameters and how they are grouped: {parts, layers, patterns, groups = \"layer\" | \"tensor\" | \"whole\"}"};
 
 // --- trajectory from somebody's checkpoints ---------------------------------------------------------------------------------------
 
 OptionTable trajectory_options() {
   return {
       {.name = "origin", .type = OptionType::text, .doc = "Hugging Face folder of the model before training", .required = true},
-      {.name = "checkpoints", .type = OptionType::list, .doc = "Hugging Face folders or safetensors files, in the order of training", .required = true},
+      {.name = "checkpoints",
+       .type = OptionType::list,
+       .doc = "Hugging Face folders or safetensors files, in the order of training",
+       .required = true},
       kParameters,
-      {.name = "precision", .type = OptionType::choice, .fallback = "float32", .doc = "of the rows on disk", .choices = {"float32", "bfloat16"}},
+      {.name = "precision",
+       .type = OptionType::choice,
+       .fallback = "float32",
+       .doc = "of the rows on disk",
+       .choices = {"float32", "bfloat16"}},
   };
 }
 
@@ -36,23 +48,26 @@ std::string digest_of(const std::filesystem::path& checkpoint) {
 
 json run_trajectory(Lab& lab, const Options& o) {
   const auto folder = resolve_model_folder(o.text("origin"));
-  const auto family = std::shared_ptr<const Family>(make_family(CheckpointFolder::open(folder).config(), HeadSpec{}, (folder / "config.json").string()));
+  const auto family =
+      std::shared_ptr<const Family>(make_family(CheckpointFolder::open(folder).config(), HeadSpec{}, (folder / "config.json").string()));
   const auto set = select_parameters(*family, parse_selection(o.value("parameters"), "trajectory: parameters"));
   const auto checkpoints = o.texts("checkpoints");
   if (checkpoints.empty()) user_error("trajectory: option 'checkpoints' is empty, expected at least one folder or file");
   json inputs = {{"origin", digest_of(folder)}, {"parameters", o.value("parameters")}, {"precision", o.text("precision")}};
   for (const auto& checkpoint : checkpoints) inputs["checkpoints"].push_back(digest_of(checkpoint));
   const StageKey key{"trajectory", {{"options", inputs}, {"versions", versions()}}};
-  return lab.stage(key, fmt::format("trajectory of {} checkpoints", checkpoints.size()), json{{"points", checkpoints.size()}}, [&](const auto& out, const auto&) {
-    const auto type = o.text("precision") == "bfloat16" ? RowType::bfloat16 : RowType::float32;
-    TrajectoryWriter writer(out, set.layout, flatten(load_weights(folder, *family), set.layout), type);
-    int64_t index = 0;
-    for (const auto& checkpoint : checkpoints) {
-      ++index;
-      writer.append({.step = index, .epoch = static_cast<double>(index)}, flatten(load_weights(checkpoint, *family), set.layout));
-    }
-    return json{{"points", writer.size()}};
-  });
+  return lab.stage(key, fmt::format("trajectory of {} checkpoints", checkpoints.size()), json{{"points", checkpoints.size()}},
+                   [&](const auto& out, const auto&) {
+                     const auto type = o.text("precision") == "bfloat16" ? RowType::bfloat16 : RowType::float32;
+                     TrajectoryWriter writer(out, set.layout, flatten(load_weights(folder, *family), set.layout), type);
+                     int64_t index = 0;
+                     for (const auto& checkpoint : checkpoints) {
+                       ++index;
+                       writer.append({.step = index, .epoch = static_cast<double>(index)},
+                                     flatten(load_weights(checkpoint, *family), set.layout));
+                     }
+                     return json{{"points", writer.size()}};
+                   });
 }
 
 // --- subspaces --------------------------------------------------------------------------------------------------------------------
@@ -60,8 +75,14 @@ json run_trajectory(Lab& lab, const Options& o) {
 OptionTable discovery_options() {
   return {
       {.name = "method", .type = OptionType::text, .doc = "name of a subspace plugin", .required = true},
-      {.name = "trajectory", .type = OptionType::artifact, .doc = "recorded by a training or made by ts.trajectory", .choices = {"trajectory"}},
-      {.name = "model", .type = OptionType::artifact, .doc = "whose parameters the basis spans; absent: the trajectory's", .choices = {"model"}},
+      {.name = "trajectory",
+       .type = OptionType::artifact,
+       .doc = "recorded by a training or made by ts.trajectory",
+       .choices = {"trajectory"}},
+      {.name = "model",
+       .type = OptionType::artifact,
+       .doc = "whose parameters the basis spans; absent: the trajectory's",
+       .choices = {"model"}},
       {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of methods that draw random numbers", .minimum = 0},
       kParameters,
   };
@@ -81,6 +102,13 @@ ParameterSet parameters_of(const Family& family, const json& selection, const Tr
   return set;
 }
 
+at::Tensor origin_of(const Trajectory& trajectory) {
+  const auto origin = trajectory.origin();
+  at::Tensor copy = at::empty({static_cast<int64_t>(origin.size())});
+  std::copy(origin.begin(), origin.end(), copy.mutable_data_ptr<float>());
+  return copy;
+}
+
 json run_discover(Lab& lab, const Options& o) {
   const SubspaceMethod& method = lab.plugins().subspace(o.text("method"));
   if (method.needs_trajectory() && !o.has("trajectory")) user_error("discover: method '{}' needs option 'trajectory'", method.name());
@@ -88,28 +116,36 @@ json run_discover(Lab& lab, const Options& o) {
   if (model.is_null() && o.has("trajectory")) model = o.value("trajectory").value("model", json());
   if (model.is_null()) user_error("discover: option 'model' is missing: give a model, or a trajectory that knows its own");
   json own = json::object();
-  for (const auto& option : method.options().all()) own[option.name] = o.value(option.name);
-  const json inputs = {{"method", method.name()},       {"version", method.version()},   {"options", own},
-                       {"trajectory", identity(o.value("trajectory"))}, {"model", identity(model)}, {"seed", o.integer("seed")},
+  const OptionTable known = method.options();
+  for (const auto& option : known.all()) own[option.name] = o.value(option.name);
+  const json inputs = {{"method", method.name()},
+                       {"version", method.version()},
+                       {"options", own},
+                       {"trajectory", identity(o.value("trajectory"))},
+                       {"model", identity(model)},
+                       {"seed", o.integer("seed")},
                        {"parameters", o.value("parameters")}};
   const StageKey key{"subspace", {{"inputs", inputs}, {"versions", versions()}}};
-  json handle = lab.stage(key, "discover " + method.name(), json{{"dim", 0}, {"groups", json::array()}}, [&](const auto& out, const auto& work) {
-    const auto family = family_of(model);
-    std::optional<Trajectory> trajectory;
-    if (o.has("trajectory")) trajectory = trajectory_of(lab, o.value("trajectory"));
-    SubspaceInputs to;
-    to.parameters = parameters_of(*family, o.value("parameters"), trajectory ? &*trajectory : nullptr);
-    to.trajectory = trajectory ? &*trajectory : nullptr;
-    to.key = Key::root(static_cast<uint64_t>(o.integer("seed"))).split("projection");
-    to.scratch = work;
-    const auto subspace = method.discover(to, Options(own));
-    save_subspace(*subspace, method, Options(own), out);
-    json summary = subspace->describe();
-    summary["dim"] = subspace->dim();
-    summary["dims"] = subspace->dims();
-    summary["bytes"] = subspace->bytes_shipped();
-    return summary;
-  });
+  json handle =
+      lab.stage(key, "discover " + method.name(), json{{"dim", 0}, {"groups", json::array()}}, [&](const auto& out, const auto& work) {
+        const auto family = family_of(model);
+        std::optional<Trajectory> trajectory;
+        if (o.has("trajectory")) trajectory = trajectory_of(lab, o.value("trajectory"));
+        SubspaceInputs to;
+        to.parameters = parameters_of(*family, o.value("parameters"), trajectory ? &*trajectory : nullptr);
+        to.trajectory = trajectory ? &*trajectory : nullptr;
+        const Weights weights = trajectory ? Weights{} : load_weights(model.at("path").get<std::string>(), *family);
+        to.origin = trajectory ? origin_of(*trajectory) : flatten(weights, to.parameters.layout);
+        to.key = Key::root(static_cast<uint64_t>(o.integer("seed"))).split("projection");
+        to.scratch = work;
+        const auto subspace = method.discover(to, Options(own));
+        save_subspace(*subspace, method, Options(own), out);
+        json summary = subspace->describe();
+        summary["dim"] = subspace->dim();
+        summary["dims"] = subspace->dims();
+        summary["bytes"] = subspace->bytes_shipped();
+        return summary;
+      });
   handle["method"] = method.name();
   handle["model"] = model;
   return handle;
@@ -152,7 +188,8 @@ Solution solution_of(Lab& lab, const json& handle, const json& selection) {
 
 json run_outliers(Lab& lab, const Options& o) {
   const json& solution = o.value("solution");
-  const json inputs = {{"solution", identity(solution)}, {"sigmas", o.number("sigmas")}, {"top", o.integer("top")}, {"parameters", o.value("parameters")}};
+  const json inputs = {
+      {"solution", identity(solution)}, {"sigmas", o.number("sigmas")}, {"top", o.integer("top")}, {"parameters", o.value("parameters")}};
   const StageKey key{"mask", {{"outliers", inputs}, {"versions", versions()}}};
   json handle = lab.stage(key, "outliers", json{{"count", 0}, {"groups", json::array()}}, [&](const auto& out, const auto&) {
     const Solution s = solution_of(lab, solution, o.value("parameters"));
@@ -184,14 +221,21 @@ json run_mask(Lab& lab, const Options& o) {
 }
 
 Operation discover_operation() {
-  return {.name = "discover", .doc = "Makes a basis by a subspace plugin.", .options = discovery_options(), .run = run_discover, .more = plugin_options};
+  return {.name = "discover",
+          .doc = "Makes a basis by a subspace plugin.",
+          .options = discovery_options(),
+          .run = run_discover,
+          .more = plugin_options};
 }
 
 }  // namespace
 
 std::vector<Operation> tuning_operations() {
   return {
-      {.name = "trajectory", .doc = "Makes a trajectory from checkpoints that exist already.", .options = trajectory_options(), .run = run_trajectory},
+      {.name = "trajectory",
+       .doc = "Makes a trajectory from checkpoints that exist already.",
+       .options = trajectory_options(),
+       .run = run_trajectory},
       discover_operation(),
       {.name = "export",
        .doc = "Writes a basis as safetensors and its report (singular values, energy, groups, layout) as JSON.",
@@ -200,14 +244,27 @@ std::vector<Operation> tuning_operations() {
        .run = run_export},
       {.name = "outliers",
        .doc = "Positions of a training's update that lie beyond k standard deviations of their group's mean, as a mask.",
-       .options = {{.name = "solution", .type = OptionType::artifact, .doc = "training within a subspace (or in full space)", .required = true, .choices = {"train"}},
+       .options = {{.name = "solution",
+                    .type = OptionType::artifact,
+                    .doc = "training within a subspace (or in full space)",
+                    .required = true,
+                    .choices = {"train"}},
                    {.name = "sigmas", .type = OptionType::number, .fallback = 3.0, .doc = "k", .minimum = 0},
-                   {.name = "top", .type = OptionType::integer, .fallback = 10, .doc = "length of each group's list of the largest", .minimum = 0, .maximum = 10000},
+                   {.name = "top",
+                    .type = OptionType::integer,
+                    .fallback = 10,
+                    .doc = "length of each group's list of the largest",
+                    .minimum = 0,
+                    .maximum = 10000},
                    kParameters},
        .run = run_outliers},
       {.name = "mask",
        .doc = "A control mask matched to another mask, group by group.",
-       .options = {{.name = "control", .type = OptionType::choice, .doc = "how positions are chosen", .required = true, .choices = mask_controls()},
+       .options = {{.name = "control",
+                    .type = OptionType::choice,
+                    .doc = "how positions are chosen",
+                    .required = true,
+                    .choices = mask_controls()},
                    {.name = "like", .type = OptionType::artifact, .doc = "mask to match", .required = true, .choices = {"mask"}},
                    {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of random controls", .minimum = 0}},
        .run = run_mask},

@@ -39,7 +39,12 @@ nlohmann::json update_profile(const at::Tensor& update, const ParameterSet& set,
       positions.push_back(largest);
       values.push_back(std::abs(u[largest] - m.mean));
     }
-    result.push_back({{"group", group.name}, {"size", group.size()}, {"mean", m.mean}, {"sigma", m.sigma}, {"positions", positions}, {"values", values}});
+    result.push_back({{"group", group.name},
+                      {"size", group.size()},
+                      {"mean", m.mean},
+                      {"sigma", m.sigma},
+                      {"positions", positions},
+                      {"values", values}});
   }
   return result;
 }

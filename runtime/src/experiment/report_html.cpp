@@ -96,7 +96,7 @@ std::string how_made(const nlohmann::json& run) {
   const nlohmann::json source = recipe != run.end() && recipe->is_object() ? *recipe : nlohmann::json::object();
   const auto spell_bytes = [](double value) { return bytes(static_cast<int64_t>(value)); };
   out += "<dl>\n";
-  out += entry("state", field(run, "state"));
+  if (field(run, "state") != "running") out += entry("state", field(run, "state"));  // the page is written before the run ends
   out += entry("recipe", field(source, "path"));
   out += entry("its sha256", fmt::format("<code>{}</code>", field(source, "sha256")));
   out += entry("arguments", pairs(run, "arguments"));

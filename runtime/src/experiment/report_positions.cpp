@@ -39,7 +39,7 @@ Envelope envelope_of(const Figure::Series& series, int64_t most) {
 
 /// One small picture: which series, in which row and column.
 struct Panel {
-  size_t series = 0, row = 0, column = 0;
+  size_t series = 0, row = 0, column = 0, colour = 0;
 };
 
 struct Grid {
@@ -57,7 +57,7 @@ Grid grid_of(const Figure& figure) {
     const auto row = static_cast<size_t>(found - names.begin());
     const auto column =
         static_cast<size_t>(std::count_if(grid.panels.begin(), grid.panels.end(), [&](const Panel& p) { return p.row == row; }));
-    grid.panels.push_back({s, row, column});
+    grid.panels.push_back({s, row, column, column});
     grid.columns = std::max(grid.columns, column + 1);
   }
   grid.rows = names.size();
@@ -109,7 +109,7 @@ std::string threshold_arrows(const std::vector<double>& lines, const Range& rang
 
 /// The envelope pale, and what lies beyond the thresholds in full colour.
 std::string plot_command(const Figure& figure, const Panel& panel, const std::vector<double>& lines) {
-  const std::string_view colour = palette[panel.column % series_colours].light;
+  const std::string_view colour = palette[panel.colour % series_colours].light;
   std::string out = fmt::format("plot '{}.dat' index {} using 1:2:3 with filledcurves fs solid 0.4 noborder lc rgb '{}' notitle",
                                 figure.name, panel.series, colour);
   for (double line : lines) {

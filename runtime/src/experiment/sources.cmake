@@ -1,9 +1,5 @@
-set(_operations export.cpp figures.cpp handles.cpp operations_evaluate.cpp operations_model.cpp operations_report.cpp operations_train.cpp operations_tuning.cpp profile.cpp)
 tsrun_room(experiment SOURCES
-  lab.cpp report_figure.cpp report_html.cpp report_positions.cpp report_process.cpp report_script.cpp report_style.cpp report_summary.cpp report_svg.cpp
+  export.cpp figures.cpp handles.cpp lab.cpp operations_evaluate.cpp operations_model.cpp operations_report.cpp operations_train.cpp operations_tuning.cpp
+  profile.cpp report_figure.cpp report_html.cpp report_positions.cpp report_process.cpp report_script.cpp report_style.cpp report_summary.cpp report_svg.cpp
   report_table.cpp report_text.cpp report_write.cpp run_compare.cpp run_folder.cpp store.cpp)
 target_compile_definitions(tsrun_experiment PRIVATE TSRUN_VERSION="${PROJECT_VERSION}")
-if(TARGET tsrun_train AND TARGET tsrun_tune AND TARGET tsrun_model AND TARGET tsrun_data AND TARGET tsrun_linalg)
-  list(TRANSFORM _operations PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
-  target_sources(tsrun_experiment PRIVATE ${_operations})
-endif()

@@ -107,7 +107,8 @@ nlohmann::json describe(const StageKey& key, const std::string& digest, nlohmann
 }  // namespace
 
 std::string StageKey::digest() const {
-  return sha256(nlohmann::json{{"kind", kind}, {"inputs", inputs}}.dump());  // objects are ordered by name, so the text is canonical
+  const nlohmann::json identity = {{"kind", kind}, {"inputs", inputs}};  // objects are ordered by name, so the text is canonical
+  return sha256(identity.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));  // paths need not be UTF-8
 }
 
 Store::Store(fs::path folder, Access access) : folder_(std::move(folder)) {
@@ -141,7 +142,8 @@ std::optional<Artifact> Store::compute(const StageKey& key, bool wait, const Mak
     DurableFolder out(target);
     auto summary = make_summary(make, out.path(), work);
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-    write_durable(out.path() / "artifact.json", describe(key, digest, std::move(summary), seconds).dump(2) + "\n");
+    write_durable(out.path() / "artifact.json",
+                  describe(key, digest, std::move(summary), seconds).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     out.commit();
   }
   remove_folder(work);

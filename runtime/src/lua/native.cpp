@@ -192,12 +192,12 @@ int native_uniform(lua_State* lua) {
   return 1;
 }
 
-/// sweep(points): a sweep starts
+/// sweep(points): a sweep starts; sweep(0): it has ended
 int native_sweep(lua_State* lua) {
   auto& host = host_of(lua);
   const auto points = lua_tointeger(lua, 1);
   const bool ok = attempt_here(lua, [&] {
-    if (points > 1 && host.settings.on_sweep && !host.lab.settings().plan_only) host.settings.on_sweep(points);
+    if (points != 1 && host.settings.on_sweep && !host.lab.settings().plan_only) host.settings.on_sweep(points);
   });
   return ok ? 0 : raise(lua);
 }

@@ -17,11 +17,11 @@ int run_chunks(lua_State* lua) {
   const auto* name = static_cast<const char*>(lua_touserdata(lua, 1));
   push_native(lua);
   const int native = lua_gettop(lua);
-  load_text(lua, ts_lua_source(), "=ts.lua");
+  load_text(lua, ts_source(), "=ts.lua");
   lua_pushvalue(lua, native);
   lua_call(lua, 1, 2);
   const int module = native + 1, finish = native + 2;
-  load_text(lua, sandbox_lua_source(), "=sandbox.lua");
+  load_text(lua, sandbox_source(), "=sandbox.lua");
   lua_pushvalue(lua, native);
   lua_pushvalue(lua, module);
   lua_call(lua, 2, 0);

@@ -1,5 +1,7 @@
 #include "tsrun/lua/recipe.h"
 
+#include "lua/state.h"
+
 #include <fmt/format.h>
 
 #include <string_view>
@@ -40,9 +42,12 @@ const std::vector<Helper>& helpers() {
       {"report",
        {{"title", "string"}},
        "table",
-       "Collects rows, figures and notes: report:row(variant, result, section), report:figure{…}, report:note(text), report:save(). Saved "
-       "at the "
-       "end of the recipe when it was not."},
+       "Collects what a run's page shows; saved at the end of the recipe when it was not. Options: model, task, split, folder. Methods: "
+       ":row(variant, result, section), :note(text), :figure{ name, caption, kind = dots | lines | positions | bars, x_label, y_label, "
+       "log_y, series, "
+       "horizontal_lines }, :spectrum(caption, { name = basis }), :positions(caption, outliers, { sigmas }), :shares(caption, { name = "
+       "outliers }), "
+       ":outliers(name, outliers), :scores(), :save()."},
       {"random",
        {{"name", "string"}},
        "table",
@@ -139,8 +144,7 @@ std::string lua_stubs(const Lab& lab) {
 }
 
 std::string reference_page(const Lab& lab) {
-  std::string text =
-      "# Reference of `ts`\n\nWritten by `tsrun describe --reference` from the option tables that validate a call.\n\n## Helpers\n\n";
+  std::string text = std::string(recipes_head_source()) + "## Helpers\n\n";
   for (const auto& helper : helpers()) text += fmt::format("### `ts.{}({})`\n\n{}\n\n", helper.name, parameter_names(helper), helper.doc);
   text += "## Operations\n\n";
   for (const auto& operation : lab.operations()) {

@@ -1,4 +1,5 @@
-set(_lua_files ${PROJECT_SOURCE_DIR}/scripts/lua/sandbox.lua ${PROJECT_SOURCE_DIR}/scripts/lua/ts.lua)
+set(_lua_files recipes_head.md sandbox.lua ts.lua)
+list(TRANSFORM _lua_files PREPEND ${PROJECT_SOURCE_DIR}/scripts/lua/)
 set(_lua_embedded ${CMAKE_BINARY_DIR}/generated/lua_sources.cpp)
 list(JOIN _lua_files "," _lua_list)
 add_custom_command(OUTPUT ${_lua_embedded}

@@ -63,8 +63,9 @@ int message_handler(lua_State* lua);
 /// Pushes the table of C functions that ts.lua and sandbox.lua are given.
 void push_native(lua_State* lua);
 
-std::string_view sandbox_lua_source();
-std::string_view ts_lua_source();
+std::string_view sandbox_source();
+std::string_view ts_source();
+std::string_view recipes_head_source();
 
 /// Thrown (as a failure that nothing catches) to end a recipe that was run for its arguments only.
 constexpr auto kStop = static_cast<ErrorKind>(-1);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 namespace tsrun {
 namespace {
@@ -76,12 +77,12 @@ TuneOptions everything(const Options& options) {
 }
 
 /// Forward, backward and update for one batch; returns the loss.
-double learn(const Family& family, Binding& binding, Optimizer& optimizer, const PackedBatch& batch, Key dropout, double factor,
-             int64_t step) {
+double learn(const Family& family, Binding& binding, Optimizer& optimizer, const PackedBatch& batch, std::optional<Key> dropout,
+             double factor, int64_t step) {
   binding.zero_gradients();
   ForwardOptions forward;
-  forward.training = true;
-  forward.dropout = dropout;
+  forward.training = dropout.has_value();
+  if (dropout) forward.dropout = *dropout;
   const at::Tensor loss = task_loss(family.head(), family.forward(binding.weights(), batch, forward), batch);
   const double value = loss.item<double>();
   if (!std::isfinite(value)) run_error("pre-training: the loss is {} at step {}", value, step + 1);
@@ -116,6 +117,7 @@ OptionTable pretrain_options() {
        .doc = "Share of the steps in which the learning rate rises from 0.",
        .minimum = 0,
        .maximum = 1},
+      {.name = "dropout", .type = OptionType::boolean, .fallback = true, .doc = "Drop out as the model's config says."},
       {.name = "masking",
        .type = OptionType::number,
        .fallback = 0.15,
@@ -150,7 +152,8 @@ PretrainResult pretrain(Model start, const std::vector<std::string>& lines, cons
     check_interrupt();
     const int64_t epoch = step / sampler.batches_per_epoch();
     const auto batch = batches.make(sampler.batch(epoch, step % sampler.batches_per_epoch()), epoch);
-    sum += learn(*start.family, binding, *optimizer, batch, key.split("dropout").split(static_cast<uint64_t>(step)),
+    const Key dropout = key.split("dropout").split(static_cast<uint64_t>(step));
+    sum += learn(*start.family, binding, *optimizer, batch, options.flag("dropout") ? std::optional(dropout) : std::nullopt,
                  schedule_factor("linear", step, steps, warmup), step);
     progress.advance();
     if ((step + 1) % interval != 0) continue;

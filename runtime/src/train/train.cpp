@@ -66,8 +66,7 @@ class Run {
   TrainResult finish() {
     const auto saved = newest_run_state(job_.work, identity_);
     if (saved) restore(*saved);
-    MetricsLog metrics(job_.work / "metrics.jsonl", saved ? saved->state.at("records") : nlohmann::json::array());
-    metrics_ = &metrics;
+    metrics_.emplace(job_.work / "metrics.jsonl", saved ? saved->state.at("records") : nlohmann::json::array());
     binding_.compose();
     for (const auto& observer : job_.observers) observer->begin(binding_, plan_.steps_per_epoch(), step_);
     Progress progress(job_.title, plan_.steps(), "steps");
@@ -235,7 +234,7 @@ class Run {
   Stepper stepper_;
   CheckpointClock checkpoints_;
   nlohmann::json identity_;
-  MetricsLog* metrics_ = nullptr;
+  std::optional<MetricsLog> metrics_;  ///< from the start of the loop on
   int64_t step_ = 0, tokens_ = 0, loss_count_ = 0;
   double loss_sum_ = 0;
   std::vector<Evaluation> evaluations_;

@@ -89,6 +89,7 @@ TrajectoryWriter::TrajectoryWriter(std::filesystem::path folder, Layout layout, 
       layout_(std::move(layout)),
       origin_(origin.detach().to(at::kCPU, at::kFloat).contiguous().clone()),
       type_(type) {
+  remove_stale_temporaries(folder_);
   if (origin_.numel() != layout_.total())
     internal_error("trajectory: an origin of {} for a layout of {}", origin_.numel(), layout_.total());
   std::filesystem::create_directories(folder_);
@@ -97,6 +98,7 @@ TrajectoryWriter::TrajectoryWriter(std::filesystem::path folder, Layout layout, 
 }
 
 TrajectoryWriter TrajectoryWriter::resume(std::filesystem::path folder, int64_t step) {
+  remove_stale_temporaries(folder);
   Index index = read_index(folder);
   TrajectoryWriter writer;
   writer.folder_ = std::move(folder);

@@ -28,5 +28,11 @@ TEST(Sha256, HashesFiles) {
   message_of(ErrorKind::data, [&] { sha256_file(folder / "none"); });
 }
 
+TEST(Sha256, IsSpentAfterItsDigest) {
+  Sha256 hash;
+  hash.hex();
+  message_of(ErrorKind::internal, [&] { hash.hex(); });
+}
+
 }  // namespace
 }  // namespace tsrun

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "support/temporary_folder.h"
 #include "tsrun/base/error.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -14,14 +14,6 @@ namespace tsrun {
 /// A test with an empty folder of its own.
 class FolderTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::path(::testing::TempDir()) / fmt::format("{}.{}.{}", test->test_suite_name(), test->name(), getpid());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   /// Files (not folders) below `folder`.
   static size_t files_below(const std::filesystem::path& folder) {
     size_t count = 0;
@@ -30,9 +22,14 @@ class FolderTest : public ::testing::Test {
     return count;
   }
 
-  std::filesystem::path folder_;
+ private:
+  testing::TemporaryFolder temporary_;
+
+ protected:
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
+/// The error that `body` throws.
 template <class Body>
 Error error_of(Body&& body) {
   try {

@@ -90,11 +90,11 @@ TEST_F(SweepTest, RefusesAnEmptyAxis) {
   EXPECT_THAT(failure("local ts = require 'ts'\nts.sweep({ x = { 1 } })").what(), StartsWith("recipe.lua:2: sweep: expected a function"));
 }
 
-TEST_F(SweepTest, AnnouncesASweepOfSeveralPointsOnly) {
+TEST_F(SweepTest, AnnouncesBeginningAndEnd_OfASweepOfSeveralPoints) {
   std::vector<int64_t> sweeps;
   settings_.on_sweep = [&](int64_t points) { sweeps.push_back(points); };
   run("local ts = require 'ts'\nts.sweep({ x = { 1 } }, function() end)\nts.sweep({ x = { 1, 2 }, y = { 1, 2, 3 } }, function() end)");
-  EXPECT_EQ(sweeps, std::vector<int64_t>{6});
+  EXPECT_EQ(sweeps, (std::vector<int64_t>{0, 6, 0}));
 }
 
 TEST_F(SweepTest, PrintsInGridOrder) {

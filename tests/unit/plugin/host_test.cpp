@@ -1,6 +1,6 @@
 #include "tsrun/plugin/host.h"
 
-#include "tsrun/base/error.h"
+#include "unit/experiment/fixture.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,17 +16,6 @@ using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
 fs::path library(const std::string& name) { return fs::path(TSRUN_BINARY_DIR) / "tests" / "plugins" / name / (name + ".so"); }
-
-template <class Body>
-Error error_of(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "expected an error";
-  return Error(ErrorKind::internal, "");
-}
 
 Error load_error(const fs::path& file) {
   return error_of([&] { PluginHost().load_file(file); });

@@ -2,8 +2,8 @@
 
 #include "tsrun/base/error.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 

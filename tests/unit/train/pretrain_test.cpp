@@ -4,8 +4,8 @@
 #include "tsrun/base/error.h"
 #include "unit/train/toy.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 namespace tsrun {
 namespace {

@@ -1,8 +1,11 @@
 #include "tsrun/base/random.h"
 #include "unit/train/toy.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+
+#include <cmath>
+#include <optional>
 
 namespace tsrun {
 namespace {
@@ -122,14 +125,14 @@ TEST(SubspaceTraining, EqualsABruteForceFloat64Reference_StepByStep) {
     const at::Tensor expected = reference.step(static_cast<int64_t>(i), 0.01);
     EXPECT_LT((seen[i].to(at::kDouble) - expected).abs().max().item<double>(), 2e-5) << "step " << i;
   }
-  EXPECT_GT(seen.back().abs().max().item<double>(), 0.05);
+  EXPECT_GT(seen.back().abs().max().item<double>(), 0.01);
 }
 
 TEST(SubspaceTraining, LearnsToySentiment_InAFewDimensions) {
   const toy::Scratch scratch;
   const Task task = toy::sentiment();
   const Model model = toy::tiny_bert();
-  auto job = toy::job(model, task, {{"epochs", 12}, {"batch_size", 16}}, scratch.path() / "work");
+  auto job = toy::job(model, task, {{"epochs", 12}, {"batch_size", 8}}, scratch.path() / "work");
   job.tune.subspace = std::make_shared<DenseSubspace>(select_parameters(*model.family, {}));
   const TrainResult result = train(std::move(job));
   EXPECT_GE(result.last.metrics.at("accuracy"), 0.9);

@@ -1,4 +1,4 @@
-tsrun_test(train TORCH SOURCES
+tsrun_test(train SOURCES
   unit/train/optimizer_test.cpp
   unit/train/plan_test.cpp
   unit/train/train_test.cpp

@@ -14,8 +14,9 @@ namespace tsrun {
 
 /// @throws Error(data) "PATH: cannot be read: REASON"
 std::string read_text(const std::filesystem::path& path);
-/// JSON with "PATH:line:column: …" errors of kind data.
+/// JSON with "PATH:line:column: …" errors of kind data; nested at most 200 levels deep, so that recursion over it is safe.
 nlohmann::json read_json(const std::filesystem::path& path);
+nlohmann::json parse_json(std::string_view text, const std::string& name);
 
 /// @throws Error(run) "PATH: cannot be written: No space left on device"; nothing is left behind.
 void write_durable(const std::filesystem::path& path, std::string_view bytes);

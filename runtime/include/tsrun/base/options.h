@@ -45,7 +45,7 @@ class OptionTable {
  public:
   OptionTable() = default;
   OptionTable(std::initializer_list<Option> options);
-  OptionTable& add(Option option);                ///< internal error when the name is taken
+  OptionTable& add(Option option);                 ///< internal error when the name is taken
   OptionTable& include(const OptionTable& other);  ///< adds all of `other`
   const std::vector<Option>& all() const { return options_; }
   const Option* find(std::string_view name) const;

@@ -15,10 +15,11 @@ namespace tsrun {
 class Key {
  public:
   static Key root(uint64_t seed);
-  Key split(std::string_view name) const;  ///< by purpose: "dropout", "data order"
-  Key split(uint64_t index) const;         ///< by position: epoch, step, layer
+  Key split(std::string_view name) const;                 ///< by purpose: "dropout", "data order"
+  Key split(uint64_t index) const;                        ///< by position: epoch, step, layer
   std::array<uint32_t, 4> block(uint64_t counter) const;  ///< 128 random bits
   std::array<uint32_t, 2> words() const { return {low_, high_}; }
+  static Key from_words(std::array<uint32_t, 2> words) { return {words[0], words[1]}; }  ///< the key whose `words()` these are
   friend bool operator==(const Key&, const Key&) = default;
 
  private:
@@ -31,9 +32,9 @@ class Stream {
  public:
   explicit Stream(Key key) : key_(key) {}
   uint32_t next();
-  double uniform();               ///< in [0, 1), 53 bits
-  double normal();                ///< standard normal
-  uint64_t below(uint64_t bound);  ///< unbiased; bound > 0
+  double uniform();                                  ///< in [0, 1), 53 bits
+  double normal();                                   ///< standard normal
+  uint64_t below(uint64_t bound);                    ///< unbiased; bound > 0
   size_t weighted(std::span<const double> weights);  ///< index drawn in proportion to its weight
 
  private:

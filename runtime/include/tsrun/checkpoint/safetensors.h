@@ -13,7 +13,23 @@
 /// The safetensors format, read by memory map without a copy and validated against its whole rule set when opened.
 namespace tsrun {
 
-enum class DataType { boolean, uint8, int8, int16, uint16, float16, bfloat16, int32, uint32, float32, float64, int64, uint64, float8_e4m3, float8_e5m2 };
+enum class DataType {
+  boolean,
+  uint8,
+  int8,
+  int16,
+  uint16,
+  float16,
+  bfloat16,
+  int32,
+  uint32,
+  float32,
+  float64,
+  int64,
+  uint64,
+  float8_e4m3,
+  float8_e5m2
+};
 int64_t size_of(DataType type);
 std::string_view name_of(DataType type);  ///< "F32", "BF16", … as in the file format
 
@@ -44,6 +60,7 @@ class SafetensorsFile {
 };
 
 /// Writes tensors durably, in the order given. Data starts on an 8-byte boundary. Streams the spans; makes no copy of them.
-void write_safetensors(const std::filesystem::path& path, std::span<const TensorInfo> tensors, const std::map<std::string, std::string>& metadata = {});
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorInfo> tensors,
+                       const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace tsrun

@@ -32,12 +32,12 @@ struct Split {
 struct Task {
   std::string name;
   TaskKind kind = TaskKind::classification;
-  std::vector<std::string> labels;              ///< class names in index order; empty for regression
-  double low = 0, high = 0;                     ///< regression range
-  std::vector<std::string> metrics;             ///< the first one selects the best checkpoint
-  std::map<std::string, Split> splits;          ///< "train", "dev", …
-  std::string digest;                           ///< identity in stage keys: task.toml and every split
-  std::filesystem::path folder;                 ///< empty for a generated task
+  std::vector<std::string> labels;      ///< class names in index order; empty for regression
+  double low = 0, high = 0;             ///< regression range
+  std::vector<std::string> metrics;     ///< the first one selects the best checkpoint
+  std::map<std::string, Split> splits;  ///< "train", "dev", …
+  std::string digest;                   ///< identity in stage keys: task.toml and every split
+  std::filesystem::path folder;         ///< empty for a generated task
   bool has_pairs() const;
   int64_t outputs() const { return kind == TaskKind::regression ? 1 : static_cast<int64_t>(labels.size()); }
   const Split& split(std::string_view name) const;  ///< @throws Error(user) listing the splits
@@ -52,12 +52,12 @@ Task parse_task(std::string_view toml, const std::string& name);
 struct TableFormat {
   std::string type = "tsv";  ///< tsv, csv, jsonl
   bool header = true;
-  std::string quote;         ///< "" or "\""
+  std::string quote;  ///< "" or "\""
 };
 struct Table {
-  std::vector<std::string> columns;            ///< header names, or "1", "2", …
+  std::vector<std::string> columns;  ///< header names, or "1", "2", …
   std::vector<std::vector<std::string>> rows;
-  std::vector<int64_t> lines;                  ///< 1-based first line of each row
+  std::vector<int64_t> lines;  ///< 1-based first line of each row
 };
 Table parse_table(std::string_view text, const TableFormat& format, const std::string& name);
 

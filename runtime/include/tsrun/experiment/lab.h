@@ -39,6 +39,7 @@ struct LabSettings {
   bool plan_only = false;                            ///< `tsrun check`: validate, list the stages, touch nothing
   bool wait = true;                                  ///< false inside ts.sweep: a busy stage throws Busy
   bool worker = false;                               ///< one of several processes on one recipe: makes artifacts, writes no report
+  std::function<void()> before_work = {};            ///< called before a stage is computed (not when it is read)
   nlohmann::json recipe = nlohmann::json::object();  ///< {"file", "arguments"} of what runs, for run.json
   std::vector<std::string> command;                  ///< as typed, for run.json
 };
@@ -62,7 +63,7 @@ class Lab {
   /// For operations: find or make, with `plan_only` and `wait` honoured; returns the artifact as JSON. `summary_of_plan` stands in for the
   /// summary when nothing is computed.
   nlohmann::json stage(const StageKey& key, const std::string& title, const nlohmann::json& summary_of_plan, const Store::Make& make);
-  /// Stages seen so far, in order: title and whether each was computed, read or planned.
+  /// Stages seen so far, each once, in order: title and whether each was computed, read or planned.
   struct StageRecord {
     std::string title, kind, key, outcome;
     double seconds = 0;

@@ -74,7 +74,6 @@ struct Figure {
   };
   std::vector<Series> series;
   std::vector<double> horizontal_lines;  ///< majority score, ±3σ
-  int64_t panels = 1;                    ///< `positions`: 1 puts every series without a `panel` of its own into one row
 };
 /// Writes name.dat, name.gp, name.svg into `folder`. @throws Error(run) with gnuplot's own words; a missing gnuplot is said once and
 /// skipped.

@@ -14,7 +14,7 @@ struct RecipeSettings {
   std::map<std::string, std::string> values;          ///< --set k=v
   bool traceback = false;                             ///< --debug
   int64_t memory_limit = int64_t{1} << 30;            ///< bytes Lua may hold
-  std::function<void(int64_t points)> on_sweep = {};  ///< called when the recipe starts a sweep of more than one point
+  std::function<void(int64_t points)> on_sweep = {};  ///< a sweep of so many points starts; 0: it has ended
 };
 
 /// Runs a recipe in a sandbox: text chunks only; no io, os.execute, package.loadlib, debug, load of bytecode; unknown globals are errors.

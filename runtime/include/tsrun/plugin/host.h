@@ -9,7 +9,7 @@
 namespace tsrun {
 
 struct PluginInfo {
-  std::string kind;     ///< subspace, delta, selector, regularizer
+  std::string kind;  ///< subspace, delta, selector, regularizer
   std::string name, doc;
   int version = 0;
   std::filesystem::path file;
@@ -22,8 +22,8 @@ class PluginHost {
   ~PluginHost();
   /// Folders in order: `extra` (--plugins), $TSRUN_PLUGIN_PATH, the build or install tree's own. A library named twice is read once.
   static std::vector<std::filesystem::path> search_path(const std::vector<std::filesystem::path>& extra);
-  /// Reads each library's symbols before loading it. @throws Error(data) for another ABI (found, needed, how to rebuild), for a file that is no
-  /// library, for an entry that throws, and for a name already taken (naming both files).
+  /// Reads each library's symbols before loading it. @throws Error(data) for another ABI (found, needed, how to rebuild), for a file that
+  /// is no library, for an entry that throws, and for a name already taken (naming both files).
   void load(const std::vector<std::filesystem::path>& folders);
   void load_file(const std::filesystem::path& file);
 

@@ -11,7 +11,7 @@ namespace tsrun {
 
 /// Masked language modelling (Devlin et al., 2019): 15 % of tokens chosen; of them 80 % [MASK], 10 % random, 10 % kept; drawn anew every
 /// epoch under the key. Lines with a tab are pairs.
-OptionTable pretrain_options();  ///< steps, batch_size, lr, max_length, warmup_ratio, masking
+OptionTable pretrain_options();  ///< steps, batch_size, lr, weight_decay, max_length, warmup_ratio, masking
 struct PretrainResult {
   Model model;
   std::vector<double> losses;                       ///< per logged interval

@@ -12,10 +12,10 @@ namespace tsrun {
 
 /// A named tensor that a delta method adds to the model, with the law of its first values.
 struct DeltaTensor {
-  std::string name;              ///< PEFT's name where PEFT has the method: "…query.lora_A.weight"
+  std::string name;  ///< PEFT's name where PEFT has the method: "…query.lora_A.weight"
   std::vector<int64_t> shape;
   enum class Law { zeros, ones, normal, uniform } law = Law::zeros;
-  double scale = 0;              ///< standard deviation, or half width
+  double scale = 0;  ///< standard deviation, or half width
 };
 
 /// The plugin kind `delta`: named tensors attached at sites, optionally merged into weights. The flat vector of its tensors is a

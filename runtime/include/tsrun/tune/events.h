@@ -15,10 +15,10 @@ namespace tsrun {
 
 /// What a plugin sees. References stay valid during the call only.
 struct StepContext {
-  int64_t step = 0;          ///< optimiser steps done
-  int64_t steps = 0;         ///< optimiser steps planned
+  int64_t step = 0;   ///< optimiser steps done
+  int64_t steps = 0;  ///< optimiser steps planned
   double epoch = 0;
-  Key key = Key::root(0);    ///< this step's key; split it by the plugin's name
+  Key key = Key::root(0);  ///< this step's key; split it by the plugin's name
   const Family* family = nullptr;
   const Weights* origin = nullptr;  ///< θ0
   Weights* weights = nullptr;       ///< what forward uses; replace entries to override them

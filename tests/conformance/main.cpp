@@ -1,0 +1,9 @@
+#include "internal.h"
+
+#include <gtest/gtest.h>
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  tsrun::plugin_testing::register_subspace_tests();
+  return RUN_ALL_TESTS();
+}

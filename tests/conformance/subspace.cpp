@@ -1,0 +1,182 @@
+#include "internal.h"
+
+#include "tsrun/base/error.h"
+
+#include <gtest/gtest.h>
+
+#include <ATen/ATen.h>
+
+#include <functional>
+
+namespace tsrun::plugin_testing {
+namespace {
+
+using Check = std::function<void(const SubspaceMethod&, const nlohmann::json&)>;
+
+class SubspaceTest : public testing::Test {
+ public:
+  SubspaceTest(SubspaceCase subject, Check check) : subject_(std::move(subject)), check_(std::move(check)) {}
+  void TestBody() override { check_(subspace_method(subject_.method), subject_.options); }
+
+ private:
+  SubspaceCase subject_;
+  Check check_;
+};
+
+at::Tensor random_vector(uint64_t seed, int64_t count) {
+  at::Tensor result = at::empty({count}, at::kFloat);
+  fill_normal(Key::root(seed), {result.data_ptr<float>(), static_cast<size_t>(count)});
+  return result;
+}
+
+at::Tensor expanded(const Subspace& subspace, const at::Tensor& z) {
+  at::Tensor out = at::zeros({subspace.parameters().layout.total()}, at::kFloat);
+  subspace.expand(z, out);
+  return out;
+}
+
+double product_of(const at::Tensor& a, const at::Tensor& b) { return a.to(at::kDouble).dot(b.to(at::kDouble)).item<double>(); }
+
+void has_a_sound_shape(const SubspaceMethod& method, const nlohmann::json& options) {
+  const SmallInputs small;
+  const auto subspace = discover(method, small, options);
+  EXPECT_EQ(subspace->parameters(), small.parameters());
+  ASSERT_EQ(subspace->dims().size(), small.parameters().groups.size());
+  for (int64_t dim : subspace->dims()) EXPECT_GT(dim, 0);
+  EXPECT_GE(subspace->bytes_shipped(), 0);
+  EXPECT_TRUE(subspace->describe().is_object());
+  EXPECT_FALSE(method.doc().empty());
+  EXPECT_GE(method.version(), 1);
+}
+
+void project_is_the_transpose(const SubspaceMethod& method, const nlohmann::json& options) {
+  const SmallInputs small;
+  const auto subspace = discover(method, small, options);
+  const at::Tensor z0 = random_vector(20, subspace->dim());
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    const at::Tensor z = random_vector(30 + seed, subspace->dim()), g = random_vector(40 + seed, subspace->parameters().layout.total());
+    double forward = 0;
+    if (subspace->linear()) {
+      forward = product_of(expanded(*subspace, z), g);
+    } else {  // central difference of ⟨expand(z0 + ε z), g⟩
+      const double epsilon = 1e-2;
+      forward =
+          (product_of(expanded(*subspace, z0 + epsilon * z), g) - product_of(expanded(*subspace, z0 - epsilon * z), g)) / (2 * epsilon);
+    }
+    const double back = product_of(z, subspace->project(z0, g)), scale = z.norm().item<double>() * g.norm().item<double>();
+    EXPECT_NEAR(forward, back, (subspace->linear() ? 1e-5 : 1e-2) * scale);
+  }
+}
+
+void expand_adds(const SubspaceMethod& method, const nlohmann::json& options) {
+  const SmallInputs small;
+  const auto subspace = discover(method, small, options);
+  const at::Tensor z = random_vector(50, subspace->dim());
+  at::Tensor out = at::ones({subspace->parameters().layout.total()}, at::kFloat);
+  subspace->expand(z, out);
+  EXPECT_TRUE(at::allclose(out - 1, expanded(*subspace, z), 1e-4, 1e-5));
+  if (subspace->linear()) {
+    EXPECT_EQ(expanded(*subspace, at::zeros_like(z)).abs().max().item<float>(), 0);
+  }
+}
+
+void is_orthonormal_when_claimed(const SubspaceMethod& method, const nlohmann::json& options) {
+  const SmallInputs small;
+  const auto subspace = discover(method, small, options);
+  if (!subspace->claims_orthonormal()) GTEST_SKIP() << "claims nothing";
+  const at::Tensor v = materialise(*subspace).to(at::kDouble);
+  EXPECT_LT((v.matmul(v.t()) - at::eye(subspace->dim(), at::kDouble)).abs().max().item<double>(), 1e-5);
+}
+
+void keeps_groups_apart(const SubspaceMethod& method, const nlohmann::json& options) {
+  const SmallInputs small;
+  const auto subspace = discover(method, small, options);
+  const auto offsets = coordinate_offsets(subspace->dims());
+  for (size_t g = 0; g < subspace->dims().size(); ++g) {
+    at::Tensor z = at::zeros({subspace->dim()}, at::kFloat);
+    z.narrow(0, offsets[g], subspace->dims()[g]).fill_(1);
+    at::Tensor update = expanded(*subspace, z) - expanded(*subspace, at::zeros_like(z));
+    const Group& group = subspace->parameters().groups[g];
+    EXPECT_GT(update.narrow(0, group.begin, group.size()).abs().max().item<float>(), 0);
+    update.narrow(0, group.begin, group.size()).zero_();
+    EXPECT_EQ(update.abs().max().item<float>(), 0);
+  }
+}
+
+void depends_on_its_key_only(const SubspaceMethod& method, const nlohmann::json& options) {
+  const SmallInputs small;
+  const auto first = discover(method, small, options, 5), second = discover(method, small, options, 5);
+  EXPECT_TRUE(at::equal(materialise(*first), materialise(*second)));
+  EXPECT_EQ(first->describe(), second->describe());
+}
+
+void loads_what_it_saved(const SubspaceMethod& method, const nlohmann::json& options) {
+  at::Tensor z, g, update, gradient;
+  const SmallInputs target;
+  const auto folder = target.folder("saved");
+  nlohmann::json description;
+  {
+    const SmallInputs small;
+    const auto subspace = discover(method, small, options, 5);
+    save_subspace(*subspace, method, method.options().resolve(options, method.name()), folder);
+    z = random_vector(60, subspace->dim());
+    g = random_vector(61, subspace->parameters().layout.total());
+    update = expanded(*subspace, z);
+    gradient = subspace->project(z, g);
+    description = subspace->describe();
+  }  // the folder stands alone: what it was made from is gone
+  const auto loaded = load_subspace(folder, [&](const std::string& name) -> const SubspaceMethod& { return subspace_method(name); });
+  EXPECT_TRUE(at::equal(expanded(*loaded, z), update));
+  EXPECT_TRUE(at::equal(loaded->project(z, g), gradient));
+  EXPECT_EQ(loaded->describe(), description);
+}
+
+void refuses_a_foreign_layout(const SubspaceMethod& method, const nlohmann::json& options) {
+  const SmallInputs small;
+  const auto subspace = discover(method, small, options);
+  const auto folder = small.folder("saved");
+  save_subspace(*subspace, method, method.options().resolve(options, method.name()), folder);
+  ParameterSet other;
+  other.layout.add("somebody.else", {3, small.parameters().layout.total() / 3});
+  other.groups = {{"layer 0", 0, other.layout.total()}};
+  try {
+    method.load(folder, other);
+    FAIL() << "a basis of another layout was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::data) << error.what();
+  }
+}
+
+const std::vector<std::pair<const char*, Check>>& checks() {
+  static const std::vector<std::pair<const char*, Check>> all = {{"HasASoundShape", has_a_sound_shape},
+                                                                 {"ProjectIsTheTransposeOfExpand", project_is_the_transpose},
+                                                                 {"ExpandAdds", expand_adds},
+                                                                 {"IsOrthonormal_WhenClaimed", is_orthonormal_when_claimed},
+                                                                 {"KeepsGroupsApart", keeps_groups_apart},
+                                                                 {"DependsOnItsKeyOnly", depends_on_its_key_only},
+                                                                 {"LoadsWhatItSaved", loads_what_it_saved},
+                                                                 {"RefusesAForeignLayout", refuses_a_foreign_layout}};
+  return all;
+}
+
+std::string suite_name(const SubspaceCase& subject) {
+  std::string name = "Conformance_" + subject.method;
+  for (const auto& [key, value] : subject.options.items())
+    name += "_" + key + "_" + (value.is_string() ? value.get<std::string>() : value.dump());
+  for (char& c : name)
+    if (!isalnum(static_cast<unsigned char>(c)) && c != '_') c = '_';
+  return name;
+}
+
+}  // namespace
+
+void register_subspace_tests() {
+  for (const SubspaceCase& subject : subspace_cases()) {
+    const std::string suite = suite_name(subject);
+    for (const auto& [name, check] : checks())
+      testing::RegisterTest(suite.c_str(), name, nullptr, nullptr, __FILE__, __LINE__,
+                            [subject, check = check]() -> SubspaceTest* { return new SubspaceTest(subject, check); });
+  }
+}
+
+}  // namespace tsrun::plugin_testing

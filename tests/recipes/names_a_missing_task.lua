@@ -1,0 +1,4 @@
+-- expect-exit: 3
+-- expect-error: no/such/task
+local ts = require "ts"
+ts.task "no/such/task"

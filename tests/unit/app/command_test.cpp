@@ -1,0 +1,136 @@
+#include "unit/app/process.h"
+#include "unit/experiment/fixture.h"
+
+#include <gmock/gmock.h>
+
+namespace tsrun {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class CommandTest : public FolderTest {
+ protected:
+  Outcome tsrun(const std::vector<std::string>& words, const std::string& input = "") { return tsrun_program(words, folder_, input); }
+  void write(const std::string& name, const std::string& text) { std::ofstream(folder_ / name) << text; }
+  bool left_no_store() const { return !std::filesystem::exists(folder_ / ".tsrun") && !std::filesystem::exists(folder_ / "runs"); }
+
+  /// A wrong command line: exit 2, one message, nothing written.
+  void expect_refusal(const std::vector<std::string>& words, const std::string& message) {
+    const auto outcome = tsrun(words);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+    EXPECT_THAT(outcome.out, IsEmpty());
+    EXPECT_TRUE(left_no_store());
+  }
+};
+
+TEST_F(CommandTest, ShowsThreeExamples_WhenCalledAlone) {
+  const auto outcome = tsrun({});
+  EXPECT_EQ(outcome.code, 0);
+  size_t examples = 0;
+  for (auto at = outcome.out.find("\n  tsrun "); at != outcome.out.npos; at = outcome.out.find("\n  tsrun ", at + 1)) ++examples;
+  EXPECT_EQ(examples, 3u);
+  EXPECT_LE(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 10);
+}
+
+TEST_F(CommandTest, SaysItsVersions) {
+  const auto outcome = tsrun({"--version"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, AllOf(StartsWith("tsrun 0."), HasSubstr("LibTorch ")));
+}
+
+TEST_F(CommandTest, ListsCommandsAndOptions) {
+  for (const auto& words : {std::vector<std::string>{"help"}, {"--help"}, {"run", "--help"}}) {
+    const auto outcome = tsrun(words);
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("check RECIPE"), HasSubstr("predict MODEL TASK"), HasSubstr("--threads"), HasSubstr("--pair"),
+                                   Not(HasSubstr("worker"))));
+  }
+}
+
+TEST_F(CommandTest, NamesTheNearMiss_OfCommandsAndOptions) {
+  expect_refusal({"chek", "x.lua"}, "unknown command 'chek' (did you mean 'check'?)");
+  expect_refusal({"plugins", "--stroe", "x"}, "unknown option '--stroe' (did you mean '--store'?)");
+  expect_refusal({"plugins", "--quite"}, "did you mean '--quiet'?");
+  expect_refusal({"plugins", "--split", "dev"}, "--split belongs to 'tsrun predict'");
+}
+
+TEST_F(CommandTest, RefusesValuesThatCannotBeRead) {
+  expect_refusal({"plugins", "--seed", "one"}, "--seed is 'one', expected an integer");
+  expect_refusal({"plugins", "--seed", "-1"}, "--seed");
+  expect_refusal({"plugins", "--threads", "0"}, "--threads is '0', expected an integer from 1");
+  expect_refusal({"plugins", "--jobs", "2x"}, "--jobs is '2x'");
+  expect_refusal({"plugins", "--device", "cdua"}, "--device is 'cdua', expected cpu, cuda or cuda:N (did you mean 'cuda'?)");
+  expect_refusal({"plugins", "--set", "dim"}, "--set dim: expected NAME=VALUE");
+  expect_refusal({"plugins", "--set", "a=1", "--set", "a=2"}, "'a' is set twice");
+  expect_refusal({"plugins", "--seed"}, "seed");
+  expect_refusal({"plugins", "--quiet", "--debug"}, "contradict");
+  expect_refusal({"check"}, "tsrun check RECIPE");
+  expect_refusal({"compare", "a"}, "tsrun compare RUN RUN");
+}
+
+TEST_F(CommandTest, NamesTheNearestRecipe_OfAMissingOne) {
+  write("ablation.lua", "");
+  const auto outcome = tsrun({"ablatoin.lua"});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("ablatoin.lua: no such recipe (did you mean 'ablation.lua'?)"));
+}
+
+TEST_F(CommandTest, ReportsAPluginThatCannotBeLoaded) {
+  std::filesystem::create_directories(folder_ / "extra");
+  write("extra/notes.so", "just text");
+  const auto outcome = tsrun({"plugins", "--plugins", "extra"});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("extra/notes.so"), HasSubstr("not a shared library")));
+  EXPECT_EQ(tsrun({"plugins", "--plugins", "no/such/folder"}).code, 3);
+}
+
+TEST_F(CommandTest, DescribesPluginsOperationsAndRecipes) {
+  const auto plugins = std::filesystem::path(TSRUN_BINARY_DIR) / "tests" / "plugins" / "line_subspace";
+  write("small.lua",
+        "-- What it is for.\n-- Second line.\nlocal ts = require 'ts'\nts.arguments{ dim = { default = 16, doc = 'dimensions' } }\nerror "
+        "'never reached'\n");
+  EXPECT_THAT(tsrun({"describe", "line", "--plugins", plugins.string()}).out,
+              AllOf(HasSubstr("line  (subspace, version 7"), HasSubstr("How to fail.")));
+  EXPECT_THAT(tsrun({"describe", "report"}).out, AllOf(StartsWith("ts.report"), HasSubstr("title")));
+  EXPECT_THAT(tsrun({"describe", "small.lua"}).out,
+              AllOf(HasSubstr("What it is for."), HasSubstr("dim"), HasSubstr("16"), HasSubstr("dimensions")));
+  expect_refusal({"describe", "reprot"}, "did you mean 'report'?");
+  EXPECT_THAT(tsrun({"describe", "--stubs"}).out, StartsWith("---@meta"));
+  EXPECT_THAT(tsrun({"describe", "--reference"}).out, HasSubstr("## Operations"));
+}
+
+TEST_F(CommandTest, ChecksWithoutTouchingAnything) {
+  write("small.lua", "local ts = require 'ts'\nlocal task = ts.task 'builtin:entailment'\n");
+  const auto outcome = tsrun({"check", "small.lua"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, StartsWith("small.lua: 0 stages"));
+  EXPECT_TRUE(left_no_store());
+}
+
+TEST_F(CommandTest, ExaminesTheInstallation) {
+  const auto outcome = tsrun({"doctor"});
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("LibTorch"), HasSubstr("tsrun_abi_"), HasSubstr("store"), HasSubstr("gnuplot")));
+  const auto broken = tsrun({"doctor", "--store", "/dev/null/store"});
+  EXPECT_EQ(broken.code, 3);
+  EXPECT_THAT(broken.out, HasSubstr("PROBLEM   store"));
+}
+
+TEST_F(CommandTest, SaysWhichRunsThereAre_WhenNoneIsNamedSo) { expect_refusal({"show", "3f2c"}, "3f2c"); }
+
+TEST_F(CommandTest, TokenizesLinesAndPairs) {
+  const auto single = tsrun({"tokenize", "builtin:bert-mini"}, "a\n\nb\n");
+  EXPECT_EQ(single.code, 0) << single.err;
+  EXPECT_EQ(std::count(single.out.begin(), single.out.end(), '['), 3);
+  const auto pair = tsrun({"tokenize", "builtin:bert-mini", "--pair"}, "a\tb\nno tab\n");
+  EXPECT_EQ(pair.code, 3);
+  EXPECT_THAT(pair.err, HasSubstr("standard input:2: expected two texts"));
+  EXPECT_EQ(tsrun({"tokenize", "no/such/model"}, "a\n").code, 3);
+}
+
+}  // namespace
+}  // namespace tsrun
