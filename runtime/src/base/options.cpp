@@ -68,9 +68,7 @@ bool list_fits(const Option& option, const json& value) {
                      [&](const json& item) { return item.is_number() && in_range(option, item.get<double>()); });
 }
 
-// Text may name an artifact too (a folder, a builtin); what it names is known to the operation only.
 bool artifact_fits(const Option& option, const json& value) {
-  if (value.is_string()) return true;
   const auto kind = kind_of_artifact(value);
   return kind && (option.choices.empty() || std::find(option.choices.begin(), option.choices.end(), *kind) != option.choices.end());
 }

@@ -89,6 +89,7 @@ TEST(OptionTable, SaysWhatItFoundAndWhatItExpects) {
   EXPECT_THAT(refusal({{"layers", {1, -1}}}), HasSubstr("is [1,-1], expected a list of numbers"));
   EXPECT_THAT(refusal({{"extra", "x"}}), HasSubstr("expected a table"));
   EXPECT_THAT(refusal({{"label", 7}}), HasSubstr("is 7, expected text"));
+  EXPECT_THAT(refusal({{"basis", "builtin:x"}}), HasSubstr("is 'builtin:x', expected an artifact of kind basis"));
   EXPECT_THAT(refusal({{"basis", 7}}), HasSubstr("expected an artifact of kind basis"));
   EXPECT_THAT(refusal({{"basis", {{"artifact", "mask"}}}}), HasSubstr("is an artifact of kind mask, expected an artifact of kind basis"));
   EXPECT_THAT(refusal("x"), HasSubstr("expected a table of names and values"));
