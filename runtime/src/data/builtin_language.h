@@ -49,7 +49,7 @@ struct Meaning {
   double stray = 0;
 };
 
-/// "the good dogs see the nice ball in the park gladly ."; ungrammatical when `faulty` (agreement, a lost article, or two words swapped).
+/// "the good dogs see the nice ball in the park gladly ."; ungrammatical when `faulty` (agreement, or two words swapped).
 std::string say(Speaker& speaker, const Meaning& meaning, bool faulty = false);
 
 /// A question about an agent, a thing or a place, and its answer; `spoiled` answers with the wrong class or the wrong topic.
