@@ -127,7 +127,6 @@ end)
 
 -- Figures of the first seed.
 local seed = seeds[1]
-report:scores()
 report:spectrum("Singular values of each layer's basis", { raw = basis(seed, "raw"), delta = basis(seed, "delta") })
 local random_outliers = ts.outliers { solution = within(seed, random_basis(seed)), sigmas = arg.sigmas }
 report:positions("Update along the positions of each layer: intrinsic (raw)", outliers(seed, "raw"), { sigmas = arg.sigmas })

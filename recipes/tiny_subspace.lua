@@ -43,5 +43,4 @@ local report = ts.report("Fine-tuning in tiny subspaces", { model = model, task 
 ts.sweep({ variant = variants, seed = ts.seeds(arg.seeds) }, function(at)
   report:row(at.variant.name, at.variant.run(at.seed))
 end)
-report:scores()
 report:save()

@@ -242,9 +242,6 @@ local function drawn(report, kind, caption, options)
   report:figure(options)
 end
 
--- The score of every seed stands first in every report that has rows.
-function Report:scores() return self end
-
 -- Singular values of bases: { name = basis }.
 function Report:spectrum(caption, bases) drawn(self, "spectrum", caption, { bases = expect(bases, "table", "report: spectrum") }) end
 

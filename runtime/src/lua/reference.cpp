@@ -47,7 +47,7 @@ const std::vector<Helper>& helpers() {
        "log_y, series, "
        "horizontal_lines }, :spectrum(caption, { name = basis }), :positions(caption, outliers, { sigmas }), :shares(caption, { name = "
        "outliers }), "
-       ":outliers(name, outliers), :scores(), :save()."},
+       ":outliers(name, outliers), :save()."},
       {"random",
        {{"name", "string"}},
        "table",
