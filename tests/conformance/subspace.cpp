@@ -13,7 +13,7 @@ namespace {
 
 using Check = std::function<void(const SubspaceMethod&, const nlohmann::json&)>;
 
-class SubspaceTest : public testing::Test {
+class SubspaceTest : public ::testing::Test {
  public:
   SubspaceTest(SubspaceCase subject, Check check) : subject_(std::move(subject)), check_(std::move(check)) {}
   void TestBody() override { check_(subspace_method(subject_.method), subject_.options); }

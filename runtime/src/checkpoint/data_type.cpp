@@ -9,13 +9,13 @@
 namespace tsrun {
 namespace {
 
-struct Entry {
+struct TypeName {
   DataType type;
   std::string_view name;
   int64_t size;
 };
 
-constexpr std::array<Entry, 15> entries{{
+constexpr std::array<TypeName, 15> type_names{{
     {DataType::boolean, "BOOL", 1},
     {DataType::uint8, "U8", 1},
     {DataType::int8, "I8", 1},
@@ -33,8 +33,8 @@ constexpr std::array<Entry, 15> entries{{
     {DataType::float8_e5m2, "F8_E5M2", 1},
 }};
 
-const Entry& entry_of(DataType type) {
-  for (const Entry& entry : entries) {
+const TypeName& entry_of(DataType type) {
+  for (const TypeName& entry : type_names) {
     if (entry.type == type) return entry;
   }
   internal_error("unknown data type {}", static_cast<int>(type));
@@ -46,7 +46,7 @@ int64_t size_of(DataType type) { return entry_of(type).size; }
 std::string_view name_of(DataType type) { return entry_of(type).name; }
 
 std::optional<DataType> data_type_named(std::string_view name) {
-  for (const Entry& entry : entries) {
+  for (const TypeName& entry : type_names) {
     if (entry.name == name) return entry.type;
   }
   return std::nullopt;
@@ -54,7 +54,7 @@ std::optional<DataType> data_type_named(std::string_view name) {
 
 std::string known_data_types() {
   std::vector<std::string> names;
-  for (const Entry& entry : entries) names.emplace_back(entry.name);
+  for (const TypeName& entry : type_names) names.emplace_back(entry.name);
   return join_words(names);
 }
 

@@ -8,6 +8,9 @@
 
 namespace tsrun {
 
+/// The entry of a safetensors header that is not a tensor.
+inline constexpr const char* metadata_key = "__metadata__";
+
 std::optional<DataType> data_type_named(std::string_view name);
 std::string known_data_types();  ///< "BOOL, U8, … and F8_E5M2"
 

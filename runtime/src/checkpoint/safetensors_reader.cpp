@@ -16,7 +16,6 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t length_bytes = 8, longest_header = 100'000'000;
-constexpr const char* metadata_key = "__metadata__";
 
 std::string shown(const json& value) {
   constexpr size_t most = 100;

@@ -8,8 +8,6 @@
 namespace tsrun {
 namespace {
 
-constexpr const char* metadata_key = "__metadata__";
-
 std::string header_of(const std::filesystem::path& path, std::span<const TensorInfo> tensors,
                       const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();

@@ -102,8 +102,10 @@ void draw_shares(Figure& figure, const json& masks) {
   figure.kind = Figure::Kind::bars;
   figure.x_label = "share of the outliers";
   std::map<std::string, bool> modules;
-  for (const auto& [name, mask] : masks.items())
-    for (const auto& [module, share] : mask.value("by_module", json::object()).items()) modules[module] = true;
+  for (const auto& [name, mask] : masks.items()) {
+    const json by_module = mask.value("by_module", json::object());
+    for (const auto& [module, share] : by_module.items()) modules[module] = true;
+  }
   for (const auto& [name, mask] : masks.items()) {
     Figure::Series series;
     series.name = name;

@@ -10,8 +10,8 @@
 namespace tsrun {
 namespace {
 
-constexpr int format_version = 1;
-const char* const index_name = "mask.json";
+constexpr int mask_format = 1;
+const char* const mask_index = "mask.json";
 const char* const data_name = "positions.safetensors";
 
 std::vector<int64_t> read_positions(const std::filesystem::path& path, int64_t total) {
@@ -37,17 +37,17 @@ void save_mask(const Mask& mask, const std::filesystem::path& folder) {
   const TensorInfo info{"positions", DataType::int64, {count}, std::as_bytes(std::span(mask.positions))};
   write_safetensors(folder / data_name, {&info, 1});
   const nlohmann::json index = {
-      {"format", format_version}, {"layout", mask.layout.to_json()}, {"count", count}, {"description", mask.description}};
-  write_durable(folder / index_name, index.dump(1) + "\n");
+      {"format", mask_format}, {"layout", mask.layout.to_json()}, {"count", count}, {"description", mask.description}};
+  write_durable(folder / mask_index, index.dump(1) + "\n");
 }
 
 Mask load_mask(const std::filesystem::path& folder) {
-  const std::string path = (folder / index_name).string();
+  const std::string path = (folder / mask_index).string();
   const nlohmann::json index = read_json(path);
   Mask mask;
   try {
-    if (index.at("format") != format_version)
-      data_error("{}: format {} is not the {} that this program reads", path, index["format"].dump(), format_version);
+    if (index.at("format") != mask_format)
+      data_error("{}: format {} is not the {} that this program reads", path, index["format"].dump(), mask_format);
     mask.layout = Layout::from_json(index.at("layout"));
     mask.description = index.at("description");
     mask.positions = read_positions(folder / data_name, mask.layout.total());

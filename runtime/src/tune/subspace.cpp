@@ -5,8 +5,8 @@
 namespace tsrun {
 namespace {
 
-constexpr int format_version = 1;
-const char* const index_name = "subspace.json";
+constexpr int subspace_format = 1;
+const char* const subspace_index = "subspace.json";
 
 Group group_from_json(const nlohmann::json& json) {
   return {json.at("name").get<std::string>(), json.at("begin").get<int64_t>(), json.at("end").get<int64_t>()};
@@ -49,23 +49,23 @@ std::vector<int64_t> coordinate_offsets(const std::vector<int64_t>& dims) {
 void save_subspace(const Subspace& subspace, const SubspaceMethod& method, const Options& options, const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
   subspace.save(folder);
-  const nlohmann::json index = {{"format", format_version},
+  const nlohmann::json index = {{"format", subspace_format},
                                 {"method", method.name()},
                                 {"version", method.version()},
                                 {"options", options.json()},
                                 {"parameters", subspace.parameters().to_json()},
                                 {"dims", subspace.dims()},
                                 {"description", subspace.describe()}};
-  write_durable(folder / index_name, index.dump(1) + "\n");
+  write_durable(folder / subspace_index, index.dump(1) + "\n");
 }
 
 std::unique_ptr<Subspace> load_subspace(const std::filesystem::path& folder,
                                         const std::function<const SubspaceMethod&(const std::string&)>& lookup) {
-  const std::string path = (folder / index_name).string();
+  const std::string path = (folder / subspace_index).string();
   const nlohmann::json index = read_json(path);
   try {
-    if (index.at("format") != format_version)
-      data_error("{}: format {} is not the {} that this program reads", path, index["format"].dump(), format_version);
+    if (index.at("format") != subspace_format)
+      data_error("{}: format {} is not the {} that this program reads", path, index["format"].dump(), subspace_format);
     const SubspaceMethod& method = lookup(index.at("method").get<std::string>());
     if (index.at("version") != method.version())
       data_error("{}: made by version {} of '{}'; this program has version {}: discover it again", path, index["version"].dump(),

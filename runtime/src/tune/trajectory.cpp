@@ -8,8 +8,8 @@
 namespace tsrun {
 namespace {
 
-constexpr int format_version = 1;
-const char* const index_name = "trajectory.json";
+constexpr int trajectory_format = 1;
+const char* const trajectory_index = "trajectory.json";
 const char* const origin_name = "origin.safetensors";
 const char* const tensor_name = "flat";
 
@@ -40,12 +40,12 @@ struct Index {
 };
 
 Index read_index(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / index_name;
+  const std::filesystem::path path = folder / trajectory_index;
   const nlohmann::json json = read_json(path);
   Index index;
   try {
-    if (json.at("format") != format_version)
-      data_error("{}: format {} is not the {} that this program reads", path.string(), json["format"].dump(), format_version);
+    if (json.at("format") != trajectory_format)
+      data_error("{}: format {} is not the {} that this program reads", path.string(), json["format"].dump(), trajectory_format);
     index.layout = Layout::from_json(json.at("layout"));
     const auto type = json.at("type").get<std::string>();
     if (type != "float32" && type != "bfloat16") data_error("{}: rows of type '{}', expected float32 or bfloat16", path.string(), type);
@@ -131,8 +131,9 @@ void TrajectoryWriter::append(const TrajectoryPoint& point, const at::Tensor& fl
 void TrajectoryWriter::write_index() const {
   auto points = nlohmann::json::array();
   for (const TrajectoryPoint& point : points_) points.push_back({{"step", point.step}, {"epoch", point.epoch}});
-  const nlohmann::json index = {{"format", format_version}, {"layout", layout_.to_json()}, {"type", type_name(type_)}, {"points", points}};
-  write_durable(folder_ / index_name, index.dump(1) + "\n");
+  const nlohmann::json index = {
+      {"format", trajectory_format}, {"layout", layout_.to_json()}, {"type", type_name(type_)}, {"points", points}};
+  write_durable(folder_ / trajectory_index, index.dump(1) + "\n");
 }
 
 }  // namespace tsrun

@@ -111,7 +111,7 @@ TEST(Permutation, PutsEveryIndexEverywhere) {
     for (const int count : row) EXPECT_NEAR(count, 2000, 200);
 }
 
-class Fill : public testing::TestWithParam<bool> {
+class Fill : public ::testing::TestWithParam<bool> {
  protected:
   static void fill(std::span<float> out, uint64_t offset) {
     GetParam() ? fill_normal(Key::root(1), out, offset) : fill_uniform(Key::root(1), out, offset);
@@ -148,7 +148,7 @@ TEST_P(Fill, ReachesOffsetsBeyondThirtyTwoBits) {
   EXPECT_NE(near, far);
 }
 
-INSTANTIATE_TEST_SUITE_P(Laws, Fill, testing::Bool(), [](const auto& info) { return info.param ? "Normal" : "Uniform"; });
+INSTANTIATE_TEST_SUITE_P(Laws, Fill, ::testing::Bool(), [](const auto& info) { return info.param ? "Normal" : "Uniform"; });
 
 TEST(FillNormal, HasTheMomentsAndTailsOfANormal) {
   std::vector<float> out(1 << 20);

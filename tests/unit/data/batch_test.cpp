@@ -9,8 +9,8 @@
 namespace tsrun {
 namespace {
 
-using testing::ElementsAre;
-using testing::ElementsAreArray;
+using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 
 EncodedSplit three_rows() { return {{{{1, 5, 2}, {0, 0, 0}}, {{1, 2}, {0, 0}}, {{1, 6, 2, 7, 2}, {0, 0, 0, 1, 1}}}, {0, 1, 2}}; }
 

@@ -16,8 +16,8 @@ namespace {
 
 std::string text_of(const Example& example) { return example.first + "\t" + example.second.value_or(""); }
 
-class EveryBuiltinTask : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Names, EveryBuiltinTask, testing::ValuesIn(builtin_task_names()), [](const auto& info) { return info.param; });
+class EveryBuiltinTask : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Names, EveryBuiltinTask, ::testing::ValuesIn(builtin_task_names()), [](const auto& info) { return info.param; });
 
 TEST_P(EveryBuiltinTask, IsTheSameEveryTime) {
   EXPECT_EQ(make_builtin_task(GetParam()).digest, make_builtin_task("builtin:" + GetParam()).digest);
@@ -54,7 +54,7 @@ TEST_P(EveryBuiltinTask, TokenisesWithoutUnknownWords) {
   for (const auto& [name, split] : task.splits) {
     for (const Example& example : split.examples) {
       const Encoding row = tokenizer->encode(example.first, example.second);
-      EXPECT_THAT(row.ids, testing::Not(testing::Contains(unknown))) << text_of(example);
+      EXPECT_THAT(row.ids, ::testing::Not(::testing::Contains(unknown))) << text_of(example);
       EXPECT_LE(row.ids.size(), 64U);
     }
   }
@@ -82,7 +82,7 @@ TEST(BuiltinTask, NamesTheNearMissOfAnUnknownName) {
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::user);
-    EXPECT_THAT(error.what(), testing::HasSubstr("did you mean 'entailment'"));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("did you mean 'entailment'"));
   }
 }
 
@@ -97,7 +97,7 @@ TEST(BuiltinCorpus, HoldsPairsInKnownWords) {
   const int64_t unknown = tokenizer->id("[UNK]").value();
   int64_t pairs = 0;
   for (const std::string& line : make_builtin_corpus(2000)) {
-    EXPECT_THAT(tokenizer->tokenize(line), testing::Not(testing::Contains(unknown))) << line;
+    EXPECT_THAT(tokenizer->tokenize(line), ::testing::Not(::testing::Contains(unknown))) << line;
     const auto tabs = std::count(line.begin(), line.end(), '\t');
     EXPECT_LE(tabs, 1);
     pairs += tabs;

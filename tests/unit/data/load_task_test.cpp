@@ -13,7 +13,7 @@
 namespace tsrun {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 constexpr const char* kTask = R"(name = "nli"
 kind = "classification"
@@ -26,11 +26,11 @@ splits.train = "train.tsv"
 constexpr const char* kRows = "label\tb\ta\nneutral\tB1\tA1\nentailment\tB2\tA2\nneutral\tB3\tA3\n";
 
 /// A task folder of the running test alone.
-class LoadTask : public testing::Test {
+class LoadTask : public ::testing::Test {
  protected:
   LoadTask() {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::path(testing::TempDir()) / ("tsrun_" + std::string(test->name()) + std::to_string(::getpid()));
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = std::filesystem::path(::testing::TempDir()) / ("tsrun_" + std::string(test->name()) + std::to_string(::getpid()));
     std::filesystem::create_directories(folder_);
     write("task.toml", kTask);
     write("train.tsv", kRows);

@@ -8,8 +8,8 @@
 namespace tsrun {
 namespace {
 
-using testing::ElementsAre;
-using testing::StartsWith;
+using ::testing::ElementsAre;
+using ::testing::StartsWith;
 
 const TableFormat kTsv{}, kCsv{"csv", true, "\""}, kJsonl{"jsonl", true, ""}, kBare{"tsv", false, ""};
 

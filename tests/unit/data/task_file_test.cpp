@@ -7,9 +7,9 @@
 namespace tsrun {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 const std::string kGood = R"(name = "rte"
 kind = "classification"

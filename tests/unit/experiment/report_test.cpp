@@ -12,8 +12,8 @@
 namespace tsrun {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 ReportRow row(const std::string& variant, int64_t seed, double last, double best, const std::string& section = "") {
   ReportRow out;
@@ -36,7 +36,7 @@ std::vector<VariantSummary> two_variants() {
                     row("random_d=16 100% <b>", 2, 0.74, 0.75, "subspaces")});
 }
 
-class ReportFolder : public testing::Test {
+class ReportFolder : public ::testing::Test {
  protected:
   ReportFolder() {
     std::string name = (std::filesystem::temp_directory_path() / "tsrun_report_XXXXXX").string();

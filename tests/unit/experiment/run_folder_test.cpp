@@ -12,9 +12,9 @@
 namespace tsrun {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
-class Runs : public testing::Test {
+class Runs : public ::testing::Test {
  protected:
   Runs() {
     std::string name = (std::filesystem::temp_directory_path() / "tsrun_runs_XXXXXX").string();
@@ -159,7 +159,7 @@ TEST_F(Runs, CompareJoinsByVariantAndListsWhatDiffers) {
   const std::string text = compare_runs(finished(16, 0.80), finished(32, 0.83));
   EXPECT_THAT(text, HasSubstr("+0.030"));
   EXPECT_THAT(text, HasSubstr("arguments.dim: 16 | 32"));
-  EXPECT_THAT(text, testing::Not(HasSubstr("arguments.model")));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("arguments.model")));
 }
 
 TEST_F(Runs, DamagedRecordIsADataErrorThatNamesTheFile) {

@@ -8,7 +8,6 @@
 namespace tsrun {
 namespace {
 
-const HeadSpec two_classes{HeadKind::classification, 2};
 
 struct Small {
   explicit Small(const HeadSpec& head = two_classes) : family(make_family(small_config(), head, "config.json")) {
@@ -36,7 +35,7 @@ TEST(Bert, RefusesRowsLongerThanItsPositions) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(),
-                testing::AllOf(testing::HasSubstr("row 1"), testing::HasSubstr("33 tokens"), testing::HasSubstr("32 positions")));
+                ::testing::AllOf(::testing::HasSubstr("row 1"), ::testing::HasSubstr("33 tokens"), ::testing::HasSubstr("32 positions")));
   }
 }
 

@@ -7,8 +7,8 @@
 namespace tsrun {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 std::string refusal(const nlohmann::json& config, const HeadSpec& head = {}) {
   try {

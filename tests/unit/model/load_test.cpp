@@ -9,12 +9,11 @@
 namespace tsrun {
 namespace {
 
-using testing::AllOf;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
-const HeadSpec two_classes{HeadKind::classification, 2};
 
 std::shared_ptr<const Tokenizer> small_tokenizer() {
   std::vector<std::string> vocabulary = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};

@@ -29,6 +29,8 @@ class TestFolder {
 
 inline std::filesystem::path tiny_folder() { return std::filesystem::path(TSRUN_SOURCE_DIR) / "tests/goldens/bert_tiny"; }
 
+inline const HeadSpec two_classes{HeadKind::classification, 2};
+
 /// A small BERT: 24 wide, 3 heads, 2 layers.
 inline nlohmann::json small_config() {
   return {{"model_type", "bert"},         {"vocab_size", 50},         {"hidden_size", 24},

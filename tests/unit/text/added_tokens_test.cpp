@@ -6,8 +6,8 @@
 namespace tsrun {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 std::vector<std::string> split(const AddedTokens& tokens, std::string_view text) {
   std::vector<std::string> out;

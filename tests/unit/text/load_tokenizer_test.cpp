@@ -12,18 +12,18 @@
 namespace tsrun {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
 constexpr const char* kVocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nFox\nfox\ncafe\ncaf\xC3\xA9\n";
 
 /// A folder of the running test alone.
-class LoadTokenizer : public testing::Test {
+class LoadTokenizer : public ::testing::Test {
  protected:
   LoadTokenizer() {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::path(testing::TempDir()) / ("tsrun_" + std::string(test->name()) + std::to_string(::getpid()));
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = std::filesystem::path(::testing::TempDir()) / ("tsrun_" + std::string(test->name()) + std::to_string(::getpid()));
     std::filesystem::create_directories(folder_);
   }
   ~LoadTokenizer() override { std::filesystem::remove_all(folder_); }

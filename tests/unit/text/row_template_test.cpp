@@ -8,8 +8,8 @@
 namespace tsrun {
 namespace {
 
-using testing::ElementsAre;
-using testing::Pair;
+using ::testing::ElementsAre;
+using ::testing::Pair;
 
 TEST(LongestFirst, KeepsBoth_WhenThereIsRoom) { EXPECT_THAT(longest_first(3, 4, 7), Pair(3, 4)); }
 

@@ -11,9 +11,9 @@
 namespace tsrun {
 namespace {
 
-using testing::Each;
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 const std::vector<std::string> kVocabulary = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]",      "fox",
                                               "##es",  "##e",   "run",   ".",     "\xE7\x8C\xAB"};
@@ -50,7 +50,7 @@ TEST(WordPiece, StaysInsideTheVocabulary_OnRandomBytes) {
   for (int round = 0; round < 2000; ++round) {
     std::string text(stream.below(40), ' ');
     for (char& byte : text) byte = static_cast<char>(stream.below(256));
-    EXPECT_THAT(tokenizer->encode(text, text, 16).ids, Each(testing::AllOf(testing::Ge(0), testing::Lt(tokenizer->vocabulary_size()))));
+    EXPECT_THAT(tokenizer->encode(text, text, 16).ids, Each(::testing::AllOf(::testing::Ge(0), ::testing::Lt(tokenizer->vocabulary_size()))));
   }
 }
 
