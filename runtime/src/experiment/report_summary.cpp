@@ -98,14 +98,37 @@ nlohmann::json table_as_json(const TableHead& head, const std::vector<VariantSum
           {"rows", lines}};
 }
 
+namespace {
+
+/// JSON has no NaN: a score that is none was written as null.
+double number(const nlohmann::json& value) { return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>(); }
+
+std::vector<double> numbers(const nlohmann::json& values) {
+  std::vector<double> out;
+  for (const auto& value : values) out.push_back(number(value));
+  return out;
+}
+
+}  // namespace
+
 ResultTable table_from_json(const nlohmann::json& json) {
   ResultTable table;
   try {
     table.head = {json.at("title"), json.at("model"), json.at("task"), json.at("split"), json.at("metric"), json.at("majority_score")};
     for (const auto& line : json.at("rows")) {
-      table.rows.push_back({line.at("variant"), line.at("section"), line.at("n"), line.at("best_mean"), line.at("best_deviation"),
-                            line.at("last_mean"), line.at("last_deviation"), line.at("commonest_share"), line.at("trainable"),
-                            line.at("degrees_of_freedom"), line.at("bytes_shipped"), line.at("best_by_seed"), line.at("last_by_seed")});
+      table.rows.push_back({.variant = line.at("variant"),
+                            .section = line.at("section"),
+                            .n = line.at("n"),
+                            .best_mean = number(line.at("best_mean")),
+                            .best_deviation = number(line.at("best_deviation")),
+                            .last_mean = number(line.at("last_mean")),
+                            .last_deviation = number(line.at("last_deviation")),
+                            .commonest_share = number(line.at("commonest_share")),
+                            .trainable = line.at("trainable"),
+                            .degrees_of_freedom = line.at("degrees_of_freedom"),
+                            .bytes_shipped = line.at("bytes_shipped"),
+                            .best_by_seed = numbers(line.at("best_by_seed")),
+                            .last_by_seed = numbers(line.at("last_by_seed"))});
     }
   } catch (const nlohmann::json::exception& error) {
     data_error("table of a run: {}", error.what());

@@ -143,6 +143,12 @@ TEST(JsonTable, ComesBackEqual) {
   EXPECT_THROW(table_from_json({{"title", 3}}), Error);
 }
 
+TEST(JsonTable, ComesBackWithScoresThatAreNone) {
+  const auto rows = summarise({row("a", 1, std::nan(""), 0.5)});
+  const ResultTable table = table_from_json(nlohmann::json::parse(table_as_json(head(), rows).dump()));
+  EXPECT_EQ(table_as_csv(table.head, table.rows), table_as_csv(head(), rows));
+}
+
 TEST_F(ReportFolder, PositionsKeepTheirOutlierWhenManyPointsAreReduced) {
   if (!gnuplot_is_installed()) GTEST_SKIP() << "gnuplot is not installed";
   draw(spikes(), path_);

@@ -79,13 +79,16 @@ TEST(Resume, ResumesBitEqual_AfterKills) {
   int kills = 0;
   for (int attempt = 0; attempt < 5; ++attempt) {
     const pid_t child = start(scratch.path() / "killed");
-    std::this_thread::sleep_for(std::chrono::milliseconds(30 + draw.below(300)));
+    // The first as soon as there is something to resume from, the others at any moment.
+    while (attempt == 0 && !fs::exists(scratch.path() / "killed/work/metrics.jsonl"))
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(30 + draw.below(300)));
     ::kill(child, SIGKILL);
     if (wait_for(child) == 0) break;
     ++kills;
   }
   ASSERT_EQ(wait_for(start(scratch.path() / "killed")), 0);
-  RecordProperty("kills", kills);
+  EXPECT_GE(kills, 1);
   expect_same_run(scratch.path() / "whole", scratch.path() / "killed");
 }
 

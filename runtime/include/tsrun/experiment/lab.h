@@ -83,8 +83,6 @@ class Lab {
 std::vector<Operation> model_operations();
 std::vector<Operation> training_operations();
 std::vector<Operation> evaluation_operations();
-std::vector<Operation> training_operations();
-std::vector<Operation> evaluation_operations();
 std::vector<Operation> tuning_operations();
 std::vector<Operation> report_operations();
 
