@@ -1,10 +1,11 @@
 -- How the embedded model is made and how good it is: pre-trains it (once), then compares, on each of the eight generated tasks, the commonest
--- class, a frozen encoder, full fine-tuning, and full fine-tuning from random weights.
+-- class, a frozen encoder (only pooler and head are trained), the same with trained embeddings, full fine-tuning, and full fine-tuning from
+-- random weights.
 local ts = require "ts"
 
 local arg = ts.arguments {
   model = { default = "builtin:bert-mini", doc = "built-in model" },
-  seeds = { default = 1, min = 1, doc = "number of seeds" },
+  seeds = { default = 2, min = 1, doc = "number of seeds" },
 }
 
 local model = ts.model(arg.model)
@@ -14,7 +15,8 @@ for _, name in ipairs(ts.builtin_tasks()) do
   local task = ts.task("builtin:" .. name)
   local report = ts.report("The embedded default: " .. name, { model = model, task = task, folder = name })
   local variants = {
-    { name = "frozen encoder", options = { train = { "embeddings", "pooler", "head" } } },
+    { name = "frozen encoder", options = { train = { "pooler", "head" } } },
+    { name = "frozen encoder, embeddings trained", options = { train = { "embeddings", "pooler", "head" } } },
     { name = "full fine-tuning", options = {} },
     { name = "full fine-tuning, random weights", options = { fresh = true } },
   }
