@@ -14,7 +14,7 @@ refused() { # refused STORE TEXT: exit code 4, one line with TEXT, no artifact o
   [[ $(wc -l <err.txt) == 1 ]] && grep -q "recipe.lua:[0-9]*: .*$2" err.txt || fail "message: $(cat err.txt)"
   [[ -z $(find "$1" \( -path '*/objects/train/*' -o -name '.tsrun-tmp*' \) 2>/dev/null) ]] || fail "left behind in $1: $(find "$1")"
 }
-refused /sys/tsrun-store "cannot be created: .*--store"  # nobody can write there, not even root
+refused /proc/tsrun-store "cannot be created: .*--store"  # nobody can write there, not even root
 (trap '' XFSZ; ulimit -f 100; refused store "cannot be written: ")  # a write past the limit fails as on a full disk
 if unshare --map-root-user --mount true 2>/dev/null; then
   export -f refused fail; export TSRUN
