@@ -52,7 +52,7 @@ std::optional<std::string> file_damage(const fs::path& file, const std::string& 
   if (error) return fmt::format("'{}' is missing", name);
   if (size != promised["size"].get<uintmax_t>())
     return fmt::format("'{}' has {} bytes, its manifest says {}", name, size, promised["size"].dump());
-  if (deep && sha256_file(file) != promised["sha256"]) return fmt::format("'{}' differs from its digest", name);
+  if (deep && sha256_file(file) != promised["sha256"].get<std::string>()) return fmt::format("'{}' differs from its digest", name);
   return std::nullopt;
 }
 

@@ -41,11 +41,10 @@ std::filesystem::path folder_of(Lab& lab, const nlohmann::json& handle) {
 }
 
 Task task_of(const nlohmann::json& handle) {
-  const std::string specification = field(handle, "spec");
+  const std::string specification = field(handle, "spec"), key = field(handle, "key");
   Task task = specification.starts_with("builtin:") ? make_builtin_task(specification) : load_task(specification);
-  if (task.digest != field(handle, "key"))
-    data_error("{}: the task has changed since the recipe started (was {:.8}, is {:.8})", specification,
-               field(handle, "key").get<std::string>(), task.digest);
+  if (task.digest != key)
+    data_error("{}: the task has changed since the recipe started (was {:.8}, is {:.8})", specification, key, task.digest);
   return task;
 }
 
