@@ -9,7 +9,7 @@ local arg = ts.arguments {
   variant = { default = "delta", choices = { "raw", "raw+origin", "centred", "delta", "increment" }, doc = "what the rows of the trajectory matrix are" },
   seeds = { default = 2, min = 1, doc = "number of seeds" },
   epochs = { default = 0, min = 0, doc = "of every training but the trajectory's; 0: the model's default" },
-  rows = { default = 400, min = 0, doc = "training rows that are used, the same for every variant; 0: all" },
+  rows = { default = 256, min = 0, doc = "training rows that are used, the same for every variant; 0: all" },
   embeddings = { default = true, doc = "train the embeddings beside the coordinates; false: the honest few-parameter case" },
 }
 
