@@ -32,7 +32,8 @@ class DecoderPass {
   Output run() {
     check_batch(batch_, config_.vocabulary, 0, config_.positions);
     const auto wanted = tokens_read(head_.kind, batch_, /*from_last=*/true);
-    const auto read = options_.hidden_states || options_.at_site ? std::nullopt : wanted;
+    const bool whole = options_.hidden_states || options_.at_site || options_.from_layer == config_.layers;
+    const auto read = whole ? std::nullopt : wanted;
     Output output;
     at::Tensor hidden = options_.from_hidden.defined() ? options_.from_hidden : record(embeddings());
     for (int64_t layer = options_.from_layer; layer < config_.layers; ++layer) {

@@ -35,7 +35,8 @@ class EncoderPass {
 
   Output run() {
     check_batch(batch_, config_.vocabulary, config_.segments, config_.positions());
-    const auto read = options_.hidden_states || options_.at_site ? std::nullopt : tokens_read(head_.kind, batch_);
+    const bool whole = options_.hidden_states || options_.at_site || options_.from_layer == config_.layers;
+    const auto read = whole ? std::nullopt : tokens_read(head_.kind, batch_);
     Output output;
     at::Tensor hidden = options_.from_hidden.defined() ? options_.from_hidden : record(embeddings());
     for (int64_t layer = options_.from_layer; layer < config_.layers; ++layer) {

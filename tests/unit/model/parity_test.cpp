@@ -74,7 +74,7 @@ struct Parity {
   /// Whose gradient's norm differences are measured against: the parameter's own, but for a key's bias, which moves all scores of a query
   /// alike, so that its gradient is nothing but rounding.
   static std::string scaling(const std::string& parameter) {
-    const bool key_bias = parameter.ends_with("self.key.bias") || parameter.ends_with("k_lin.bias");
+    const bool key_bias = parameter.ends_with("self.key.bias") || parameter.ends_with("k_lin.bias") || parameter.ends_with("k_proj.bias");
     return key_bias ? parameter.substr(0, parameter.size() - 4) + "weight" : parameter;
   }
 
@@ -161,23 +161,33 @@ struct Parity {
   nlohmann::json config;
 };
 
-class EveryEncoder : public ::testing::TestWithParam<const char*> {
+class EveryFamily : public ::testing::TestWithParam<const char*> {
  protected:
   static Parity tiny() {
     const auto folder = std::filesystem::path(TSRUN_SOURCE_DIR) / "tests/goldens" / (std::string(GetParam()) + "_tiny");
     return {folder, folder / "goldens.safetensors"};
   }
 };
-INSTANTIATE_TEST_SUITE_P(Families, EveryEncoder, ::testing::Values("bert", "roberta", "electra", "distilbert"),
-                         [](const auto& info) { return std::string(info.param); });
+const auto name_of_family = [](const auto& info) { return std::string(info.param); };
 
-TEST_P(EveryEncoder, GivesTheClassificationOfTransformers) { tiny().check_head("classification", {HeadKind::classification, 3}); }
+TEST_P(EveryFamily, GivesTheClassificationOfTransformers) { tiny().check_head("classification", {HeadKind::classification, 3}); }
+TEST_P(EveryFamily, HasTheHiddenStatesOfTransformers) { tiny().check_hidden_states(); }
+TEST_P(EveryFamily, GivesARowTheSameLogitsAloneAndAmongOthers) { tiny().check_batch_composition(); }
+TEST_P(EveryFamily, GoesOnFromTheHiddenStatesOfALayer) { tiny().check_continuation(); }
+TEST_P(EveryFamily, GivesTheSameLogitsOverTheWordsOfTheBatchAlone) { tiny().check_fewer_words(); }
+INSTANTIATE_TEST_SUITE_P(Families, EveryFamily,
+                         ::testing::Values("bert", "roberta", "electra", "distilbert", "gpt2", "llama", "llama_biased", "mistral", "qwen2"),
+                         name_of_family);
+
+class EveryEncoder : public EveryFamily {};
 TEST_P(EveryEncoder, GivesTheRegressionOfTransformers) { tiny().check_head("regression", {HeadKind::regression, 1}); }
 TEST_P(EveryEncoder, GivesTheMaskedWordsOfTransformers) { tiny().check_head("masked_lm", {HeadKind::masked_lm, 0}); }
-TEST_P(EveryEncoder, HasTheHiddenStatesOfTransformers) { tiny().check_hidden_states(); }
-TEST_P(EveryEncoder, GivesARowTheSameLogitsAloneAndAmongOthers) { tiny().check_batch_composition(); }
-TEST_P(EveryEncoder, GoesOnFromTheHiddenStatesOfALayer) { tiny().check_continuation(); }
-TEST_P(EveryEncoder, GivesTheSameLogitsOverTheWordsOfTheBatchAlone) { tiny().check_fewer_words(); }
+INSTANTIATE_TEST_SUITE_P(Families, EveryEncoder, ::testing::Values("bert", "roberta", "electra", "distilbert"), name_of_family);
+
+class EveryDecoder : public EveryFamily {};
+TEST_P(EveryDecoder, GivesTheNextWordsOfTransformers) { tiny().check_head("causal_lm", {HeadKind::causal_lm, 0}); }
+INSTANTIATE_TEST_SUITE_P(Families, EveryDecoder, ::testing::Values("gpt2", "llama", "llama_biased", "mistral", "qwen2"), name_of_family);
+
 TEST(Parity, GivesTheReplacedTokensOfElectra) {
   const auto folder = std::filesystem::path(TSRUN_SOURCE_DIR) / "tests/goldens/electra_tiny";
   Parity(folder, folder / "goldens.safetensors").check_head("replaced_token", {HeadKind::replaced_token, 1});
