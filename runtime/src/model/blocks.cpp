@@ -7,6 +7,8 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/tensor.h>
 
 namespace tsrun {
 namespace {
@@ -26,12 +28,13 @@ void check_ids(const PackedBatch& batch, const at::Tensor& ids, int64_t bound, s
 
 }  // namespace
 
-Activation parse_activation(const std::string& name, const std::string& where) {
+Activation parse_activation(const std::string& name, const std::string& where, const std::string& field) {
   if (name == "gelu" || name == "gelu_python") return Activation::gelu;
   if (name == "gelu_new" || name == "gelu_pytorch_tanh") return Activation::gelu_tanh;
   if (name == "relu") return Activation::relu;
-  const std::vector<std::string> known = {"gelu", "gelu_new", "gelu_pytorch_tanh", "relu"};
-  data_error("{}: field 'hidden_act' is '{}', expected {}{}", where, name, join_words(known), did_you_mean(name, known));
+  if (name == "silu" || name == "swish") return Activation::silu;
+  const std::vector<std::string> known = {"gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu"};
+  data_error("{}: field '{}' is '{}', expected {}{}", where, field, name, join_words(known), did_you_mean(name, known));
 }
 
 at::Tensor activate(Activation activation, const at::Tensor& x) {
@@ -42,6 +45,8 @@ at::Tensor activate(Activation activation, const at::Tensor& x) {
       return at::gelu(x, "tanh");
     case Activation::relu:
       return at::relu(x);
+    case Activation::silu:
+      return at::silu(x);
   }
   internal_error("activation {} is unknown", static_cast<int>(activation));
 }
@@ -68,13 +73,18 @@ void check_batch(const PackedBatch& batch, int64_t vocabulary, int64_t segments,
     }
   }
   check_ids(batch, batch.ids, vocabulary, "token", "vocabulary");
-  check_ids(batch, batch.segments, segments, "segment", "segments (type_vocab_size)");
+  if (segments > 0) check_ids(batch, batch.segments, segments, "segment", "segments (type_vocab_size)");
   check_ids(batch, batch.positions, positions, "position", "positions");
 }
 
-std::optional<std::vector<int64_t>> tokens_read(HeadKind head, const PackedBatch& batch) {
-  if (head == HeadKind::none) return std::nullopt;
-  if (head != HeadKind::masked_lm) return std::vector<int64_t>(batch.host_offsets.begin(), batch.host_offsets.end() - 1);
+std::optional<std::vector<int64_t>> tokens_read(HeadKind head, const PackedBatch& batch, bool from_last) {
+  if (head == HeadKind::none || head == HeadKind::replaced_token) return std::nullopt;
+  if (head == HeadKind::classification || head == HeadKind::regression) {
+    std::vector<int64_t> tokens;
+    for (int64_t row = 0; row < batch.rows(); ++row)
+      tokens.push_back(from_last ? batch.host_offsets[row + 1] - 1 : batch.host_offsets[row]);
+    return tokens;
+  }
   if (!batch.targets.defined()) return std::nullopt;
   const at::Tensor targets = batch.targets.cpu().contiguous();
   std::vector<int64_t> tokens;
@@ -82,6 +92,20 @@ std::optional<std::vector<int64_t>> tokens_read(HeadKind head, const PackedBatch
     if (targets.const_data_ptr<int64_t>()[i] != -100) tokens.push_back(i);
   }
   return tokens;
+}
+
+TokenSubset token_subset(const PackedBatch& batch, const std::vector<int64_t>& tokens) {
+  auto rows = std::make_shared<AttentionRows>();
+  rows->query_offsets.push_back(0);
+  size_t next = 0;
+  for (int64_t row = 0; row < batch.rows(); ++row) {
+    for (; next < tokens.size() && tokens[next] < batch.host_offsets[row + 1]; ++next) {
+      rows->query_positions.push_back(tokens[next] - batch.host_offsets[row]);
+    }
+    rows->query_offsets.push_back(static_cast<int64_t>(next));
+  }
+  const at::Tensor host = at::tensor(tokens, at::kLong);
+  return {host.to(batch.ids.device()), host, std::move(rows)};
 }
 
 }  // namespace tsrun

@@ -1,18 +1,21 @@
 #pragma once
 
+#include "model/attention.h"
 #include "tsrun/model/family.h"
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
 /// Building blocks that families share. Each takes the weights it needs by module name.
 namespace tsrun {
 
-enum class Activation { gelu, gelu_tanh, relu };
-/// hidden_act of a config.json: "gelu" (exact), "gelu_new" and "gelu_pytorch_tanh" (tanh form), "relu".
-Activation parse_activation(const std::string& name, const std::string& where);
+enum class Activation { gelu, gelu_tanh, relu, silu };
+/// hidden_act of a config.json: "gelu" (exact), "gelu_new" and "gelu_pytorch_tanh" (tanh form), "relu",
+/// "silu". @throws Error(data) naming `field`.
+Activation parse_activation(const std::string& name, const std::string& where, const std::string& field = "hidden_act");
 at::Tensor activate(Activation activation, const at::Tensor& x);
 
 /// x Wᵀ + b with `module`.weight and `module`.bias.
@@ -21,12 +24,19 @@ at::Tensor linear(const Weights& weights, const std::string& module, const at::T
 /// Rows of `module`.weight.
 at::Tensor embed(const Weights& weights, const std::string& module, const at::Tensor& ids);
 
-/// @throws Error: ids outside the vocabulary or rows longer than `positions` (user: max_length is an option), inconsistent offsets
-/// (internal).
+/// `segments` is 0 where the model has none. @throws Error: ids outside the vocabulary or rows longer than `positions` (user: max_length is
+/// an option), inconsistent offsets (internal).
 void check_batch(const PackedBatch& batch, int64_t vocabulary, int64_t segments, int64_t positions);
 
-/// The tokens that the head reads, ascending: first tokens of rows for a pooled head, tokens with a target for masked LM.
-/// nullopt: all of them.
-std::optional<std::vector<int64_t>> tokens_read(HeadKind head, const PackedBatch& batch);
+/// The tokens that the head reads, ascending: the first or the last tokens of rows for a head that judges rows, tokens with a target for
+/// masked and causal LM. nullopt: all of them.
+std::optional<std::vector<int64_t>> tokens_read(HeadKind head, const PackedBatch& batch, bool from_last = false);
+
+/// Some tokens of a batch, in order, as the last layer sees them: where they stand, and how the rows' queries lie.
+struct TokenSubset {
+  at::Tensor tokens, host_tokens;
+  std::shared_ptr<const AttentionRows> rows;
+};
+TokenSubset token_subset(const PackedBatch& batch, const std::vector<int64_t>& tokens);
 
 }  // namespace tsrun

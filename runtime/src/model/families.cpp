@@ -7,12 +7,9 @@
 namespace tsrun {
 
 const std::vector<FamilyEntry>& family_entries() {
-  static const std::vector<FamilyEntry> entries = {
-      {"bert",
-       make_bert,
-       {"bert.", {"embeddings.", "encoder.", "pooler."}, {"embeddings.position_ids", "embeddings.token_type_ids"}, {"cls.", "classifier."}},
-       bert_architecture},
-  };
+  static const std::vector<FamilyEntry> entries = {bert_family(),  distilbert_family(), electra_family(),
+                                                   gpt2_family(),  llama_family(),      mistral_family(),
+                                                   qwen2_family(), roberta_family(),    xlm_roberta_family()};
   return entries;
 }
 
@@ -68,6 +65,8 @@ std::string_view name_of(SiteKind kind) {
       return "attention_norm";
     case SiteKind::output_norm:
       return "output_norm";
+    case SiteKind::final_norm:
+      return "final_norm";
   }
   internal_error("site kind {} has no name", static_cast<int>(kind));
 }

@@ -15,7 +15,7 @@ struct NameRules {
   std::vector<std::string> base_modules, buffers, heads;
 };
 
-/// One line a family: a new family adds its own file and its line in families.cpp.
+/// What a family's file declares; families.cpp lists them.
 struct FamilyEntry {
   std::string model_type;
   std::unique_ptr<Family> (*make)(const nlohmann::json& config, const HeadSpec& head, const std::string& where);
@@ -26,7 +26,14 @@ struct FamilyEntry {
 const std::vector<FamilyEntry>& family_entries();
 const FamilyEntry& family_entry(std::string_view model_type);  ///< internal error when unknown
 
-std::unique_ptr<Family> make_bert(const nlohmann::json& config, const HeadSpec& head, const std::string& where);
-std::string bert_architecture(HeadKind head);
+FamilyEntry bert_family();
+FamilyEntry distilbert_family();
+FamilyEntry electra_family();
+FamilyEntry gpt2_family();
+FamilyEntry llama_family();
+FamilyEntry mistral_family();
+FamilyEntry qwen2_family();
+FamilyEntry roberta_family();
+FamilyEntry xlm_roberta_family();
 
 }  // namespace tsrun

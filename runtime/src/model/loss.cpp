@@ -2,6 +2,7 @@
 #include "tsrun/model/family.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/binary_cross_entropy_with_logits.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/mse_loss.h>
 
@@ -13,9 +14,15 @@ at::Tensor task_loss(const HeadSpec& head, const Output& output, const PackedBat
       return at::cross_entropy_loss(output.logits, batch.targets);
     case HeadKind::regression:
       return at::mse_loss(output.logits.squeeze(-1), batch.targets);
-    case HeadKind::masked_lm: {
-      if (output.logits.size(0) == 0) return output.logits.sum();  // no token was masked: zero, connected to the graph
+    case HeadKind::masked_lm:
+    case HeadKind::causal_lm: {
+      if (output.logits.size(0) == 0) return output.logits.sum();  // no token has a target: zero, connected to the graph
       return at::cross_entropy_loss(output.logits, batch.targets.masked_select(batch.targets != -100));
+    }
+    case HeadKind::replaced_token: {
+      const at::Tensor judged = batch.targets != -100;
+      return at::binary_cross_entropy_with_logits(output.logits.squeeze(-1).masked_select(judged),
+                                                  batch.targets.masked_select(judged).to(output.logits.scalar_type()));
     }
     case HeadKind::none:
       break;

@@ -4,9 +4,18 @@ tsrun_room(model SOURCES
   families.cpp
   config_reader.cpp
   blocks.cpp
-  bert_config.cpp
-  bert_parameters.cpp
+  encoder_config.cpp
+  encoder_parameters.cpp
+  encoder.cpp
   bert.cpp
+  distilbert.cpp
+  electra.cpp
+  roberta.cpp
+  rotary.cpp
+  decoder_parameters.cpp
+  decoder.cpp
+  gpt2.cpp
+  llama.cpp
   initial.cpp
   match.cpp
   load.cpp

@@ -28,10 +28,9 @@ bool exact(const TuneOptions& tune, const std::string& name) {
   return !(tune.subspace && touches(tune.subspace->parameters().layout));
 }
 
-/// Ids in ascending order. The padding id stays, since a configuration names it.
-std::vector<int64_t> reached_ids(const std::vector<const EncodedSplit*>& splits, int64_t vocabulary, int64_t padding) {
+/// Ids in ascending order.
+std::vector<int64_t> reached_ids(const std::vector<const EncodedSplit*>& splits, int64_t vocabulary) {
   std::vector<bool> seen(static_cast<size_t>(vocabulary));
-  if (padding >= 0 && padding < vocabulary) seen[static_cast<size_t>(padding)] = true;
   for (const auto* split : splits) {
     for (const auto& row : split->rows) {
       for (const int64_t id : row.ids) {
@@ -46,31 +45,25 @@ std::vector<int64_t> reached_ids(const std::vector<const EncodedSplit*>& splits,
   return ids;
 }
 
-int64_t padding_of(const nlohmann::json& config) {
-  const auto found = config.find("pad_token_id");
-  return found != config.end() && found->is_number_integer() ? found->get<int64_t>() : -1;
-}
-
 }  // namespace
 
 std::optional<ReachedVocabulary> ReachedVocabulary::find(const Model& model, const TuneOptions& tune,
                                                          const std::vector<const EncodedSplit*>& splits) {
   const ParameterInfo* words = word_embeddings(*model.family);
-  if (!words || model.family->head().kind == HeadKind::masked_lm || !exact(tune, words->name)) return std::nullopt;
-  const int64_t vocabulary = words->shape[0], padding = padding_of(model.family->config());
-  const auto ids = reached_ids(splits, vocabulary, padding);
+  const HeadKind head = model.family->head().kind;
+  if (!words || head == HeadKind::masked_lm || head == HeadKind::causal_lm || !exact(tune, words->name)) return std::nullopt;
+  const int64_t vocabulary = words->shape[0];
+  const auto ids = reached_ids(splits, vocabulary);
   if (static_cast<int64_t>(ids.size()) * 10 > vocabulary * 9) return std::nullopt;
 
   ReachedVocabulary result;
+  result.family_ = model.family->with_words(ids);
+  if (!result.family_) return std::nullopt;
   result.name_ = words->name;
   result.origin_ = model.weights.at(words->name);
   result.kept_ = at::tensor(ids, at::kLong);
   result.place_.assign(static_cast<size_t>(vocabulary), -1);
   for (size_t i = 0; i < ids.size(); ++i) result.place_[static_cast<size_t>(ids[i])] = static_cast<int64_t>(i);
-  nlohmann::json config = model.family->config();
-  config["vocab_size"] = ids.size();
-  if (padding >= 0) config["pad_token_id"] = result.place_[static_cast<size_t>(padding)];
-  result.family_ = make_family(config, model.family->head(), "the reached vocabulary");
   return result;
 }
 

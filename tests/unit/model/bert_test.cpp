@@ -8,7 +8,6 @@
 namespace tsrun {
 namespace {
 
-
 struct Small {
   explicit Small(const HeadSpec& head = two_classes) : family(make_family(small_config(), head, "config.json")) {
     weights = initial_weights(*family, Key::root(2));

@@ -1,4 +1,4 @@
-// all-MiniLM-L6-v2 on 64 real sentences and pairs gives the values of transformers (tests/goldens/make_bert.py --model).
+// all-MiniLM-L6-v2 on 64 real sentences and pairs gives the values of transformers (tests/goldens/make_encoders.py --model).
 #include "support.h"
 #include "tsrun/data/batch.h"
 #include "tsrun/data/task.h"

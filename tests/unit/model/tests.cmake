@@ -5,4 +5,5 @@ tsrun_test(model SOURCES
   unit/model/dropout_test.cpp
   unit/model/load_test.cpp
   unit/model/minilm_test.cpp
-  unit/model/parity_test.cpp)
+  unit/model/parity_test.cpp
+  unit/model/stories_test.cpp)

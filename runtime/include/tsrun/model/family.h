@@ -22,12 +22,20 @@ struct PackedBatch {
   at::Tensor ids, segments, positions;  ///< int64 [tokens]
   at::Tensor offsets;                   ///< int64 [rows + 1], on the device
   std::vector<int64_t> host_offsets;    ///< the same on the host
-  at::Tensor targets;  ///< classification int64 [rows], regression float32 [rows], masked LM int64 [tokens] (-100: no loss)
+  at::Tensor targets;  ///< classification int64 [rows], regression float32 [rows], masked LM, causal LM (the next token) and replaced
+                       ///< tokens (0, 1) int64 [tokens] (-100: no loss)
   std::vector<int64_t> row_numbers;
   int64_t rows() const { return static_cast<int64_t>(host_offsets.size()) - 1; }
 };
 
-enum class HeadKind { none, classification, regression, masked_lm };
+enum class HeadKind {
+  none,
+  classification,
+  regression,
+  masked_lm,
+  causal_lm,      ///< scores of the next token
+  replaced_token  ///< one score a token: was it replaced? (ELECTRA's discriminator)
+};
 struct HeadSpec {
   HeadKind kind = HeadKind::none;
   int64_t outputs = 0;  ///< classes; 1 for regression
@@ -58,7 +66,8 @@ enum class SiteKind {
   feed_forward_in,   ///< output of the activation, i.e. input of the second projection
   feed_forward_out,  ///< output of the second projection, before residual and norm
   attention_norm,
-  output_norm  ///< output of the norms
+  output_norm,  ///< outputs of a layer's two norms: behind its blocks in an encoder, before them in a decoder
+  final_norm    ///< output of the norm behind the last layer, where there is one
 };
 std::string_view name_of(SiteKind kind);
 struct Site {
@@ -73,6 +82,10 @@ struct ForwardOptions {
   bool training = false;                             ///< dropout on
   Key dropout = Key::root(0);                        ///< one key per step; each dropout site splits its own
   std::vector<at::Tensor>* hidden_states = nullptr;  ///< receives embeddings output and every layer's output, [tokens, hidden]
+  /// Start at this layer, with these hidden states [tokens, hidden], instead of at the embeddings: what a frozen beginning gave may be
+  /// computed once. Undefined: start at the embeddings.
+  int from_layer = 0;
+  at::Tensor from_hidden = {};
   /// Called at every site with its activation [tokens, width]; returns what goes on. Empty: not called.
   std::function<at::Tensor(const Site&, const at::Tensor&)> at_site;
   /// Keys and values put in front of each row's own, per layer: two tensors [prefix, heads * head size]. Empty: none.
@@ -80,7 +93,7 @@ struct ForwardOptions {
 };
 
 struct Output {
-  at::Tensor logits;  ///< [rows, outputs]; masked LM: [tokens with a target, vocabulary]
+  at::Tensor logits;  ///< [rows, outputs]; masked and causal LM: [tokens with a target, vocabulary]; replaced tokens: [tokens, 1]
   /// Last hidden state [tokens, hidden]. Undefined when nobody watches (no hidden_states, no at_site) and the head reads only some tokens:
   /// the last layer then computes no others. Dropout is the same either way.
   at::Tensor hidden;
@@ -101,13 +114,17 @@ class Family {
   virtual Output forward(const Weights& weights, const PackedBatch& batch, const ForwardOptions& options) const = 0;
   /// Fresh values for `parameter` under `key` as the reference implementation draws them: N(0, initializer_range), zeros, ones for gains.
   virtual at::Tensor initial(const ParameterInfo& parameter, Key key) const = 0;
+  /// The same model over the words `kept` alone (ascending ids), numbered from 0 in that order; null where a family cannot do without the
+  /// others.
+  virtual std::unique_ptr<Family> with_words(const std::vector<int64_t>& kept) const { return nullptr; }
 };
 
 /// The family for a config.json. @throws Error(data) naming `where`, the unknown `model_type` and the known ones, or the field that is
 /// missing, ill-typed or out of range.
 std::unique_ptr<Family> make_family(const nlohmann::json& config, const HeadSpec& head, const std::string& where);
 
-/// Mean loss over rows (over target tokens for masked LM): cross-entropy, or squared error for regression. Scalar.
+/// Mean loss over rows (over tokens with a target for the heads that judge tokens): cross-entropy, binary for replaced tokens; squared
+/// error for regression. Scalar.
 at::Tensor task_loss(const HeadSpec& head, const Output& output, const PackedBatch& batch);
 
 }  // namespace tsrun

@@ -1,0 +1,51 @@
+// ELECTRA (Clark et al., 2020): the discriminator, whose head tells replaced tokens, and the generator, whose head predicts words.
+#include "model/encoder_config.h"
+#include "model/families.h"
+
+namespace tsrun {
+namespace {
+
+std::unique_ptr<Family> make_electra(const nlohmann::json& json, const HeadSpec& head, const std::string& where) {
+  EncoderSpec spec;
+  spec.model_type = "electra";
+  spec.config = read_encoder_config(json, where);
+  spec.config.embedding = ConfigReader(json, where).integer("embedding_size", 1, int64_t{1} << 16, 128);
+  spec.names.base = "electra.";
+  spec.names.layer = "electra.encoder.layer.{}.";
+  spec.names.projection = "embeddings_project";
+  spec.classes = {
+      .first = "classifier.dense", .second = "classifier.out_proj", .between = ClassHead::Between::gelu, .dropout_before_first = true};
+  spec.words = {"generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head.bias", Activation::gelu};
+  spec.replaced = {"discriminator_predictions.dense", "discriminator_predictions.dense_prediction"};
+  return make_encoder(std::move(spec), json, head, where);
+}
+
+std::string electra_architecture(HeadKind head) {
+  switch (head) {
+    case HeadKind::none:
+      return "ElectraModel";
+    case HeadKind::masked_lm:
+      return "ElectraForMaskedLM";
+    case HeadKind::replaced_token:
+      return "ElectraForPreTraining";
+    case HeadKind::classification:
+    case HeadKind::regression:
+    case HeadKind::causal_lm:
+      break;
+  }
+  return "ElectraForSequenceClassification";
+}
+
+}  // namespace
+
+FamilyEntry electra_family() {
+  return {"electra",
+          make_electra,
+          {"electra.",
+           {"embeddings.", "embeddings_project.", "encoder."},
+           {"embeddings.position_ids", "embeddings.token_type_ids"},
+           {"discriminator_predictions.", "generator_predictions.", "generator_lm_head.", "classifier."}},
+          electra_architecture};
+}
+
+}  // namespace tsrun
