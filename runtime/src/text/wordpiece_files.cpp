@@ -1,5 +1,6 @@
 #include "text/wordpiece_files.h"
 
+#include "text/added_tokens_json.h"
 #include "text/json_fields.h"
 #include "text/vocabulary.h"
 #include "tsrun/base/error.h"
@@ -75,31 +76,6 @@ void read_template(const Json& tokenizer, const std::string& where, WordPieceOpt
   }
 }
 
-AddedToken read_added(const Json& entry, int64_t id, const std::string& where) {
-  AddedToken token;
-  token.content = text_field(entry, "content", where).value_or("");
-  if (token.content.empty()) data_error("{}: an added token has no content, expected a text", where);
-  if (id < 0 || id >= kMostTokenIds)
-    data_error("{}: token '{}' has id {}, expected an integer from 0 to {}", where, token.content, id, kMostTokenIds - 1);
-  token.id = static_cast<int32_t>(id);
-  token.single_word = flag_field(entry, "single_word", where).value_or(false);
-  token.strip_left = flag_field(entry, "lstrip", where).value_or(false);
-  token.strip_right = flag_field(entry, "rstrip", where).value_or(false);
-  token.normalized = flag_field(entry, "normalized", where).value_or(!flag_field(entry, "special", where).value_or(false));
-  return token;
-}
-
-void replace_or_add(std::vector<AddedToken>& added, AddedToken token) {
-  const auto same = std::find_if(added.begin(), added.end(), [&](const AddedToken& known) { return known.content == token.content; });
-  if (same == added.end()) return added.push_back(std::move(token));
-  *same = std::move(token);
-}
-
-Json added_json(const AddedToken& token) {
-  return {{"content", token.content},    {"single_word", token.single_word}, {"lstrip", token.strip_left},
-          {"rstrip", token.strip_right}, {"normalized", token.normalized},   {"special", !token.normalized}};
-}
-
 Json template_json(const RowTemplate& rows, const WordPieceOptions& options, bool pair) {
   Json pieces = Json::array();
   for (const RowTemplate::Piece& piece : pair ? rows.pair : rows.single) {
@@ -123,6 +99,9 @@ WordPieceParts parse_wordpiece(const Json& tokenizer, const std::string& where) 
   read_normalizer(tokenizer, where, parts.options);
   expect_type(tokenizer, "pre_tokenizer", "BertPreTokenizer", where);
   read_template(tokenizer, where, parts.options);
+  expect_type(tokenizer, "decoder", "WordPiece", where);
+  if (tokenizer.contains("decoder") && tokenizer.at("decoder").is_object())
+    parts.clean_up = flag_field(tokenizer.at("decoder"), "cleanup", where).value_or(true);
   const Json added = tokenizer.value("added_tokens", Json::array());
   for (const Json& entry : added) replace_or_add(parts.added, read_added(entry, integer_field(entry, "id", where).value_or(-1), where));
   return parts;
@@ -175,7 +154,7 @@ Json wordpiece_json(const WordPieceParts& parts) {
             {"single", template_json(rows, options, false)},
             {"pair", template_json(rows, options, true)},
             {"special_tokens", specials}}},
-          {"decoder", {{"type", "WordPiece"}, {"prefix", options.continuation}, {"cleanup", true}}},
+          {"decoder", {{"type", "WordPiece"}, {"prefix", options.continuation}, {"cleanup", parts.clean_up}}},
           {"model",
            {{"type", "WordPiece"},
             {"unk_token", options.unknown},
