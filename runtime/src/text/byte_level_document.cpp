@@ -72,11 +72,12 @@ TokenizerDocument byte_level_document(Json vocabulary, Json merges, const Folder
   Json rows = family == "roberta" ? roberta_rows(vocabulary, roles, where) : Json();
   TokenizerDocument document;
   document.roles = std::move(roles);
+  document.takes_begin_end = family != "roberta";
   document.json = {{"added_tokens", std::move(added)},
                    {"normalizer", family == "qwen2" ? Json{{"type", "NFC"}} : Json()},
                    {"pre_tokenizer", pre_tokenizer_json(family, prefix)},
                    {"post_processor", std::move(rows)},
-                   {"decoder", {{"type", "ByteLevel"}}}};
+                   {"decoder", {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}}}};
   Json& model = document.json["model"];
   model["type"] = "BPE";
   model["vocab"] = std::move(vocabulary);

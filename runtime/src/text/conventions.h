@@ -13,6 +13,7 @@ namespace tsrun {
 struct TokenizerDocument {
   nlohmann::json json;
   SpecialRoles roles;
+  bool takes_begin_end = false;  ///< add_bos_token and add_eos_token decide on rows; those of a tokenizer.json are fixed
 };
 
 /// What a folder says about the class of its tokenizer and its options; both may be empty.

@@ -28,11 +28,15 @@ std::string translate_expression(const std::string& expression, const std::strin
       if (two[1] == 's' || two[1] == 'S') out += two[1] == 's' ? "\\p{White_Space}" : "\\P{White_Space}";
       if (two[1] != 's' && two[1] != 'S') out += two;
       ++at;
+      const bool named = (two[1] == 'p' || two[1] == 'P' || two[1] == 'x') && expression.find('}', at) != std::string::npos;
+      if (named && expression[at + 1] == '{')  // whole, so that a quantifier behind it is not taken for one of the braces
+        while (expression[at] != '}') out.push_back(expression[++at]);
       continue;
     }
     if (sets == 0 && (c == '^' || c == '$' || c == '.' || two == "}+"))
       refuse_expression(expression, two == "}+" ? two : two.substr(0, 1), where);
     if (sets > 0 && (two == "--" || two == "&&" || two == "[:" || two == "||")) refuse_expression(expression, two, where);
+    if (two == "[]" || std::string_view(expression).substr(at, 3) == "[^]") refuse_expression(expression, "[]", where);
     if (sets == 0 && two == "(?") {
       const std::string_view rest = std::string_view(expression).substr(at + 2);
       const bool known = rest.starts_with(':') || rest.starts_with('=') || rest.starts_with('!') || rest.starts_with("i:") ||

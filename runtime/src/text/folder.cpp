@@ -34,7 +34,7 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const Path& folder) {
   nlohmann::json tokenizer = read_json(path);
   if (model_type_of(tokenizer, path.string()) == "WordPiece")
     return load_wordpiece(parse_wordpiece(tokenizer, path.string()), folder, path);
-  return load_pipeline({std::move(tokenizer), {}}, read_folder_config(folder), path);
+  return load_pipeline({std::move(tokenizer), {}, false}, read_folder_config(folder), path);
 }
 
 std::unique_ptr<Tokenizer> load_vocab_txt(const Path& folder) {

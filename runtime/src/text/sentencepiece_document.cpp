@@ -131,7 +131,7 @@ TokenizerDocument sentencepiece_document(const SentencePieceFile& file, const Fo
     data_error("{}: its tokenizer is a '{}', expected {} (any kind has a tokenizer.json)", where, config.stated, expected);
   SpecialRoles roles = named_roles(file, config);
   Json json = file.model == Model::unigram ? t5_document(file, config, roles, where) : llama_document(file, config, roles, where);
-  return {std::move(json), std::move(roles)};
+  return {std::move(json), std::move(roles), false};
 }
 
 }  // namespace tsrun

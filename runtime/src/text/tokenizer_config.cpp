@@ -193,7 +193,7 @@ void apply_folder_config(const FolderConfig& config, TokenizerDocument& document
   TokenMerger tokens(config, document, where);
   tokens.merge();
   set_prefix_space(config, document.json);
-  set_begin_end(config, tokens, document);
+  if (document.takes_begin_end) set_begin_end(config, tokens, document);
 }
 
 }  // namespace tsrun

@@ -2,6 +2,7 @@
 
 #include "text/added_tokens_json.h"
 #include "text/json_fields.h"
+#include "text/normal_steps.h"
 #include "text/vocabulary.h"
 #include "tsrun/base/error.h"
 
@@ -25,6 +26,8 @@ void assign(Value& target, const std::optional<Value>& value) {
 void read_model(const Json& tokenizer, const std::string& where, WordPieceParts& parts) {
   expect_type(tokenizer, "model", "WordPiece", where);
   const Json& model = tokenizer.at("model");
+  if (model.is_object())
+    expect_keys(model, {"unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab"}, "model WordPiece", where);
   parts.vocabulary = vocabulary_of(model.value("vocab", Json()), where);
   assign(parts.options.unknown, text_field(model, "unk_token", where));
   assign(parts.options.continuation, text_field(model, "continuing_subword_prefix", where));
@@ -54,6 +57,27 @@ std::string template_token(const Json& row, size_t place, const std::string& whe
   data_error("{}: post_processor.single has {} pieces, expected a special token, a text, a special token", where, row.size());
 }
 
+Json template_json(const RowTemplate& rows, const WordPieceOptions& options, bool pair) {
+  Json pieces = Json::array();
+  for (const RowTemplate::Piece& piece : pair ? rows.pair : rows.single) {
+    const bool special = piece.source == RowTemplate::Source::special;
+    const std::string text = piece.source == RowTemplate::Source::first ? "A" : "B";
+    const std::string token = pieces.empty() ? options.classifier : options.separator;
+    pieces.push_back({{special ? "SpecialToken" : "Sequence", {{"id", special ? token : text}, {"type_id", piece.segment}}}});
+  }
+  return pieces;
+}
+
+/// Rows are BERT's, "[CLS] A [SEP] B [SEP]" with segments 0 and 1, or refused.
+void expect_bert_rows(const Json& rows, const WordPieceOptions& options, const std::string& where) {
+  for (const bool pair : {false, true}) {
+    const char* key = pair ? "pair" : "single";
+    const Json expected = template_json(RowTemplate::bert(0, 0), options, pair), found = rows.value(key, Json());
+    if (found != expected && !(pair && found.is_null()))
+      data_error("{}: post_processor.{} is {}, expected {}", where, key, found.dump(), expected.dump());
+  }
+}
+
 void read_template(const Json& tokenizer, const std::string& where, WordPieceOptions& options) {
   const std::string type = type_field(tokenizer, "post_processor", where);
   if (type.empty()) return;
@@ -62,6 +86,7 @@ void read_template(const Json& tokenizer, const std::string& where, WordPieceOpt
     const Json single = rows.value("single", Json());
     options.classifier = template_token(single, 0, where);
     options.separator = template_token(single, 2, where);
+    expect_bert_rows(rows, options, where);
   } else if (type == "BertProcessing") {
     const auto first = [&](const char* key) {
       const Json pair = rows.value(key, Json());
@@ -74,17 +99,6 @@ void read_template(const Json& tokenizer, const std::string& where, WordPieceOpt
   } else {
     data_error("{}: post_processor is of type '{}', expected 'TemplateProcessing' or 'BertProcessing'", where, type);
   }
-}
-
-Json template_json(const RowTemplate& rows, const WordPieceOptions& options, bool pair) {
-  Json pieces = Json::array();
-  for (const RowTemplate::Piece& piece : pair ? rows.pair : rows.single) {
-    const bool special = piece.source == RowTemplate::Source::special;
-    const std::string text = piece.source == RowTemplate::Source::first ? "A" : "B";
-    const std::string token = pieces.empty() ? options.classifier : options.separator;
-    pieces.push_back({{special ? "SpecialToken" : "Sequence", {{"id", special ? token : text}, {"type_id", piece.segment}}}});
-  }
-  return pieces;
 }
 
 Json strip_json(const WordPieceOptions& options) { return options.strip_accents ? Json(*options.strip_accents) : Json(); }

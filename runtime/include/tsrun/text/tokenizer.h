@@ -66,9 +66,9 @@ std::unique_ptr<Tokenizer> make_wordpiece(std::vector<std::string> vocabulary, W
 
 /// The tokenizer of a model folder: of its `tokenizer.json` (WordPiece, BPE, Unigram) where there is one, else of `vocab.txt` (WordPiece),
 /// `vocab.json` and `merges.txt` (GPT-2, RoBERTa, Qwen2), `spiece.model` or `tokenizer.model` (T5, Llama 2). What
-/// `special_tokens_map.json` and `tokenizer_config.json` say (special and added tokens, add_prefix_space, add_bos_token, add_eos_token, and
-/// for WordPiece do_lower_case, strip_accents, tokenize_chinese_chars) wins over those. Truncation and padding that a tokenizer.json fixes
-/// are ignored. @throws Error(data) naming the file (and line), and a component that is not supported.
+/// `special_tokens_map.json` and `tokenizer_config.json` say (special and added tokens, add_prefix_space, and for WordPiece do_lower_case,
+/// strip_accents, tokenize_chinese_chars; add_bos_token and add_eos_token without a tokenizer.json) wins over those. Truncation and padding
+/// that a tokenizer.json fixes are ignored. @throws Error(data) naming the file (and line), and a component that is not supported.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 
 }  // namespace tsrun
