@@ -36,7 +36,7 @@ class AddedTokens {
     size_t done = 0;
     for (Found found; next(text, done, found); done = found.end) {
       if (found.begin > done) text_piece(text.substr(done, found.begin - done));
-      token(found.id);
+      if (found.begin < found.end) token(found.id);  // else another has swallowed it all
     }
     if (done < text.size()) text_piece(text.substr(done));
   }

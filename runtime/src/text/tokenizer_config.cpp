@@ -117,6 +117,8 @@ class TokenMerger {
     if (json.is_string()) token.content = json.get<std::string>();
     const int64_t placeholder = 0;
     if (json.is_object()) token = read_added(json, placeholder, config_.where);
+    if (!json.is_string() && !json.is_object() && !json.is_null())
+      data_error("{}: a special token is {}, expected a text or an object", config_.where, json.type_name());
     if (token.content.empty()) return;
     token.special = true;
     const auto known = ids_.find(token.content);
@@ -164,7 +166,11 @@ std::string family_name(std::string stated) {
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   for (const char* suffix : {"fast", "tokenizer"})
     if (stated.ends_with(suffix)) stated.erase(stated.size() - std::string_view(suffix).size());
-  return stated == "mt5" ? "t5" : stated;
+  // Families that share the files and conventions of another.
+  static const std::map<std::string, std::string> kSame = {
+      {"mt5", "t5"}, {"gpt_neo", "gpt2"}, {"bart", "roberta"}, {"longformer", "roberta"}, {"mistral", "llama"}, {"qwen3", "qwen2"}};
+  const auto same = kSame.find(stated);
+  return same == kSame.end() ? stated : same->second;
 }
 
 }  // namespace

@@ -43,6 +43,9 @@ TEST(AddedTokens, FindsTokens_InWhiteSpaceThatAnotherSwallows) {
   right.strip_right = true;
   EXPECT_THAT(split(AddedTokens({right, token(" ", 3)}), "aR  b"), ElementsAre("a", "<2>", "<3>", "<3>", "b"));
   EXPECT_THAT(split(AddedTokens({right, token(" x", 4)}), "R x"), ElementsAre("<2>", "<4>"));
+  AddedToken blank = token(" ", 5);
+  blank.strip_left = blank.strip_right = true;
+  EXPECT_THAT(split(AddedTokens({blank}), "a   b"), ElementsAre("a", "<5>", "b"));
 }
 
 TEST(AddedTokens, RefusesPartsOfWords_WhereAsked) {

@@ -105,6 +105,8 @@ TEST_F(TokenizerFiles, TakesSpecialTokensFromTheConfig) {
 
 TEST_F(TokenizerFiles, RefusesATokenOfTwoIds) {
   copy("gpt2");
+  write("tokenizer_config.json", R"({"additional_special_tokens": [3]})");
+  EXPECT_THAT(failure(), HasSubstr("tokenizer_config.json: a special token is number, expected a text or an object"));
   write("tokenizer_config.json", R"({"added_tokens_decoder": {"7": {"content": "<|endoftext|>"}}})");
   EXPECT_THAT(failure(), HasSubstr("tokenizer_config.json: token '<|endoftext|>' has id 7, but the tokenizer gives it 4"));
 }
