@@ -4,7 +4,9 @@
 Usage: make_tokenizers.py [FOLDER], with tokenizers 0.23 installed. Each tokenizer is trained on text made up here. It is a folder with its files
 and `goldens.jsonl`: a text (or a pair), whether special tokens are added, ids, segments, and the text that the ids spell, with special tokens and without.
 """
+import collections
 import json
+import math
 import pathlib
 import random
 import struct
@@ -131,12 +133,16 @@ def charsmap():
 
 
 def unigram_pieces():
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=300, unk_token="<unk>", special_tokens=["<pad>", "</s>", "<unk>"], show_progress=False)
-    tokenizer.train_from_iterator(corpus(), trainer)
-    pieces = json.loads(tokenizer.to_str())["model"]["vocab"]
-    return [(piece, 0.0 if at < 3 else struct.unpack("<f", struct.pack("<f", score))[0]) for at, (piece, score) in enumerate(pieces)]
+    """The most frequent parts of words, scored by how frequent they are: the package's own trainer gives other pieces at every run."""
+    counts = collections.Counter()
+    for word in " ".join(corpus()).split():
+        word = BLANK + word
+        counts.update(word[begin:end] for begin in range(len(word)) for end in range(begin + 1, min(begin + 7, len(word)) + 1))
+    single = [piece for piece in counts if len(piece) == 1]
+    longer = sorted((piece for piece in counts if len(piece) > 1), key=lambda piece: (-counts[piece] * len(piece), piece))[:200]
+    total = sum(counts.values())
+    scores = {piece: round(math.log(counts[piece] / total), 4) for piece in sorted(single) + longer if piece != "🙂"}
+    return [(piece, 0.0) for piece in ["<pad>", "</s>", "<unk>"]] + [(piece, struct.unpack("<f", struct.pack("<f", score))[0]) for piece, score in scores.items()]
 
 
 def t5(pieces, map_bytes, sentinels=4):
