@@ -59,18 +59,18 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tok
   }
 }
 
-bool AddedTokens::next(std::string_view text, size_t from, Found& found) const {
-  for (size_t at = from; at < text.size(); ++at) {
+bool AddedTokens::next(std::string_view text, size_t done, Found& found) const {
+  for (size_t at = found.scanned; at < text.size(); ++at) {
     if (!starts_[static_cast<unsigned char>(text[at])]) continue;
     const Trie::Match match = trie_.longest(text.substr(at));
     if (match.id < 0) continue;
     const AddedToken& token = tokens_[static_cast<size_t>(match.id)];
-    found = {at, at + match.length, token.id};
+    found = {at, at + match.length, at + match.length, token.id};
     if (token.single_word && touches_word(text, found.begin, found.end)) {
       at = found.end - 1;  // matches do not overlap, even those that are refused
       continue;
     }
-    if (token.strip_left) found.begin = skip_space_left(text, found.begin, from);
+    if (token.strip_left) found.begin = skip_space_left(text, found.begin, done);
     if (token.strip_right) found.end = skip_space_right(text, found.end);
     return true;
   }

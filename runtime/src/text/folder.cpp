@@ -1,3 +1,7 @@
+#include "text/json_fields.h"
+#include "text/model_files.h"
+#include "text/pipeline.h"
+#include "text/tokenizer_config.h"
 #include "text/vocabulary.h"
 #include "text/wordpiece.h"
 #include "text/wordpiece_files.h"
@@ -10,24 +14,68 @@
 namespace tsrun {
 namespace {
 
-void apply_config(const std::filesystem::path& path, WordPieceParts& parts) {
-  if (std::filesystem::exists(path)) apply_tokenizer_config(read_json(path), path.string(), parts);
+using Path = std::filesystem::path;
+
+std::unique_ptr<Tokenizer> load_wordpiece(WordPieceParts parts, const Path& folder, const Path& source) {
+  for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {
+    const Path path = folder / name;
+    if (std::filesystem::exists(path)) apply_tokenizer_config(read_json(path), path.string(), parts);
+  }
+  return std::make_unique<WordPiece>(std::move(parts), source.string());
 }
+
+std::unique_ptr<Tokenizer> load_pipeline(TokenizerDocument document, const FolderConfig& config, const Path& source) {
+  apply_folder_config(config, document, source.string());
+  return std::make_unique<Pipeline>(std::move(document.json), std::move(document.roles), source.string());
+}
+
+std::unique_ptr<Tokenizer> load_tokenizer_json(const Path& folder) {
+  const Path path = folder / "tokenizer.json";
+  nlohmann::json tokenizer = read_json(path);
+  if (model_type_of(tokenizer, path.string()) == "WordPiece")
+    return load_wordpiece(parse_wordpiece(tokenizer, path.string()), folder, path);
+  return load_pipeline({std::move(tokenizer), {}, false}, read_folder_config(folder), path);
+}
+
+std::unique_ptr<Tokenizer> load_vocab_txt(const Path& folder) {
+  const Path path = folder / "vocab.txt";
+  WordPieceParts parts;
+  parts.vocabulary = parse_vocabulary(read_text(path), path.string());
+  return load_wordpiece(std::move(parts), folder, path);
+}
+
+std::unique_ptr<Tokenizer> load_vocab_json(const Path& folder) {
+  const Path path = folder / "vocab.json", merges = folder / "merges.txt";
+  if (!std::filesystem::exists(merges)) data_error("{}: found vocab.json without merges.txt, expected both", folder.string());
+  const FolderConfig config = read_folder_config(folder);
+  return load_pipeline(byte_level_document(read_json(path), parse_merges(read_text(merges), merges.string()), config, path.string()),
+                       config, path);
+}
+
+std::unique_ptr<Tokenizer> load_sentencepiece(const Path& folder) {
+  const Path path = folder / (std::filesystem::exists(folder / "spiece.model") ? "spiece.model" : "tokenizer.model");
+  const FolderConfig config = read_folder_config(folder);
+  return load_pipeline(sentencepiece_document(parse_sentencepiece(read_text(path), path.string()), config, path.string()), config, path);
+}
+
+/// Which file a folder's tokenizer is read from: the first that is there.
+struct TokenizerSource {
+  const char* file;
+  std::unique_ptr<Tokenizer> (*load)(const Path& folder);
+};
+constexpr TokenizerSource kSources[] = {{"tokenizer.json", load_tokenizer_json},
+                                        {"vocab.txt", load_vocab_txt},
+                                        {"vocab.json", load_vocab_json},
+                                        {"spiece.model", load_sentencepiece},
+                                        {"tokenizer.model", load_sentencepiece}};
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
-  const std::filesystem::path json = folder / "tokenizer.json", plain = folder / "vocab.txt";
-  const bool has_json = std::filesystem::exists(json);
-  if (!has_json && !std::filesystem::exists(plain))
-    data_error("{}: found no tokenizer, expected vocab.txt or tokenizer.json", folder.string());
-  const std::filesystem::path& source = has_json ? json : plain;
-  WordPieceParts parts;
-  if (has_json) parts = parse_wordpiece(read_json(json), json.string());
-  if (!has_json) parts.vocabulary = parse_vocabulary(read_text(plain), plain.string());
-  apply_config(folder / "special_tokens_map.json", parts);
-  apply_config(folder / "tokenizer_config.json", parts);
-  return std::make_unique<WordPiece>(std::move(parts), source.string());
+std::unique_ptr<Tokenizer> load_tokenizer(const Path& folder) {
+  for (const TokenizerSource& source : kSources)
+    if (std::filesystem::exists(folder / source.file)) return source.load(folder);
+  data_error("{}: found no tokenizer, expected tokenizer.json, vocab.txt, vocab.json and merges.txt, spiece.model or tokenizer.model",
+             folder.string());
 }
 
 void WordPiece::save(const std::filesystem::path& folder) const {

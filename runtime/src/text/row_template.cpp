@@ -32,15 +32,20 @@ std::pair<int64_t, int64_t> longest_first(int64_t first, int64_t second, int64_t
 }
 
 Encoding fill(const RowTemplate& rows, const std::vector<int64_t>& first, const std::vector<int64_t>* second,
-              std::optional<int64_t> max_length) {
+              std::optional<int64_t> max_length, Truncation truncation) {
   const std::vector<RowTemplate::Piece>& pieces = second ? rows.pair : rows.single;
   const int64_t specials = RowTemplate::specials(pieces);
   auto keep = std::pair{static_cast<int64_t>(first.size()), second ? static_cast<int64_t>(second->size()) : 0};
   if (max_length && *max_length < specials) {
     user_error("max_length is {}, expected at least {} (the special tokens of a row)", *max_length, specials);
   }
-  if (max_length && second) keep = longest_first(keep.first, keep.second, *max_length - specials);
-  if (max_length && !second) keep.first = std::min(keep.first, *max_length - specials);
+  const bool only_first = !second || truncation == Truncation::only_first;
+  if (max_length && only_first && *max_length < specials + keep.second) {
+    user_error("max_length is {}, expected at least {} (the special tokens of a row and the second text, which is not cut)", *max_length,
+               specials + keep.second);
+  }
+  if (max_length && !only_first) keep = longest_first(keep.first, keep.second, *max_length - specials);
+  if (max_length && only_first) keep.first = std::min(keep.first, *max_length - specials - keep.second);
 
   Encoding row;
   row.ids.reserve(static_cast<size_t>(keep.first + keep.second + specials));

@@ -27,8 +27,8 @@ struct RowTemplate {
 std::pair<int64_t, int64_t> longest_first(int64_t first, int64_t second, int64_t room);
 
 /// Fills the template for one text, or for two when `second` is not null.
-/// @throws Error(user) when `max_length` does not even hold the special tokens.
+/// @throws Error(user) when `max_length` does not even hold the special tokens, or these and a second text that may not be cut.
 Encoding fill(const RowTemplate& rows, const std::vector<int64_t>& first, const std::vector<int64_t>* second,
-              std::optional<int64_t> max_length);
+              std::optional<int64_t> max_length, Truncation truncation = Truncation::longest_first);
 
 }  // namespace tsrun

@@ -7,19 +7,9 @@ namespace {
 
 constexpr int kFirstBits = 10;
 
-uint64_t edge_key(Trie::Node node, char byte) { return (uint64_t{node} << 8 | static_cast<unsigned char>(byte)) + 1; }
-
 }  // namespace
 
 Trie::Trie() : edges_(size_t{1} << kFirstBits), ids_{-1}, shift_(64 - kFirstBits) {}
-
-/// The slot that holds `key`, or the free one where it belongs (Fibonacci hashing, linear probing; at most half full).
-size_t Trie::slot(uint64_t key) const {
-  const size_t mask = edges_.size() - 1;
-  size_t at = (key * 0x9E3779B97F4A7C15u) >> shift_;
-  while (edges_[at].key != 0 && edges_[at].key != key) at = (at + 1) & mask;
-  return at;
-}
 
 void Trie::grow() {
   std::vector<Edge> old(edges_.size() * 2);

@@ -19,15 +19,15 @@ BertNormalizer::Steps steps_of(const WordPieceOptions& options) {
 }  // namespace
 
 WordPiece::WordPiece(WordPieceParts parts, const std::string& where) : parts_(std::move(parts)), normalizer_(steps_of(parts_.options)) {
-  names_ = parts_.vocabulary;
-  for (size_t id = 0; id < names_.size(); ++id) {
-    if (!names_[id].empty()) vocabulary_.insert(names_[id], static_cast<int32_t>(id));
+  for (size_t id = 0; id < parts_.vocabulary.size(); ++id) {
+    if (!parts_.vocabulary[id].empty()) vocabulary_.insert(parts_.vocabulary[id], static_cast<int32_t>(id));
   }
   if (const auto node = vocabulary_.find(parts_.options.continuation)) continuation_ = *node;
   add_special_tokens();
   index_added_tokens();
   const WordPieceOptions& options = parts_.options;
   unknown_ = require(options.unknown, "unknown", where);
+  decoder_ = wordpiece_decoder(options.continuation, parts_.clean_up);
   rows_ = RowTemplate::bert(require(options.classifier, "classifier", where), require(options.separator, "separator", where));
 }
 
@@ -37,19 +37,23 @@ void WordPiece::add_special_tokens() {
   for (const std::string& content : {options.padding, options.unknown, options.classifier, options.separator, options.mask}) {
     const auto same = [&](const AddedToken& token) { return token.content == content; };
     if (std::any_of(parts_.added.begin(), parts_.added.end(), same)) continue;
-    if (const auto known = id(content)) parts_.added.push_back({content, static_cast<int32_t>(*known)});
+    AddedToken token{content};
+    token.special = true;
+    if (const auto known = id(content)) {
+      token.id = static_cast<int32_t>(*known);
+      parts_.added.push_back(std::move(token));
+    }
   }
 }
 
 void WordPiece::index_added_tokens() {
   std::vector<AddedToken> raw, normalized;
+  names_ = TokenNames(parts_.vocabulary, parts_.added);
   for (const AddedToken& token : parts_.added) {
-    const auto place = static_cast<size_t>(token.id);
-    if (place >= names_.size()) names_.resize(place + 1);
-    if (names_[place].empty()) names_[place] = token.content;
-    added_ids_[token.content] = token.id;
     (token.normalized ? normalized : raw).push_back(token);
-    if (token.normalized) normalized.back().content = normalizer_(token.content);
+    if (!token.normalized) continue;
+    normalized.back().content = normalizer_(token.content);
+    names_.spell(token.id, normalized.back().content);
   }
   raw_ = AddedTokens(std::move(raw));
   normalized_ = AddedTokens(std::move(normalized));
@@ -57,7 +61,8 @@ void WordPiece::index_added_tokens() {
 
 int64_t WordPiece::require(const std::string& token, const std::string& role, const std::string& where) const {
   if (const auto known = id(token)) return *known;
-  data_error("{}: found no {} token '{}' among {} tokens, expected one{}", where, role, token, names_.size(), did_you_mean(token, names_));
+  data_error("{}: found no {} token '{}' among {} tokens, expected one{}", where, role, token, names_.size(),
+             did_you_mean(token, names_.all()));
 }
 
 std::vector<int64_t> WordPiece::tokenize(std::string_view text) const {
@@ -110,26 +115,45 @@ void WordPiece::match_word(std::string_view word, int64_t characters, std::vecto
   }
 }
 
-Encoding WordPiece::encode(std::string_view first, std::optional<std::string_view> second, std::optional<int64_t> max_length) const {
-  if (!second) return fill(rows_, tokenize(first), nullptr, max_length);
+Encoding WordPiece::encode(std::string_view first, std::optional<std::string_view> second, std::optional<int64_t> max_length,
+                           Truncation truncation) const {
+  if (!second) return fill(rows_, tokenize(first), nullptr, max_length, truncation);
   const std::vector<int64_t> ids = tokenize(*second);
-  return fill(rows_, tokenize(first), &ids, max_length);
+  return fill(rows_, tokenize(first), &ids, max_length, truncation);
 }
 
-std::string WordPiece::token(int64_t id) const {
-  if (id < 0 || id >= vocabulary_size()) internal_error("token id {} is outside the vocabulary of {}", id, vocabulary_size());
-  return names_[static_cast<size_t>(id)];
+std::string WordPiece::decode(std::span<const int64_t> ids, bool skip_special_tokens) const {
+  return decoded_text(decoder_, names_.spellings_of(ids, skip_special_tokens));
 }
 
 std::optional<int64_t> WordPiece::id(std::string_view token) const {
-  if (const auto added = added_ids_.find(std::string(token)); added != added_ids_.end()) return added->second;
+  if (const auto added = names_.added_id(token)) return added;
   const auto node = token.empty() ? std::nullopt : vocabulary_.find(token);
   if (!node || vocabulary_.id_at(*node) < 0) return std::nullopt;
   return vocabulary_.id_at(*node);
 }
 
+/// BERT's rows begin with the classifier and end with the separator.
+std::optional<int64_t> WordPiece::special_id(SpecialToken token) const {
+  const WordPieceOptions& options = parts_.options;
+  switch (token) {
+    case SpecialToken::unknown:
+      return id(options.unknown);
+    case SpecialToken::begin:
+    case SpecialToken::classifier:
+      return id(options.classifier);
+    case SpecialToken::end:
+    case SpecialToken::separator:
+      return id(options.separator);
+    case SpecialToken::padding:
+      return id(options.padding);
+    default:
+      return id(options.mask);
+  }
+}
+
 std::unique_ptr<Tokenizer> make_wordpiece(std::vector<std::string> vocabulary, WordPieceOptions options) {
-  return std::make_unique<WordPiece>(WordPieceParts{std::move(vocabulary), std::move(options), {}}, "vocabulary");
+  return std::make_unique<WordPiece>(WordPieceParts{std::move(vocabulary), std::move(options), {}, true}, "vocabulary");
 }
 
 }  // namespace tsrun

@@ -1,14 +1,15 @@
 #pragma once
 
 #include "text/added_tokens.h"
+#include "text/decoder.h"
 #include "text/normalizer.h"
 #include "text/row_template.h"
+#include "text/token_names.h"
 #include "text/trie.h"
 #include "tsrun/text/tokenizer.h"
 
 #include <filesystem>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace tsrun {
@@ -18,6 +19,7 @@ struct WordPieceParts {
   std::vector<std::string> vocabulary;
   WordPieceOptions options;
   std::vector<AddedToken> added;  ///< beyond the special tokens; their ids may lie past the vocabulary
+  bool clean_up = true;           ///< decoding leaves out the blanks before punctuation
 };
 
 class WordPiece : public Tokenizer {
@@ -26,11 +28,13 @@ class WordPiece : public Tokenizer {
   WordPiece(WordPieceParts parts, const std::string& where);
 
   std::vector<int64_t> tokenize(std::string_view text) const override;
-  Encoding encode(std::string_view first, std::optional<std::string_view> second, std::optional<int64_t> max_length) const override;
-  int64_t vocabulary_size() const override { return static_cast<int64_t>(names_.size()); }
-  std::string token(int64_t id) const override;
+  Encoding encode(std::string_view first, std::optional<std::string_view> second, std::optional<int64_t> max_length,
+                  Truncation truncation) const override;
+  std::string decode(std::span<const int64_t> ids, bool skip_special_tokens) const override;
+  int64_t vocabulary_size() const override { return names_.size(); }
+  std::string token(int64_t id) const override { return names_.name(id); }
   std::optional<int64_t> id(std::string_view token) const override;
-  std::optional<int64_t> mask_id() const override { return id(parts_.options.mask); }
+  std::optional<int64_t> special_id(SpecialToken token) const override;
   void save(const std::filesystem::path& folder) const override;
 
  private:
@@ -41,14 +45,14 @@ class WordPiece : public Tokenizer {
   void match_word(std::string_view word, int64_t characters, std::vector<int64_t>& ids) const;
 
   WordPieceParts parts_;
-  std::vector<std::string> names_;  ///< by id, added tokens included
+  TokenNames names_;
   Trie vocabulary_;
   std::optional<Trie::Node> continuation_;  ///< where "##" leads; absent when no token continues a word
   BertNormalizer normalizer_;
   AddedTokens raw_, normalized_;  ///< looked for before and after normalization
-  std::unordered_map<std::string, int32_t> added_ids_;
   int64_t unknown_ = 0;
   RowTemplate rows_;
+  Decoder decoder_;
 };
 
 }  // namespace tsrun

@@ -1,6 +1,8 @@
 #include "text/wordpiece_files.h"
 
+#include "text/added_tokens_json.h"
 #include "text/json_fields.h"
+#include "text/normal_steps.h"
 #include "text/vocabulary.h"
 #include "tsrun/base/error.h"
 
@@ -24,6 +26,8 @@ void assign(Value& target, const std::optional<Value>& value) {
 void read_model(const Json& tokenizer, const std::string& where, WordPieceParts& parts) {
   expect_type(tokenizer, "model", "WordPiece", where);
   const Json& model = tokenizer.at("model");
+  if (model.is_object())
+    expect_keys(model, {"unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab"}, "model WordPiece", where);
   parts.vocabulary = vocabulary_of(model.value("vocab", Json()), where);
   assign(parts.options.unknown, text_field(model, "unk_token", where));
   assign(parts.options.continuation, text_field(model, "continuing_subword_prefix", where));
@@ -53,6 +57,27 @@ std::string template_token(const Json& row, size_t place, const std::string& whe
   data_error("{}: post_processor.single has {} pieces, expected a special token, a text, a special token", where, row.size());
 }
 
+Json template_json(const RowTemplate& rows, const WordPieceOptions& options, bool pair) {
+  Json pieces = Json::array();
+  for (const RowTemplate::Piece& piece : pair ? rows.pair : rows.single) {
+    const bool special = piece.source == RowTemplate::Source::special;
+    const std::string text = piece.source == RowTemplate::Source::first ? "A" : "B";
+    const std::string token = pieces.empty() ? options.classifier : options.separator;
+    pieces.push_back({{special ? "SpecialToken" : "Sequence", {{"id", special ? token : text}, {"type_id", piece.segment}}}});
+  }
+  return pieces;
+}
+
+/// Rows are BERT's, "[CLS] A [SEP] B [SEP]" with segments 0 and 1, or refused.
+void expect_bert_rows(const Json& rows, const WordPieceOptions& options, const std::string& where) {
+  for (const bool pair : {false, true}) {
+    const char* key = pair ? "pair" : "single";
+    const Json expected = template_json(RowTemplate::bert(0, 0), options, pair), found = rows.value(key, Json());
+    if (found != expected && !(pair && found.is_null()))
+      data_error("{}: post_processor.{} is {}, expected {}", where, key, found.dump(), expected.dump());
+  }
+}
+
 void read_template(const Json& tokenizer, const std::string& where, WordPieceOptions& options) {
   const std::string type = type_field(tokenizer, "post_processor", where);
   if (type.empty()) return;
@@ -61,6 +86,7 @@ void read_template(const Json& tokenizer, const std::string& where, WordPieceOpt
     const Json single = rows.value("single", Json());
     options.classifier = template_token(single, 0, where);
     options.separator = template_token(single, 2, where);
+    expect_bert_rows(rows, options, where);
   } else if (type == "BertProcessing") {
     const auto first = [&](const char* key) {
       const Json pair = rows.value(key, Json());
@@ -75,42 +101,6 @@ void read_template(const Json& tokenizer, const std::string& where, WordPieceOpt
   }
 }
 
-AddedToken read_added(const Json& entry, int64_t id, const std::string& where) {
-  AddedToken token;
-  token.content = text_field(entry, "content", where).value_or("");
-  if (token.content.empty()) data_error("{}: an added token has no content, expected a text", where);
-  if (id < 0 || id >= kMostTokenIds)
-    data_error("{}: token '{}' has id {}, expected an integer from 0 to {}", where, token.content, id, kMostTokenIds - 1);
-  token.id = static_cast<int32_t>(id);
-  token.single_word = flag_field(entry, "single_word", where).value_or(false);
-  token.strip_left = flag_field(entry, "lstrip", where).value_or(false);
-  token.strip_right = flag_field(entry, "rstrip", where).value_or(false);
-  token.normalized = flag_field(entry, "normalized", where).value_or(!flag_field(entry, "special", where).value_or(false));
-  return token;
-}
-
-void replace_or_add(std::vector<AddedToken>& added, AddedToken token) {
-  const auto same = std::find_if(added.begin(), added.end(), [&](const AddedToken& known) { return known.content == token.content; });
-  if (same == added.end()) return added.push_back(std::move(token));
-  *same = std::move(token);
-}
-
-Json added_json(const AddedToken& token) {
-  return {{"content", token.content},    {"single_word", token.single_word}, {"lstrip", token.strip_left},
-          {"rstrip", token.strip_right}, {"normalized", token.normalized},   {"special", !token.normalized}};
-}
-
-Json template_json(const RowTemplate& rows, const WordPieceOptions& options, bool pair) {
-  Json pieces = Json::array();
-  for (const RowTemplate::Piece& piece : pair ? rows.pair : rows.single) {
-    const bool special = piece.source == RowTemplate::Source::special;
-    const std::string text = piece.source == RowTemplate::Source::first ? "A" : "B";
-    const std::string token = pieces.empty() ? options.classifier : options.separator;
-    pieces.push_back({{special ? "SpecialToken" : "Sequence", {{"id", special ? token : text}, {"type_id", piece.segment}}}});
-  }
-  return pieces;
-}
-
 Json strip_json(const WordPieceOptions& options) { return options.strip_accents ? Json(*options.strip_accents) : Json(); }
 
 }  // namespace
@@ -123,6 +113,9 @@ WordPieceParts parse_wordpiece(const Json& tokenizer, const std::string& where) 
   read_normalizer(tokenizer, where, parts.options);
   expect_type(tokenizer, "pre_tokenizer", "BertPreTokenizer", where);
   read_template(tokenizer, where, parts.options);
+  expect_type(tokenizer, "decoder", "WordPiece", where);
+  if (tokenizer.contains("decoder") && tokenizer.at("decoder").is_object())
+    parts.clean_up = flag_field(tokenizer.at("decoder"), "cleanup", where).value_or(true);
   const Json added = tokenizer.value("added_tokens", Json::array());
   for (const Json& entry : added) replace_or_add(parts.added, read_added(entry, integer_field(entry, "id", where).value_or(-1), where));
   return parts;
@@ -175,7 +168,7 @@ Json wordpiece_json(const WordPieceParts& parts) {
             {"single", template_json(rows, options, false)},
             {"pair", template_json(rows, options, true)},
             {"special_tokens", specials}}},
-          {"decoder", {{"type", "WordPiece"}, {"prefix", options.continuation}, {"cleanup", true}}},
+          {"decoder", {{"type", "WordPiece"}, {"prefix", options.continuation}, {"cleanup", parts.clean_up}}},
           {"model",
            {{"type", "WordPiece"},
             {"unk_token", options.unknown},

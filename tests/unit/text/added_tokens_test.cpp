@@ -38,6 +38,16 @@ TEST(AddedTokens, SwallowsWhiteSpace_WhereAsked) {
   EXPECT_THAT(split(tokens, "R  L"), ElementsAre("<2>", "<1>"));
 }
 
+TEST(AddedTokens, FindsTokens_InWhiteSpaceThatAnotherSwallows) {
+  AddedToken right = token("R", 2);
+  right.strip_right = true;
+  EXPECT_THAT(split(AddedTokens({right, token(" ", 3)}), "aR  b"), ElementsAre("a", "<2>", "<3>", "<3>", "b"));
+  EXPECT_THAT(split(AddedTokens({right, token(" x", 4)}), "R x"), ElementsAre("<2>", "<4>"));
+  AddedToken blank = token(" ", 5);
+  blank.strip_left = blank.strip_right = true;
+  EXPECT_THAT(split(AddedTokens({blank}), "a   b"), ElementsAre("a", "<5>", "b"));
+}
+
 TEST(AddedTokens, RefusesPartsOfWords_WhereAsked) {
   AddedToken word = token("ab", 1);
   word.single_word = true;

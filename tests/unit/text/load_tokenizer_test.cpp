@@ -96,7 +96,9 @@ TEST_F(LoadTokenizer, SavesWhatItLoads) {
 }
 
 TEST_F(LoadTokenizer, NamesTheFolder_WithoutATokenizer) {
-  EXPECT_EQ(failure(), folder_.string() + ": found no tokenizer, expected vocab.txt or tokenizer.json");
+  EXPECT_EQ(failure(),
+            folder_.string() +
+                ": found no tokenizer, expected tokenizer.json, vocab.txt, vocab.json and merges.txt, spiece.model or tokenizer.model");
 }
 
 TEST_F(LoadTokenizer, NamesTheLine_OfAMalformedVocabulary) {
@@ -111,9 +113,10 @@ TEST_F(LoadTokenizer, RefusesAnEmptyVocabulary) {
 
 TEST_F(LoadTokenizer, RefusesOtherModels) {
   Json json = tokenizer_json();
-  json["model"]["type"] = "BPE";
+  json["model"]["type"] = "WordLevel";
+  json["normalizer"] = json["pre_tokenizer"] = nullptr;
   write("tokenizer.json", json.dump());
-  EXPECT_EQ(failure(), (folder_ / "tokenizer.json").string() + ": model is of type 'BPE', expected 'WordPiece'");
+  EXPECT_EQ(failure(), (folder_ / "tokenizer.json").string() + ": model is of type 'WordLevel', expected 'WordPiece', 'BPE' or 'Unigram'");
 }
 
 TEST_F(LoadTokenizer, RefusesOtherNormalizers) {

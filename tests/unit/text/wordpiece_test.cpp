@@ -50,7 +50,8 @@ TEST(WordPiece, StaysInsideTheVocabulary_OnRandomBytes) {
   for (int round = 0; round < 2000; ++round) {
     std::string text(stream.below(40), ' ');
     for (char& byte : text) byte = static_cast<char>(stream.below(256));
-    EXPECT_THAT(tokenizer->encode(text, text, 16).ids, Each(::testing::AllOf(::testing::Ge(0), ::testing::Lt(tokenizer->vocabulary_size()))));
+    EXPECT_THAT(tokenizer->encode(text, text, 16).ids,
+                Each(::testing::AllOf(::testing::Ge(0), ::testing::Lt(tokenizer->vocabulary_size()))));
   }
 }
 

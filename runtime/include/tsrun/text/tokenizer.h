@@ -6,33 +6,51 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace tsrun {
 
-/// Ids of one row with its special tokens. `segments[i]` is 0 for the first text and 1 for the second (token_type_ids).
+/// Ids of one row with its special tokens. `segments[i]` is 0 for the first text and 1 for the second (token_type_ids) where the tokenizer
+/// tells them apart.
 struct Encoding {
   std::vector<int64_t> ids;
   std::vector<int64_t> segments;
 };
 
-/// Text to ids. Thread-safe after construction.
+/// What gives way when a row is too long.
+enum class Truncation {
+  longest_first,  ///< the end of the longer text, until both are equally long
+  only_first,     ///< the end of the first text
+};
+
+enum class SpecialToken { unknown, begin, end, separator, classifier, padding, mask };
+
+/// Text to ids and back. Thread-safe after construction.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
   /// Ids of one text without special tokens and without truncation. Text must be UTF-8; malformed bytes become U+FFFD.
   virtual std::vector<int64_t> tokenize(std::string_view text) const = 0;
-  /// One row with special tokens. Longest-first truncation to `max_length` ids in all when given.
-  virtual Encoding encode(std::string_view first, std::optional<std::string_view> second = {},
-                          std::optional<int64_t> max_length = {}) const = 0;
+  /// One row with special tokens, cut to `max_length` ids in all when given.
+  /// @throws Error(user) when the special tokens alone, or with a second text that may not be cut, are longer.
+  virtual Encoding encode(std::string_view first, std::optional<std::string_view> second = {}, std::optional<int64_t> max_length = {},
+                          Truncation truncation = Truncation::longest_first) const = 0;
+  /// The text that `ids` spell, well-formed UTF-8. Ids that no token has are left out.
+  virtual std::string decode(std::span<const int64_t> ids, bool skip_special_tokens) const = 0;
   virtual int64_t vocabulary_size() const = 0;
   virtual std::string token(int64_t id) const = 0;
   virtual std::optional<int64_t> id(std::string_view token) const = 0;
-  virtual std::optional<int64_t> mask_id() const = 0;
+  virtual std::optional<int64_t> special_id(SpecialToken token) const = 0;
+  std::optional<int64_t> mask_id() const { return special_id(SpecialToken::mask); }
   virtual void save(const std::filesystem::path& folder) const = 0;  ///< the files that `load_tokenizer` reads
 };
+
+/// Rows of many texts, or pairs when `second` is not empty, in parallel. @throws what `encode` throws.
+std::vector<Encoding> encode_batch(const Tokenizer& tokenizer, std::span<const std::string> first, std::span<const std::string> second = {},
+                                   std::optional<int64_t> max_length = {}, Truncation truncation = Truncation::longest_first);
 
 /// BERT's WordPiece as Hugging Face's BertTokenizer does it.
 struct WordPieceOptions {
@@ -46,9 +64,11 @@ struct WordPieceOptions {
 };
 std::unique_ptr<Tokenizer> make_wordpiece(std::vector<std::string> vocabulary, WordPieceOptions options = {});
 
-/// The tokenizer of a model folder: `tokenizer.json` of type WordPiece where there is one, else `vocab.txt`. What `tokenizer_config.json`
-/// says (do_lower_case, strip_accents, tokenize_chinese_chars, special and added tokens) wins over both. Truncation and padding that a
-/// tokenizer.json fixes are ignored. @throws Error(data) naming the file (and line).
+/// The tokenizer of a model folder: of its `tokenizer.json` (WordPiece, BPE, Unigram) where there is one, else of `vocab.txt` (WordPiece),
+/// `vocab.json` and `merges.txt` (GPT-2, RoBERTa, Qwen2), `spiece.model` or `tokenizer.model` (T5, Llama 2). What
+/// `special_tokens_map.json` and `tokenizer_config.json` say (special and added tokens, add_prefix_space, and for WordPiece do_lower_case,
+/// strip_accents, tokenize_chinese_chars; add_bos_token and add_eos_token without a tokenizer.json) wins over those. Truncation and padding
+/// that a tokenizer.json fixes are ignored. @throws Error(data) naming the file (and line), and a component that is not supported.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 
 }  // namespace tsrun

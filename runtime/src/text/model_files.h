@@ -1,0 +1,19 @@
+#pragma once
+
+#include "text/subword_model.h"
+
+#include <memory>
+
+namespace tsrun {
+
+/// The `model` of a tokenizer.json. `bytes`: pieces are bytes, in the byte alphabet.
+/// @throws Error(data) "`where`: …" naming a type or an option that is not supported.
+std::unique_ptr<SubwordModel> model_of(const nlohmann::json& model, bool bytes, const std::string& where);
+
+/// "WordPiece", "BPE" or whatever `model` states, or what it must be where an old file states none.
+std::string model_type_of(const nlohmann::json& tokenizer, const std::string& where);
+
+/// Merges of a `merges.txt`, one a line, as an array of pairs. @throws Error(data) as "`name`:line: …".
+nlohmann::json parse_merges(std::string_view text, const std::string& name);
+
+}  // namespace tsrun

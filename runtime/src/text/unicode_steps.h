@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+/// Steps of normalization over whole texts, with the Unicode version of the reference.
+namespace tsrun {
+
+enum class NormalForm { nfc, nfd, nfkc, nfkd };
+
+std::string to_form(NormalForm form, std::string_view text);
+std::string to_lower(std::string_view text);
+std::string without_accents(std::string_view text);  ///< combining marks go
+std::string_view without_space(std::string_view text, bool left, bool right);
+
+}  // namespace tsrun
