@@ -8,12 +8,17 @@
 namespace tsrun {
 
 EncodedSplit encode_split(const Split& split, const Tokenizer& tokenizer, int64_t max_length) {
-  EncodedSplit encoded;
-  encoded.rows.reserve(split.examples.size());
-  encoded.targets.reserve(split.examples.size());
+  std::vector<std::string> alone, first, second;
   for (const Example& example : split.examples) {
-    const auto second = example.second ? std::optional<std::string_view>(*example.second) : std::nullopt;
-    encoded.rows.push_back(tokenizer.encode(example.first, second, max_length));
+    (example.second ? first : alone).push_back(example.first);
+    if (example.second) second.push_back(*example.second);
+  }
+  std::vector<Encoding> singles = encode_batch(tokenizer, alone, {}, max_length),
+                        pairs = encode_batch(tokenizer, first, second, max_length);
+  auto single = singles.begin(), pair = pairs.begin();
+  EncodedSplit encoded;
+  for (const Example& example : split.examples) {
+    encoded.rows.push_back(std::move(example.second ? *pair++ : *single++));
     encoded.targets.push_back(example.target);
   }
   return encoded;
