@@ -18,8 +18,6 @@ add_library(tsrun_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
 target_link_libraries(tsrun_pch PUBLIC tsrun_settings tsrun::torch fmt::fmt nlohmann_json::nlohmann_json)
 target_precompile_headers(tsrun_pch PUBLIC <ATen/ATen.h> <torch/csrc/autograd/custom_function.h> <nlohmann/json.hpp> <fmt/format.h>)
 
-set(TSRUN_ROOMS "" CACHE INTERNAL "")
-
 # tsrun_room(NAME [TORCH] SOURCES … [LIBRARIES …]): an object library tsrun_NAME that becomes part of libtsrun.
 function(tsrun_room name)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;LIBRARIES" ${ARGN})
