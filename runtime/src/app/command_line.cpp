@@ -19,7 +19,8 @@ using Texts = std::vector<std::string>;
 po::options_description common_options() {
   po::options_description common("Options");
   auto add = common.add_options();
-  add("set", po::value<Texts>()->value_name("NAME=VALUE"), "an argument of the recipe; may be repeated");
+  add("set", po::value<Texts>()->value_name("NAME=VALUE"),
+      "an argument of the recipe, or an option of predict, generate or score; may be repeated");
   add("seed", po::value<std::string>()->value_name("N"), "root of all randomness (1)");
   add("threads", po::value<std::string>()->value_name("N"),
       "threads (the cores this process may use; 1 each when a sweep uses several processes)");
@@ -40,16 +41,20 @@ po::options_description verb_options() {
   auto add = options.add_options();
   add("pair", "tokenize: each line holds two texts with a tab between them");
   add("split", po::value<std::string>()->value_name("NAME"), "predict: the split to predict (dev)");
-  add("max-length", po::value<std::string>()->value_name("N"), "predict: longest row in tokens (128)");
+  add("max-length", po::value<std::string>()->value_name("N"),
+      "predict, score: longest row in tokens (128; score: what the model reads, up to 1024)");
   add("stubs", "describe: stubs of `ts` for the Lua language server");
   add("reference", "describe: the reference page of `ts`");
   return options;
 }
 
-/// Which verb an option belongs to, where it is not common to all.
-const std::map<std::string, std::string>& owners() {
-  static const std::map<std::string, std::string> all = {
-      {"pair", "tokenize"}, {"split", "predict"}, {"max-length", "predict"}, {"stubs", "describe"}, {"reference", "describe"}};
+/// Which verbs an option belongs to, where it is not common to all.
+const std::map<std::string, Texts>& owners() {
+  static const std::map<std::string, Texts> all = {{"pair", {"tokenize"}},
+                                                   {"split", {"predict"}},
+                                                   {"max-length", {"predict", "score"}},
+                                                   {"stubs", {"describe"}},
+                                                   {"reference", {"describe"}}};
   return all;
 }
 
@@ -171,7 +176,8 @@ void check_operands(const Command& command) {
 
 void check_owners(const po::variables_map& given, const std::string& verb) {
   for (const auto& [option, owner] : owners())
-    if (given.count(option) != 0 && verb != owner) user_error("--{} belongs to 'tsrun {}'", option, owner);
+    if (given.count(option) != 0 && std::find(owner.begin(), owner.end(), verb) == owner.end())
+      user_error("--{} belongs to 'tsrun {}'", option, fmt::join(owner, "', 'tsrun "));
 }
 
 std::filesystem::path store_of(const po::variables_map& given) {
@@ -213,7 +219,9 @@ const std::vector<Verb>& verbs() {
       {"show", "RUN", "what a run did, and its table", 1, 1},
       {"compare", "RUN RUN", "two runs side by side", 2, 2},
       {"tokenize", "MODEL", "lines of standard input as lists of ids", 1, 1},
-      {"predict", "MODEL TASK", "logits of every row of a split", 2, 2},
+      {"predict", "MODEL TASK", "a model's answer to every row of a split", 2, 2},
+      {"generate", "MODEL TEXT", "what a language model writes behind (or for) a text", 2, 2},
+      {"score", "MODEL FILE", "perplexity of a text file, per token and per byte", 2, 2},
       {"doctor", "", "check this installation", 0, 0},
       {"help", "", "this text", 0, 1},
   };

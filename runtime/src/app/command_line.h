@@ -19,7 +19,7 @@ struct Command {
   bool quiet = false, debug = false, worker = false;
   bool pairs = false, stubs = false, reference = false;
   std::string split = "dev";
-  int64_t max_length = 128;
+  std::optional<int64_t> max_length;
 };
 
 struct Verb {

@@ -24,6 +24,8 @@ const std::map<std::string, Action>& actions() {
       {"doctor", doctor},
       {"tokenize", tokenize},
       {"predict", predict},
+      {"generate", [](const Command& command) { generate(command); }},
+      {"score", score},
   };
   return all;
 }

@@ -1,69 +1,21 @@
+#include "app/model_source.h"
 #include "app/verbs.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
-#include "tsrun/base/suggest.h"
 #include "tsrun/checkpoint/folder.h"
 #include "tsrun/data/builtin.h"
-#include "tsrun/model/model.h"
 #include "tsrun/train/train.h"
 
 #include <iostream>
 
-/// Two verbs for trust: the ids that a model reads, and the logits that it gives.
+/// Two verbs for trust: the ids that a model reads, and the answers that it gives.
 namespace tsrun {
 namespace {
 
 using nlohmann::json;
-namespace fs = std::filesystem;
-
-/// A model's folder, and the weights that a training put in the place of the folder's own.
-struct Source {
-  fs::path folder;
-  std::optional<fs::path> weights;
-};
-
-/// The artifact of a training that "train:<beginning of its key>" names.
-fs::path training_folder(const fs::path& store, const std::string& prefix) {
-  std::vector<std::string> found;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(store / "objects" / "train", ignored))
-    if (const auto key = entry.path().filename().string(); key.starts_with(prefix) && !key.starts_with('.')) found.push_back(key);
-  if (found.empty()) user_error("{}: no training whose key begins with '{}'", (store / "objects" / "train").string(), prefix);
-  if (found.size() > 1) user_error("train:{} is ambiguous: {}", prefix, join_words(found));
-  return store / "objects" / "train" / found.front();
-}
-
-Source source_of_training(const fs::path& folder) {
-  const auto meta = read_json(folder / "artifact.json");
-  const auto model = meta.value("summary", json::object()).value("model", json::object());
-  if (meta.value("kind", "") != "train" || !model.contains("path"))
-    data_error("{}: a {}, expected a training that names its model", folder.string(), meta.value("kind", "folder"));
-  if (!fs::exists(folder / "last.safetensors")) data_error("{}: the training kept no weights; train with keep = \"last\"", folder.string());
-  return {model["path"].get<std::string>(), folder / "last.safetensors"};
-}
-
-/// A folder as it is, from the hub cache, made here the first time, or what a training left.
-Source source_of(const Command& command, const std::string& model) {
-  std::error_code ignored;
-  if (model.starts_with("train:")) return source_of_training(training_folder(command.lab.store, model.substr(6)));
-  if (fs::exists(fs::path(model) / "artifact.json", ignored) && !fs::exists(fs::path(model) / "config.json", ignored))
-    return source_of_training(model);
-  if (!model.starts_with("builtin:")) return {resolve_model_folder(model), std::nullopt};
-  Lab lab(command.lab);
-  return {lab.call("model", {{"spec", model}}).at("path").get<std::string>(), std::nullopt};
-}
-
-Model load(const Source& source, const Task& task, uint64_t seed) {
-  const HeadSpec head{task.kind == TaskKind::regression ? HeadKind::regression : HeadKind::classification, task.outputs()};
-  Model model = load_model(source.folder, head, Key::root(seed).split("init"));
-  if (!source.weights) return model;
-  const auto trained = load_weights(*source.weights, *model.family);
-  for (const auto& name : trained.names()) model.weights.set(name, trained.at(name));
-  return model;
-}
 
 std::unique_ptr<Tokenizer> tokenizer_of(const std::string& model) {
-  return model.starts_with("builtin:") ? make_builtin_tokenizer() : load_tokenizer(resolve_model_folder(model));
+  return model.starts_with("builtin:") ? make_builtin_tokenizer(model.substr(8)) : load_tokenizer(resolve_model_folder(model));
 }
 
 Encoding encode_line(const Tokenizer& tokenizer, const std::string& line, bool pairs, int64_t number) {
@@ -75,10 +27,23 @@ Encoding encode_line(const Tokenizer& tokenizer, const std::string& line, bool p
   return tokenizer.encode(line.substr(0, tab), line.substr(tab + 1));
 }
 
+/// What a model says of one row, in the form of the task.
 json prediction(const Task& task, const Predictions& predictions, size_t row) {
-  const auto value = predictions.values[row];
-  json line = {{"index", row}, {"label", value}, {"logits", predictions.logits[row]}};
-  if (task.kind == TaskKind::classification) line["label"] = task.labels.at(static_cast<size_t>(value));
+  json line = {{"index", row}};
+  if (!predictions.tags.empty()) {
+    line["labels"] = json::array();
+    for (const int64_t tag : predictions.tags[row])
+      line["labels"].push_back(tag < 0 ? json() : json(task.labels.at(static_cast<size_t>(tag))));
+    return line;
+  }
+  if (!predictions.logits.empty()) line["logits"] = predictions.logits[row];
+  if (!predictions.texts.empty()) {
+    line["text"] = predictions.texts[row];
+  } else if (task.kind == TaskKind::classification) {
+    line["label"] = task.labels.at(static_cast<size_t>(predictions.values[row]));
+  } else {
+    line["label"] = predictions.values[row];
+  }
   return line;
 }
 
@@ -93,15 +58,19 @@ void tokenize(const Command& command) {
 
 void predict(const Command& command) {
   set_threads(command.threads.value_or(0));
+  json given = typed_values(command.values);
+  if (command.max_length) given["max_length"] = *command.max_length;
+  const Options reading = reading_options().resolve(given, "tsrun predict");
   const auto& name = command.operands[1];
-  const Task task = name.starts_with("builtin:") ? make_builtin_task(name) : load_task(name);
-  const auto& split = task.split(command.split);
-  const Model model = load(source_of(command, command.operands[0]), task, command.lab.seed);
-  const auto rows = encode_split(split, *model.tokenizer, std::min(command.max_length, model.family->max_positions()));
+  const ModelSource source = source_of(command, command.operands[0]);
+  const Reader reader = reader_of(source);
+  const Task task = task_for(name.starts_with("builtin:") ? make_builtin_task(name) : load_task(name), reader);
+  if (task.kind == TaskKind::language_modelling) user_error("tsrun predict: a language modelling task has no answers; try 'tsrun score'");
+  const Model model = load(source, head_for(task, reader), command.lab.seed);
   Predictions predictions;
-  evaluate(*model.family, model.weights, task, rows, command.lab.device, &predictions);
+  evaluate(*model.family, model.weights, make_exam(model, task, command.split, reading), command.lab.device, &predictions);
   std::string text;
-  for (size_t row = 0; row < predictions.values.size(); ++row) text += prediction(task, predictions, row).dump() + "\n";
+  for (size_t row = 0; row < task.split(command.split).examples.size(); ++row) text += prediction(task, predictions, row).dump() + "\n";
   print(text);
 }
 

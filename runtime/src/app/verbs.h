@@ -13,6 +13,8 @@ void show(const Command& command);
 void compare(const Command& command);
 void tokenize(const Command& command);
 void predict(const Command& command);
+void generate(const Command& command);
+void score(const Command& command);
 void doctor(const Command& command);
 
 std::string short_help();

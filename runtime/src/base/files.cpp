@@ -129,7 +129,8 @@ MappedFile MappedFile::open(const std::filesystem::path& path) {
   MappedFile map;
   map.size_ = size_of_regular_file(file, path);
   if (map.size_ == 0) return map;
-  void* address = mmap(nullptr, map.size_, PROT_READ, MAP_PRIVATE, file.number(), 0);
+  // Tensors are made of these bytes, and ATen has no read-only ones: a stray write should cost a page, not the process.
+  void* address = mmap(nullptr, map.size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.number(), 0);
   if (address == MAP_FAILED) {
     map.size_ = 0;
     cannot_read(path, errno);

@@ -173,9 +173,9 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes, const s
 
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   refuse_pickle(path);
-  MappedFile map = MappedFile::open(path);
-  SafetensorsFile file = parse(map.bytes(), path.string());
-  file.map_ = std::move(map);
+  const auto map = std::make_shared<const MappedFile>(MappedFile::open(path));
+  SafetensorsFile file = parse(map->bytes(), path.string());
+  for (TensorInfo& tensor : file.tensors_) tensor.map = map;
   return file;
 }
 

@@ -7,35 +7,32 @@
 
 namespace tsrun {
 
-EncodedSplit encode_split(const Split& split, const Tokenizer& tokenizer, int64_t max_length) {
-  std::vector<std::string> alone, first, second;
-  for (const Example& example : split.examples) {
-    (example.second ? first : alone).push_back(example.first);
-    if (example.second) second.push_back(*example.second);
-  }
-  std::vector<Encoding> singles = encode_batch(tokenizer, alone, {}, max_length),
-                        pairs = encode_batch(tokenizer, first, second, max_length);
-  auto single = singles.begin(), pair = pairs.begin();
-  EncodedSplit encoded;
-  for (const Example& example : split.examples) {
-    encoded.rows.push_back(std::move(example.second ? *pair++ : *single++));
-    encoded.targets.push_back(example.target);
-  }
-  return encoded;
+namespace {
+
+/// One more row of `ids` behind `offsets`.
+void add_ids(std::vector<int64_t>& ids, std::vector<int64_t>& offsets, const std::vector<int64_t>& row) {
+  if (offsets.empty()) offsets.push_back(0);
+  ids.insert(ids.end(), row.begin(), row.end());
+  offsets.push_back(static_cast<int64_t>(ids.size()));
 }
+
+}  // namespace
 
 PackedRows pack(const EncodedSplit& split, std::span<const int64_t> rows) {
   PackedRows packed;
   packed.offsets.push_back(0);
   for (const int64_t row : rows) {
     if (row < 0 || row >= split.size()) internal_error("row {} is outside a split of {} rows", row, split.size());
-    const Encoding& encoding = split.rows[static_cast<size_t>(row)];
-    packed.ids.insert(packed.ids.end(), encoding.ids.begin(), encoding.ids.end());
+    const auto at = static_cast<size_t>(row);
+    const Encoding& encoding = split.rows[at];
+    add_ids(packed.ids, packed.offsets, encoding.ids);
     packed.segments.insert(packed.segments.end(), encoding.segments.begin(), encoding.segments.end());
     packed.positions.resize(packed.ids.size());
-    std::iota(packed.positions.begin() + packed.offsets.back(), packed.positions.end(), int64_t{0});
-    packed.offsets.push_back(packed.tokens());
-    packed.targets.push_back(split.targets[static_cast<size_t>(row)]);
+    std::iota(packed.positions.end() - static_cast<ptrdiff_t>(encoding.ids.size()), packed.positions.end(), int64_t{0});
+    if (!split.decoder_rows.empty()) add_ids(packed.decoder_ids, packed.decoder_offsets, split.decoder_rows[at]);
+    if (!split.token_targets.empty())
+      packed.token_targets.insert(packed.token_targets.end(), split.token_targets[at].begin(), split.token_targets[at].end());
+    packed.targets.push_back(split.targets[at]);
     packed.row_numbers.push_back(row);
   }
   return packed;

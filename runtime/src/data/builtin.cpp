@@ -1,12 +1,11 @@
 #include "tsrun/data/builtin.h"
 
 #include "builtin_tasks.h"
+#include "data/task_file.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
 #include "tsrun/base/suggest.h"
-#include "tsrun/data/metrics.h"
 
-#include <algorithm>
 #include <set>
 
 namespace tsrun {
@@ -29,19 +28,6 @@ const Plan& find_plan(const std::string& name) {
              join_words(builtin_task_names()));
 }
 
-/// The score of one constant answer: the commonest class, or the mean.
-double constant_score(const Plan& plan, const std::vector<double>& targets) {
-  std::map<double, int64_t> counts;
-  double sum = 0;
-  for (const double target : targets) {
-    ++counts[target];
-    sum += target;
-  }
-  const auto commonest = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  const double answer = plan.kind == TaskKind::regression ? sum / static_cast<double>(targets.size()) : commonest->first;
-  return metric(plan.metrics.front(), std::vector<double>(targets.size(), answer), targets);
-}
-
 /// Rows with classes in turn, none of them `seen` before; each row has a key of its own.
 std::vector<Example> draw_examples(const Plan& plan, Key key, builtin::Words words, int64_t count, Seen& seen) {
   const int64_t classes = std::max<int64_t>(1, static_cast<int64_t>(plan.labels.size()));
@@ -52,7 +38,7 @@ std::vector<Example> draw_examples(const Plan& plan, Key key, builtin::Words wor
     const auto number = static_cast<int64_t>(examples.size());
     Row row = plan.make(speaker, static_cast<int>(number % classes));
     if (!seen.emplace(row.first, row.second).second) continue;
-    examples.push_back({std::move(row.first), std::move(row.second), row.target, number});
+    examples.push_back({std::move(row.first), std::move(row.second), row.target, number, {}, {}, {}});
   }
   return examples;
 }
@@ -64,14 +50,12 @@ std::string digest_of(const std::vector<Example>& examples) {
   return hash.hex();
 }
 
-Split make_split(const Plan& plan, const std::string& name, builtin::Words words, int64_t count, Seen& seen) {
+Split make_split(const Plan& plan, const Task& task, const std::string& name, builtin::Words words, int64_t count, Seen& seen) {
   const Key key = Key::root(0).split("builtin task").split(plan.name).split(name);
   Split split;
   split.name = name;
   split.examples = draw_examples(plan, key, words, count, seen);
-  std::vector<double> targets;
-  for (const Example& example : split.examples) targets.push_back(example.target);
-  split.majority_score = constant_score(plan, targets);
+  score_majority(split, task);
   split.digest = digest_of(split.examples);
   return split;
 }
@@ -94,20 +78,14 @@ Task make_builtin_task(const std::string& name) {
   task.kind = plan.kind;
   task.labels = plan.labels;
   task.metrics = plan.metrics;
+  task.verbaliser = plan.told;
   if (plan.kind == TaskKind::regression) task.high = 5;
   Seen seen;
-  task.splits["train"] = make_split(plan, "train", builtin::Words::familiar, kTrainRows, seen);
-  task.splits["dev"] = make_split(plan, "dev", builtin::Words::all, kDevRows, seen);
+  task.splits["train"] = make_split(plan, task, "train", builtin::Words::familiar, kTrainRows, seen);
+  task.splits["dev"] = make_split(plan, task, "dev", builtin::Words::all, kDevRows, seen);
+  task.columns = task.has_pairs() ? std::vector<std::string>{"text_a", "text_b"} : std::vector<std::string>{"text_a"};
   task.digest = sha256(fmt::format("builtin {} {} {} {}", kVersion, plan.name, task.splits["train"].digest, task.splits["dev"].digest));
   return task;
-}
-
-std::unique_ptr<Tokenizer> make_builtin_tokenizer() {
-  std::vector<std::string> vocabulary = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
-  for (const std::string_view word : builtin::function_words()) vocabulary.emplace_back(word);
-  for (const std::string_view ending : {builtin::plural_noun, builtin::plural_verb}) vocabulary.push_back("##" + std::string(ending));
-  vocabulary.insert(vocabulary.end(), builtin::stems().begin(), builtin::stems().end());
-  return make_wordpiece(std::move(vocabulary));
 }
 
 std::string_view builtin_version() { return kVersion; }

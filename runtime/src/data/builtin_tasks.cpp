@@ -93,15 +93,42 @@ std::vector<std::string> topic_names() {
 
 std::span<const Plan> plans() {
   using enum TaskKind;
+  const Verbaliser similarity = {"similarity first: {text_a} second: {text_b}", {}};
+  const std::string pair = "entailment premise: {text_a} hypothesis: {text_b}";
   static const std::vector<Plan> all = {
-      {"sentiment", classification, {"negative", "positive"}, {"accuracy"}, sentiment_row},
-      {"acceptability", classification, {"unacceptable", "acceptable"}, {"matthews", "accuracy"}, acceptability_row},
-      {"paraphrase", classification, {"different", "equivalent"}, {"accuracy", "f1"}, paraphrase_row},
-      {"similarity", regression, {}, {"pearson", "spearman"}, similarity_row},
-      {"entailment2", classification, {"entailment", "not_entailment"}, {"accuracy"}, entailment2_row},
-      {"entailment", classification, {"entailment", "neutral", "contradiction"}, {"accuracy"}, entailment_row},
-      {"question_match", classification, {"answer", "no_answer"}, {"accuracy"}, question_match_row},
-      {"topic", classification, topic_names(), {"accuracy"}, topic_row},
+      {"sentiment",
+       classification,
+       {"negative", "positive"},
+       {"accuracy"},
+       {"sentiment: {text_a}", {"negative", "positive"}},
+       sentiment_row},
+      {"acceptability",
+       classification,
+       {"unacceptable", "acceptable"},
+       {"matthews", "accuracy"},
+       {"acceptable: {text_a}", {"no", "yes"}},
+       acceptability_row},
+      {"paraphrase",
+       classification,
+       {"different", "equivalent"},
+       {"accuracy", "f1"},
+       {"paraphrase first: {text_a} second: {text_b}", {"different", "equivalent"}},
+       paraphrase_row},
+      {"similarity", regression, {}, {"pearson", "spearman"}, similarity, similarity_row},
+      {"entailment2", classification, {"entailment", "not_entailment"}, {"accuracy"}, {pair, {"yes", "no"}}, entailment2_row},
+      {"entailment",
+       classification,
+       {"entailment", "neutral", "contradiction"},
+       {"accuracy"},
+       {pair, {"yes", "maybe", "no"}},
+       entailment_row},
+      {"question_match",
+       classification,
+       {"answer", "no_answer"},
+       {"accuracy"},
+       {"question: {text_a} answer: {text_b}", {"yes", "no"}},
+       question_match_row},
+      {"topic", classification, topic_names(), {"accuracy"}, {"topic: {text_a}", topic_names()}, topic_row},
   };
   return all;
 }

@@ -1,13 +1,9 @@
+#include "data/targets.h"
 #include "data/task_file.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
-#include "tsrun/data/metrics.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <numeric>
-#include <unordered_map>
 #include <utility>
 
 namespace tsrun {
@@ -20,72 +16,139 @@ size_t find_column(const Table& table, const std::string& column, const std::str
   data_error("{}:1: found the columns {}, expected one named '{}'{}", name, join_words(columns), column, did_you_mean(column, columns));
 }
 
-/// Reads labels as class indices or as numbers of the range.
-class TargetReader {
- public:
-  TargetReader(const Task& task, const std::string& name) : task_(task), name_(name) {
-    for (size_t index = 0; index < task.labels.size(); ++index) indices_[task.labels[index]] = static_cast<double>(index);
-  }
+std::vector<size_t> find_columns(const Table& table, const std::vector<std::string>& columns, const std::string& name) {
+  std::vector<size_t> places;
+  for (const std::string& column : columns) places.push_back(find_column(table, column, name));
+  return places;
+}
 
-  double read(const std::string& label, int64_t line) const {
-    return task_.kind == TaskKind::regression ? number(label, line) : index(label, line);
+/// Makes examples of the rows of one table.
+class ExampleReader {
+ public:
+  ExampleReader(Cells& cells, const TaskFile& file, const std::string& name)
+      : cells_(cells),
+        file_(file),
+        name_(name),
+        texts_(find_columns(cells.table, file.text, name)),
+        labels_(find_columns(cells.table, file.labels, name)),
+        options_(find_columns(cells.table, file.options, name)),
+        targets_(file.task, name),
+        tags_(file.task.labels, name) {}
+
+  Example read(size_t row) {
+    Example example;
+    example.row = static_cast<int64_t>(row);
+    switch (file_.task.kind) {
+      case TaskKind::token_classification:
+        read_words(row, example);
+        return example;
+      case TaskKind::multiple_choice:
+        example.answers = options(row);
+        example.target = targets_.option(cell(row, labels_.front()), example.answers.size(), line(row));
+        break;
+      case TaskKind::text_to_text:
+        for (const size_t column : labels_) add_answers(row, column, example.answers);
+        break;
+      default:
+        example.target = targets_.read(cell(row, labels_.front()), line(row));
+        if (texts_.size() == 2) example.second = cell(row, texts_.back());
+        example.first = std::move(cell(row, texts_.front()));
+        return example;
+    }
+    example.first = prompt(row);
+    return example;
   }
 
  private:
-  double index(const std::string& label, int64_t line) const {
-    if (const auto found = indices_.find(label); found != indices_.end()) return found->second;
-    data_error("{}:{}: found the label '{}'{}, expected one of {}", name_, line, label, did_you_mean(label, task_.labels),
-               join_words(task_.labels));
+  std::string& cell(size_t row, size_t column) { return cells_.table.rows[row][column]; }
+  int64_t line(size_t row) const { return cells_.table.lines[row]; }
+
+  const std::vector<std::string>* list(size_t row, size_t column) const {
+    const auto found = cells_.lists.find({row, column});
+    return found == cells_.lists.end() ? nullptr : &found->second;
   }
 
-  double number(const std::string& label, int64_t line) const {
-    double value = 0;
-    const char* end = label.data() + label.size();
-    const auto result = std::from_chars(label.data(), end, value);
-    if (result.ec == std::errc() && result.ptr == end && value >= task_.low && value <= task_.high) return value;
-    data_error("{}:{}: found the label '{}', expected a number from {} to {}", name_, line, label, task_.low, task_.high);
+  std::string prompt(size_t row) {
+    std::vector<std::string_view> texts;
+    for (const size_t column : texts_) texts.push_back(cell(row, column));
+    if (file_.prompt) return file_.prompt->fill(texts);
+    std::string joined(texts.front());
+    if (texts.size() > 1) joined.append(" ").append(texts.back());
+    return joined;
   }
 
-  const Task& task_;
+  void add_answers(size_t row, size_t column, std::vector<std::string>& answers) {
+    const auto* several = list(row, column);
+    if (!several) return answers.push_back(cell(row, column));
+    if (several->empty())
+      data_error("{}:{}: found no answer, expected at least one in '{}'", name_, line(row), cells_.table.columns[column]);
+    answers.insert(answers.end(), several->begin(), several->end());
+  }
+
+  std::vector<std::string> options(size_t row) {
+    std::vector<std::string> found;
+    if (options_.size() > 1) {
+      for (const size_t column : options_) found.push_back(cell(row, column));
+      return found;
+    }
+    if (const auto* several = list(row, options_.front())) found = *several;
+    if (found.size() < 2)
+      data_error("{}:{}: found {} options, expected a list of two or more in '{}'", name_, line(row), found.size(), file_.options.front());
+    return found;
+  }
+
+  /// A JSONL list, or in other tables the parts of a text between single blanks.
+  std::vector<std::string> parts(size_t row, size_t column) {
+    if (const auto* several = list(row, column)) return *several;
+    if (file_.format.type == "jsonl")
+      data_error("{}:{}: found no list of texts in '{}', expected one", name_, line(row), cells_.table.columns[column]);
+    std::vector<std::string> found;
+    const std::string& text = cell(row, column);
+    for (size_t begin = 0; begin <= text.size() && !text.empty();) {
+      const size_t end = std::min(text.find(' ', begin), text.size());
+      found.push_back(text.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    return found;
+  }
+
+  void read_words(size_t row, Example& example) {
+    example.words = parts(row, texts_.front());
+    const std::vector<std::string> tags = parts(row, labels_.front());
+    if (example.words.empty()) data_error("{}:{}: found no words, expected at least one", name_, line(row));
+    if (tags.size() != example.words.size())
+      data_error("{}:{}: found {} tags, expected {}, one a word", name_, line(row), tags.size(), example.words.size());
+    for (const std::string& word : example.words)
+      if (word.empty()) data_error("{}:{}: found an empty word, expected single blanks between words", name_, line(row));
+    for (const std::string& tag : tags) example.tags.push_back(tags_.read(tag, line(row)));
+  }
+
+  Cells& cells_;
+  const TaskFile& file_;
   const std::string& name_;
-  std::unordered_map<std::string, double> indices_;
+  std::vector<size_t> texts_, labels_, options_;
+  TargetReader targets_;
+  TagReader tags_;
 };
-
-double commonest(const std::vector<double>& targets) {
-  std::map<double, int64_t> counts;
-  for (const double target : targets) ++counts[target];
-  return std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; })->first;
-}
-
-double mean(const std::vector<double>& targets) {
-  return std::accumulate(targets.begin(), targets.end(), 0.0) / static_cast<double>(targets.size());
-}
 
 }  // namespace
 
-std::vector<Example> read_examples(Table table, const TaskFile& file, const std::string& name) {
-  const size_t first = find_column(table, file.text.front(), name), label = find_column(table, file.label, name);
-  const bool pairs = file.text.size() == 2;
-  const size_t second = find_column(table, file.text.back(), name);
-  if (table.rows.empty()) data_error("{}:1: found a header and no rows, expected at least one row", name);
-  const TargetReader targets(file.task, name);
-  std::vector<Example> examples(table.rows.size());
-  for (size_t row = 0; row < examples.size(); ++row) {
-    std::vector<std::string>& cells = table.rows[row];
-    examples[row].target = targets.read(cells[label], table.lines[row]);
-    if (pairs) examples[row].second = cells[second];
-    examples[row].first = std::move(cells[first]);
-    examples[row].row = static_cast<int64_t>(row);
-  }
+std::vector<Example> read_examples(Cells cells, const TaskFile& file, const std::string& name) {
+  ExampleReader reader(cells, file, name);
+  if (cells.table.rows.empty()) data_error("{}:1: found a header and no rows, expected at least one row", name);
+  std::vector<Example> examples;
+  examples.reserve(cells.table.rows.size());
+  for (size_t row = 0; row < cells.table.rows.size(); ++row) examples.push_back(reader.read(row));
   return examples;
 }
 
-void score_majority(Split& split, const Task& task) {
-  std::vector<double> targets;
-  targets.reserve(split.examples.size());
-  for (const Example& example : split.examples) targets.push_back(example.target);
-  const double answer = task.kind == TaskKind::regression ? mean(targets) : commonest(targets);
-  split.majority_score = metric(task.metrics.front(), std::vector<double>(targets.size(), answer), targets);
+std::vector<Example> read_split(std::string_view bytes, const TaskFile& file, const std::string& name) {
+  const std::string& type = file.format.type;
+  if (file.task.kind == TaskKind::language_modelling)
+    return read_documents(checked_text(bytes, "documents", name), file.documents.cut, file.documents.separator, name);
+  if (type == "crossfit") return read_crossfit(checked_text(bytes, "rows", name), name);
+  if (type == "conll") return read_conll(checked_text(bytes, "words", name), file.task.labels, name);
+  return read_examples(parse_cells(bytes, file.format, name), file, name);
 }
 
 }  // namespace tsrun

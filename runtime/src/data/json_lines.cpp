@@ -1,8 +1,10 @@
+#include "data/lines.h"
 #include "data/readers.h"
 #include "tsrun/base/error.h"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace tsrun {
@@ -34,7 +36,12 @@ std::string cell(const Json& value) {
   return value.is_null() ? "" : value.dump();
 }
 
-void add_row(Table& table, const Json& object, int64_t number, const std::string& name) {
+bool is_flat_list(const Json& value) {
+  return value.is_array() && std::none_of(value.begin(), value.end(), [](const Json& entry) { return entry.is_structured(); });
+}
+
+void add_row(Cells& cells, const Json& object, int64_t number, const std::string& name) {
+  Table& table = cells.table;
   if (table.columns.empty()) {
     for (const auto& item : object.items()) table.columns.push_back(item.key());
   }
@@ -43,6 +50,10 @@ void add_row(Table& table, const Json& object, int64_t number, const std::string
   for (const std::string& column : table.columns) {
     const auto value = object.find(column);
     if (value == object.end()) data_error("{}:{}: found no column '{}', expected it as in the first row", name, number, column);
+    if (is_flat_list(*value)) {
+      std::vector<std::string>& list = cells.lists[{table.rows.size(), row.size()}];
+      for (const Json& entry : *value) list.push_back(cell(entry));
+    }
     row.push_back(cell(*value));
   }
   table.rows.push_back(std::move(row));
@@ -51,17 +62,13 @@ void add_row(Table& table, const Json& object, int64_t number, const std::string
 
 }  // namespace
 
-Table read_json_lines(std::string_view text, const std::string& name) {
-  Table table;
-  for (int64_t number = 1; !text.empty(); ++number) {
-    const size_t end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    add_row(table, parse_line(line, number, name), number, name);
-  }
-  if (table.rows.empty()) data_error("{}:1: found only blank lines, expected one object a line", name);
-  return table;
+Cells read_json_lines(std::string_view text, const std::string& name) {
+  Cells cells;
+  each_line(text, [&](std::string_view line, int64_t number) {
+    if (line.find_first_not_of(" \t\r") != std::string_view::npos) add_row(cells, parse_line(line, number, name), number, name);
+  });
+  if (cells.table.rows.empty()) data_error("{}:1: found only blank lines, expected one object a line", name);
+  return cells;
 }
 
 }  // namespace tsrun

@@ -133,11 +133,6 @@ double metric(std::string_view name, std::span<const double> predictions, std::s
   return all ? found.score(predictions, targets) : std::nan("");
 }
 
-bool higher_is_better(std::string_view name) {
-  find_metric(name);
-  return true;  // of every metric there is
-}
-
 double commonest_share(std::span<const double> predictions) {
   if (predictions.empty()) return 0;
   std::map<double, int64_t> counts;

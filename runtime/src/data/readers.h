@@ -2,14 +2,30 @@
 
 #include "tsrun/data/task.h"
 
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-/// Readers of the table types. `text` is UTF-8, without a byte order mark, and holds more than line ends.
+/// Readers of the file types. `text` is UTF-8, without a byte order mark, and holds more than line ends.
 namespace tsrun {
 
 const std::vector<std::string>& table_types();
+
+/// Cells of a JSONL table that are lists of texts (or numbers), by row and column; in the table they stand as JSON writes them.
+using ListCells = std::map<std::pair<size_t, size_t>, std::vector<std::string>>;
+struct Cells {
+  Table table;
+  ListCells lists;
+};
+
+/// As `parse_table`, with the lists.
+Cells parse_cells(std::string_view text, const TableFormat& format, const std::string& name);
+
+/// `text` without a byte order mark. @throws Error(data) when it is no UTF-8, or holds nothing but line ends where it should hold
+/// `expected`.
+std::string_view checked_text(std::string_view text, std::string_view expected, const std::string& name);
 
 /// All lines as rows, the header too; `columns` is left empty. A line ends with LF or CRLF; line ends at the end of the file are not rows.
 /// With `quote` a field may stand in double quotes as in RFC 4180: it may hold delimiters and line ends, and "" stands for a quote.
@@ -17,6 +33,18 @@ Table read_delimited(std::string_view text, char delimiter, const std::string& q
 
 /// One object a line; the first one names the columns, which every later one must have. Blank lines are skipped. Texts stay as they are,
 /// null is an empty text, other values are taken as JSON writes them.
-Table read_json_lines(std::string_view text, const std::string& name);
+Cells read_json_lines(std::string_view text, const std::string& name);
+
+/// CrossFit's lines: input TAB answer (TAB more accepted answers), without header, quotes or escapes. White space at both ends of a line is
+/// not part of it; blank lines are skipped.
+std::vector<Example> read_crossfit(std::string_view text, const std::string& name);
+
+/// CoNLL: one word a line, its tag in the last of the columns (blanks or tabs between them), a blank line between sentences; lines that
+/// begin with "-DOCSTART-" are skipped. `labels` are the tags, in order.
+std::vector<Example> read_conll(std::string_view text, const std::vector<std::string>& labels, const std::string& name);
+
+/// Documents of a text file; those of white space alone are left out. `cut` is file, line, blank_line or separator; one line end on either
+/// side of a separator belongs to it.
+std::vector<Example> read_documents(std::string_view text, std::string_view cut, std::string_view separator, const std::string& name);
 
 }  // namespace tsrun

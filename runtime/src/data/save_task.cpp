@@ -1,10 +1,11 @@
+#include "data/save_task.h"
+
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
-#include "tsrun/data/task.h"
 
-#include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <sstream>
 
 namespace tsrun {
@@ -12,16 +13,16 @@ namespace {
 
 bool needs_quotes(std::string_view field) { return field.find_first_of("\t\r\n") != std::string_view::npos; }
 
-bool needs_quotes(const Task& task) {
+bool needs_quotes(const Task& task, const SavedColumns& columns) {
+  const auto any = [](const std::vector<std::string>& texts) {
+    return std::any_of(texts.begin(), texts.end(), [](const std::string& text) { return needs_quotes(text); });
+  };
   for (const auto& [name, split] : task.splits) {
     for (const Example& example : split.examples) {
       if (needs_quotes(example.first) || (example.second && needs_quotes(*example.second))) return true;
     }
   }
-  for (const std::string& label : task.labels) {
-    if (needs_quotes(label)) return true;
-  }
-  return false;
+  return any(task.labels) || any(columns.texts);
 }
 
 std::string field(const std::string& text, bool quoted) {
@@ -31,19 +32,14 @@ std::string field(const std::string& text, bool quoted) {
   return out + '"';
 }
 
-std::string label_of(const Task& task, double target) {
-  if (task.kind == TaskKind::regression) return fmt::format("{}", target);
-  const auto index = static_cast<size_t>(target);
-  if (index >= task.labels.size()) internal_error("task '{}' has {} labels, found the class {}", task.name, task.labels.size(), target);
-  return task.labels[index];
-}
-
-std::string table_of(const Task& task, const Split& split, bool quoted) {
-  std::string out = task.has_pairs() ? "text_a\ttext_b\tlabel\n" : "text_a\tlabel\n";
+std::string table_of(const Task& task, const Split& split, const SavedColumns& columns, bool quoted) {
+  std::string out;
+  for (const std::string& name : columns.texts) out += field(name, quoted) + '\t';
+  out += columns.label + '\n';
   for (const Example& example : split.examples) {
     out += field(example.first, quoted) + '\t';
-    if (task.has_pairs()) out += field(example.second.value_or(""), quoted) + '\t';
-    out += field(label_of(task, example.target), quoted) + '\n';
+    if (columns.texts.size() == 2) out += field(example.second.value_or(""), quoted) + '\t';
+    out += field(saved_label(task, example.target), quoted) + '\n';
   }
   return out;
 }
@@ -54,30 +50,92 @@ toml::array array_of(const std::vector<std::string>& texts) {
   return out;
 }
 
-std::string description_of(const Task& task, bool quoted) {
+/// A name that is not among `taken`.
+std::string free_name(std::string name, const std::vector<std::string>& taken) {
+  while (std::find(taken.begin(), taken.end(), name) != taken.end()) name += '_';
+  return name;
+}
+
+SavedColumns columns_to_save(const Task& task) {
+  SavedColumns columns;
+  const size_t texts = task.has_pairs() ? 2 : 1;
+  columns.texts = task.columns;
+  const bool same = texts == 2 && columns.texts.size() == 2 && columns.texts[0] == columns.texts[1];
+  if (columns.texts.size() != texts || same)
+    columns.texts = texts == 2 ? std::vector<std::string>{"text_a", "text_b"} : std::vector<std::string>{"text_a"};
+  columns.label = free_name("label", columns.texts);
+  columns.options = free_name("options", columns.texts);
+  return columns;
+}
+
+void insert_kind(const Task& task, toml::table& root) {
+  if (!task.labels.empty()) root.insert("labels", array_of(task.labels));
+  if (task.labels.empty() && task.low < task.high) root.insert("range", toml::array{task.low, task.high});
+  if (!task.answer_prefix.empty() && task.kind == TaskKind::text_to_text) root.insert("answer_prefix", task.answer_prefix);
+  if (task.objective) root.insert("objective", *task.objective == Objective::masked ? "masked" : "causal");
+  if (!task.verbaliser || task.kind == TaskKind::text_to_text) return;
+  toml::table verbaliser{{"prompt", task.verbaliser->prompt}};
+  if (!task.verbaliser->answers.empty()) verbaliser.insert("answers", array_of(task.verbaliser->answers));
+  root.insert("verbaliser", verbaliser);
+}
+
+toml::table description_of(const Task& task, const std::string& extension) {
   toml::table root, splits;
-  for (const auto& [name, split] : task.splits) splits.insert(name, name + ".tsv");
+  for (const auto& [name, split] : task.splits) splits.insert(name, name + extension);
   root.insert("name", task.name);
   root.insert("kind", name_of(task.kind));
-  root.insert("text", task.has_pairs() ? toml::array{"text_a", "text_b"} : toml::array{"text_a"});
-  root.insert("label", "label");
-  if (task.kind == TaskKind::classification) root.insert("labels", array_of(task.labels));
-  if (task.kind == TaskKind::regression) root.insert("range", toml::array{task.low, task.high});
   root.insert("metrics", array_of(task.metrics));
   root.insert("splits", splits);
-  root.insert("format", toml::table{{"type", "tsv"}, {"header", true}, {"quote", quoted ? "\"" : ""}});
+  insert_kind(task, root);
+  return root;
+}
+
+void insert_columns(const SavedColumns& columns, toml::table& root) {
+  root.insert("text", array_of(columns.texts));
+  root.insert("label", columns.label);
+}
+
+void write_description(const toml::table& root, const std::filesystem::path& folder) {
   std::ostringstream out;
   out << root << '\n';
-  return out.str();
+  write_durable(folder / "task.toml", out.str());
+}
+
+void save_rows(const Task& task, const std::filesystem::path& folder) {
+  const SavedColumns columns = columns_to_save(task);
+  const bool quoted = needs_quotes(task, columns);
+  for (const auto& [name, split] : task.splits) write_durable(folder / (name + ".tsv"), table_of(task, split, columns, quoted));
+  toml::table root = description_of(task, ".tsv");
+  insert_columns(columns, root);
+  root.insert("format", toml::table{{"type", "tsv"}, {"header", true}, {"quote", quoted ? "\"" : ""}});
+  write_description(root, folder);
+}
+
+void save_json_lines(const Task& task, const std::filesystem::path& folder) {
+  const SavedColumns columns = columns_to_save(task);
+  for (const auto& [name, split] : task.splits) write_durable(folder / (name + ".jsonl"), json_lines_of(task, split, columns));
+  toml::table root = description_of(task, ".jsonl");
+  insert_columns(columns, root);
+  if (task.kind == TaskKind::multiple_choice) root.insert("options", columns.options);
+  root.insert("format", toml::table{{"type", "jsonl"}});
+  write_description(root, folder);
+}
+
+void save_documents(const Task& task, const std::filesystem::path& folder) {
+  const SavedDocuments saved = documents_to_save(task);
+  for (const auto& [name, text] : saved.texts) write_durable(folder / (name + ".txt"), text);
+  toml::table root = description_of(task, ".txt");
+  saved.separator.empty() ? root.insert("documents", "file") : root.insert("separator", saved.separator);
+  write_description(root, folder);
 }
 
 }  // namespace
 
 void save_task(const Task& task, const std::filesystem::path& folder) {
-  const bool quoted = needs_quotes(task);
   std::filesystem::create_directories(folder);
-  for (const auto& [name, split] : task.splits) write_durable(folder / (name + ".tsv"), table_of(task, split, quoted));
-  write_durable(folder / "task.toml", description_of(task, quoted));
+  if (task.kind == TaskKind::language_modelling) return save_documents(task, folder);
+  const bool table = task.kind == TaskKind::classification || task.kind == TaskKind::regression;
+  table ? save_rows(task, folder) : save_json_lines(task, folder);
 }
 
 }  // namespace tsrun

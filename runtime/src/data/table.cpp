@@ -52,20 +52,29 @@ const std::vector<std::string>& table_types() {
   return types;
 }
 
-Table parse_table(std::string_view text, const TableFormat& format, const std::string& name) {
+std::string_view checked_text(std::string_view text, std::string_view expected, const std::string& name) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  if (text.find_first_not_of("\r\n") == std::string_view::npos) data_error("{}:1: found an empty file, expected {}", name, expected);
+  require_utf8(text, name);
+  return text;
+}
+
+Cells parse_cells(std::string_view text, const TableFormat& format, const std::string& name) {
   const auto& types = table_types();
   if (std::find(types.begin(), types.end(), format.type) == types.end()) {
     user_error("{}: table type is '{}', expected one of {}{}", name, format.type, join_words(types), did_you_mean(format.type, types));
   }
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  if (text.find_first_not_of("\r\n") == std::string_view::npos) data_error("{}:1: found an empty file, expected rows", name);
-  require_utf8(text, name);
+  text = checked_text(text, "rows", name);
   if (format.type == "jsonl") return read_json_lines(text, name);
   Table table = read_delimited(text, format.type == "tsv" ? '\t' : ',', format.quote, name);
   name_columns(table, format.header, name);
   require_widths(table, name);
-  return table;
+  return {std::move(table), {}};
+}
+
+Table parse_table(std::string_view text, const TableFormat& format, const std::string& name) {
+  return std::move(parse_cells(text, format, name).table);
 }
 
 }  // namespace tsrun

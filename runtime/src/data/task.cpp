@@ -36,14 +36,36 @@ Split load_split(const TaskFile& file, const fs::path& path, const std::string& 
   Split split;
   split.name = split_name;
   split.digest = sha256(bytes);
-  split.examples = read_examples(parse_table(bytes, file.format, path.string()), file, path.string());
+  split.examples = read_split(bytes, file, path.string());
   score_majority(split, file.task);
   return split;
 }
 
 }  // namespace
 
-std::string_view name_of(TaskKind kind) { return kind == TaskKind::regression ? "regression" : "classification"; }
+std::string_view name_of(TaskKind kind) {
+  switch (kind) {
+    case TaskKind::classification:
+      return "classification";
+    case TaskKind::regression:
+      return "regression";
+    case TaskKind::token_classification:
+      return "token_classification";
+    case TaskKind::multiple_choice:
+      return "multiple_choice";
+    case TaskKind::text_to_text:
+      return "text_to_text";
+    case TaskKind::language_modelling:
+      return "language_modelling";
+  }
+  internal_error("{} is no kind of task", static_cast<int>(kind));
+}
+
+int64_t Task::outputs() const {
+  if (kind == TaskKind::regression) return 1;
+  const bool has_head = kind == TaskKind::classification || kind == TaskKind::token_classification;
+  return has_head ? static_cast<int64_t>(labels.size()) : 0;
+}
 
 bool Task::has_pairs() const {
   for (const auto& [name, split] : splits) {

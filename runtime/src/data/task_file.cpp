@@ -1,139 +1,43 @@
 #include "data/task_file.h"
 
 #include "data/readers.h"
+#include "data/task_kinds.h"
+#include "data/task_sections.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/data/metrics.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
-#include <cmath>
-#include <sstream>
 
 namespace tsrun {
 namespace {
 
-const std::vector<std::string>& kinds() {
-  static const std::vector<std::string> names = {std::string(name_of(TaskKind::classification)),
-                                                 std::string(name_of(TaskKind::regression))};
-  return names;
+/// Keys of every kind, so that a misspelt "kind" is told from a missing one.
+std::vector<std::string> all_keys() {
+  std::vector<std::string> all;
+  for (const std::string& kind : kind_names()) {
+    for (const std::string& key : keys_of(kind_of(kind)))
+      if (std::find(all.begin(), all.end(), key) == all.end()) all.push_back(key);
+  }
+  return all;
 }
 
-std::string kind_of(const toml::node& node) {
-  std::ostringstream out;
-  out << node.type();
-  return out.str();
-}
-
-/// A table of the file, with errors that know their line.
-class Section {
- public:
-  Section(const toml::table& table, std::string file, std::vector<std::string> keys)
-      : table_(table), file_(std::move(file)), keys_(std::move(keys)) {
-    for (const auto& [key, value] : table_) {
-      const std::string given(key.str());
-      if (std::find(keys_.begin(), keys_.end(), given) != keys_.end()) continue;
-      data_error("{}:{}: found the unknown key '{}'{}, expected one of {}", file_, line(value), given, did_you_mean(given, keys_),
-                 join_words(keys_));
-    }
+TaskKind read_kind(const toml::table& root, const std::string& name) {
+  const bool stated = root.contains("kind");
+  std::vector<std::string> keys = all_keys();
+  if (stated) {
+    for (const auto& [key, value] : root) keys.emplace_back(key.str());  // checked once the kind is known
   }
-
-  const toml::node* find(std::string_view key) const { return table_.get(key); }
-
-  const toml::node& require(std::string_view key, std::string_view expected) const {
-    if (const toml::node* node = find(key)) return *node;
-    data_error("{}:{}: found no '{}', expected {}", file_, line(table_), key, expected);
-  }
-
-  [[noreturn]] void wrong(const toml::node& node, std::string_view key, const std::string& found, std::string_view expected) const {
-    data_error("{}:{}: found {} = {}, expected {}", file_, line(node), key, found, expected);
-  }
-
-  std::string text(const toml::node& node, std::string_view key, std::string_view expected) const {
-    const auto value = node.value_exact<std::string>();
-    if (!value) wrong(node, key, "a value of type " + kind_of(node), expected);
-    if (value->empty()) wrong(node, key, "\"\"", expected);
-    return *value;
-  }
-
-  /// A text, or a number where columns are numbered.
-  std::string column(const toml::node& node, std::string_view key, std::string_view expected) const {
-    if (const auto number = node.value_exact<int64_t>()) return std::to_string(*number);
-    return text(node, key, expected);
-  }
-
-  const toml::array& array(std::string_view key, std::string_view expected) const {
-    const toml::node& node = require(key, expected);
-    if (!node.is_array()) wrong(node, key, "a value of type " + kind_of(node), expected);
-    return *node.as_array();
-  }
-
-  const toml::table& table(std::string_view key, std::string_view expected) const {
-    const toml::node& node = require(key, expected);
-    if (!node.is_table()) wrong(node, key, "a value of type " + kind_of(node), expected);
-    return *node.as_table();
-  }
-
-  const std::string& file() const { return file_; }
-  static int64_t line(const toml::node& node) { return std::max<int64_t>(1, node.source().begin.line); }
-
- private:
-  const toml::table& table_;
-  std::string file_;
-  std::vector<std::string> keys_;
-};
-
-TaskKind read_kind(const Section& section) {
-  const std::string expected = "one of " + join_words(kinds());
-  const toml::node& node = section.require("kind", expected);
-  const std::string kind = section.text(node, "kind", expected);
-  if (kind == kinds()[0]) return TaskKind::classification;
-  if (kind == kinds()[1]) return TaskKind::regression;
-  section.wrong(node, "kind", "'" + kind + "'" + did_you_mean(kind, kinds()), expected);
-}
-
-void read_columns(const Section& section, TaskFile& file) {
-  constexpr std::string_view kText = "a list of one or two column names (numbers from 1 when there is no header)";
-  const toml::array& columns = section.array("text", kText);
-  for (const toml::node& column : columns) file.text.push_back(section.column(column, "text", kText));
-  if (file.text.empty() || file.text.size() > 2) section.wrong(columns, "text", std::to_string(file.text.size()) + " columns", kText);
-  constexpr std::string_view kLabel = "a column name (a number from 1 when there is no header)";
-  const toml::node& label = section.require("label", kLabel);
-  file.label = section.column(label, "label", kLabel);
-  if (std::find(file.text.begin(), file.text.end(), file.label) != file.text.end()) {
-    section.wrong(label, "label", "'" + file.label + "', which is a text column", "another column");
-  }
-}
-
-void read_labels(const Section& section, Task& task) {
-  constexpr std::string_view kExpected = "a list of two or more different class names";
-  if (const toml::node* range = section.find("range")) section.wrong(*range, "range", "a range", "none (a classification has labels)");
-  const toml::array& labels = section.array("labels", kExpected);
-  for (const toml::node& label : labels) {
-    const std::string name = section.column(label, "labels", kExpected);
-    if (std::find(task.labels.begin(), task.labels.end(), name) != task.labels.end())
-      section.wrong(label, "labels", "'" + name + "' twice", kExpected);
-    task.labels.push_back(name);
-  }
-  if (task.labels.size() < 2) section.wrong(labels, "labels", std::to_string(task.labels.size()) + " names", kExpected);
-}
-
-void read_range(const Section& section, Task& task) {
-  constexpr std::string_view kExpected = "[lowest, highest]";
-  if (const toml::node* labels = section.find("labels")) section.wrong(*labels, "labels", "labels", "none (a regression has a range)");
-  const toml::array& range = section.array("range", kExpected);
-  const auto low = range.size() == 2 ? range[0].value<double>() : std::nullopt;
-  const auto high = range.size() == 2 ? range[1].value<double>() : std::nullopt;
-  if (!low || !high || !std::isfinite(*low) || !std::isfinite(*high) || *low >= *high)
-    section.wrong(range, "range", "no interval", kExpected);
-  task.low = *low;
-  task.high = *high;
+  const Section section(root, name, keys);
+  return kind_of(section.choice(section.require("kind", "one of " + join_words(kind_names())), "kind", kind_names()));
 }
 
 void read_metrics(const Section& section, Task& task) {
-  std::vector<std::string> known = metric_names();
-  if (task.kind == TaskKind::regression) known = {"pearson", "spearman"};
+  if (task.kind == TaskKind::language_modelling && !section.find("metrics")) {
+    task.metrics = {"perplexity", "byte_perplexity"};
+    return;
+  }
+  const std::vector<std::string>& known = metric_names(task.kind);
   const std::string expected = "a list of " + join_words(known) + " for a " + std::string(name_of(task.kind));
   const toml::array& metrics = section.array("metrics", expected);
   for (const toml::node& metric : metrics) {
@@ -156,28 +60,36 @@ void read_splits(const Section& section, TaskFile& file) {
   if (file.files.empty()) section.wrong(splits, "splits", "no splits", kExpected);
 }
 
-TableFormat read_format(const Section& parent) {
-  TableFormat format;
-  if (!parent.find("format")) return format;
-  const Section section(parent.table("format", "a table"), parent.file(), {"type", "header", "quote"});
-  const std::string types = "one of " + join_words(table_types());
-  if (const toml::node* type = section.find("type")) {
-    format.type = section.text(*type, "type", types);
-    if (std::find(table_types().begin(), table_types().end(), format.type) == table_types().end()) {
-      section.wrong(*type, "type", "'" + format.type + "'" + did_you_mean(format.type, table_types()), types);
-    }
-  }
-  if (format.type == "csv") format.quote = "\"";
+std::vector<std::string> format_types(TaskKind kind) {
+  std::vector<std::string> types = table_types();
+  if (kind == TaskKind::text_to_text) types.emplace_back("crossfit");
+  if (kind == TaskKind::token_classification) types.emplace_back("conll");
+  return types;
+}
+
+void read_header_and_quote(const Section& section, TableFormat& format) {
   if (const toml::node* header = section.find("header")) {
-    if (!header->is_boolean()) section.wrong(*header, "header", "a value of type " + kind_of(*header), "true or false");
+    if (!header->is_boolean()) section.wrong(*header, "header", "a value of type " + Section::type_of(*header), "true or false");
     format.header = header->value_or(true);
   }
   if (const toml::node* quote = section.find("quote")) {
     const auto value = quote->value_exact<std::string>();
     if (!value || (*value != "" && *value != "\""))
-      section.wrong(*quote, "quote", value ? "'" + *value + "'" : kind_of(*quote), R"("" or "\"")");
+      section.wrong(*quote, "quote", value ? "'" + *value + "'" : Section::type_of(*quote), R"("" or "\"")");
     format.quote = *value;
   }
+}
+
+TableFormat read_format(const Section& parent, TaskKind kind) {
+  TableFormat format;
+  if (!parent.find("format")) return format;
+  const Section section(parent.table("format", "a table"), parent.file(), {"type", "header", "quote"});
+  if (const toml::node* type = section.find("type")) format.type = section.choice(*type, "type", format_types(kind));
+  if (format.type == "csv") format.quote = "\"";
+  if (format.type == "crossfit" || format.type == "conll") {
+    for (const char* key : {"header", "quote"}) section.refuse(key, "type = \"" + format.type + "\" has neither header nor quotes");
+  }
+  read_header_and_quote(section, format);
   return format;
 }
 
@@ -196,16 +108,14 @@ toml::table parse(std::string_view text, const std::string& name) {
 
 TaskFile parse_task_file(std::string_view toml, const std::string& name) {
   const toml::table root = parse(toml, name);
-  const Section section(root, name, {"name", "kind", "text", "label", "labels", "range", "metrics", "splits", "format"});
   TaskFile file;
+  file.task.kind = read_kind(root, name);
+  const Section section(root, name, keys_of(file.task.kind));
   file.task.name = section.text(section.require("name", "a name"), "name", "a name");
-  file.task.kind = read_kind(section);
-  read_columns(section, file);
-  if (file.task.kind == TaskKind::classification) read_labels(section, file.task);
-  if (file.task.kind == TaskKind::regression) read_range(section, file.task);
+  if (file.task.kind != TaskKind::language_modelling) file.format = read_format(section, file.task.kind);
+  read_kind_keys(section, file);
   read_metrics(section, file.task);
   read_splits(section, file);
-  file.format = read_format(section);
   return file;
 }
 

@@ -1,30 +1,49 @@
 #pragma once
 
+#include "data/readers.h"
+#include "data/template.h"
 #include "tsrun/data/task.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace tsrun {
 
+/// How a text file is cut into documents.
+struct DocumentRule {
+  std::string cut = "file";  ///< file, line, blank_line, separator
+  std::string separator;
+};
+
 /// What a task.toml says. The rows of `task.splits` are still to be read from `files`.
 struct TaskFile {
   Task task;
-  std::vector<std::string> text;             ///< one or two columns
-  std::string label;                         ///< a column
+  std::vector<std::string> text;             ///< one or two columns; none where the format has no columns
+  std::vector<std::string> labels;           ///< one column; more are further accepted answers of text_to_text
+  std::vector<std::string> options;          ///< of multiple_choice: columns, or one that holds lists
+  std::optional<Template> prompt;            ///< over `text`
   std::map<std::string, std::string> files;  ///< split name -> file, relative to the task's folder
-  TableFormat format;
+  TableFormat format;                        ///< its type may be crossfit or conll, too
+  DocumentRule documents;
 };
 
 /// @throws Error(data) as "`name`:line: …"
 TaskFile parse_task_file(std::string_view toml, const std::string& name);
 
-/// Examples of one split. `name` is the file's, for messages.
-std::vector<Example> read_examples(Table table, const TaskFile& file, const std::string& name);
+/// Examples of one split, from the bytes of its file. `name` is the file's, for messages.
+std::vector<Example> read_split(std::string_view bytes, const TaskFile& file, const std::string& name);
+
+/// Examples from a table's rows.
+std::vector<Example> read_examples(Cells cells, const TaskFile& file, const std::string& name);
 
 /// Sets `majority_score`. @pre the split has rows
 void score_majority(Split& split, const Task& task);
+
+/// What a prompt may name: the task's columns, or text_a and text_b where it has none that a template can spell; of a multiple_choice
+/// also "options", the lettered list.
+std::vector<std::string> prompt_columns(const Task& task);
 
 }  // namespace tsrun

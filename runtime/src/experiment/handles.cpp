@@ -5,8 +5,10 @@
 
 #include "tsrun/base/error.h"
 
+#include "tsrun/checkpoint/folder.h"
 #include "tsrun/data/builtin.h"
 #include "tsrun/train/pretrain.h"
+#include "tsrun/train/reading.h"
 #include "tsrun/train/train.h"
 
 #include <torch/version.h>
@@ -40,20 +42,30 @@ std::filesystem::path folder_of(Lab& lab, const nlohmann::json& handle) {
   return lab.store().get(kind, key).path;
 }
 
+Task named_task(const std::string& specification, const std::string& as) {
+  Task task = specification.starts_with("builtin:") ? make_builtin_task(specification) : load_task(specification);
+  return as == "text_to_text" ? as_text_to_text(task) : task;
+}
+
 Task task_of(const nlohmann::json& handle) {
   const std::string specification = field(handle, "spec"), key = field(handle, "key");
-  Task task = specification.starts_with("builtin:") ? make_builtin_task(specification) : load_task(specification);
+  Task task = named_task(specification, handle.value("as", "itself"));
   if (task.digest != key)
     data_error("{}: the task has changed since the recipe started (was {:.8}, is {:.8})", specification, key, task.digest);
   return task;
 }
 
-HeadSpec head_of(const Task& task) {
-  return {task.kind == TaskKind::regression ? HeadKind::regression : HeadKind::classification, task.outputs()};
-}
-
 Model model_of(const nlohmann::json& handle, const HeadSpec& head, Key key) {
   return load_model(field(handle, "path").get<std::string>(), head, key);
+}
+
+Setting setting_of(const nlohmann::json& task_handle, const nlohmann::json& model_handle, Key key) {
+  const std::filesystem::path folder = field(model_handle, "path").get<std::string>();
+  const Reader reader = make_family(CheckpointFolder::open(folder).config(), HeadSpec{}, (folder / "config.json").string())->reader();
+  Setting setting;
+  setting.task = task_for(task_of(task_handle), reader);
+  setting.model = load_model(folder, head_for(setting.task, reader), key);
+  return setting;
 }
 
 Trajectory trajectory_of(Lab& lab, const nlohmann::json& handle) { return Trajectory::open(folder_of(lab, handle)); }

@@ -22,9 +22,16 @@ nlohmann::json identity(const nlohmann::json& handle);
 /// Folder of the artifact that a handle names. @throws Error(data)
 std::filesystem::path folder_of(Lab& lab, const nlohmann::json& handle);
 
+/// A folder's task or builtin:<name>, as "itself" or as "text_to_text".
+Task named_task(const std::string& specification, const std::string& as);
 Task task_of(const nlohmann::json& handle);
-HeadSpec head_of(const Task& task);
 Model model_of(const nlohmann::json& handle, const HeadSpec& head, Key key);
+/// A task in the form that suits a model, and the model with the head that it asks for, fresh under `key`.
+struct Setting {
+  Task task;
+  Model model;
+};
+Setting setting_of(const nlohmann::json& task, const nlohmann::json& model, Key key);
 Trajectory trajectory_of(Lab& lab, const nlohmann::json& handle);
 std::shared_ptr<const Subspace> subspace_of(Lab& lab, const nlohmann::json& handle);
 std::shared_ptr<const Mask> mask_of(Lab& lab, const nlohmann::json& handle);

@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 OptionTable evaluation_options() {
-  return {
+  OptionTable table = {
       {.name = "solution",
        .type = OptionType::artifact,
        .doc = "training whose weights are evaluated",
@@ -37,8 +37,8 @@ OptionTable evaluation_options() {
        .choices = {"mask"}},
       {.name = "zero", .type = OptionType::artifact, .doc = "mask of weights set to zero", .choices = {"mask"}},
       {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split that is evaluated"},
-      {.name = "max_length", .type = OptionType::integer, .fallback = 128, .doc = "longest row", .minimum = 4, .unit = "tokens"},
   };
+  return table.include(reading_options());
 }
 
 /// V Vᵀ u, with only the first `directions` coordinates of each group when that is positive.
@@ -101,16 +101,15 @@ json run_evaluate(Lab& lab, const Options& o) {
   const StageKey key{"evaluation", {{"options", inputs}, {"versions", versions()}}};
   const json& solution = o.value("solution");
   const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
-  json handle = lab.stage(
-      key, title_of(o), {{"best", nothing}, {"last", nothing}, {"metric", solution.at("task").at("metric")}},
-      [&](const auto&, const auto&) {
-        const Task task = task_of(solution.at("task"));
-        const Model model = model_of(solution.at("model"), head_of(task), Key::root(solution.at("seed").get<uint64_t>()).split("init"));
-        const auto split =
-            encode_split(task.split(o.text("split")), *model.tokenizer, std::min(o.integer("max_length"), model.family->max_positions()));
-        const json score = scored(evaluate(*model.family, edited_weights(lab, o, model), task, split, lab.settings().device), task);
-        return json{{"best", score}, {"last", score}, {"metric", task.metrics.front()}};
-      });
+  json handle = lab.stage(key, title_of(o), {{"best", nothing}, {"last", nothing}, {"metric", solution.at("task").at("metric")}},
+                          [&](const auto&, const auto&) {
+                            const Key key = Key::root(solution.at("seed").get<uint64_t>()).split("init");
+                            const auto [task, model] = setting_of(solution.at("task"), solution.at("model"), key);
+                            const Exam exam = make_exam(model, task, o.text("split"), o);
+                            const json score =
+                                scored(evaluate(*model.family, edited_weights(lab, o, model), exam, lab.settings().device), task);
+                            return json{{"best", score}, {"last", score}, {"metric", task.metrics.front()}};
+                          });
   handle["trained"] = false;
   handle["trainable"] = handle["degrees_of_freedom"] = handle["bytes_shipped"] = 0;
   handle["seed"] = solution.at("seed");

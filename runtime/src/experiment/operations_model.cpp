@@ -28,7 +28,7 @@ json describe_family(const Family& family) {
     int64_t size = 1;
     for (const int64_t extent : parameter.shape) size *= extent;
     total += size;
-    if (parameter.part == Part::encoder) encoder += size;
+    if (parameter.part == Part::encoder || parameter.part == Part::decoder) encoder += size;
   }
   return {{"family", family.model_type()},
           {"layers", family.layers()},
@@ -43,7 +43,7 @@ json builtin_model(Lab& lab, const std::string& specification) {
   if (std::find(known.begin(), known.end(), name) == known.end())
     user_error("unknown built-in model '{}'{}; there are {}", name, did_you_mean(name, known), join_words(known));
   const StageKey key{"model",
-                     {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version()}, {"versions", versions()}}};
+                     {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version(name)}, {"versions", versions()}}};
   json handle = lab.stage(key, "pretrain " + specification, json{{"quality", {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}}}},
                           [&](const auto& out, const auto&) {
                             json quality;
@@ -78,13 +78,18 @@ json run_model(Lab& lab, const Options& options) {
 json run_task(Lab&, const Options& options) {
   const std::string specification = options.text("spec");
   const bool builtin = specification.starts_with("builtin:");
-  const Task task = builtin ? make_builtin_task(specification) : load_task(specification);
+  const Task task = named_task(specification, options.text("as"));
   json splits = json::object();
   for (const auto& [name, split] : task.splits) splits[name] = {{"rows", split.examples.size()}, {"majority_score", split.majority_score}};
-  return {{"artifact", "task"},         {"key", task.digest},
-          {"name", task.name},          {"spec", builtin ? specification : std::filesystem::absolute(specification).string()},
-          {"kind", name_of(task.kind)}, {"metric", task.metrics.front()},
-          {"metrics", task.metrics},    {"splits", splits}};
+  return {{"artifact", "task"},
+          {"key", task.digest},
+          {"name", task.name},
+          {"as", options.text("as")},
+          {"spec", builtin ? specification : std::filesystem::absolute(specification).string()},
+          {"kind", name_of(task.kind)},
+          {"metric", task.metrics.front()},
+          {"metrics", task.metrics},
+          {"splits", splits}};
 }
 
 }  // namespace
@@ -97,7 +102,12 @@ std::vector<Operation> model_operations() {
        .run = run_model},
       {.name = "task",
        .doc = "A task: a folder with a task.toml, or builtin:<name>.",
-       .options = {{.name = "spec", .type = OptionType::text, .doc = "folder with a task.toml, or builtin:<name>", .required = true}},
+       .options = {{.name = "spec", .type = OptionType::text, .doc = "folder with a task.toml, or builtin:<name>", .required = true},
+                   {.name = "as",
+                    .type = OptionType::choice,
+                    .fallback = "itself",
+                    .doc = "text_to_text: asked and answered in words, as the task's verbaliser says",
+                    .choices = {"itself", "text_to_text"}}},
        .run = run_task},
       {.name = "builtin_tasks",
        .doc = "Names of the generated tasks.",

@@ -5,6 +5,7 @@
 #include "tsrun/experiment/report.h"
 #include "tsrun/experiment/run_folder.h"
 
+#include <cmath>
 #include <cstdio>
 
 /// The operation `report`: what a recipe collected with report:row, :figure and :note becomes tables, figures and a page in the run's
@@ -42,7 +43,8 @@ TableHead head_of(const std::string& title, const json& rows, const std::string&
       head.model = model;
       head.task = task;
       head.metric = result.at("task").at("metric");
-      head.majority_score = result.at("task").at("splits").at(split).at("majority_score");
+      const json& majority = result.at("task").at("splits").at(split).at("majority_score");
+      head.majority_score = majority.is_number() ? majority.get<double>() : std::nan("");  // of language modelling there is none
     } else if (model != head.model || task != head.task) {
       user_error("row '{}' is of model {} and task {}, but the table began with {} and {}: make a report for each",
                  row.at("variant").get<std::string>(), model, task, head.model, head.task);

@@ -16,16 +16,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kParts[] = {"embeddings", "encoder", "pooler", "head"};
+constexpr const char* kParts[] = {"embeddings", "encoder", "decoder", "pooler", "head"};
 
 /// What `tune = ts.within(basis, {…})` may say.
 OptionTable within_options() {
   return {
-      {.name = "subspace",
-       .type = OptionType::artifact,
-       .doc = "basis that the encoder moves in",
-       .required = true,
-       .choices = {"subspace"}},
+      {.name = "subspace", .type = OptionType::artifact, .doc = "basis that the layers move in", .required = true, .choices = {"subspace"}},
       {.name = "lr", .type = OptionType::number, .fallback = 0.01, .doc = "learning rate of the coordinates", .minimum = 0},
       {.name = "init",
        .type = OptionType::number,
@@ -57,7 +53,7 @@ OptionTable record_options() {
        .unit = "steps"},
       {.name = "parameters",
        .type = OptionType::table,
-       .fallback = json{{"parts", {"encoder"}}},
+       .fallback = json{{"parts", {"encoder", "decoder"}}},
        .doc = "which parameters: parts, layers, patterns, groups"},
       {.name = "precision",
        .type = OptionType::choice,
@@ -77,7 +73,7 @@ OptionTable origin_options() {
       {.name = "which", .type = OptionType::choice, .fallback = "last", .doc = "of its weights", .choices = {"last", "best", "mean"}},
       {.name = "parts",
        .type = OptionType::list,
-       .fallback = json::array({"encoder"}),
+       .fallback = json::array({"encoder", "decoder"}),
        .doc = "parts taken from it; the rest is the pre-trained model with a fresh head"},
   };
 }
@@ -89,14 +85,14 @@ OptionTable training_options() {
       {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "decides data order, fresh weights, dropout", .minimum = 0},
       {.name = "train",
        .type = OptionType::list,
-       .fallback = json::array({"embeddings", "encoder", "pooler", "head"}),
+       .fallback = json::array({"embeddings", "encoder", "decoder", "pooler", "head"}),
        .doc = "parts that are trained"},
-      {.name = "tune", .type = OptionType::table, .doc = "ts.within(basis, {…}): the encoder moves in a subspace"},
+      {.name = "tune", .type = OptionType::table, .doc = "ts.within(basis, {…}): the layers move in a subspace"},
       {.name = "origin", .type = OptionType::table, .doc = "start from another training: {solution, which, parts}"},
       {.name = "fresh", .type = OptionType::boolean, .fallback = false, .doc = "start from random weights instead of the pre-trained ones"},
       {.name = "lr",
        .type = OptionType::number,
-       .doc = "learning rate of encoder and embeddings; absent: the model's default",
+       .doc = "learning rate of encoder, decoder and embeddings; absent: the model's default",
        .minimum = 0},
       {.name = "lr_embeddings", .type = OptionType::number, .doc = "learning rate of the embeddings; absent: lr", .minimum = 0},
       {.name = "lr_head", .type = OptionType::number, .doc = "learning rate of pooler and head; absent: lr", .minimum = 0},
@@ -205,6 +201,7 @@ TuneOptions tune_options(Lab& lab, const Request& request) {
   TuneOptions tune;
   tune.train_embeddings = trained("embeddings");
   tune.train_encoder = trained("encoder");
+  tune.train_decoder = trained("decoder");
   tune.train_pooler = trained("pooler");
   tune.train_head = trained("head");
   tune.lr = o.number("lr");
@@ -271,11 +268,10 @@ std::vector<std::string> reach_warnings(const Subspace& subspace, double lr, int
 json train_into(Lab& lab, const Request& request, const std::string& title, const std::filesystem::path& out,
                 const std::filesystem::path& work) {
   const Options& o = request.options;
-  Task task = task_of(o.value("task"));
-  limit_rows(task, o.integer("rows"));
   const Key key = Key::root(static_cast<uint64_t>(o.integer("seed")));
-  Model model = model_of(o.value("model"), head_of(task), key.split("init"));
-  if (o.flag("fresh")) model = initialise_model(model.family->config(), head_of(task), model.tokenizer, key.split("fresh"));
+  auto [task, model] = setting_of(o.value("task"), o.value("model"), key.split("init"));
+  limit_rows(task, o.integer("rows"));
+  if (o.flag("fresh")) model = initialise_model(model.family->config(), model.family->head(), model.tokenizer, key.split("fresh"));
   if (request.started_elsewhere) start_elsewhere(lab, model, request.origin);
 
   TrainJob job;

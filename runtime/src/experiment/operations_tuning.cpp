@@ -21,7 +21,7 @@ using nlohmann::json;
 const Option kParameters = {
     .name = "parameters",
     .type = OptionType::table,
-    .fallback = json{{"parts", json::array({"encoder"})}},
+    .fallback = json{{"parts", json::array({"encoder", "decoder"})}},
     .doc = "which parameters and how they are grouped: {parts, layers, patterns, groups = \"layer\" | \"tensor\" | \"whole\"}"};
 
 // --- trajectory from somebody's checkpoints ---------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 
 namespace tsrun {
@@ -62,10 +63,13 @@ Figure score_figure(const TableHead& head, const std::vector<VariantSummary>& ro
   figure.name = "scores";
   figure.kind = Figure::Kind::dots;
   figure.x_label = head.metric + " (last)";
-  figure.horizontal_lines = {head.majority_score};
-  figure.caption =
-      fmt::format("{} on {} after the last epoch. Each dot is a seed, each tick a mean; the dashed line is the majority-class score ({}).",
-                  head.metric, head.split, report::score(head.majority_score));
+  figure.caption = fmt::format("{} on {} after the last epoch. Each dot is a seed, each tick a mean", head.metric, head.split);
+  if (std::isnan(head.majority_score)) {
+    figure.caption += ".";
+  } else {
+    figure.horizontal_lines = {head.majority_score};
+    figure.caption += fmt::format("; the dashed line is the majority-class score ({}).", report::score(head.majority_score));
+  }
   for (const auto& row : rows) {
     auto series = std::find_if(figure.series.begin(), figure.series.end(), [&](const auto& s) { return s.name == row.section; });
     if (series == figure.series.end()) {

@@ -114,7 +114,8 @@ std::vector<double> numbers(const nlohmann::json& values) {
 ResultTable table_from_json(const nlohmann::json& json) {
   ResultTable table;
   try {
-    table.head = {json.at("title"), json.at("model"), json.at("task"), json.at("split"), json.at("metric"), json.at("majority_score")};
+    table.head = {json.at("title"), json.at("model"),  json.at("task"),
+                  json.at("split"), json.at("metric"), number(json.at("majority_score"))};
     for (const auto& line : json.at("rows")) {
       table.rows.push_back({.variant = line.at("variant"),
                             .section = line.at("section"),

@@ -99,7 +99,7 @@ std::string_view markdown_escape(char c) {
 
 }  // namespace
 
-std::string score(double value) { return fmt::format("{:.3f}", value); }
+std::string score(double value) { return std::isnan(value) ? "–" : fmt::format("{:.3f}", value); }
 
 std::string mean_and_deviation(double mean, double deviation, int64_t n) {
   return n < 2 ? fmt::format("{:.3f} ± –", mean) : fmt::format("{:.3f} ± {:.3f}", mean, deviation);

@@ -8,6 +8,8 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -16,87 +18,124 @@
 namespace tsrun {
 namespace {
 
+/// Contiguous tensors that a call reads.
+struct Inputs {
+  at::Tensor query, key, value, bias;
+};
+
 /// What backward needs beside tensors.
 struct AttentionCall : torch::CustomClassHolder {
-  AttentionCall(std::shared_ptr<const AttentionRows> r, const AttentionOptions& o, int64_t width)
-      : rows(std::move(r)), options(o), law(dropout_law(o.dropout, o.key)), size(width / o.heads), stride(width) {}
+  AttentionCall(std::shared_ptr<const AttentionRows> r, const AttentionOptions& o, int64_t width, int64_t key_width)
+      : rows(std::move(r)),
+        options(o),
+        law(dropout_law(o.dropout, o.key)),
+        size(width / o.heads),
+        stride(width),
+        key_stride(key_width),
+        group(width / key_width),
+        scale(o.scale > 0 ? o.scale : 1 / std::sqrt(static_cast<double>(size))) {
+    options.distance_bias = at::Tensor();
+  }
 
-  int64_t units() const { return rows->rows() * options.heads; }
-  /// Units are numbered so that equal shares of them are equal shares of work: all rows of one head, then of the next.
-  int64_t row(int64_t unit) const { return unit % rows->rows(); }
-  int64_t head(int64_t unit) const { return unit / rows->rows(); }
-  int64_t first_query(int64_t unit) const { return rows->query_offsets[row(unit)]; }
-  int64_t query_at(int64_t unit) const { return first_query(unit) * stride + head(unit) * size; }
-  int64_t key_at(int64_t unit) const { return rows->key_offsets[row(unit)] * stride + head(unit) * size; }
-  int64_t log_at(int64_t unit) const { return head(unit) * rows->query_offsets.back() + first_query(unit); }
+  /// A unit is a row and a head; those of one key head are handled together, because their gradients meet.
+  struct Place {
+    int64_t row = 0, head = 0;
+  };
+  int64_t bundles() const { return rows->rows() * (options.heads / group); }
+  /// Bundles are numbered so that equal shares of them are equal shares of work: all rows of one key head, then of the next.
+  Place place(int64_t bundle, int64_t member) const { return {bundle % rows->rows(), bundle / rows->rows() * group + member}; }
+  int64_t query_at(Place at) const { return rows->query_offsets[at.row] * stride + at.head * size; }
+  int64_t key_at(Place at) const { return rows->key_offsets[at.row] * key_stride + at.head / group * size; }
+  int64_t log_at(Place at) const { return at.head * rows->query_offsets.back() + rows->query_offsets[at.row]; }
+  int64_t bias_at(Place at) const { return at.head * distances; }
 
   /// Units a thread must have before a second one pays.
   int64_t grain() const {
     constexpr int64_t worthwhile = 1 << 18;  // multiplications
-    const int64_t work = rows->query_offsets.back() * (rows->key_offsets.back() / std::max<int64_t>(1, rows->rows())) * size;
+    const int64_t work = rows->query_offsets.back() * (rows->key_offsets.back() / std::max<int64_t>(1, rows->rows())) * size * group;
     return std::max<int64_t>(1, worthwhile * rows->rows() / std::max<int64_t>(1, work));
   }
 
-  AttentionUnit unit(int64_t number, const float* query, const float* key, const float* value) const {
-    const int64_t r = row(number);
+  AttentionUnit unit(Place at, const Inputs& in) const {
     AttentionUnit unit;
-    unit.queries = rows->queries(r);
-    unit.keys = rows->keys(r);
+    unit.queries = rows->queries(at.row);
+    unit.keys = rows->keys(at.row);
     unit.size = size;
     unit.stride = stride;
-    unit.query_positions = rows->query_positions.empty() ? nullptr : rows->query_positions.data() + first_query(number);
+    unit.key_stride = key_stride;
+    unit.query_positions = rows->query_positions.empty() ? nullptr : rows->query_positions.data() + rows->query_offsets[at.row];
     unit.causal_shift = options.causal ? rows->prefix : -1;
-    unit.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(size)));
-    unit.unit = static_cast<uint32_t>(r * options.heads + head(number));
+    unit.scale = static_cast<float>(scale);
+    unit.unit = static_cast<uint32_t>(at.row * options.heads + at.head);
     unit.dropout = law;
-    unit.query = query + query_at(number);
-    unit.key = key + key_at(number);
-    unit.value = value + key_at(number);
+    unit.query = in.query.const_data_ptr<float>() + query_at(at);
+    unit.key = in.key.const_data_ptr<float>() + key_at(at);
+    unit.value = in.value.const_data_ptr<float>() + key_at(at);
+    if (in.bias.defined()) unit.bias = in.bias.const_data_ptr<float>() + bias_at(at);
+    unit.bias_shift = -rows->prefix - options.first_distance;
     return unit;
   }
 
   std::shared_ptr<const AttentionRows> rows;
   AttentionOptions options;
   DropoutLaw law;
-  int64_t size, stride;
+  int64_t size, stride, key_stride, group;  ///< group: query heads of a key head
+  double scale;
+  int64_t distances = 0;  ///< columns of the bias
 };
 
-void run_forward(const AttentionCall& call, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, at::Tensor& out,
-                 at::Tensor& logs) {
-  const float *q = query.const_data_ptr<float>(), *k = key.const_data_ptr<float>(), *v = value.const_data_ptr<float>();
+void run_forward(const AttentionCall& call, const Inputs& in, at::Tensor& out, at::Tensor& logs) {
   float *o = out.mutable_data_ptr<float>(), *l = logs.mutable_data_ptr<float>();
-  parallel_for(call.units(), call.grain(), [&](int64_t begin, int64_t end) {
+  parallel_for(call.bundles(), call.grain(), [&](int64_t begin, int64_t end) {
     AttentionScratch scratch;
-    for (int64_t number = begin; number < end; ++number) {
-      attention_forward(call.unit(number, q, k, v), o + call.query_at(number), l + call.log_at(number), scratch);
+    for (int64_t bundle = begin; bundle < end; ++bundle) {
+      for (int64_t member = 0; member < call.group; ++member) {
+        const auto at = call.place(bundle, member);
+        attention_forward(call.unit(at, in), o + call.query_at(at), l + call.log_at(at), scratch);
+      }
     }
   });
 }
 
-std::vector<at::Tensor> run_backward(const AttentionCall& call, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                                     const at::Tensor& logs, const at::Tensor& grad) {
-  std::vector<at::Tensor> grads = {at::empty_like(query), at::empty_like(key), at::empty_like(value)};
-  const float *q = query.const_data_ptr<float>(), *k = key.const_data_ptr<float>(), *v = value.const_data_ptr<float>();
+/// Gradients of query, key, value and bias; the last undefined unless `bias_wanted`.
+std::vector<at::Tensor> run_backward(const AttentionCall& call, const Inputs& in, const at::Tensor& logs, const at::Tensor& grad,
+                                     bool bias_wanted) {
+  const bool gaps = !call.rows->key_counts.empty();
+  const auto for_keys = [&](const at::Tensor& x) { return gaps ? at::zeros_like(x) : at::empty_like(x); };
+  std::vector<at::Tensor> grads = {at::empty_like(in.query), for_keys(in.key), for_keys(in.value), {}};
+  at::Tensor biases;  // one a row, added up in a fixed order afterwards
+  if (bias_wanted) biases = at::zeros({call.rows->rows(), call.options.heads, call.distances}, in.query.options());
   const float *g = grad.const_data_ptr<float>(), *l = logs.const_data_ptr<float>();
-  float *gq = grads[0].mutable_data_ptr<float>(), *gk = grads[1].mutable_data_ptr<float>(), *gv = grads[2].mutable_data_ptr<float>();
-  parallel_for(call.units(), call.grain(), [&](int64_t begin, int64_t end) {
+  parallel_for(call.bundles(), call.grain(), [&](int64_t begin, int64_t end) {
     AttentionScratch scratch;
-    for (int64_t number = begin; number < end; ++number) {
-      const int64_t from = call.query_at(number), to = call.key_at(number);
-      attention_backward(call.unit(number, q, k, v), g + from, l + call.log_at(number), gq + from, gk + to, gv + to, scratch);
+    for (int64_t bundle = begin; bundle < end; ++bundle) {
+      for (int64_t member = 0; member < call.group; ++member) {
+        const auto at = call.place(bundle, member);
+        AttentionGradients out;
+        out.query = grads[0].mutable_data_ptr<float>() + call.query_at(at);
+        out.key = grads[1].mutable_data_ptr<float>() + call.key_at(at);
+        out.value = grads[2].mutable_data_ptr<float>() + call.key_at(at);
+        if (bias_wanted) out.bias = biases.mutable_data_ptr<float>() + at.row * call.options.heads * call.distances + call.bias_at(at);
+        out.add_to_keys = member > 0;
+        attention_backward(call.unit(at, in), g + call.query_at(at), l + call.log_at(at), out, scratch);
+      }
     }
   });
+  if (bias_wanted) grads[3] = biases.sum(0);
   return grads;
 }
 
 struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query, const at::Tensor& key,
-                            const at::Tensor& value, std::shared_ptr<const AttentionRows> rows, const AttentionOptions& options) {
-    const auto call = c10::make_intrusive<AttentionCall>(std::move(rows), options, query.size(1));
-    const at::Tensor q = query.contiguous(), k = key.contiguous(), v = value.contiguous();
-    at::Tensor out = at::empty_like(q), logs = at::empty({options.heads, q.size(0)}, q.options());
-    run_forward(*call, q, k, v, out, logs);
-    context->save_for_backward({query, key, value, logs});
+                            const at::Tensor& value, const std::optional<at::Tensor>& distance_bias,
+                            std::shared_ptr<const AttentionRows> rows, const AttentionOptions& options) {
+    const at::Tensor bias = distance_bias.value_or(at::Tensor());
+    const auto call = c10::make_intrusive<AttentionCall>(std::move(rows), options, query.size(1), key.size(1));
+    if (bias.defined()) call->distances = bias.size(1);
+    const Inputs in = contiguous({query, key, value, bias});
+    at::Tensor out = at::empty_like(in.query), logs = at::empty({options.heads, query.size(0)}, query.options());
+    run_forward(*call, in, out, logs);
+    context->save_for_backward({query, key, value, bias, logs});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
     return out;
   }
@@ -105,20 +144,36 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
     const auto saved = context->get_saved_variables();
     const auto holder = context->saved_data["call"].toCapsule();
     const auto& call = static_cast<const AttentionCall&>(*holder);
-    std::vector<at::Tensor> found;
-    if (at::GradMode::is_enabled()) {
-      found = differentiable_gradients({saved[0], saved[1], saved[2]}, grads[0],
-                                       [&] { return attend_by_composition(saved[0], saved[1], saved[2], *call.rows, call.options); });
-    } else {
-      found = run_backward(call, saved[0].contiguous(), saved[1].contiguous(), saved[2].contiguous(), saved[3], grads[0].contiguous());
-    }
-    return {found[0], found[1], found[2], {}, {}};
+    const Inputs in = {saved[0], saved[1], saved[2], saved[3]};
+    if (at::GradMode::is_enabled()) return by_composition(call, in, grads[0]);
+    std::vector<at::Tensor> found =
+        run_backward(call, contiguous(in), saved[4], grads[0].contiguous(), in.bias.defined() && context->needs_input_grad(3));
+    return {found[0], found[1], found[2], found[3], {}, {}};
+  }
+
+ private:
+  static Inputs contiguous(const Inputs& in) {
+    return {in.query.contiguous(), in.key.contiguous(), in.value.contiguous(), in.bias.defined() ? in.bias.contiguous() : in.bias};
+  }
+
+  static torch::autograd::variable_list by_composition(const AttentionCall& call, const Inputs& in, const at::Tensor& grad) {
+    AttentionOptions options = call.options;
+    options.distance_bias = in.bias;
+    std::vector<at::Tensor> inputs = {in.query, in.key, in.value};
+    if (in.bias.defined()) inputs.push_back(in.bias);
+    auto found =
+        differentiable_gradients(inputs, grad, [&] { return attend_by_composition(in.query, in.key, in.value, *call.rows, options); });
+    found.resize(4);
+    return {found[0], found[1], found[2], found[3], {}, {}};
   }
 };
 
-void check_shapes(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, const AttentionRows& rows, int64_t heads) {
-  const bool flat = query.dim() == 2 && key.dim() == 2 && key.sizes() == value.sizes() && query.size(1) == key.size(1);
-  if (!flat || heads < 1 || query.size(1) % heads != 0) internal_error("attention: query, key and value must be [tokens, heads * size]");
+void check_shapes(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, const AttentionRows& rows,
+                  const AttentionOptions& options) {
+  const int64_t heads = options.heads, key_heads = options.key_heads;
+  const bool flat = query.dim() == 2 && key.dim() == 2 && key.sizes() == value.sizes();
+  if (!flat || heads < 1 || query.size(1) % heads != 0 || heads % key_heads != 0 || key.size(1) != query.size(1) / heads * key_heads)
+    internal_error("attention: query must be [tokens, heads * size], key and value [tokens, key heads * size]");
   if (rows.query_offsets.size() != rows.key_offsets.size() || rows.query_offsets.back() != query.size(0) ||
       rows.key_offsets.back() != key.size(0)) {
     internal_error("attention: {} queries and {} keys, but the offsets end at {} and {}", query.size(0), key.size(0),
@@ -126,13 +181,33 @@ void check_shapes(const at::Tensor& query, const at::Tensor& key, const at::Tens
   }
 }
 
+/// Every distance between a key and a query has a column.
+void check_bias(const AttentionRows& rows, const AttentionOptions& options) {
+  if (!options.distance_bias.defined()) return;
+  int64_t least = 0, most = 0;
+  for (int64_t row = 0; row < rows.rows(); ++row) {
+    for (int64_t i = 0; i < rows.queries(row); ++i) {
+      least = std::min(least, -rows.prefix - rows.position(row, i));
+      most = std::max(most, rows.keys(row) - 1 - rows.prefix - rows.position(row, i));
+    }
+  }
+  const int64_t columns = options.distance_bias.size(1);
+  if (options.distance_bias.size(0) != options.heads || least < options.first_distance || most >= options.first_distance + columns)
+    internal_error("attention: a bias for the distances {} to {}, expected {} to {}", options.first_distance,
+                   options.first_distance + columns - 1, least, most);
+}
+
 }  // namespace
 
 at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, std::shared_ptr<const AttentionRows> rows,
-                  const AttentionOptions& options) {
-  check_shapes(query, key, value, *rows, options.heads);
+                  const AttentionOptions& given) {
+  AttentionOptions options = given;
+  if (options.key_heads == 0) options.key_heads = options.heads;
+  check_shapes(query, key, value, *rows, options);
+  check_bias(*rows, options);
   if (!runs_on_kernel({query, key, value})) return attend_by_composition(query, key, value, *rows, options);
-  return AttentionFunction::apply(query, key, value, std::move(rows), options);
+  const auto bias = options.distance_bias.defined() ? std::optional(options.distance_bias) : std::nullopt;
+  return AttentionFunction::apply(query, key, value, bias, std::move(rows), options);
 }
 
 at::Tensor packed_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, const std::vector<int64_t>& offsets,

@@ -7,21 +7,22 @@
 
 namespace tsrun {
 
-/// Where rows lie in packed queries and in packed keys and values; both lists have rows + 1 entries.
+/// Where rows lie in packed queries and in packed keys and values; both lists of offsets have rows + 1 entries.
 struct AttentionRows {
   std::vector<int64_t> query_offsets, key_offsets;
+  std::vector<int64_t> key_counts;       ///< keys of each row, when there is room for more behind them; empty: they fill their space
   std::vector<int64_t> query_positions;  ///< each query's place in its row, when only some are asked for; empty: all of them
   int64_t prefix = 0;                    ///< leading keys of every row that every query sees, however causal
 
   int64_t rows() const { return static_cast<int64_t>(key_offsets.size()) - 1; }
   int64_t queries(int64_t row) const { return query_offsets[row + 1] - query_offsets[row]; }
-  int64_t keys(int64_t row) const { return key_offsets[row + 1] - key_offsets[row]; }
+  int64_t keys(int64_t row) const { return key_counts.empty() ? key_offsets[row + 1] - key_offsets[row] : key_counts[row]; }
   int64_t position(int64_t row, int64_t query) const {
     return query_positions.empty() ? query : query_positions[query_offsets[row] + query];
   }
 };
 
-/// softmax(q kᵀ / √size) v within each row. query: [queries, heads * size]; key, value: [keys, heads * size].
+/// softmax(scale q kᵀ + bias) v within each row. query: [queries, heads * size]; key, value: [keys, key_heads * size].
 at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, std::shared_ptr<const AttentionRows> rows,
                   const AttentionOptions& options);
 

@@ -37,6 +37,10 @@ TSRUN_INLINE void score_block(const AttentionUnit& unit, const Packing& packing,
   for (int64_t i = 0; i < rows; ++i) {
     float* row = scores + i * packing.keys;
     for (int64_t j = 0; j < packing.keys; j += lanes) store(row + j, load(row + j) * unit.scale);
+    if (unit.bias) {
+      const float* bias = unit.bias + unit.bias_shift - place(unit, first + i);
+      for (int64_t j = 0; j < unit.keys; ++j) row[j] += bias[j];
+    }
     for (int64_t j = visible(unit, first + i); j < packing.keys; ++j) row[j] = minus_infinity;
   }
 }
@@ -75,9 +79,9 @@ TSRUN_INLINE void block_factors(const AttentionUnit& unit, const Packing& packin
 }
 
 /// One query's gradient of scores, in place of the gradient of its dropped-out probabilities; `row` turns from scores into the
-/// dropped-out probabilities that weigh the values.
+/// dropped-out probabilities that weigh the values. `bias`, unless null, is added the gradient of the scores after scaling.
 TSRUN_INLINE void softmax_row_backward(float* row, float* grad, int64_t width, int64_t keys, float log_mass, const float* factors,
-                                       float scale) {
+                                       float scale, float* bias) {
   for (int64_t j = 0; j < width; j += lanes) store(row + j, exponential(load(row + j) - log_mass));
   if (factors) {
     for (int64_t j = 0; j < keys; ++j) grad[j] *= factors[j];
@@ -85,7 +89,11 @@ TSRUN_INLINE void softmax_row_backward(float* row, float* grad, int64_t width, i
   Floats total = {};
   for (int64_t j = 0; j < width; j += lanes) total += load(row + j) * load(grad + j);
   const float mean = sum(total);
-  for (int64_t j = 0; j < width; j += lanes) store(grad + j, load(row + j) * (load(grad + j) - mean) * scale);
+  for (int64_t j = 0; j < width; j += lanes) store(grad + j, load(row + j) * (load(grad + j) - mean));
+  if (bias) {
+    for (int64_t j = 0; j < keys; ++j) bias[j] += grad[j];
+  }
+  for (int64_t j = 0; j < width; j += lanes) store(grad + j, load(grad + j) * scale);
   if (factors) {
     for (int64_t j = 0; j < keys; ++j) row[j] *= factors[j];
   }
@@ -102,8 +110,8 @@ void attention_forward(const AttentionUnit& unit, float* out, float* logs, Atten
   float* scores = values + unit.keys * packing.size;
   float* buffer = scores + packing.across();
   float* result = buffer + packing.factors();
-  pack_columns(unit.key, unit.stride, unit.keys, unit.size, transposed_keys, packing.keys);
-  pack_rows(unit.value, unit.stride, unit.keys, unit.size, values, packing.size);
+  pack_columns(unit.key, unit.key_stride, unit.keys, unit.size, transposed_keys, packing.keys);
+  pack_rows(unit.value, unit.key_stride, unit.keys, unit.size, values, packing.size);
   for (int64_t first = 0; first < unit.queries; first += block) {
     const int64_t rows = unit.queries - first < block ? unit.queries - first : block;
     score_block(unit, packing, transposed_keys, first, rows, scores);
@@ -121,8 +129,8 @@ void attention_forward(const AttentionUnit& unit, float* out, float* logs, Atten
 }
 
 TSRUN_MULTIVERSIONED
-void attention_backward(const AttentionUnit& unit, const float* grad_out, const float* logs, float* grad_query, float* grad_key,
-                        float* grad_value, AttentionScratch& scratch) {
+void attention_backward(const AttentionUnit& unit, const float* grad_out, const float* logs, const AttentionGradients& out,
+                        AttentionScratch& scratch) {
   const Packing packing(unit);
   const int64_t across = unit.size * packing.keys, along = unit.keys * packing.size;
   float* transposed_keys = scratch.reserve(2 * across + 3 * along + 2 * packing.across() + packing.factors() + 3 * block * packing.size);
@@ -136,9 +144,9 @@ void attention_backward(const AttentionUnit& unit, const float* grad_out, const 
   float* queries = buffer + packing.factors();
   float* outs = queries + block * packing.size;
   float* result = outs + block * packing.size;
-  pack_columns(unit.key, unit.stride, unit.keys, unit.size, transposed_keys, packing.keys);
-  pack_columns(unit.value, unit.stride, unit.keys, unit.size, transposed_values, packing.keys);
-  pack_rows(unit.key, unit.stride, unit.keys, unit.size, keys, packing.size);
+  pack_columns(unit.key, unit.key_stride, unit.keys, unit.size, transposed_keys, packing.keys);
+  pack_columns(unit.value, unit.key_stride, unit.keys, unit.size, transposed_values, packing.keys);
+  pack_rows(unit.key, unit.key_stride, unit.keys, unit.size, keys, packing.size);
   for (int64_t i = 0; i < 2 * along; ++i) key_sums[i] = 0;
   for (int64_t first = 0; first < unit.queries; first += block) {
     const int64_t rows = unit.queries - first < block ? unit.queries - first : block;
@@ -149,17 +157,17 @@ void attention_backward(const AttentionUnit& unit, const float* grad_out, const 
     if (unit.dropout.threshold > 0) block_factors(unit, packing, first, rows, buffer, factors);
     for (int64_t i = 0; i < rows; ++i) {
       softmax_row_backward(scores + i * packing.keys, grads + i * packing.keys, packing.keys, unit.keys, logs[first + i], factors[i],
-                           unit.scale);
+                           unit.scale, out.bias ? out.bias + unit.bias_shift - place(unit, first + i) : nullptr);
     }
     pack_rows(unit.query + first * unit.stride, unit.stride, rows, unit.size, queries, packing.size);
     pack_rows(grad_out + first * unit.stride, unit.stride, rows, unit.size, outs, packing.size);
     multiply({scores, 1, packing.keys}, outs, packing.size, value_sums, packing.size, unit.keys, packing.size, rows, true);
     multiply({grads, 1, packing.keys}, queries, packing.size, key_sums, packing.size, unit.keys, packing.size, rows, true);
     multiply({grads, packing.keys, 1}, keys, packing.size, result, packing.size, rows, packing.size, unit.keys, false);
-    unpack_rows(result, packing.size, rows, unit.size, grad_query + first * unit.stride, unit.stride);
+    unpack_rows(result, packing.size, rows, unit.size, out.query + first * unit.stride, unit.stride);
   }
-  unpack_rows(key_sums, packing.size, unit.keys, unit.size, grad_key, unit.stride);
-  unpack_rows(value_sums, packing.size, unit.keys, unit.size, grad_value, unit.stride);
+  put_rows(key_sums, packing.size, unit.keys, unit.size, out.key, unit.key_stride, out.add_to_keys);
+  put_rows(value_sums, packing.size, unit.keys, unit.size, out.value, unit.key_stride, out.add_to_keys);
 }
 
 }  // namespace tsrun

@@ -9,15 +9,25 @@
 namespace tsrun {
 
 /// Attention of one row and head, over plain float32 memory. Queries and keys of the row are `queries` and `keys` vectors of `size`
-/// numbers, `stride` apart. Element (i, j) of the probabilities has dropout position query_position(i) * keys + j of `unit`.
+/// numbers, `stride` and `key_stride` apart. Element (i, j) of the probabilities has dropout position query_position(i) * keys + j of
+/// `unit`.
 struct AttentionUnit {
-  int64_t queries = 0, keys = 0, size = 0, stride = 0;
+  int64_t queries = 0, keys = 0, size = 0, stride = 0, key_stride = 0;
   const int64_t* query_positions = nullptr;  ///< place of each query in its row; null: 0, 1, 2, …
   int64_t causal_shift = -1;                 ///< causal: query at place p sees keys [0, p + causal_shift]; -1: all keys
   float scale = 1;
   uint32_t unit = 0;
   DropoutLaw dropout;
   const float *query = nullptr, *key = nullptr, *value = nullptr;
+  const float* bias = nullptr;  ///< added to the score of key j for a query at place p: bias[j + bias_shift - p]; null: nothing
+  int64_t bias_shift = 0;
+};
+
+/// Where backward writes: the gradients' vectors have the strides of what they are of.
+struct AttentionGradients {
+  float *query = nullptr, *key = nullptr, *value = nullptr;
+  float* bias = nullptr;     ///< of the unit alone, added to; null: not wanted
+  bool add_to_keys = false;  ///< key and value hold another head's gradients already
 };
 
 /// Scratch memory of one thread; grows to the largest row seen.
@@ -35,8 +45,8 @@ class AttentionScratch {
 /// out [queries] vectors (same stride); `logs` receives log Σ exp of each query's scores.
 void attention_forward(const AttentionUnit& unit, float* out, float* logs, AttentionScratch& scratch);
 
-/// Gradients (same strides) from that of the output and the `logs` of forward. Every element of the three is written.
-void attention_backward(const AttentionUnit& unit, const float* grad_out, const float* logs, float* grad_query, float* grad_key,
-                        float* grad_value, AttentionScratch& scratch);
+/// Gradients from that of the output and the `logs` of forward. Every element of query's, key's and value's is written.
+void attention_backward(const AttentionUnit& unit, const float* grad_out, const float* logs, const AttentionGradients& grads,
+                        AttentionScratch& scratch);
 
 }  // namespace tsrun

@@ -19,6 +19,7 @@ std::unique_ptr<Family> make_bert(const nlohmann::json& json, const HeadSpec& he
 
 std::string bert_architecture(HeadKind head) {
   if (head == HeadKind::none) return "BertModel";
+  if (head == HeadKind::token_classification) return "BertForTokenClassification";
   return head == HeadKind::masked_lm ? "BertForMaskedLM" : "BertForSequenceClassification";
 }
 

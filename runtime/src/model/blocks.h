@@ -28,15 +28,15 @@ at::Tensor embed(const Weights& weights, const std::string& module, const at::Te
 /// an option), inconsistent offsets (internal).
 void check_batch(const PackedBatch& batch, int64_t vocabulary, int64_t segments, int64_t positions);
 
-/// The tokens that the head reads, ascending: the first or the last tokens of rows for a head that judges rows, tokens with a target for
-/// masked and causal LM. nullopt: all of them.
-std::optional<std::vector<int64_t>> tokens_read(HeadKind head, const PackedBatch& batch, bool from_last = false);
+/// @throws Error(internal) unless `offsets` run from 0 to the number of `ids` over rows with at least one token; Error(user) for an id
+/// outside the vocabulary.
+void check_tokens(const at::Tensor& ids, const std::vector<int64_t>& offsets, int64_t vocabulary);
 
 /// Some tokens of a batch, in order, as the last layer sees them: where they stand, and how the rows' queries lie.
 struct TokenSubset {
   at::Tensor tokens, host_tokens;
   std::shared_ptr<const AttentionRows> rows;
 };
-TokenSubset token_subset(const PackedBatch& batch, const std::vector<int64_t>& tokens);
+TokenSubset token_subset(const std::vector<int64_t>& offsets, const std::vector<int64_t>& tokens, at::Device device);
 
 }  // namespace tsrun

@@ -26,6 +26,7 @@ struct DecoderConfig {
   bool scaled_residuals = false;  ///< projections back to the stream start smaller by √(2 layers) (GPT-2)
   std::optional<Rotary> rotary;   ///< none: learned positions
   double embedding_dropout = 0, attention_dropout = 0, residual_dropout = 0;
+  double tag_dropout = 0.1;  ///< before the classes of tokens
   double norm_epsilon = 1e-5, initializer_range = 0.02;
 };
 
@@ -38,6 +39,7 @@ struct DecoderNames {
   std::string attention_norm, attention_output, feed_forward_norm;
   std::string gate;  ///< of a gated feed-forward block; empty: not gated
   std::string feed_forward_in, feed_forward_out;
+  std::string tags = "score";  ///< classes of every token
 
   std::string layer_prefix(int64_t number) const;
 };

@@ -44,6 +44,7 @@ class DecoderList {
     list_.start(Part::head, -1, "");
     if (head.kind == HeadKind::classification || head.kind == HeadKind::regression)
       list_.add("score", "weight", ParameterKind::weight, {head.outputs, config_.hidden});
+    if (head.kind == HeadKind::token_classification) list_.linear(names_.tags, head.outputs, config_.hidden);
     if (head.kind == HeadKind::causal_lm && !config_.tied)
       list_.add("lm_head", "weight", ParameterKind::weight, {config_.vocabulary, config_.hidden});
   }

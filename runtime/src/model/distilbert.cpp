@@ -37,12 +37,14 @@ std::unique_ptr<Family> make_distilbert(const nlohmann::json& json, const HeadSp
   spec.names.feed_forward_out = "ffn.lin2";
   spec.names.output_norm = "output_layer_norm";
   spec.classes = {.first = "pre_classifier", .second = "classifier", .between = ClassHead::Between::relu};
+  spec.tags.dropout = spec.config.hidden_dropout;
   spec.words = {"vocab_transform", "vocab_layer_norm", "vocab_projector.bias", spec.config.activation};
   return make_encoder(std::move(spec), json, head, where);
 }
 
 std::string distilbert_architecture(HeadKind head) {
   if (head == HeadKind::none) return "DistilBertModel";
+  if (head == HeadKind::token_classification) return "DistilBertForTokenClassification";
   return head == HeadKind::masked_lm ? "DistilBertForMaskedLM" : "DistilBertForSequenceClassification";
 }
 

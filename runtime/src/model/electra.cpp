@@ -28,9 +28,12 @@ std::string electra_architecture(HeadKind head) {
       return "ElectraForMaskedLM";
     case HeadKind::replaced_token:
       return "ElectraForPreTraining";
+    case HeadKind::token_classification:
+      return "ElectraForTokenClassification";
     case HeadKind::classification:
     case HeadKind::regression:
     case HeadKind::causal_lm:
+    case HeadKind::seq2seq_lm:
       break;
   }
   return "ElectraForSequenceClassification";

@@ -51,6 +51,12 @@ struct ClassHead {
   bool dropout_before_first = false;
 };
 
+/// Classes of every token: dropout, `module`.
+struct TagHead {
+  std::string module = "classifier";
+  std::optional<double> dropout = {};  ///< absent: the classifier's
+};
+
 /// Scores of the vocabulary: `dense` to the embedding width, an activation, `norm`, the transposed word embeddings, and a bias.
 struct WordHead {
   std::string dense, norm, bias;
@@ -67,6 +73,7 @@ struct EncoderSpec {
   EncoderConfig config;
   EncoderNames names;
   ClassHead classes;
+  TagHead tags;
   std::optional<WordHead> words;
   std::optional<ReplacedTokenHead> replaced;
 };

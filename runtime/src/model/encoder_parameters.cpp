@@ -49,6 +49,10 @@ void add_head(ParameterList& list, const EncoderSpec& spec, const HeadSpec& head
   switch (head.kind) {
     case HeadKind::none:
     case HeadKind::causal_lm:
+    case HeadKind::seq2seq_lm:
+      return;
+    case HeadKind::token_classification:
+      list.linear(spec.tags.module, head.outputs, config.hidden);
       return;
     case HeadKind::classification:
     case HeadKind::regression:
@@ -79,8 +83,8 @@ std::vector<ParameterInfo> encoder_parameters(const EncoderSpec& spec, const Hea
   ParameterList list;
   add_embeddings(list, spec);
   for (int64_t layer = 0; layer < spec.config.layers; ++layer) add_layer(list, spec, layer);
-  const bool per_token = head.kind == HeadKind::masked_lm || head.kind == HeadKind::replaced_token;
-  if (spec.classes.first_part == Part::pooler && !per_token) add_pooler(list, spec);
+  const bool per_row = head.kind == HeadKind::none || head.kind == HeadKind::classification || head.kind == HeadKind::regression;
+  if (spec.classes.first_part == Part::pooler && per_row) add_pooler(list, spec);
   add_head(list, spec, head);
   return list.take();
 }

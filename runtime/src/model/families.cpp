@@ -7,9 +7,9 @@
 namespace tsrun {
 
 const std::vector<FamilyEntry>& family_entries() {
-  static const std::vector<FamilyEntry> entries = {bert_family(),  distilbert_family(), electra_family(),
-                                                   gpt2_family(),  llama_family(),      mistral_family(),
-                                                   qwen2_family(), roberta_family(),    xlm_roberta_family()};
+  static const std::vector<FamilyEntry> entries = {bert_family(),  distilbert_family(), electra_family(), gpt2_family(),
+                                                   llama_family(), mistral_family(),    qwen2_family(),   roberta_family(),
+                                                   t5_family(),    xlm_roberta_family()};
   return entries;
 }
 
@@ -37,12 +37,36 @@ std::string_view name_of(Part part) {
       return "embeddings";
     case Part::encoder:
       return "encoder";
+    case Part::decoder:
+      return "decoder";
     case Part::pooler:
       return "pooler";
     case Part::head:
       return "head";
   }
   internal_error("part {} has no name", static_cast<int>(part));
+}
+
+std::string_view name_of(HeadKind kind) {
+  switch (kind) {
+    case HeadKind::none:
+      return "none";
+    case HeadKind::classification:
+      return "classification";
+    case HeadKind::regression:
+      return "regression";
+    case HeadKind::token_classification:
+      return "token_classification";
+    case HeadKind::masked_lm:
+      return "masked_lm";
+    case HeadKind::causal_lm:
+      return "causal_lm";
+    case HeadKind::seq2seq_lm:
+      return "seq2seq_lm";
+    case HeadKind::replaced_token:
+      return "replaced_token";
+  }
+  internal_error("head kind {} has no name", static_cast<int>(kind));
 }
 
 std::string_view name_of(SiteKind kind) {
@@ -67,6 +91,16 @@ std::string_view name_of(SiteKind kind) {
       return "output_norm";
     case SiteKind::final_norm:
       return "final_norm";
+    case SiteKind::cross_query:
+      return "cross_query";
+    case SiteKind::cross_key:
+      return "cross_key";
+    case SiteKind::cross_value:
+      return "cross_value";
+    case SiteKind::cross_attention_output:
+      return "cross_attention_output";
+    case SiteKind::cross_attention_norm:
+      return "cross_attention_norm";
   }
   internal_error("site kind {} has no name", static_cast<int>(kind));
 }

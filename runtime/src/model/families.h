@@ -2,6 +2,7 @@
 
 #include "tsrun/model/family.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,8 @@ namespace tsrun {
 struct NameRules {
   std::string prefix;
   std::vector<std::string> base_modules, buffers, heads;
+  /// Parameters that start as a copy of another one when the checkpoint lacks them.
+  std::map<std::string, std::string> copies = {};
 };
 
 /// What a family's file declares; families.cpp lists them.
@@ -34,6 +37,7 @@ FamilyEntry llama_family();
 FamilyEntry mistral_family();
 FamilyEntry qwen2_family();
 FamilyEntry roberta_family();
+FamilyEntry t5_family();
 FamilyEntry xlm_roberta_family();
 
 }  // namespace tsrun

@@ -30,6 +30,7 @@ DecoderConfig read_gpt2_config(const nlohmann::json& json, const std::string& wh
   config.attention_dropout = reader.number("attn_pdrop", 0, most, 0.1);
   config.residual_dropout = reader.number("resid_pdrop", 0, most, 0.1);
   config.norm_epsilon = reader.number("layer_norm_epsilon", 0, 1, 1e-5);
+  config.tag_dropout = reader.number("classifier_dropout", 0, 0.99, 0.1);
   config.initializer_range = reader.number("initializer_range", 0, 10, 0.02);
   config.tied = reader.flag("tie_word_embeddings", true);
   config.root_mean_square = false;
@@ -44,6 +45,7 @@ std::unique_ptr<Family> make_gpt2(const nlohmann::json& json, const HeadSpec& he
   DecoderNames& names = spec.names;
   names.base = "transformer.";
   names.layer = "transformer.h.{}.";
+  names.tags = "classifier";
   names.words = "wte";
   names.places = "wpe";
   names.final_norm = "ln_f";
@@ -58,6 +60,7 @@ std::unique_ptr<Family> make_gpt2(const nlohmann::json& json, const HeadSpec& he
 
 std::string gpt2_architecture(HeadKind head) {
   if (head == HeadKind::none) return "GPT2Model";
+  if (head == HeadKind::token_classification) return "GPT2ForTokenClassification";
   return head == HeadKind::causal_lm ? "GPT2LMHeadModel" : "GPT2ForSequenceClassification";
 }
 
@@ -66,7 +69,7 @@ std::string gpt2_architecture(HeadKind head) {
 FamilyEntry gpt2_family() {
   return {"gpt2",
           make_gpt2,
-          {"transformer.", {"wte.", "wpe.", "h.", "ln_f."}, {".attn.bias", ".attn.masked_bias"}, {"lm_head.", "score."}},
+          {"transformer.", {"wte.", "wpe.", "h.", "ln_f."}, {".attn.bias", ".attn.masked_bias"}, {"lm_head.", "score.", "classifier."}},
           gpt2_architecture};
 }
 

@@ -47,6 +47,7 @@ std::unique_ptr<Family> make_llama_of(const std::string& model_type, const nlohm
   config.activation = parse_activation(reader.text("hidden_act", "silu"), where);
   config.attention_dropout = reader.number("attention_dropout", 0, 0.99, 0.0);
   config.norm_epsilon = reader.number("rms_norm_eps", 0, 1, 1e-6);
+  config.tag_dropout = reader.number("classifier_dropout", 0, 0.99, 0.1);
   config.initializer_range = reader.number("initializer_range", 0, 10, 0.02);
   config.tied = reader.flag("tie_word_embeddings", false);
   config.attention_bias = model_type == "qwen2" || (model_type == "llama" && reader.flag("attention_bias", false));
@@ -71,6 +72,7 @@ std::unique_ptr<Family> make_llama_of(const std::string& model_type, const nlohm
 
 std::string llama_class(const std::string& stem, HeadKind head) {
   if (head == HeadKind::none) return stem + "Model";
+  if (head == HeadKind::token_classification) return stem + "ForTokenClassification";
   return stem + (head == HeadKind::causal_lm ? "ForCausalLM" : "ForSequenceClassification");
 }
 

@@ -14,13 +14,16 @@ at::Tensor task_loss(const HeadSpec& head, const Output& output, const PackedBat
       return at::cross_entropy_loss(output.logits, batch.targets);
     case HeadKind::regression:
       return at::mse_loss(output.logits.squeeze(-1), batch.targets);
+    case HeadKind::token_classification:
+      return at::cross_entropy_loss(output.logits, batch.targets, {}, at::Reduction::Mean, no_target);
     case HeadKind::masked_lm:
-    case HeadKind::causal_lm: {
+    case HeadKind::causal_lm:
+    case HeadKind::seq2seq_lm: {
       if (output.logits.size(0) == 0) return output.logits.sum();  // no token has a target: zero, connected to the graph
-      return at::cross_entropy_loss(output.logits, batch.targets.masked_select(batch.targets != -100));
+      return at::cross_entropy_loss(output.logits, batch.targets.masked_select(batch.targets != no_target));
     }
     case HeadKind::replaced_token: {
-      const at::Tensor judged = batch.targets != -100;
+      const at::Tensor judged = batch.targets != no_target;
       return at::binary_cross_entropy_with_logits(output.logits.squeeze(-1).masked_select(judged),
                                                   batch.targets.masked_select(judged).to(output.logits.scalar_type()));
     }

@@ -90,7 +90,9 @@ class Matcher {
   }
 
   void take_one(const ParameterInfo& parameter) {
-    const auto place = found_.find(parameter.name);
+    auto place = found_.find(parameter.name);
+    if (const auto copy = rules_.copies.find(parameter.name); place == found_.end() && copy != rules_.copies.end())
+      place = found_.find(copy->second);
     if (place == found_.end()) {
       if (may_be_missing(parameter)) result_.missing.push_back(parameter.name);
       if (!may_be_missing(parameter))
@@ -104,7 +106,7 @@ class Matcher {
     } else if (!holds_numbers(tensor)) {
       complaints.lines.push_back(fmt::format("'{}' is of type {}, expected F32, F16, BF16 or F64", tensor.name, name_of(tensor.type)));
     } else if (complaints.lines.empty()) {  // no copies for a checkpoint that will be refused
-      result_.weights.set(parameter.name, as_tensor(tensor).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true));
+      result_.weights.set(parameter.name, as_float32(tensor));
     }
   }
 

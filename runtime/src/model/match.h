@@ -9,7 +9,7 @@
 
 namespace tsrun {
 
-/// A checkpoint's tensors brought to a family's names and shapes, float32 copies.
+/// A checkpoint's tensors brought to a family's names and shapes, as those of `as_float32`.
 struct MatchedWeights {
   Weights weights;                   ///< in the family's order, without the missing ones
   std::vector<std::string> missing;  ///< names of the pooler or the head that the checkpoint lacks

@@ -34,6 +34,7 @@ std::unique_ptr<Family> make_xlm_roberta(const nlohmann::json& json, const HeadS
 
 std::string class_of(const std::string& stem, HeadKind head) {
   if (head == HeadKind::none) return stem + "Model";
+  if (head == HeadKind::token_classification) return stem + "ForTokenClassification";
   return stem + (head == HeadKind::masked_lm ? "ForMaskedLM" : "ForSequenceClassification");
 }
 

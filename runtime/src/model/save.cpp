@@ -10,7 +10,7 @@ nlohmann::json saved_config(const Family& family) {
   nlohmann::json config = family.config();
   const HeadSpec& head = family.head();
   config["architectures"] = {family_entry(family.model_type()).architecture(head.kind)};
-  if (head.kind != HeadKind::classification && head.kind != HeadKind::regression) return config;
+  if (head.outputs == 0 || head.kind == HeadKind::replaced_token) return config;
   const bool labelled = config.contains("id2label") && config["id2label"].is_object();
   if (!labelled || static_cast<int64_t>(config["id2label"].size()) != head.outputs) {
     nlohmann::json names = nlohmann::json::object(), numbers = nlohmann::json::object();
@@ -23,6 +23,7 @@ nlohmann::json saved_config(const Family& family) {
     config["label2id"] = numbers;
     config.erase("num_labels");
   }
+  if (head.kind == HeadKind::token_classification) return config;
   config["problem_type"] = head.kind == HeadKind::regression ? "regression" : "single_label_classification";
   return config;
 }

@@ -67,6 +67,13 @@ TSRUN_INLINE void pack_columns(const float* in, int64_t stride, int64_t rows, in
   }
 }
 
+/// Writes `rows` rows, or adds them to what stands there.
+TSRUN_INLINE void put_rows(const float* in, int64_t in_row, int64_t rows, int64_t width, float* out, int64_t stride, bool add) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < width; ++j) out[i * stride + j] = add ? out[i * stride + j] + in[i * in_row + j] : in[i * in_row + j];
+  }
+}
+
 TSRUN_INLINE void unpack_rows(const float* in, int64_t in_row, int64_t rows, int64_t width, float* out, int64_t stride) {
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = 0; j < width; ++j) out[i * stride + j] = in[i * in_row + j];

@@ -4,9 +4,15 @@ tsrun_room(model SOURCES
   families.cpp
   config_reader.cpp
   blocks.cpp
+  decoding_cache.cpp
+  family_base.cpp
+  pass.cpp
+  product.cpp
+  recompute.cpp
   encoder_config.cpp
   encoder_parameters.cpp
   encoder.cpp
+  beams.cpp
   bert.cpp
   distilbert.cpp
   electra.cpp
@@ -14,8 +20,14 @@ tsrun_room(model SOURCES
   rotary.cpp
   decoder_parameters.cpp
   decoder.cpp
+  generate.cpp
   gpt2.cpp
   llama.cpp
+  relative_places.cpp
+  t5.cpp
+  t5_forward.cpp
+  t5_parameters.cpp
+  writer.cpp
   initial.cpp
   match.cpp
   load.cpp

@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kSentences = 40000;
 constexpr uint64_t kSeed = 20230523;
 
-/// A BERT like any other, small enough that an epoch of a thousand short rows takes a fraction of a second.
+// Models like any other of their families, small enough that an epoch of a thousand short rows takes a fraction of a second.
 nlohmann::json bert_mini(int64_t vocabulary) {
   return {{"architectures", {"BertForMaskedLM"}},
           {"model_type", "bert"},
@@ -33,6 +33,46 @@ nlohmann::json bert_mini(int64_t vocabulary) {
           {"pad_token_id", 0}};
 }
 
+nlohmann::json gpt_mini(int64_t vocabulary) {
+  return {{"architectures", {"GPT2LMHeadModel"}},
+          {"model_type", "gpt2"},
+          {"vocab_size", vocabulary},
+          {"n_embd", 64},
+          {"n_layer", 2},
+          {"n_head", 4},
+          {"n_inner", 256},
+          {"n_positions", 128},
+          {"activation_function", "gelu_new"},
+          {"embd_pdrop", 0.1},
+          {"attn_pdrop", 0.1},
+          {"resid_pdrop", 0.1},
+          {"initializer_range", 0.1},
+          {"layer_norm_epsilon", 1e-5},
+          {"pad_token_id", 0}};
+}
+
+nlohmann::json t5_mini(int64_t vocabulary) {
+  return {{"architectures", {"T5ForConditionalGeneration"}},
+          {"model_type", "t5"},
+          {"is_encoder_decoder", true},
+          {"vocab_size", vocabulary},
+          {"d_model", 64},
+          {"d_kv", 16},
+          {"num_heads", 4},
+          {"d_ff", 256},
+          {"num_layers", 2},
+          {"num_decoder_layers", 2},
+          {"feed_forward_proj", "relu"},
+          {"relative_attention_num_buckets", 32},
+          {"relative_attention_max_distance", 128},
+          {"dropout_rate", 0.1},
+          {"layer_norm_epsilon", 1e-6},
+          {"initializer_factor", 1.0},
+          {"tie_word_embeddings", true},
+          {"pad_token_id", 0},
+          {"decoder_start_token_id", 0}};
+}
+
 /// Position embeddings that start as sines and cosines: so small a model finds out about word order several times sooner.
 at::Tensor sinusoids(int64_t positions, int64_t width) {
   constexpr double kAmplitude = 0.14, kBase = 100;
@@ -41,33 +81,78 @@ at::Tensor sinusoids(int64_t positions, int64_t width) {
   return (at::cat({angles.sin(), angles.cos()}, 1) * kAmplitude).to(at::kFloat);
 }
 
-/// Large steps, small batches, many masks, no dropout: what a few seconds of training make the most of.
-Options schedule() {
-  return pretrain_options().resolve({{"steps", 4000}, {"batch_size", 24}, {"lr", 3e-3}, {"masking", 0.25}, {"dropout", false}}, "builtin");
+/// What makes one of them.
+struct Recipe {
+  std::string name, version;
+  nlohmann::json (*config)(int64_t vocabulary);
+  HeadKind head;
+  std::string places;  ///< position embeddings that start as sinusoids; empty: none
+  nlohmann::json schedule;
+};
+
+const std::vector<Recipe>& recipes() {
+  // Large steps, small batches, many masks, no dropout: what a few seconds of training make the most of.
+  static const std::vector<Recipe> all = {
+      {"bert-mini",
+       "bert-mini 1",
+       bert_mini,
+       HeadKind::masked_lm,
+       "bert.embeddings.position_embeddings.weight",
+       {{"steps", 4000}, {"batch_size", 24}, {"lr", 3e-3}, {"masking", 0.25}, {"dropout", false}}},
+      {"gpt-mini",
+       "gpt-mini 1",
+       gpt_mini,
+       HeadKind::causal_lm,
+       "transformer.wpe.weight",
+       {{"steps", 4000}, {"batch_size", 24}, {"lr", 3e-3}, {"dropout", false}}},
+      {"t5-mini",
+       "t5-mini 1",
+       t5_mini,
+       HeadKind::seq2seq_lm,
+       "",
+       {{"steps", 4000}, {"batch_size", 24}, {"lr", 3e-3}, {"masking", 0.25}, {"dropout", false}}},
+  };
+  return all;
+}
+
+const Recipe& recipe_of(const std::string& name) {
+  const std::string bare = name.starts_with("builtin:") ? name.substr(8) : name;
+  for (const Recipe& recipe : recipes()) {
+    if (recipe.name == bare) return recipe;
+  }
+  const auto& names = builtin_model_names();
+  user_error("unknown built-in model '{}'{}; there are {}", name, did_you_mean(bare, names), join_words(names));
+}
+
+/// With the ids of the tokenizer's special tokens, as transformers wants them in a config.
+nlohmann::json config_of(const Recipe& recipe, const Tokenizer& tokenizer) {
+  nlohmann::json config = recipe.config(tokenizer.vocabulary_size());
+  if (const auto end = tokenizer.special_id(SpecialToken::end); end && recipe.head != HeadKind::masked_lm) config["eos_token_id"] = *end;
+  return config;
 }
 
 }  // namespace
 
 const std::vector<std::string>& builtin_model_names() {
-  static const std::vector<std::string> names = {"bert-mini"};
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Recipe& recipe : recipes()) all.push_back(recipe.name);
+    return all;
+  }();
   return names;
 }
 
-std::string_view builtin_model_version() { return "bert-mini 1"; }
+std::string_view builtin_model_version(const std::string& name) { return recipe_of(name).version; }
 
 Model pretrain_builtin(const std::string& name, nlohmann::json* quality) {
-  const auto& names = builtin_model_names();
-  const std::string bare = name.starts_with("builtin:") ? name.substr(8) : name;
-  if (std::find(names.begin(), names.end(), bare) == names.end()) {
-    user_error("unknown built-in model '{}'{}; there is {}", name, did_you_mean(bare, names), join_words(names));
-  }
-  std::shared_ptr<const Tokenizer> tokenizer = make_builtin_tokenizer();
-  const Key key = Key::root(kSeed).split(bare);
-  const HeadSpec head{HeadKind::masked_lm, tokenizer->vocabulary_size()};
-  Model start = initialise_model(bert_mini(tokenizer->vocabulary_size()), head, tokenizer, key.split("initial weights"));
-  start.weights.set("bert.embeddings.position_embeddings.weight", sinusoids(start.family->max_positions(), start.family->hidden_size()));
+  const Recipe& recipe = recipe_of(name);
+  std::shared_ptr<const Tokenizer> tokenizer = make_builtin_tokenizer(recipe.name);
+  const Key key = Key::root(kSeed).split(recipe.name);
+  Model start = initialise_model(config_of(recipe, *tokenizer), {recipe.head, 0}, tokenizer, key.split("initial weights"));
+  if (!recipe.places.empty()) start.weights.set(recipe.places, sinusoids(start.family->max_positions(), start.family->hidden_size()));
+  const Options schedule = pretrain_options().resolve(recipe.schedule, "builtin");
   PretrainResult result =
-      pretrain(std::move(start), make_builtin_corpus(kSentences), schedule(), key, at::kCPU, "pre-train builtin:" + bare);
+      pretrain(std::move(start), make_builtin_corpus(kSentences), schedule, key, at::kCPU, "pre-train builtin:" + recipe.name);
   if (quality)
     *quality = {{"losses", result.losses}, {"held_out_loss", result.held_out_loss}, {"held_out_accuracy", result.held_out_accuracy}};
   return std::move(result.model);

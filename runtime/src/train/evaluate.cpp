@@ -1,27 +1,16 @@
+#include "train/evaluate.h"
+
+#include "train/batches.h"
 #include "tsrun/base/error.h"
 #include "tsrun/data/metrics.h"
-#include "tsrun/train/train.h"
 
 #include <ATen/Functions.h>
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace tsrun {
 namespace {
-
-constexpr int64_t kRows = 64;
-
-/// Rows sorted by length (ties by row), so that batches are even; a row's logits do not depend on its neighbours.
-std::vector<int64_t> by_length(const EncodedSplit& split) {
-  std::vector<int64_t> order(split.rows.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return split.rows[static_cast<size_t>(a)].ids.size() < split.rows[static_cast<size_t>(b)].ids.size();
-  });
-  return order;
-}
 
 void store(const at::Tensor& logits, HeadKind kind, std::span<const int64_t> rows, Predictions& into) {
   const at::Tensor host = logits.to(at::kCPU, at::kFloat).contiguous();
@@ -36,24 +25,65 @@ void store(const at::Tensor& logits, HeadKind kind, std::span<const int64_t> row
   }
 }
 
-/// Mean loss over the rows; fills `into` in row order.
-double answer_rows(const Family& family, const Weights& weights, const EncodedSplit& split, at::Device device, Predictions& into) {
-  const at::NoGradGuard no_grad;
-  const auto order = by_length(split);
-  into.values.assign(order.size(), 0);
-  into.logits.assign(order.size(), {});
-  double loss = 0;
-  for (int64_t begin = 0; begin < split.size(); begin += kRows) {
-    const auto rows = std::span(order).subspan(static_cast<size_t>(begin), static_cast<size_t>(std::min(kRows, split.size() - begin)));
-    const PackedBatch batch = to_device(pack(split, rows), family.head(), device);
-    const Output output = family.forward(weights, batch, {});
-    loss += task_loss(family.head(), output, batch).item<double>() * static_cast<double>(rows.size());
-    store(output.logits, family.head().kind, rows, into);
-  }
-  return loss / static_cast<double>(std::max<int64_t>(1, split.size()));
+bool chosen(const Exam& exam) {
+  const std::string answer = exam.reading.text("answer");
+  return answer == "choose" || (answer == "auto" && exam.task->kind == TaskKind::multiple_choice);
 }
 
 }  // namespace
+
+void evaluate_rows(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions) {
+  const EncodedSplit& split = exam.rows;
+  const HeadSpec& head = model.family.head();
+  predictions.values.assign(split.rows.size(), 0);
+  predictions.logits.assign(split.rows.size(), {});
+  for (const auto& rows : evaluation_batches(split, head.outputs)) {
+    const PackedBatch batch = to_device(pack(split, rows), head, model.device);
+    const Output output = model.family.forward(model.weights, batch, {});
+    evaluation.loss += task_loss(head, output, batch).item<double>() * static_cast<double>(rows.size());
+    store(output.logits, head.kind, rows, predictions);
+  }
+  evaluation.loss /= static_cast<double>(std::max<int64_t>(1, split.size()));
+  for (const auto& name : exam.task->metrics) evaluation.metrics[name] = metric(name, predictions.values, split.targets);
+  evaluation.commonest_share = commonest_share(predictions.values);
+}
+
+Exam make_exam(const Model& model, const Task& task, const std::string& split, const Options& reading) {
+  Exam exam;
+  exam.task = &task;
+  exam.split = &task.split(split);
+  exam.tokenizer = model.tokenizer;
+  exam.reading = reading;
+  const EncodeOptions options = encode_options_for(*model.family, reading);
+  exam.rows = encode_split(task, *exam.split, *model.tokenizer, options);
+  if (chosen(exam)) exam.choices = encode_options(task, *exam.split, *model.tokenizer, options);
+  return exam;
+}
+
+Evaluation evaluate(const Family& family, const Weights& weights, const Exam& exam, at::Device device, Predictions* predictions) {
+  const at::NoGradGuard no_grad;
+  const Examinee model{family, weights, device};
+  Predictions answers;
+  Evaluation evaluation;
+  switch (exam.task->kind) {
+    case TaskKind::classification:
+    case TaskKind::regression:
+      evaluate_rows(model, exam, evaluation, answers);
+      break;
+    case TaskKind::token_classification:
+      evaluate_tags(model, exam, evaluation, answers);
+      break;
+    case TaskKind::language_modelling:
+      evaluate_language(model, exam, evaluation);
+      break;
+    case TaskKind::multiple_choice:
+    case TaskKind::text_to_text:
+      evaluate_text(model, exam, evaluation, answers);
+      break;
+  }
+  if (predictions) *predictions = std::move(answers);
+  return evaluation;
+}
 
 nlohmann::json Evaluation::to_json() const {
   return {{"step", step}, {"epoch", epoch}, {"loss", loss}, {"metrics", metrics}, {"commonest_share", commonest_share}};
@@ -67,23 +97,6 @@ Evaluation Evaluation::from_json(const nlohmann::json& json) {
   evaluation.loss = number(json.at("loss"));
   for (const auto& [name, value] : json.at("metrics").items()) evaluation.metrics[name] = number(value);
   evaluation.commonest_share = number(json.at("commonest_share"));
-  return evaluation;
-}
-
-Predictions predict(const Family& family, const Weights& weights, const EncodedSplit& split, at::Device device) {
-  Predictions predictions;
-  answer_rows(family, weights, split, device, predictions);
-  return predictions;
-}
-
-Evaluation evaluate(const Family& family, const Weights& weights, const Task& task, const EncodedSplit& split, at::Device device,
-                    Predictions* predictions) {
-  Predictions answers;
-  Evaluation evaluation;
-  evaluation.loss = answer_rows(family, weights, split, device, answers);
-  for (const auto& name : task.metrics) evaluation.metrics[name] = metric(name, answers.values, split.targets);
-  evaluation.commonest_share = commonest_share(answers.values);
-  if (predictions) *predictions = std::move(answers);
   return evaluation;
 }
 

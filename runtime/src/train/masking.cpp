@@ -23,7 +23,7 @@ void Masking::hide(PackedRows& rows, size_t token, Stream& draw, std::vector<int
 }
 
 std::vector<int64_t> Masking::apply(PackedRows& rows, int64_t epoch) const {
-  std::vector<int64_t> targets(rows.ids.size(), -100);
+  std::vector<int64_t> targets(rows.ids.size(), no_target);
   const Key epoch_key = key_.split(static_cast<uint64_t>(epoch));
   for (int64_t r = 0; r < rows.rows(); ++r) {
     Stream draw(epoch_key.split(static_cast<uint64_t>(rows.row_numbers[static_cast<size_t>(r)])));

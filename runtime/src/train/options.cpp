@@ -1,9 +1,10 @@
+#include "tsrun/train/reading.h"
 #include "tsrun/train/train.h"
 
 namespace tsrun {
 
 OptionTable train_options() {
-  return {
+  OptionTable table = {
       {.name = "epochs",
        .type = OptionType::integer,
        .fallback = 3,
@@ -28,12 +29,6 @@ OptionTable train_options() {
        .doc = "Forward passes whose gradients are averaged, by rows, into one step.",
        .minimum = 1,
        .maximum = 65536},
-      {.name = "max_length",
-       .type = OptionType::integer,
-       .fallback = 128,
-       .doc = "Longer rows are cut, longest text first; never beyond the model's positions.",
-       .minimum = 4,
-       .unit = "tokens"},
       {.name = "optim", .type = OptionType::choice, .fallback = "adamw", .doc = "Optimiser.", .choices = {"adamw", "sgd"}},
       {.name = "adam_beta1",
        .type = OptionType::number,
@@ -92,9 +87,23 @@ OptionTable train_options() {
       {.name = "precision",
        .type = OptionType::choice,
        .fallback = "float32",
-       .doc = "Number format of weights and products.",
-       .choices = {"float32"}},
+       .doc = "Of products with weights; weights, their updates and everything between products stay float32. bf16 pays on processors that "
+              "multiply it themselves (AVX512-BF16, AMX) and on GPUs.",
+       .choices = {"float32", "bf16"}},
+      {.name = "gradient_checkpointing",
+       .type = OptionType::boolean,
+       .fallback = false,
+       .doc =
+           "Keep only what enters each layer and compute the rest again for the gradient: less memory, a third more arithmetic, the same "
+           "numbers."},
+      {.name = "mlm_probability",
+       .type = OptionType::number,
+       .fallback = 0.15,
+       .doc = "Share of the tokens that a masked language model guesses.",
+       .minimum = 0.01,
+       .maximum = 0.9},
   };
+  return table.include(reading_options());
 }
 
 }  // namespace tsrun

@@ -12,10 +12,11 @@ class StepPlan {
  public:
   StepPlan(const Options& options, int64_t rows, Key data_order);
 
-  int64_t steps() const { return steps_; }                      ///< planned in all
-  int64_t steps_per_epoch() const { return steps_per_epoch_; }  ///< the last step of an epoch may be smaller
-  double epoch_at(int64_t step) const;                          ///< epochs completed after `step` steps
-  bool ends_epoch(int64_t step) const;                          ///< whether `step` steps complete an epoch
+  int64_t steps() const { return steps_; }                                  ///< planned in all
+  int64_t steps_per_epoch() const { return steps_per_epoch_; }              ///< the last step of an epoch may be smaller
+  double epoch_at(int64_t step) const;                                      ///< epochs completed after `step` steps
+  int64_t epoch_of(int64_t step) const { return step / steps_per_epoch_; }  ///< from 0, in which `step` (from 0) falls
+  bool ends_epoch(int64_t step) const;                                      ///< whether `step` steps complete an epoch
   /// Row numbers of step `step` (from 0), one entry a forward pass.
   std::vector<std::vector<int64_t>> micro_batches(int64_t step);
 

@@ -1,6 +1,6 @@
 #include "tsrun/train/pretrain.h"
 
-#include "train/masking.h"
+#include "train/pretrain_batches.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
@@ -20,42 +20,13 @@ namespace {
 constexpr int64_t kLogged = 20;    ///< intervals over a run
 constexpr int64_t kHeldOut = 512;  ///< lines at most
 
-EncodedSplit encode_lines(std::span<const std::string> lines, const Tokenizer& tokenizer, int64_t max_length) {
-  EncodedSplit split;
-  for (const auto& line : lines) {
-    const auto tab = line.find('\t');
-    split.rows.push_back(tab == std::string::npos ? tokenizer.encode(line, {}, max_length)
-                                                  : tokenizer.encode(line.substr(0, tab), line.substr(tab + 1), max_length));
-    split.targets.push_back(0);
-  }
-  return split;
-}
-
-/// Masked batches of a split.
-class MaskedBatches {
- public:
-  MaskedBatches(const EncodedSplit& split, const Masking& masking, at::Device device) : split_(split), masking_(masking), device_(device) {}
-  PackedBatch make(std::span<const int64_t> rows, int64_t epoch) const {
-    PackedRows packed = pack(split_, rows);
-    const auto targets = masking_.apply(packed, epoch);
-    PackedBatch batch = to_device(packed, HeadSpec{}, device_);
-    batch.targets = at::tensor(targets, at::kLong).to(device_);
-    return batch;
-  }
-
- private:
-  const EncodedSplit& split_;
-  const Masking& masking_;
-  at::Device device_;
-};
-
 struct HeldOut {
   double loss = 0, accuracy = 0;
 };
 
-HeldOut score(const Family& family, const Weights& weights, const EncodedSplit& split, const MaskedBatches& batches) {
+HeldOut score(const Family& family, const Weights& weights, const PretrainBatches& batches) {
   const at::NoGradGuard no_grad;
-  std::vector<int64_t> rows(split.rows.size());
+  std::vector<int64_t> rows(static_cast<size_t>(batches.rows()));
   std::iota(rows.begin(), rows.end(), 0);
   double loss = 0, right = 0, count = 0;
   for (size_t begin = 0; begin < rows.size(); begin += 64) {
@@ -121,7 +92,7 @@ OptionTable pretrain_options() {
       {.name = "masking",
        .type = OptionType::number,
        .fallback = 0.15,
-       .doc = "Share of the tokens that are to be guessed.",
+       .doc = "Share of the tokens that are hidden; a causal model guesses all.",
        .minimum = 0.01,
        .maximum = 0.9},
   };
@@ -129,21 +100,18 @@ OptionTable pretrain_options() {
 
 PretrainResult pretrain(Model start, const std::vector<std::string>& lines, const Options& options, Key key, at::Device device,
                         const std::string& title) {
-  if (start.family->head().kind != HeadKind::masked_lm) internal_error("pretrain: the model's head is not a masked-LM head");
   const auto held = std::min<size_t>(kHeldOut, lines.size() / 20);
   if (lines.size() < 20) user_error("pre-training needs at least 20 lines, found {}", lines.size());
   const int64_t length = std::min(options.integer("max_length"), start.family->max_positions());
-  const auto split = encode_lines(std::span(lines).first(lines.size() - held), *start.tokenizer, length);
-  const auto unseen = encode_lines(std::span(lines).last(held), *start.tokenizer, length);
-  const Masking masking(*start.tokenizer, options.number("masking"), key.split("masking"));
-  const Masking held_masking(*start.tokenizer, options.number("masking"), key.split("held-out masking"));
+  const double share = options.number("masking");
+  const PretrainBatches batches(start, std::span(lines).first(lines.size() - held), length, share, key.split("masking"), device);
+  const PretrainBatches unseen(start, std::span(lines).last(held), length, share, key.split("held-out masking"), device);
 
   const int64_t steps = options.integer("steps");
   const auto warmup = static_cast<int64_t>(std::ceil(options.number("warmup_ratio") * static_cast<double>(steps)));
   Binding binding(*start.family, start.weights, everything(options), key.split("tune"), device);
   const auto optimizer = make_adamw(binding.groups(), {});
-  const MaskedBatches batches(split, masking, device);
-  Sampler sampler(key.split("data order"), split.size(), options.integer("batch_size"));
+  Sampler sampler(key.split("data order"), batches.rows(), options.integer("batch_size"));
   PretrainResult result;
   Progress progress(title, steps, "steps");
   const int64_t interval = std::max<int64_t>(1, steps / kLogged);
@@ -161,7 +129,7 @@ PretrainResult pretrain(Model start, const std::vector<std::string>& lines, cons
     progress.note(fmt::format("loss {:.3f}", result.losses.back()));
     sum = 0;
   }
-  const HeldOut quality = score(*start.family, binding.weights(), unseen, MaskedBatches(unseen, held_masking, device));
+  const HeldOut quality = score(*start.family, binding.weights(), unseen);
   result.held_out_loss = quality.loss;
   result.held_out_accuracy = quality.accuracy;
   progress.milestone(fmt::format("held-out loss {:.3f}  accuracy {:.3f}", quality.loss, quality.accuracy));

@@ -32,30 +32,47 @@ void require_finite(const char* what, double value, int64_t step, const std::vec
             step + 1, what, value, row_list(micro_batches));
 }
 
+/// Rows, or tokens with a target.
+double judged_in(const PackedRows& rows) {
+  if (rows.token_targets.empty()) return static_cast<double>(rows.rows());
+  const auto without = std::count(rows.token_targets.begin(), rows.token_targets.end(), no_target);
+  return static_cast<double>(static_cast<int64_t>(rows.token_targets.size()) - without);
+}
+
 }  // namespace
 
-Stepper::Stepper(const Family& family, const EncodedSplit& split, Binding& binding, const Options& options, at::Device device)
+Stepper::Stepper(const Family& family, const EncodedSplit& split, Binding& binding, const Options& options, at::Device device,
+                 std::optional<Masking> masking)
     : family_(family),
       split_(split),
       binding_(binding),
       device_(device),
+      masking_(std::move(masking)),
       max_grad_norm_(options.number("max_grad_norm")),
       label_smoothing_(options.number("label_smoothing_factor")),
+      precision_(options.text("precision") == "bf16" ? Precision::bfloat16 : Precision::float32),
+      gradient_checkpointing_(options.flag("gradient_checkpointing")),
       optimizer_(make_optimizer(binding.groups(), options)) {}
 
 at::Tensor Stepper::loss_of(const Output& output, const PackedBatch& batch) const {
   if (label_smoothing_ == 0 || family_.head().kind != HeadKind::classification) return task_loss(family_.head(), output, batch);
-  return at::cross_entropy_loss(output.logits, batch.targets, {}, at::Reduction::Mean, -100, label_smoothing_);
+  return at::cross_entropy_loss(output.logits, batch.targets, {}, at::Reduction::Mean, no_target, label_smoothing_);
+}
+
+PackedRows Stepper::packed(const std::vector<int64_t>& rows, int64_t epoch) const {
+  PackedRows packed = pack(split_, rows);
+  if (masking_) packed.token_targets = masking_->apply(packed, epoch);
+  return packed;
 }
 
 /// Adds the gradient of `share` times the mean loss of `rows`; returns that mean.
-double Stepper::backward(const std::vector<int64_t>& rows, double share, Key dropout, StepReport& report) {
-  const PackedRows packed = pack(split_, rows);
-  report.tokens += packed.tokens();
-  const PackedBatch batch = to_device(packed, family_.head(), device_);
+double Stepper::backward(const PackedRows& rows, double share, Key dropout) {
+  const PackedBatch batch = to_device(rows, family_.head(), device_);
   ForwardOptions forward;
   forward.training = true;
   forward.dropout = dropout;
+  forward.precision = precision_;
+  forward.gradient_checkpointing = gradient_checkpointing_;
   const Output output = family_.forward(binding_.weights(), batch, forward);
   const at::Tensor loss = loss_of(output, batch);
   const double value = loss.item<double>();
@@ -63,23 +80,28 @@ double Stepper::backward(const std::vector<int64_t>& rows, double share, Key dro
   return value;
 }
 
-StepReport Stepper::run(int64_t step, const std::vector<std::vector<int64_t>>& micro_batches, Key key, double factor) {
+StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micro_batches, Key key, double factor) {
   StepReport report;
-  size_t rows = 0;
-  for (const auto& batch : micro_batches) rows += batch.size();
+  std::vector<PackedRows> batches;
+  double judged = 0;  // rows, or tokens: what the loss is a mean of
+  for (const auto& rows : micro_batches) {
+    batches.push_back(packed(rows, when.epoch));
+    judged += judged_in(batches.back());
+    report.tokens += batches.back().tokens() + static_cast<int64_t>(batches.back().decoder_ids.size());
+  }
 
   binding_.zero_gradients();
   // tune/events.h: weights_about_to_be_used stands here; then forward, loss, backward.
-  for (size_t i = 0; i < micro_batches.size(); ++i) {
-    const double share = static_cast<double>(micro_batches[i].size()) / static_cast<double>(rows);
-    const double loss = backward(micro_batches[i], share, key.split("dropout").split(i), report);
-    require_finite("loss", loss, step, micro_batches);
+  for (size_t i = 0; i < batches.size(); ++i) {
+    const double share = judged > 0 ? judged_in(batches[i]) / judged : 0;
+    const double loss = backward(batches[i], share, key.split("dropout").split(i));
+    require_finite("loss", loss, when.step, micro_batches);
     report.loss += loss * share;
   }
   // gradients_ready: weights have their gradients, before masks and the projection onto z.
   binding_.gather_gradients();
   report.gradient_norm = clip_gradients(binding_.groups(), max_grad_norm_);
-  require_finite("norm of the gradient", report.gradient_norm, step, micro_batches);
+  require_finite("norm of the gradient", report.gradient_norm, when.step, micro_batches);
   // update_about_to_be_applied: what the optimiser will see.
   optimizer_->step(factor);
   binding_.after_update();

@@ -1,17 +1,19 @@
 #pragma once
 
+#include "train/masking.h"
 #include "tsrun/base/options.h"
 #include "tsrun/data/batch.h"
 #include "tsrun/train/optimizer.h"
 #include "tsrun/tune/binding.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace tsrun {
 
 struct StepReport {
-  double loss = 0;           ///< mean over the step's rows
+  double loss = 0;           ///< mean over the step's rows, or over the tokens that are judged
   double gradient_norm = 0;  ///< before clipping
   int64_t tokens = 0;
 };
@@ -19,20 +21,29 @@ struct StepReport {
 /// One optimiser step: forward, backward, clip, update.
 class Stepper {
  public:
-  Stepper(const Family& family, const EncodedSplit& split, Binding& binding, const Options& options, at::Device device);
-  /// `key` is the step's own; `factor` the schedule's value. @throws Error(run) on a non-finite loss or gradient, naming `step` and rows.
-  StepReport run(int64_t step, const std::vector<std::vector<int64_t>>& micro_batches, Key key, double factor);
+  /// `masking` hides tokens where the head guesses them.
+  Stepper(const Family& family, const EncodedSplit& split, Binding& binding, const Options& options, at::Device device,
+          std::optional<Masking> masking = {});
+  struct When {
+    int64_t step = 0, epoch = 0;  ///< from 0
+  };
+  /// `key` is the step's own; `factor` the schedule's value. @throws Error(run) on a non-finite loss or gradient, naming the step and rows.
+  StepReport run(When when, const std::vector<std::vector<int64_t>>& micro_batches, Key key, double factor);
   Optimizer& optimizer() { return *optimizer_; }
 
  private:
-  double backward(const std::vector<int64_t>& rows, double share, Key dropout, StepReport& report);
+  PackedRows packed(const std::vector<int64_t>& rows, int64_t epoch) const;
+  double backward(const PackedRows& rows, double share, Key dropout);
   at::Tensor loss_of(const Output& output, const PackedBatch& batch) const;
 
   const Family& family_;
   const EncodedSplit& split_;
   Binding& binding_;
   at::Device device_;
+  std::optional<Masking> masking_;
   double max_grad_norm_ = 0, label_smoothing_ = 0;
+  Precision precision_ = Precision::float32;
+  bool gradient_checkpointing_ = false;
   std::unique_ptr<Optimizer> optimizer_;
 };
 

@@ -1,5 +1,6 @@
 #include "tsrun/train/train.h"
 
+#include "train/masking.h"
 #include "train/metrics_log.h"
 #include "train/plan.h"
 #include "train/resume.h"
@@ -8,6 +9,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
+#include "tsrun/data/metrics.h"
 
 #include <ATen/Functions.h>
 
@@ -20,9 +22,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-EncodedSplit encode(const TrainJob& job, const std::string& split) {
-  const int64_t length = std::min(job.options.integer("max_length"), job.model->family->max_positions());
-  return encode_split(job.task->split(split), *job.model->tokenizer, length);
+EncodedSplit encode_training_rows(const TrainJob& job) {
+  EncodedSplit rows =
+      encode_split(*job.task, job.task->split("train"), *job.model->tokenizer, encode_options_for(*job.model->family, job.options));
+  if (rows.size() == 0) user_error("task '{}': the training split gives no rows to train on", job.task->name);
+  return rows;
+}
+
+std::optional<Masking> masking_of(const TrainJob& job) {
+  if (job.model->family->head().kind != HeadKind::masked_lm) return std::nullopt;
+  return Masking(*job.model->tokenizer, job.options.number("mlm_probability"), job.key.split("masking"));
 }
 
 /// When a checkpoint falls due: every N steps, or so rarely that writing them takes at most a twentieth of the time.
@@ -46,20 +55,20 @@ class Run {
  public:
   explicit Run(TrainJob& job)
       : job_(job),
-        train_(encode(job, "train")),
-        eval_(encode(job, job.eval_split)),
-        vocabulary_(ReachedVocabulary::find(*job.model, job.tune, {&train_, &eval_})),
+        train_(encode_training_rows(job)),
+        exam_(make_exam(*job.model, *job.task, job.eval_split, job.options)),
+        vocabulary_(ReachedVocabulary::find(*job.model, job.tune, {&train_, &exam_.rows})),
         family_(vocabulary_ ? *vocabulary_->family() : *job.model->family),
         binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
                  job.device),
         plan_(job.options, train_.size(), job.key.split("data order")),
-        stepper_(family_, train_, binding_, job.options, job.device),
+        stepper_(family_, train_, binding_, job.options, job.device, masking_of(job)),
         checkpoints_(job.options.integer("checkpoint_every")),
         identity_(make_identity()) {
     if (binding_.groups().empty()) user_error("nothing is trained: every part is frozen and there is no subspace");
     if (!vocabulary_) return;
     vocabulary_->renumber(train_);
-    vocabulary_->renumber(eval_);
+    vocabulary_->renumber(exam_.rows);
     for (const auto& observer : job.observers) observer->set_whole([this](const Weights& weights) { return vocabulary_->whole(weights); });
   }
 
@@ -91,7 +100,7 @@ class Run {
     const Key key = job_.key.split("step").split(static_cast<uint64_t>(step_));
     const int64_t warmup = static_cast<int64_t>(std::ceil(job_.options.number("warmup_ratio") * static_cast<double>(plan_.steps())));
     const double factor = schedule_factor(job_.options.text("lr_scheduler_type"), step_, plan_.steps(), warmup);
-    const StepReport report = stepper_.run(step_, plan_.micro_batches(step_), key, factor);
+    const StepReport report = stepper_.run({step_, plan_.epoch_of(step_)}, plan_.micro_batches(step_), key, factor);
     ++step_;
     tokens_ += report.tokens;
     loss_sum_ += report.loss;
@@ -118,7 +127,7 @@ class Run {
   double score(const Evaluation& evaluation) const { return evaluation.metrics.at(job_.task->metrics.front()); }
 
   void evaluate_now(Progress& progress) {
-    Evaluation evaluation = evaluate(family_, binding_.weights(), *job_.task, eval_, job_.device);
+    Evaluation evaluation = evaluate(family_, binding_.weights(), exam_, job_.device);
     evaluation.step = step_;
     evaluation.epoch = plan_.epoch_at(step_);
     nlohmann::json record = evaluation.to_json();
@@ -133,10 +142,11 @@ class Run {
                                    train_loss, job_.task->metrics.front(), score(evaluation)));
   }
 
-  /// The earliest of the highest first metrics.
+  /// The earliest of the best first metrics.
   size_t best_index() const {
-    const auto best =
-        std::max_element(evaluations_.begin(), evaluations_.end(), [&](const auto& a, const auto& b) { return score(a) < score(b); });
+    const double sign = higher_is_better(job_.task->metrics.front()) ? 1 : -1;
+    const auto best = std::max_element(evaluations_.begin(), evaluations_.end(),
+                                       [&](const auto& a, const auto& b) { return sign * score(a) < sign * score(b); });
     return static_cast<size_t>(best - evaluations_.begin());
   }
 
@@ -226,7 +236,8 @@ class Run {
   }
 
   TrainJob& job_;
-  EncodedSplit train_, eval_;
+  EncodedSplit train_;
+  Exam exam_;
   std::optional<ReachedVocabulary> vocabulary_;
   const Family& family_;
   Binding binding_;
@@ -244,6 +255,10 @@ class Run {
 }  // namespace
 
 TrainResult train(TrainJob job) {
+  const HeadSpec wanted = head_for(*job.task, job.model->family->reader()), &has = job.model->family->head();
+  if (wanted.kind != has.kind || wanted.outputs != has.outputs)
+    internal_error("train: a model with a {} head of {} outputs, but the task asks for {} and {}", name_of(has.kind), has.outputs,
+                   name_of(wanted.kind), wanted.outputs);
   std::filesystem::create_directories(job.work);
   return Run(job).finish();
 }

@@ -51,7 +51,8 @@ std::optional<ReachedVocabulary> ReachedVocabulary::find(const Model& model, con
                                                          const std::vector<const EncodedSplit*>& splits) {
   const ParameterInfo* words = word_embeddings(*model.family);
   const HeadKind head = model.family->head().kind;
-  if (!words || head == HeadKind::masked_lm || head == HeadKind::causal_lm || !exact(tune, words->name)) return std::nullopt;
+  const bool reads_only = head == HeadKind::classification || head == HeadKind::regression || head == HeadKind::token_classification;
+  if (!words || !reads_only || !exact(tune, words->name)) return std::nullopt;
   const int64_t vocabulary = words->shape[0];
   const auto ids = reached_ids(splits, vocabulary);
   if (static_cast<int64_t>(ids.size()) * 10 > vocabulary * 9) return std::nullopt;

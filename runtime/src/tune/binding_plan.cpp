@@ -52,6 +52,8 @@ bool Binding::State::trains(const ParameterInfo& info) const {
       return options.train_embeddings;
     case Part::encoder:
       return options.train_encoder && !options.subspace;  // within a subspace, only z moves the encoder
+    case Part::decoder:
+      return options.train_decoder && !options.subspace;
     case Part::pooler:
       return options.train_pooler;
     case Part::head:
@@ -78,6 +80,7 @@ void Binding::State::add_bound(Key key) {
 
 void Binding::State::add_parts() {
   const std::pair<Part, double> parts[] = {{Part::encoder, options.lr},
+                                           {Part::decoder, options.lr},
                                            {Part::embeddings, options.lr_embeddings},
                                            {Part::pooler, options.lr_head},
                                            {Part::head, options.lr_head}};

@@ -7,7 +7,7 @@
 namespace tsrun {
 namespace {
 
-const std::vector<std::string> part_names = {"encoder", "embeddings", "pooler", "head", "all"};
+const std::vector<std::string> part_names = {"encoder", "decoder", "embeddings", "pooler", "head", "all"};
 const std::vector<std::string> groupings = {"layer", "tensor", "whole"};
 const std::vector<std::string> keys = {"parts", "layers", "patterns", "groups"};
 
@@ -81,8 +81,20 @@ bool selected(const ParameterInfo& info, const ParameterSelection& selection) {
 
 std::string group_name(const ParameterInfo& info, const ParameterSelection& selection) {
   if (selection.groups == "tensor") return info.name;
-  if (selection.groups == "whole") return selection.parts.size() == 1 ? selection.parts[0] : "whole";
+  if (selection.groups == "whole") return "whole";
   return info.layer >= 0 ? fmt::format("layer {}", info.layer) : std::string(name_of(info.part));
+}
+
+/// The part that everything selected belongs to, where there is one.
+std::string name_of_whole(const Family& family, const ParameterSelection& selection) {
+  std::string name;
+  for (const ParameterInfo& info : family.parameters()) {
+    if (!selected(info, selection)) continue;
+    const std::string part(name_of(info.part));
+    if (!name.empty() && name != part) return "whole";
+    name = part;
+  }
+  return name;
 }
 
 [[noreturn]] void nothing_matches(const Family& family, const ParameterSelection& selection) {
@@ -133,6 +145,7 @@ ParameterSet select_parameters(const Family& family, const ParameterSelection& s
     set.groups.back().end = set.layout.total();
   }
   if (set.layout.total() == 0) nothing_matches(family, selection);
+  if (selection.groups == "whole") set.groups.front().name = name_of_whole(family, selection);
   return set;
 }
 

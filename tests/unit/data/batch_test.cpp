@@ -12,7 +12,12 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 
-EncodedSplit three_rows() { return {{{{1, 5, 2}, {0, 0, 0}}, {{1, 2}, {0, 0}}, {{1, 6, 2, 7, 2}, {0, 0, 0, 1, 1}}}, {0, 1, 2}}; }
+EncodedSplit three_rows() {
+  EncodedSplit split;
+  split.rows = {{{1, 5, 2}, {0, 0, 0}}, {{1, 2}, {0, 0}}, {{1, 6, 2, 7, 2}, {0, 0, 0, 1, 1}}};
+  split.targets = {0, 1, 2};
+  return split;
+}
 
 TEST(Pack, LaysRowsEndToEnd) {
   const std::vector<int64_t> rows = {2, 0};
@@ -32,13 +37,23 @@ TEST(Pack, RefusesRowsOutsideTheSplit) {
   EXPECT_EQ(failure([&] { pack(three_rows(), rows); }, ErrorKind::internal), "row 3 is outside a split of 3 rows");
 }
 
-TEST(EncodeSplit, KeepsOrder_AndTruncatesPairs) {
-  const auto tokenizer = make_wordpiece({"[UNK]", "[CLS]", "[SEP]", "a", "b"});
-  const Split split = {"train", {{"a a a", "b b", 1, 0}, {"b", std::nullopt, 0, 1}}, 0, ""};
-  const EncodedSplit encoded = encode_split(split, *tokenizer, 6);
-  EXPECT_THAT(encoded.rows[0].ids, ElementsAre(1, 3, 3, 2, 4, 2));
-  EXPECT_THAT(encoded.rows[1].ids, ElementsAre(1, 4, 2));
-  EXPECT_THAT(encoded.targets, ElementsAre(1, 0));
+TEST(Pack, LaysDecoderRows_AndTokenTargets) {
+  EncodedSplit split = three_rows();
+  split.decoder_rows = {{0, 8}, {0}, {0, 9, 9}};
+  split.token_targets = {{8, 2}, {2}, {9, 9, 2}};
+  const std::vector<int64_t> rows = {2, 1};
+  const PackedRows packed = pack(split, rows);
+  EXPECT_THAT(packed.decoder_ids, ElementsAre(0, 9, 9, 0));
+  EXPECT_THAT(packed.decoder_offsets, ElementsAre(0, 3, 4));
+  EXPECT_THAT(packed.token_targets, ElementsAre(9, 9, 2, 2));
+  EXPECT_THAT(packed.positions, ElementsAre(0, 1, 2, 3, 4, 0, 1));
+}
+
+TEST(Pack, HasNoDecoder_WhereThereIsNone) {
+  const std::vector<int64_t> rows = {0};
+  const PackedRows packed = pack(three_rows(), rows);
+  EXPECT_TRUE(packed.decoder_ids.empty() && packed.decoder_offsets.empty() && packed.token_targets.empty());
+  EXPECT_EQ(pack(three_rows(), {}).rows(), 0);
 }
 
 std::vector<int64_t> epoch_rows(Sampler& sampler, int64_t epoch) {

@@ -169,7 +169,7 @@ TEST_F(LoadTask, KeepsNumbers_OfASavedRegression) {
   task.kind = TaskKind::regression;
   task.high = 5;
   task.metrics = {"spearman"};
-  task.splits["dev"] = {"dev", {{"a", {}, 0.1, 0}, {"b", {}, 3.8, 1}, {"c", {}, 1.0 / 3, 2}}, 0, ""};
+  task.splits["dev"] = {"dev", {{"a", {}, 0.1, 0, {}, {}, {}}, {"b", {}, 3.8, 1, {}, {}, {}}, {"c", {}, 1.0 / 3, 2, {}, {}, {}}}, 0, ""};
   save_task(task, folder_ / "copy");
   const Task copy = load_task(folder_ / "copy");
   EXPECT_EQ(copy.high, 5);

@@ -58,16 +58,16 @@ TEST(ParseTask, ReadsARegression) {
 TEST(ParseTask, NamesTheNearMiss_OfAnUnknownKey) {
   EXPECT_EQ(error_of("labels =", "lables ="),
             "task.toml:5: found the unknown key 'lables' (did you mean 'labels'?), expected one of name, kind, text, label, labels, range, "
-            "metrics, splits and format");
+            "metrics, splits, format and verbaliser");
   EXPECT_EQ(error_of("type = \"tsv\"", "headr = true"),
             "task.toml:10: found the unknown key 'headr' (did you mean 'header'?), expected one of type, header and quote");
 }
 
 TEST(ParseTask, NamesTheKinds_WhenOneIsUnknown) {
   EXPECT_EQ(error_of("\"classification\"", "\"clasification\""),
-            "task.toml:2: found kind = 'clasification' (did you mean 'classification'?), expected one of classification and regression");
-  EXPECT_EQ(error_of("\"classification\"", "\"text_to_text\""),
-            "task.toml:2: found kind = 'text_to_text', expected one of classification and regression");
+            "task.toml:2: found kind = 'clasification' (did you mean 'classification'?), expected one of classification, regression, "
+            "token_classification, multiple_choice, text_to_text and language_modelling");
+  EXPECT_THAT(error_of("kind =", "knd ="), StartsWith("task.toml:2: found the unknown key 'knd' (did you mean 'kind'?), expected one of"));
 }
 
 TEST(ParseTask, NamesTheKnownMetrics_WhenOneIsUnknown) {
@@ -107,7 +107,8 @@ TEST(ParseTask, RefusesValues_ThatMakeNoTask) {
   EXPECT_THAT(error_of("\"tsv\"", "\"tvs\""),
               HasSubstr(":10: found type = 'tvs' (did you mean 'tsv'?), expected one of tsv, csv and jsonl"));
   EXPECT_THAT(error_of("type = \"tsv\"", "quote = \"'\""), HasSubstr(":10: found quote = ''', expected"));
-  EXPECT_THAT(error_of("kind = \"classification\"", "kind = \"regression\""), HasSubstr(":5: found labels = labels, expected none"));
+  EXPECT_THAT(error_of("kind = \"classification\"", "kind = \"regression\""),
+              HasSubstr(":5: found 'labels', expected none (a regression has a range)"));
 }
 
 }  // namespace

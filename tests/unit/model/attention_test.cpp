@@ -1,11 +1,14 @@
 #include "model/attention.h"
 #include "model/add_norm.h"
 #include "support.h"
+#include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/model/kernels.h"
 
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
 
 namespace tsrun {
 namespace {
@@ -17,6 +20,23 @@ struct Case {
   double dropout = 0;
   bool causal = false;
   int64_t prefix = 0;
+  int64_t key_heads = 0;  ///< 0: as heads
+  bool biased = false;    ///< by distance, with a scale of 1
+
+  int64_t longest() const { return *std::max_element(lengths.begin(), lengths.end()); }
+  int64_t key_width() const { return (key_heads > 0 ? key_heads : heads) * size; }
+  AttentionOptions options() const {
+    AttentionOptions options;
+    options.heads = heads;
+    options.key_heads = key_heads;
+    options.dropout = dropout;
+    options.key = Key::root(5);
+    options.causal = causal;
+    if (!biased) return options;
+    options.scale = 1;
+    options.first_distance = -(prefix + longest() - 1);
+    return options;
+  }
 };
 
 std::vector<int64_t> offsets_of(const std::vector<int64_t>& lengths) {
@@ -26,7 +46,7 @@ std::vector<int64_t> offsets_of(const std::vector<int64_t>& lengths) {
 }
 
 struct Inputs {
-  std::vector<at::Tensor> tensors;  ///< query, key, value, and prefix key and value when there is one
+  std::vector<at::Tensor> tensors;  ///< query, key, value, then prefix key and value, then a bias, where there are such
   at::Tensor weights;               ///< of the output, to make a scalar
 };
 
@@ -34,8 +54,9 @@ Inputs inputs_of(const Case& c) {
   at::manual_seed(3);
   const int64_t tokens = offsets_of(c.lengths).back(), width = c.heads * c.size;
   Inputs inputs;
-  for (int i = 0; i < 3; ++i) inputs.tensors.push_back(at::randn({tokens, width}));
-  for (int i = 0; i < 2 && c.prefix > 0; ++i) inputs.tensors.push_back(at::randn({c.prefix, width}));
+  for (int i = 0; i < 3; ++i) inputs.tensors.push_back(at::randn({tokens, i == 0 ? width : c.key_width()}));
+  for (int i = 0; i < 2 && c.prefix > 0; ++i) inputs.tensors.push_back(at::randn({c.prefix, c.key_width()}));
+  if (c.biased) inputs.tensors.push_back(at::randn({c.heads, c.prefix + 2 * c.longest() - 1}));
   inputs.weights = at::randn({tokens, width});
   return inputs;
 }
@@ -44,7 +65,8 @@ Inputs inputs_of(const Case& c) {
 std::vector<at::Tensor> run(const Case& c, const Inputs& inputs, at::ScalarType type) {
   std::vector<at::Tensor> x;
   for (const at::Tensor& tensor : inputs.tensors) x.push_back(tensor.to(type, false, true).requires_grad_());
-  const AttentionOptions options{c.heads, c.dropout, Key::root(5), c.causal};
+  AttentionOptions options = c.options();
+  if (c.biased) options.distance_bias = x.back();
   const std::vector<int64_t> offsets = offsets_of(c.lengths);
   const at::Tensor y = c.prefix > 0 ? packed_attention(x[0], x[1], x[2], offsets, options, x[3], x[4])
                                     : packed_attention(x[0], x[1], x[2], offsets, options);
@@ -68,6 +90,41 @@ TEST(Attention, EqualsFloat64_Causal) { expect_equals_float64({{9, 70, 1}, 2, 16
 TEST(Attention, EqualsFloat64_PrefixAndDropout) { expect_equals_float64({{9, 50, 1}, 2, 16, 0.1, false, 5}); }
 TEST(Attention, EqualsFloat64_CausalPrefix) { expect_equals_float64({{9, 50, 1}, 2, 16, 0, true, 5}); }
 
+TEST(Attention, EqualsFloat64_GroupedKeyHeads) {
+  expect_equals_float64({.lengths = {9, 50, 1}, .heads = 6, .size = 16, .dropout = 0.1, .causal = true, .prefix = 3, .key_heads = 2});
+}
+TEST(Attention, EqualsFloat64_BiasByDistance) {
+  expect_equals_float64({.lengths = {9, 50, 1}, .heads = 2, .size = 16, .dropout = 0.1, .biased = true});
+}
+TEST(Attention, EqualsFloat64_CausalBiasAndPrefix) {
+  expect_equals_float64({.lengths = {9, 30, 1}, .heads = 2, .size = 16, .causal = true, .prefix = 4, .biased = true});
+}
+
+TEST(Attention, LooksOnlyAtTheKeysThatARowHas_RoomBehindThem) {
+  const Case c{{5, 19}, 2, 16};
+  const Inputs inputs = inputs_of(c);
+  const at::Tensor expected = run(c, inputs, at::kDouble)[0];
+  const auto with_room = [&](const at::Tensor& x) {  // four and three vectors of rubbish behind the rows
+    return at::cat({x.narrow(0, 0, 5), at::full({4, 32}, 1e6f), x.narrow(0, 5, 19), at::full({3, 32}, -1e6f)});
+  };
+  auto rows = std::make_shared<AttentionRows>();
+  rows->query_offsets = offsets_of(c.lengths);
+  rows->key_offsets = {0, 9, 31};
+  rows->key_counts = c.lengths;
+  const at::Tensor q = inputs.tensors[0], k = with_room(inputs.tensors[1]), v = with_room(inputs.tensors[2]);
+  EXPECT_LT(relative_difference(attend(q, k, v, rows, c.options()), expected), 2e-6);
+  EXPECT_LT(relative_difference(attend_by_composition(q, k, v, *rows, c.options()), expected), 2e-6);
+}
+
+TEST(Attention, RefusesABiasThatLacksDistances) {
+  const Case c{{5, 19}, 2, 16};
+  const Inputs inputs = inputs_of(c);
+  AttentionOptions options = c.options();
+  options.distance_bias = at::zeros({2, 36});
+  options.first_distance = -18;
+  EXPECT_THROW(packed_attention(inputs.tensors[0], inputs.tensors[1], inputs.tensors[2], offsets_of(c.lengths), options), Error);
+}
+
 TEST(Attention, EqualsFloat64_SomeQueriesOnly) {
   const Case c{{30, 64, 2}, 2, 16, 0.2};
   const Inputs inputs = inputs_of(c);
@@ -77,8 +134,7 @@ TEST(Attention, EqualsFloat64_SomeQueriesOnly) {
   rows->query_offsets = {0, 2, 5, 6};
   rows->query_positions = {0, 29, 0, 47, 63, 1};
   const at::Tensor chosen = at::tensor(tokens, at::kLong);
-  const AttentionOptions options{c.heads, c.dropout, Key::root(5), false};
-  const at::Tensor found = attend(inputs.tensors[0].index_select(0, chosen), inputs.tensors[1], inputs.tensors[2], rows, options);
+  const at::Tensor found = attend(inputs.tensors[0].index_select(0, chosen), inputs.tensors[1], inputs.tensors[2], rows, c.options());
   EXPECT_LT(relative_difference(found, run(c, inputs, at::kDouble)[0].index_select(0, chosen)), 2e-6);
 }
 
@@ -95,7 +151,7 @@ TEST(Attention, DoesNotDependOnThreads) {
 }
 
 TEST(Attention, SurvivesScoresOfAnySize) {
-  const at::Tensor x = at::full({8, 16}, 100.0f), y = packed_attention(x, x, x, {0, 8}, {2, 0, Key::root(1), false});
+  const at::Tensor x = at::full({8, 16}, 100.0f), y = packed_attention(x, x, x, {0, 8}, {.heads = 2});
   EXPECT_LT(largest_difference(y, x), 1e-3);
 }
 
@@ -104,8 +160,7 @@ TEST(Attention, CanBeDifferentiatedTwice) {
   const Inputs inputs = inputs_of(c);
   const auto second = [&](at::ScalarType type) {
     const at::Tensor q = inputs.tensors[0].to(type, false, true).requires_grad_();
-    const AttentionOptions options{c.heads, c.dropout, Key::root(5), false};
-    const at::Tensor y = packed_attention(q, inputs.tensors[1].to(type), inputs.tensors[2].to(type), offsets_of(c.lengths), options);
+    const at::Tensor y = packed_attention(q, inputs.tensors[1].to(type), inputs.tensors[2].to(type), offsets_of(c.lengths), c.options());
     const auto first = torch::autograd::grad({(y * inputs.weights.to(type)).sum()}, {q}, {}, true, true);
     return torch::autograd::grad({first[0].square().sum()}, {q})[0];
   };

@@ -36,7 +36,7 @@ class MiniLm : public ::testing::Test {
     add_rows(split, "cola", 16);
     add_rows(split, "trec", 16);
     add_rows(split, "rte", 32);
-    encoded = encode_split(split, *tokenizer, 128);
+    encoded = encode_split({}, split, *tokenizer, {});
     all = rows_from(0, static_cast<int64_t>(split.examples.size()));
   }
 

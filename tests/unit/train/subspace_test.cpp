@@ -64,7 +64,10 @@ class CoordinateRecorder final : public Observer {
 class Reference {
  public:
   Reference(const Model& model, const DenseSubspace& subspace, const TrainJob& job)
-      : model_(model), subspace_(subspace), rows_(encode_split(job.task->split("train"), *model.tokenizer, 32)), key_(job.key) {
+      : model_(model),
+        subspace_(subspace),
+        rows_(encode_split(*job.task, job.task->split("train"), *model.tokenizer, {.max_length = 32})),
+        key_(job.key) {
     sampler_.emplace(key_.split("data order"), rows_.size(), job.options.integer("batch_size"));
   }
 

@@ -1,7 +1,9 @@
 tsrun_test(train SOURCES
+  unit/train/kinds_test.cpp
   unit/train/optimizer_test.cpp
   unit/train/plan_test.cpp
   unit/train/train_test.cpp
+  unit/train/span_corruption_test.cpp
   unit/train/subspace_test.cpp
   unit/train/resume_test.cpp
   unit/train/pretrain_test.cpp

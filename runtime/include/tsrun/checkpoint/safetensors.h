@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,19 +34,21 @@ enum class DataType {
 int64_t size_of(DataType type);
 std::string_view name_of(DataType type);  ///< "F32", "BF16", … as in the file format
 
-/// `bytes` lie in the file as they are: other writers need not align them, so copy them before reading them as numbers.
+/// `bytes` lie in the file as they are: other writers need not align them, so copy those that are not before reading them as numbers.
 struct TensorInfo {
   std::string name;
   DataType type = DataType::float32;
   std::vector<int64_t> shape;
   std::span<const std::byte> bytes;
+  std::shared_ptr<const MappedFile> map = nullptr;  ///< keeps `bytes`; null where they are somebody else's memory
 };
 
 class SafetensorsFile {
  public:
+  /// Maps the file; each of its tensors keeps the map.
   /// @throws Error(data) naming the file, the rule that it breaks, what was found and what was expected.
   static SafetensorsFile open(const std::filesystem::path& path);
-  /// The same checks over bytes in memory; `name` stands in messages. The bytes must outlive the object.
+  /// The same checks over bytes in memory; `name` stands in messages. The bytes must outlive the object and its tensors.
   static SafetensorsFile parse(std::span<const std::byte> bytes, const std::string& name);
   const std::vector<TensorInfo>& tensors() const { return tensors_; }  ///< in the order of their offsets
   const TensorInfo* find(std::string_view name) const;
@@ -54,7 +57,6 @@ class SafetensorsFile {
 
  private:
   std::string name_;
-  MappedFile map_;
   std::vector<TensorInfo> tensors_;
   std::map<std::string, std::string> metadata_;
 };

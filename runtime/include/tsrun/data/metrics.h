@@ -1,5 +1,8 @@
 #pragma once
 
+#include "tsrun/data/task.h"
+
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
@@ -16,5 +19,31 @@ bool higher_is_better(std::string_view name);
 
 /// Share of the most frequent prediction, in [0, 1]; 1 means a collapsed classifier.
 double commonest_share(std::span<const double> predictions);
+double commonest_share(std::span<const std::string> predictions);
+
+/// Metrics over answers in words. Both sides are stripped of white space; a row's score is its best over the accepted answers.
+/// Names: exact_match (case matters), accuracy (it does not), macro_f1 (over the classes of the first accepted answers only, as
+/// Unified-DeltaTuning scores), token_f1 (words without case, punctuation and articles, as SQuAD counts), rouge_l (F of the longest common
+/// subsequence of words), matthews (classes are the different texts of `labels`; any other answer is a class of its own), pearson and
+/// spearman (numbers read from the texts; what is no number counts as `low`).
+struct TextAnswers {
+  std::span<const std::string> predictions;
+  std::span<const std::vector<std::string>> accepted;
+  std::span<const std::string> labels = {};  ///< class texts in order, where there are classes
+  double low = 0;                            ///< of a regression's range
+};
+double text_metric(std::string_view name, const TextAnswers& answers);
+
+/// Metrics over tags. Names: accuracy (of words), entity_f1 (micro F1 of whole entities under the BIO tags in `labels`, as conlleval
+/// counts), macro_f1 (over words).
+double tag_metric(std::string_view name, std::span<const std::vector<int64_t>> predictions, std::span<const std::vector<int64_t>> targets,
+                  std::span<const std::string> labels);
+
+/// Metrics of a language model from the summed negative log-likelihood (nats) of its targets. Names: perplexity (a token),
+/// byte_perplexity, bits_per_byte.
+double likelihood_metric(std::string_view name, double negative_log_likelihood, int64_t tokens, int64_t bytes);
+
+/// Names that a task of this kind may have.
+const std::vector<std::string>& metric_names(TaskKind kind);
 
 }  // namespace tsrun

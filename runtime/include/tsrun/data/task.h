@@ -10,20 +10,41 @@
 
 namespace tsrun {
 
-enum class TaskKind { classification, regression };
+enum class TaskKind {
+  classification,        ///< one of the labels a row
+  regression,            ///< one number a row
+  token_classification,  ///< one of the labels a word
+  multiple_choice,       ///< a prompt, and texts of which one goes on rightly
+  text_to_text,          ///< a prompt and the answers that are accepted
+  language_modelling     ///< documents
+};
 std::string_view name_of(TaskKind kind);
 
 struct Example {
-  std::string first;
+  std::string first;  ///< the (first) text; the prompt of multiple_choice and text_to_text; the document of language_modelling
   std::optional<std::string> second;
-  double target = 0;  ///< class index, or the value of a regression
-  int64_t row = 0;    ///< 0-based row number in its split
+  double target = 0;                      ///< class index, value of a regression, or index of the right option
+  int64_t row = 0;                        ///< 0-based row number in its split
+  std::vector<std::string> answers = {};  ///< text_to_text: what is accepted, the first is trained on; multiple_choice: the options
+  std::vector<std::string> words = {};    ///< token_classification
+  std::vector<int64_t> tags = {};         ///< label index of each word
 };
+
+/// How rows of a classification, a regression or a multiple choice are told to a model that only reads and writes text.
+struct Verbaliser {
+  /// Column names in braces stand for the row's texts: "premise: {text_a} hypothesis: {text_b}". "{{" and "}}" are braces.
+  std::string prompt;
+  std::vector<std::string> answers;  ///< one a label, in their order; empty for a regression
+};
+
+/// What a language model is trained to guess.
+enum class Objective { causal, masked };
 
 struct Split {
   std::string name;
   std::vector<Example> examples;
-  /// Score of answering the commonest class (classification) or the mean (regression) under the task's first metric.
+  /// Score of the best constant answer under the task's first metric: the commonest class, option number, tag or answer, or the mean of a
+  /// regression. NaN for language modelling, which has no such answer.
   double majority_score = 0;
   std::string digest;  ///< sha256 of the file's bytes
 };
@@ -32,19 +53,28 @@ struct Split {
 struct Task {
   std::string name;
   TaskKind kind = TaskKind::classification;
-  std::vector<std::string> labels;      ///< class names in index order; empty for regression
-  double low = 0, high = 0;             ///< regression range
-  std::vector<std::string> metrics;     ///< the first one selects the best checkpoint
-  std::map<std::string, Split> splits;  ///< "train", "dev", …
-  std::string digest;                   ///< identity in stage keys: task.toml and every split
-  std::filesystem::path folder;         ///< empty for a generated task
+  /// Class names in index order; of a text_to_text task that was a classification, their answers in that order. Else empty.
+  std::vector<std::string> labels;
+  double low = 0, high = 0;              ///< regression range
+  std::vector<std::string> metrics;      ///< the first one selects the best checkpoint
+  std::map<std::string, Split> splits;   ///< "train", "dev", …
+  std::string digest;                    ///< identity in stage keys: task.toml and every split
+  std::filesystem::path folder;          ///< empty for a generated task
+  std::vector<std::string> columns;      ///< names of the text columns, as a prompt may name them
+  std::optional<Verbaliser> verbaliser;  ///< as task.toml says; `as_text_to_text` makes one where it is needed and absent
+  std::string answer_prefix;             ///< stands in front of every answer that is trained on ("<extra_id_0>"); decoding drops it
+  std::optional<Objective> objective;    ///< of language_modelling; absent: what the model is made for
   bool has_pairs() const;
-  int64_t outputs() const { return kind == TaskKind::regression ? 1 : static_cast<int64_t>(labels.size()); }
+  /// Numbers that a head gives for a row (a word): 1 for a regression, one a label for classifications, 0 where there is no such head.
+  int64_t outputs() const;
   const Split& split(std::string_view name) const;  ///< @throws Error(user) listing the splits
 };
 
 /// @throws Error(data) as "train.tsv:17: …": missing or empty file, wrong column count, a label outside the list, invalid UTF-8, no rows.
 Task load_task(const std::filesystem::path& folder);
+/// The same task for a model that writes its answers. A text_to_text task is given back as it is; the digest tells the two apart.
+/// @throws Error(user) for token_classification and language_modelling
+Task as_text_to_text(const Task& task);
 /// A task.toml over text, for tests and fuzzing: everything but the splits' rows.
 Task parse_task(std::string_view toml, const std::string& name);
 

@@ -2,6 +2,8 @@
 
 #include "tsrun/base/random.h"
 #include "tsrun/data/batch.h"
+#include "tsrun/model/decoding.h"
+#include "tsrun/model/kernels.h"
 #include "tsrun/model/weights.h"
 
 #include <nlohmann/json.hpp>
@@ -22,8 +24,11 @@ struct PackedBatch {
   at::Tensor ids, segments, positions;  ///< int64 [tokens]
   at::Tensor offsets;                   ///< int64 [rows + 1], on the device
   std::vector<int64_t> host_offsets;    ///< the same on the host
-  at::Tensor targets;  ///< classification int64 [rows], regression float32 [rows], masked LM, causal LM (the next token) and replaced
-                       ///< tokens (0, 1) int64 [tokens] (-100: no loss)
+  at::Tensor decoder_ids;               ///< what the decoder of an encoder-decoder reads, int64 [decoder tokens]
+  std::vector<int64_t> decoder_host_offsets;
+  /// classification int64 [rows], regression float32 [rows]; heads that judge tokens int64 [tokens] (seq2seq_lm: [decoder tokens]): the
+  /// hidden word, the next token, the tag, or whether it was replaced (0, 1); -100: no loss
+  at::Tensor targets;
   std::vector<int64_t> row_numbers;
   int64_t rows() const { return static_cast<int64_t>(host_offsets.size()) - 1; }
 };
@@ -32,17 +37,21 @@ enum class HeadKind {
   none,
   classification,
   regression,
+  token_classification,  ///< classes of every token
   masked_lm,
-  causal_lm,      ///< scores of the next token
-  replaced_token  ///< one score a token: was it replaced? (ELECTRA's discriminator)
+  causal_lm,       ///< scores of the next token
+  seq2seq_lm,      ///< scores of the next token that an encoder-decoder writes
+  replaced_token,  ///< one score a token: was it replaced? (ELECTRA's discriminator)
 };
+std::string_view name_of(HeadKind kind);
 struct HeadSpec {
   HeadKind kind = HeadKind::none;
-  int64_t outputs = 0;  ///< classes; 1 for regression
+  int64_t outputs = 0;  ///< classes; 1 for regression; 0 for the others
 };
 
-/// Which part of a model a parameter belongs to; the unit of "frozen or trained".
-enum class Part { embeddings, encoder, pooler, head };
+/// Which part of a model a parameter belongs to; the unit of "frozen or trained". The layers of a model with one stack are its encoder,
+/// whichever way they look; only an encoder-decoder has a decoder beside it.
+enum class Part { embeddings, encoder, decoder, pooler, head };
 std::string_view name_of(Part part);
 
 enum class ParameterKind { weight, bias, norm_weight, norm_bias, embedding };
@@ -51,7 +60,7 @@ struct ParameterInfo {
   std::string name;
   std::vector<int64_t> shape;
   Part part = Part::encoder;
-  int layer = -1;  ///< 0-based; -1 outside the layers
+  int layer = -1;  ///< 0-based; -1 outside the layers; a decoder's layers are counted on from the encoder's
   ParameterKind kind = ParameterKind::weight;
   std::string module;  ///< place inside its layer: "attention.self.query", "output.LayerNorm"; tables group outliers by it
 };
@@ -67,14 +76,20 @@ enum class SiteKind {
   feed_forward_out,  ///< output of the second projection, before residual and norm
   attention_norm,
   output_norm,  ///< outputs of a layer's two norms: behind its blocks in an encoder, before them in a decoder
-  final_norm    ///< output of the norm behind the last layer, where there is one
+  final_norm,   ///< output of the norm behind the last layer of a stack, where there is one
+  cross_query,
+  cross_key,
+  cross_value,
+  cross_attention_output,
+  cross_attention_norm  ///< the same of a decoder's attention to the encoder's output
 };
 std::string_view name_of(SiteKind kind);
 struct Site {
   SiteKind kind;
   int layer = -1;
-  int64_t width = 0;   ///< features of the activation
-  std::string module;  ///< weights that make it: `module` + ".weight", empty where none
+  int64_t width = 0;           ///< features of the activation
+  std::string module;          ///< weights that make it: `module` + ".weight", empty where none
+  Part stack = Part::encoder;  ///< of an encoder-decoder: which of the two
 };
 
 /// Everything a forward pass may be told beside weights and batch. Default: evaluation, nothing recorded, nothing hooked.
@@ -86,14 +101,22 @@ struct ForwardOptions {
   /// computed once. Undefined: start at the embeddings.
   int from_layer = 0;
   at::Tensor from_hidden = {};
+  /// The encoder's output [tokens, hidden] of an encoder-decoder, which is then not computed. Needed to start inside the decoder.
+  at::Tensor encoded = {};
+  DecodingCache* cache = nullptr;  ///< reads on behind what it holds, and keeps what it reads; logits are the last token's of every row
+  Precision precision = Precision::float32;  ///< of the products with weights
+  bool gradient_checkpointing = false;       ///< backward computes each layer again instead of keeping what happens inside
   /// Called at every site with its activation [tokens, width]; returns what goes on. Empty: not called.
   std::function<at::Tensor(const Site&, const at::Tensor&)> at_site;
-  /// Keys and values put in front of each row's own, per layer: two tensors [prefix, heads * head size]. Empty: none.
+  /// Keys and values put in front of each row's own, per layer: two tensors [prefix, key heads * head size]. Self-attention only. Empty:
+  /// none.
   std::function<std::optional<std::pair<at::Tensor, at::Tensor>>(int layer)> attention_prefix;
 };
 
 struct Output {
-  at::Tensor logits;  ///< [rows, outputs]; masked and causal LM: [tokens with a target, vocabulary]; replaced tokens: [tokens, 1]
+  /// [rows, outputs]; language models: [tokens with a target (all, when there are no targets), vocabulary]; token classification [tokens,
+  /// outputs]; replaced tokens: [tokens, 1]; with a cache: [rows, vocabulary]
+  at::Tensor logits;
   /// Last hidden state [tokens, hidden]. Undefined when nobody watches (no hidden_states, no at_site) and the head reads only some tokens:
   /// the last layer then computes no others. Dropout is the same either way.
   at::Tensor hidden;
@@ -107,7 +130,9 @@ class Family {
   virtual int layers() const = 0;
   virtual int64_t hidden_size() const = 0;
   virtual const HeadSpec& head() const = 0;
-  virtual int64_t max_positions() const = 0;
+  virtual int64_t max_positions() const = 0;           ///< longest row; very large where places are only relative
+  virtual Reader reader() const = 0;                   ///< how it reads, which decides how rows are made for it
+  virtual int64_t decoder_start() const { return 0; }  ///< first id that the decoder of an encoder-decoder reads
   /// All parameters, in one fixed order: embeddings, layer 0 (Hugging Face module order), layer 1, …, pooler, head.
   virtual const std::vector<ParameterInfo>& parameters() const = 0;
   virtual const std::vector<Site>& sites() const = 0;

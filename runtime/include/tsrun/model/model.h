@@ -14,7 +14,7 @@ namespace tsrun {
 struct Model {
   std::shared_ptr<const Family> family;
   std::shared_ptr<const Tokenizer> tokenizer;
-  Weights weights;                       ///< float32, in the family's parameter order
+  Weights weights;                       ///< float32, in the family's parameter order; loaded ones may lie in the file (`as_float32`)
   std::vector<std::string> initialised;  ///< names that the checkpoint lacked (head, pooler) and that were drawn from the key
 };
 
@@ -30,15 +30,20 @@ Model initialise_model(const nlohmann::json& config, const HeadSpec& head, std::
 void save_model(const Model& model, const std::filesystem::path& folder);
 
 /// Bare named tensors from a Hugging Face folder or a single safetensors file, brought to `family`'s names; only names in `wanted` when
-/// given. For trajectories made from checkpoints that somebody has already.
+/// given. Tensors are as those of `as_float32`. For trajectories made from checkpoints that somebody has already.
 Weights load_weights(const std::filesystem::path& folder_or_file, const Family& family);
 void save_weights(const Weights& weights, const std::filesystem::path& file);
 
 /// Moves packed rows to tensors. `head` decides the type of the targets.
 PackedBatch to_device(const PackedRows& rows, const HeadSpec& head, at::Device device);
 
-/// A safetensors view as a tensor without a copy (CPU; the mapping must outlive it), and back.
+/// A safetensors view as a CPU tensor without a copy, and back. The tensor keeps the file's memory map; bytes that are not in one must
+/// outlive it. Its elements are as aligned as the file has them. Nobody should write to it: writes change what others see of this map.
 at::Tensor as_tensor(const TensorInfo& info);
 TensorInfo as_info(const std::string& name, const at::Tensor& contiguous_cpu_tensor);
+
+/// A mapped tensor as float32: in place where the file holds aligned float32, so that memory is used once it is read, and then shared with
+/// other processes; else converted into memory of its own. In place, the limits of MappedFile hold: replace the file, do not write into it.
+at::Tensor as_float32(const TensorInfo& info);
 
 }  // namespace tsrun

@@ -9,8 +9,9 @@
 
 namespace tsrun {
 
-/// Masked language modelling (Devlin et al., 2019): 15 % of tokens chosen; of them 80 % [MASK], 10 % random, 10 % kept; drawn anew every
-/// epoch under the key. Lines with a tab are pairs.
+/// Language modelling as the model's head asks: masked (Devlin et al., 2019: of the chosen tokens 80 % [MASK], 10 % random, 10 % kept),
+/// causal, or span corruption (Raffel et al., 2020: mean span 3); what is hidden is drawn anew every epoch under the key. Lines with a tab
+/// are pairs.
 OptionTable pretrain_options();  ///< steps, batch_size, lr, weight_decay, max_length, warmup_ratio, masking
 struct PretrainResult {
   Model model;
@@ -20,10 +21,10 @@ struct PretrainResult {
 PretrainResult pretrain(Model start, const std::vector<std::string>& lines, const Options& options, Key key, at::Device device,
                         const std::string& title);
 
-/// `builtin:bert-mini`: pre-trained here on the generated language. `names` lists what exists.
+/// `builtin:bert-mini`, `builtin:gpt-mini`, `builtin:t5-mini`: pre-trained here on the generated language. `names` lists what exists.
 const std::vector<std::string>& builtin_model_names();
 Model pretrain_builtin(const std::string& name, nlohmann::json* quality = nullptr);
-/// Changes whenever the weights would; part of stage keys.
-std::string_view builtin_model_version();
+/// Changes whenever the weights of `name` would; part of stage keys.
+std::string_view builtin_model_version(const std::string& name);
 
 }  // namespace tsrun

@@ -2,6 +2,7 @@
 
 #include "tsrun/base/options.h"
 #include "tsrun/model/model.h"
+#include "tsrun/train/reading.h"
 #include "tsrun/tune/binding.h"
 #include "tsrun/tune/events.h"
 #include "tsrun/tune/trajectory.h"
@@ -15,8 +16,9 @@
 
 namespace tsrun {
 
-/// epochs, max_steps, batch_size, max_length, optim, lr_scheduler_type, warmup_ratio, max_grad_norm, gradient_accumulation_steps,
-/// eval_every, early_stop, checkpoint_every … (names as in transformers' TrainingArguments where it has them).
+/// epochs, max_steps, batch_size, optim, lr_scheduler_type, warmup_ratio, max_grad_norm, gradient_accumulation_steps,
+/// gradient_checkpointing, precision, eval_every, early_stop, checkpoint_every … (names as in transformers' TrainingArguments where it has
+/// them), and `reading_options()`.
 OptionTable train_options();
 
 /// Scores of one evaluation.
@@ -30,14 +32,27 @@ struct Evaluation {
   static Evaluation from_json(const nlohmann::json& json);  ///< a number that JSON could not hold comes back as NaN
 };
 struct Predictions {
-  std::vector<double> values;  ///< class or value, one a row
-  std::vector<std::vector<float>> logits;
+  std::vector<double> values;              ///< class, value or option, one a row; empty for answers in free words and for tokens
+  std::vector<std::vector<float>> logits;  ///< of heads that judge rows, one list a row; where options are chosen, their log-likelihoods
+  std::vector<std::string> texts;          ///< answers in words
+  std::vector<std::vector<int64_t>> tags;  ///< of every word (token_classification), -1 where the row was cut before it
 };
-Evaluation evaluate(const Family& family, const Weights& weights, const Task& task, const EncodedSplit& split, at::Device device,
-                    Predictions* predictions = nullptr);
 
-/// Logits of every row of `split`, in row order.
-Predictions predict(const Family& family, const Weights& weights, const EncodedSplit& split, at::Device device);
+/// A split as a model reads it, and how its answers are scored. Build it once and evaluate many weights on it.
+struct Exam {
+  const Task* task = nullptr;  ///< in the form of `task_for`
+  const Split* split = nullptr;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  Options reading;       ///< resolved against `reading_options()`
+  EncodedSplit rows;     ///< what the loss is of
+  EncodedSplit choices;  ///< `encode_options`, where an answer is chosen
+};
+/// `task` must outlive the exam. @throws Error(user) as `encode_split`
+Exam make_exam(const Model& model, const Task& task, const std::string& split, const Options& reading);
+
+/// Scores weights. The loss is the mean over rows, or over the tokens that have a target. Masked language models guess the same hidden
+/// tokens every time.
+Evaluation evaluate(const Family& family, const Weights& weights, const Exam& exam, at::Device device, Predictions* predictions = nullptr);
 
 /// Watches a run. Called in the order registered, with the weights of the step just made; may write into the run's work folder. What it
 /// writes must be durable when the call returns, and dropped again when it stands after `resumed_at_step`; what it keeps in memory is
@@ -69,7 +84,7 @@ std::unique_ptr<Observer> make_weight_averager(std::filesystem::path file, int64
 
 struct TrainJob {
   const Model* model = nullptr;  ///< family, tokenizer and the weights to start from
-  const Task* task = nullptr;
+  const Task* task = nullptr;    ///< in the form of `task_for`; the model has the head of `head_for`
   std::string eval_split = "dev";
   Options options;  ///< resolved against train_options()
   TuneOptions tune;

@@ -14,7 +14,7 @@ namespace tsrun {
 
 /// What the optimiser owns: a flat float32 vector and its gradient, of one learning rate and decay.
 struct ParameterGroup {
-  std::string name;     ///< "encoder", "z", "embeddings", "pooler", "head"
+  std::string name;     ///< "encoder", "decoder", "z", "embeddings", "pooler", "head"
   at::Tensor value;     ///< [n]; updated in place by the optimiser
   at::Tensor gradient;  ///< [n]; filled by backward and gather_gradients
   double lr = 0;        ///< absolute learning rate
@@ -24,9 +24,9 @@ struct ParameterGroup {
 };
 
 struct TuneOptions {
-  /// With a subspace only z moves what it spans, and encoder weights outside it are frozen, whatever `train_encoder` says.
-  bool train_embeddings = true, train_encoder = true, train_pooler = true, train_head = true;
-  double lr = 5e-5;                             ///< encoder in full space
+  /// With a subspace only z moves what it spans, and layers outside it are frozen, whatever `train_encoder` and `train_decoder` say.
+  bool train_embeddings = true, train_encoder = true, train_decoder = true, train_pooler = true, train_head = true;
+  double lr = 5e-5;                             ///< encoder and decoder in full space
   double lr_embeddings = 5e-5, lr_head = 5e-5;  ///< pooler goes with the head
   double lr_subspace = 0.01;
   double weight_decay = 0;

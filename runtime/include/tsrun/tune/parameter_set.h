@@ -27,10 +27,10 @@ struct ParameterSet {
   friend bool operator==(const ParameterSet&, const ParameterSet&) = default;
 };
 
-/// What a recipe says: `parts` ("encoder", "embeddings", "pooler", "head", "all"), or layers, or name patterns (`*` matches any run of
-/// characters), and how to group: "layer", "tensor", "whole".
+/// What a recipe says: `parts` ("encoder", "decoder", "embeddings", "pooler", "head", "all"; the layers of every stack by default), or
+/// layers, or name patterns (`*` matches any run of characters), and how to group: "layer", "tensor", "whole".
 struct ParameterSelection {
-  std::vector<std::string> parts = {"encoder"};
+  std::vector<std::string> parts = {"encoder", "decoder"};
   std::vector<int> layers;            ///< empty: all
   std::vector<std::string> patterns;  ///< empty: all
   std::string groups = "layer";

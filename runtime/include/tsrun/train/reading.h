@@ -1,0 +1,24 @@
+#pragma once
+
+#include "tsrun/base/options.h"
+#include "tsrun/data/batch.h"
+#include "tsrun/data/task.h"
+#include "tsrun/model/family.h"
+
+namespace tsrun {
+
+/// How tasks and models meet. A model that writes (an encoder-decoder) is given any task that `as_text_to_text` can make text of; the
+/// others take it as it is.
+Task task_for(const Task& task, Reader reader);
+
+/// The head that `task`, in the form of `task_for`, asks of a model that reads like `reader`. @throws Error(user) when such a model cannot
+/// do such a task, naming what could.
+HeadSpec head_for(const Task& task, Reader reader);
+
+/// max_length, blocks, and for tasks that are answered in words how answers are written or chosen: max_answer_length, answer, num_beams,
+/// length_penalty, stop. Part of `train_options()` and of the options of an evaluation.
+OptionTable reading_options();
+
+EncodeOptions encode_options_for(const Family& family, const Options& reading);
+
+}  // namespace tsrun

@@ -1,0 +1,66 @@
+#include "app/model_source.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/suggest.h"
+#include "tsrun/checkpoint/folder.h"
+
+namespace tsrun {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+/// The artifact of a training that "train:<beginning of its key>" names.
+fs::path training_folder(const fs::path& store, const std::string& prefix) {
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(store / "objects" / "train", ignored))
+    if (const auto key = entry.path().filename().string(); key.starts_with(prefix) && !key.starts_with('.')) found.push_back(key);
+  if (found.empty()) user_error("{}: no training whose key begins with '{}'", (store / "objects" / "train").string(), prefix);
+  if (found.size() > 1) user_error("train:{} is ambiguous: {}", prefix, join_words(found));
+  return store / "objects" / "train" / found.front();
+}
+
+ModelSource source_of_training(const fs::path& folder) {
+  const auto meta = read_json(folder / "artifact.json");
+  const auto model = meta.value("summary", json::object()).value("model", json::object());
+  if (meta.value("kind", "") != "train" || !model.contains("path"))
+    data_error("{}: a {}, expected a training that names its model", folder.string(), meta.value("kind", "folder"));
+  if (!fs::exists(folder / "last.safetensors")) data_error("{}: the training kept no weights; train with keep = \"last\"", folder.string());
+  return {model["path"].get<std::string>(), folder / "last.safetensors"};
+}
+
+}  // namespace
+
+ModelSource source_of(const Command& command, const std::string& model) {
+  std::error_code ignored;
+  if (model.starts_with("train:")) return source_of_training(training_folder(command.lab.store, model.substr(6)));
+  if (fs::exists(fs::path(model) / "artifact.json", ignored) && !fs::exists(fs::path(model) / "config.json", ignored))
+    return source_of_training(model);
+  if (!model.starts_with("builtin:")) return {resolve_model_folder(model), std::nullopt};
+  Lab lab(command.lab);
+  return {lab.call("model", {{"spec", model}}).at("path").get<std::string>(), std::nullopt};
+}
+
+Reader reader_of(const ModelSource& source) {
+  return make_family(CheckpointFolder::open(source.folder).config(), HeadSpec{}, (source.folder / "config.json").string())->reader();
+}
+
+Model load(const ModelSource& source, const HeadSpec& head, uint64_t seed) {
+  Model model = load_model(source.folder, head, Key::root(seed).split("init"));
+  if (!source.weights) return model;
+  const auto trained = load_weights(*source.weights, *model.family);
+  for (const auto& name : trained.names()) model.weights.set(name, trained.at(name));
+  return model;
+}
+
+json typed_values(const std::map<std::string, std::string>& given) {
+  json values = json::object();
+  for (const auto& [name, text] : given) {
+    const json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
+    values[name] = parsed.is_discarded() ? json(text) : parsed;
+  }
+  return values;
+}
+
+}  // namespace tsrun

@@ -1,0 +1,105 @@
+#include "app/model_source.h"
+#include "app/verbs.h"
+#include "tsrun/base/error.h"
+#include "tsrun/base/files.h"
+#include "tsrun/base/parallel.h"
+#include "tsrun/data/metrics.h"
+#include "tsrun/model/generate.h"
+#include "tsrun/train/train.h"
+
+/// Two small proofs that a loaded model is the real one: it goes on with a text, and it tells how likely a text is.
+namespace tsrun {
+namespace {
+
+using nlohmann::json;
+
+OptionTable generate_verb_options() {
+  return {
+      {.name = "max_new_tokens", .type = OptionType::integer, .fallback = 256, .doc = "tokens that are written at most", .minimum = 1},
+      {.name = "num_beams",
+       .type = OptionType::integer,
+       .fallback = 1,
+       .doc = "texts that are followed; 1: greedy",
+       .minimum = 1,
+       .maximum = 256},
+      {.name = "length_penalty",
+       .type = OptionType::number,
+       .fallback = 1.0,
+       .doc = "beams are ranked by log-likelihood over length to this power"},
+      {.name = "early_stopping", .type = OptionType::boolean, .fallback = false, .doc = "stop when num_beams texts have ended"},
+      {.name = "precision", .type = OptionType::choice, .fallback = "float32", .doc = "of the products", .choices = {"float32", "bf16"}},
+  };
+}
+
+GenerateOptions generate_options(const Command& command, const Tokenizer& tokenizer) {
+  const Options given = generate_verb_options().resolve(typed_values(command.values), "tsrun generate");
+  GenerateOptions options;
+  options.max_new_tokens = given.integer("max_new_tokens");
+  options.num_beams = given.integer("num_beams");
+  options.length_penalty = given.number("length_penalty");
+  options.early_stopping = given.flag("early_stopping");
+  if (given.text("precision") == "bf16") options.forward.precision = Precision::bfloat16;
+  if (const auto end = tokenizer.special_id(SpecialToken::end)) options.end_ids = {*end};
+  return options;
+}
+
+/// The text's ids as a row begins: without what would close it, where the model is to go on.
+std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& text, Reader reader) {
+  std::vector<int64_t> ids = tokenizer.encode(text).ids;
+  if (reader == Reader::encoder_decoder) return ids;
+  for (const SpecialToken token : {SpecialToken::end, SpecialToken::separator}) {
+    if (!ids.empty() && tokenizer.special_id(token) == ids.back()) ids.pop_back();
+  }
+  if (ids.empty()) {
+    if (const auto begin = tokenizer.special_id(SpecialToken::begin)) ids.push_back(*begin);
+  }
+  if (ids.empty()) user_error("tsrun generate: an empty text, and the tokenizer has no token to begin with");
+  return ids;
+}
+
+/// Documents of a file as one split of a task.
+Task text_task(const std::string& path) {
+  Task task;
+  task.name = std::filesystem::path(path).filename().string();
+  task.kind = TaskKind::language_modelling;
+  task.metrics = metric_names(TaskKind::language_modelling);
+  Split split;
+  split.name = "text";
+  Example document;
+  document.first = read_text(path);
+  split.examples.push_back(std::move(document));
+  task.splits["text"] = std::move(split);
+  return task;
+}
+
+}  // namespace
+
+void generate(const Command& command) {
+  set_threads(command.threads.value_or(0));
+  const ModelSource source = source_of(command, command.operands[0]);
+  const Reader reader = reader_of(source);
+  if (reader == Reader::encoder) user_error("{}: an encoder writes no text; causal models and encoder-decoders do", command.operands[0]);
+  const Model model = load(source, {reader == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0}, command.lab.seed);
+  std::vector<int64_t> ids = prompt_ids(*model.tokenizer, command.operands[1], reader);
+  const auto written = generate(*model.family, model.weights, {ids}, generate_options(command, *model.tokenizer), command.lab.device);
+  if (reader == Reader::encoder_decoder) ids.clear();
+  ids.insert(ids.end(), written[0].ids.begin(), written[0].ids.end());
+  print(model.tokenizer->decode(ids, /*skip_special_tokens=*/true) + "\n");
+}
+
+void score(const Command& command) {
+  set_threads(command.threads.value_or(0));
+  json given = typed_values(command.values);
+  const ModelSource source = source_of(command, command.operands[0]);
+  const Reader reader = reader_of(source);
+  const Task task = text_task(command.operands[1]);
+  const Model model = load(source, head_for(task, reader), command.lab.seed);
+  given["max_length"] = command.max_length.value_or(std::min<int64_t>(model.family->max_positions(), 1024));
+  const Options reading = reading_options().resolve(given, "tsrun score");
+  const Evaluation result = evaluate(*model.family, model.weights, make_exam(model, task, "text", reading), command.lab.device);
+  json line = result.metrics;
+  line["loss"] = result.loss;
+  print(line.dump() + "\n");
+}
+
+}  // namespace tsrun

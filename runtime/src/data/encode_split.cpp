@@ -1,0 +1,105 @@
+#include "data/rows.h"
+#include "tsrun/base/error.h"
+
+#include <numeric>
+
+namespace tsrun {
+namespace {
+
+std::string_view name_of_reader(Reader reader) {
+  if (reader == Reader::encoder) return "an encoder";
+  return reader == Reader::causal ? "a causal model" : "an encoder-decoder";
+}
+
+/// What can read a task, for messages.
+std::string_view readers_of(const Task& task) {
+  switch (task.kind) {
+    case TaskKind::classification:
+    case TaskKind::regression:
+      return "an encoder or a causal model, or the task told in words (text_to_text)";
+    case TaskKind::token_classification:
+      return "an encoder or a causal model";
+    case TaskKind::multiple_choice:
+    case TaskKind::text_to_text:
+      return "a causal model or an encoder-decoder";
+    case TaskKind::language_modelling:
+      break;
+  }
+  if (task.objective == Objective::causal) return "a causal model";
+  return task.objective == Objective::masked ? "an encoder" : "an encoder or a causal model";
+}
+
+bool can_read(const Task& task, Reader reader) {
+  const bool answers = task.kind == TaskKind::text_to_text || task.kind == TaskKind::multiple_choice;
+  if (answers) return reader != Reader::encoder;
+  if (reader == Reader::encoder_decoder) return false;
+  const Objective made_for = reader == Reader::causal ? Objective::causal : Objective::masked;
+  return task.kind != TaskKind::language_modelling || !task.objective || *task.objective == made_for;
+}
+
+void require_reader(const Task& task, Reader reader) {
+  if (can_read(task, reader)) return;
+  const char* objective = !task.objective ? "" : *task.objective == Objective::causal ? " (causal)" : " (masked)";
+  user_error("task '{}' is a {}{}, which {} cannot read; expected {}", task.name, name_of(task.kind), objective, name_of_reader(reader),
+             readers_of(task));
+}
+
+EncodedSplit encode_texts(const Split& split, const Tokenizer& tokenizer, int64_t max_length) {
+  std::vector<std::string> alone, first, second;
+  for (const Example& example : split.examples) {
+    (example.second ? first : alone).push_back(example.first);
+    if (example.second) second.push_back(*example.second);
+  }
+  std::vector<Encoding> singles = encode_batch(tokenizer, alone, {}, max_length),
+                        pairs = encode_batch(tokenizer, first, second, max_length);
+  auto single = singles.begin(), pair = pairs.begin();
+  EncodedSplit encoded;
+  for (const Example& example : split.examples) {
+    encoded.rows.push_back(std::move(example.second ? *pair++ : *single++));
+    encoded.targets.push_back(example.target);
+  }
+  encoded.examples.resize(encoded.rows.size());
+  std::iota(encoded.examples.begin(), encoded.examples.end(), int64_t{0});
+  return encoded;
+}
+
+const std::string& option_at(const std::vector<std::string>& options, double target, const Task& task) {
+  const auto index = static_cast<size_t>(target);
+  if (target < 0 || index >= options.size())
+    internal_error("task '{}': found the target {}, expected one of {} options", task.name, target, options.size());
+  return options[index];
+}
+
+Answer right_answer(const Task& task, const Example& example) {
+  if (task.kind == TaskKind::multiple_choice) return {&example, option_at(example.answers, example.target, task), example.target};
+  return {&example, option_at(example.answers, 0, task), example.target};
+}
+
+}  // namespace
+
+EncodedSplit encode_split(const Task& task, const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
+  require_reader(task, options.reader);
+  if (task.kind == TaskKind::language_modelling) return encode_documents(split, tokenizer, options);
+  if (task.kind == TaskKind::token_classification) return encode_words(split, tokenizer, options);
+  if (task.kind == TaskKind::classification || task.kind == TaskKind::regression) return encode_texts(split, tokenizer, options.max_length);
+  std::vector<Answer> answers;
+  for (const Example& example : split.examples) answers.push_back(right_answer(task, example));
+  return encode_answers(task, split, answers, tokenizer, options);
+}
+
+EncodedSplit encode_options(const Task& task, const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
+  const bool choice = task.kind == TaskKind::multiple_choice;
+  if (!choice && (task.kind != TaskKind::text_to_text || task.labels.empty())) {
+    user_error("task '{}' is a {} without options, expected a multiple_choice, or a text_to_text whose labels are listed", task.name,
+               name_of(task.kind));
+  }
+  require_reader(task, options.reader);
+  std::vector<Answer> answers;
+  for (const Example& example : split.examples) {
+    const std::vector<std::string>& texts = choice ? example.answers : task.labels;
+    for (size_t option = 0; option < texts.size(); ++option) answers.push_back({&example, texts[option], static_cast<double>(option)});
+  }
+  return encode_answers(task, split, answers, tokenizer, options);
+}
+
+}  // namespace tsrun

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "tsrun/data/task.h"
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+/// Readers of labels, with errors that name file, line and the near miss. Both keep references to what they are made of.
+namespace tsrun {
+
+/// Labels as class indices or as numbers of the range.
+class TargetReader {
+ public:
+  TargetReader(const Task& task, const std::string& name);
+  double read(const std::string& label, int64_t line) const;
+  /// The option that a label names, by its name where the task lists names, else by its number.
+  double option(const std::string& label, size_t options, int64_t line) const;
+
+ private:
+  double index(const std::string& label, int64_t line) const;
+  double number(const std::string& label, int64_t line) const;
+
+  const Task& task_;
+  const std::string& name_;
+  std::unordered_map<std::string, double> indices_;
+};
+
+/// Tags of words.
+class TagReader {
+ public:
+  TagReader(const std::vector<std::string>& labels, const std::string& name);
+  int64_t read(const std::string& tag, int64_t line) const;
+
+ private:
+  const std::vector<std::string>& labels_;
+  const std::string& name_;
+  std::unordered_map<std::string, int64_t> indices_;
+};
+
+}  // namespace tsrun

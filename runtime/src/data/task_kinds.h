@@ -1,0 +1,22 @@
+#pragma once
+
+#include "data/task_file.h"
+#include "data/task_sections.h"
+
+#include <string>
+#include <vector>
+
+/// What the kinds of a task.toml differ in.
+namespace tsrun {
+
+const std::vector<std::string>& kind_names();
+/// @throws Error(internal) when `name` is no kind
+TaskKind kind_of(std::string_view name);
+
+/// Keys of the root table, in the order in which messages list them.
+std::vector<std::string> keys_of(TaskKind kind);
+
+/// Everything that belongs to the kind: columns, labels, range, prompts, documents. @pre task.kind and format are set
+void read_kind_keys(const Section& section, TaskFile& file);
+
+}  // namespace tsrun

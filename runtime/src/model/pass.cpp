@@ -1,0 +1,123 @@
+#include "model/pass.h"
+
+#include "model/product.h"
+#include "tsrun/base/error.h"
+
+#include <ATen/ops/tensor.h>
+
+namespace tsrun {
+namespace {
+
+// What a recomputed block is told beside weights; no parameter has such names.
+constexpr const char *prefix_key_name = "(prefix key)", *prefix_value_name = "(prefix value)";
+
+std::optional<std::pair<at::Tensor, at::Tensor>> prefix_among(const Weights& weights) {
+  const at::Tensor *key = weights.find(prefix_key_name), *value = weights.find(prefix_value_name);
+  return key ? std::optional(std::pair(*key, *value)) : std::nullopt;
+}
+
+std::vector<int64_t> edges(const std::vector<int64_t>& offsets, bool from_last) {
+  std::vector<int64_t> tokens;
+  for (size_t row = 0; row + 1 < offsets.size(); ++row) tokens.push_back(from_last ? offsets[row + 1] - 1 : offsets[row]);
+  return tokens;
+}
+
+}  // namespace
+
+at::Tensor only(const at::Tensor& x, const std::optional<std::vector<int64_t>>& tokens) {
+  return tokens ? x.index_select(0, at::tensor(*tokens, at::kLong).to(x.device())) : x;
+}
+
+at::Tensor Pass::map(const std::string& module, const at::Tensor& x, bool bias, bool transposed) const {
+  const auto added = bias ? std::optional(weights_->at(module + ".bias")) : std::nullopt;
+  return product(x, weights_->at(module + ".weight"), added, transposed, options_.precision);
+}
+
+std::vector<Pass::Prefix> Pass::prefixes(const ForwardOptions& options, int64_t layers) {
+  std::vector<Prefix> all;
+  if (!options.attention_prefix) return all;
+  for (int64_t layer = 0; layer < layers; ++layer) all.push_back(options.attention_prefix(static_cast<int>(layer)));
+  return all;
+}
+
+Pass::Prefix Pass::prefix_of(int64_t layer) const {
+  if (auto given = prefix_among(*weights_)) return given;
+  return prefixes_.empty() ? std::nullopt : prefixes_[static_cast<size_t>(layer)];
+}
+
+at::Tensor Pass::attend_cached(int64_t layer, const Asked& asked, const std::vector<int64_t>& offsets,
+                               const AttentionOptions& attention) const {
+  DecodingCache& cache = *options_.cache;
+  const auto extra = prefix_of(layer);
+  const auto held = extra ? cache.append(static_cast<int>(layer), asked.key, asked.value, offsets, extra->first, extra->second)
+                          : cache.append(static_cast<int>(layer), asked.key, asked.value, offsets);
+  auto rows = std::make_shared<AttentionRows>();
+  rows->query_offsets = asked.subset ? asked.subset->rows->query_offsets : offsets;
+  rows->key_offsets = held.offsets;
+  rows->key_counts = held.counts;
+  rows->prefix = held.prefix;
+  for (int64_t row = 0; row < rows->rows(); ++row) {
+    for (int64_t i = 0; i < rows->queries(row); ++i) {
+      const int64_t place = asked.subset ? asked.subset->rows->position(row, i) : i;
+      rows->query_positions.push_back(cache.lengths()[static_cast<size_t>(row)] + place);
+    }
+  }
+  return attend(asked.query, held.keys, held.values, std::move(rows), attention);
+}
+
+at::Tensor Pass::attend_within(int64_t layer, Asked asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention) const {
+  if (options_.cache && attention.causal) return attend_cached(layer, asked, offsets, attention);
+  auto rows = std::make_shared<AttentionRows>();
+  if (asked.subset) *rows = *asked.subset->rows;
+  if (!asked.subset) rows->query_offsets = offsets;
+  rows->key_offsets = offsets;
+  if (const auto extra = prefix_of(layer)) {
+    rows->prefix = extra->first.size(0);
+    rows->key_offsets = offsets_with_prefix(offsets, rows->prefix);
+    asked.key = with_prefix(asked.key, extra->first, offsets);
+    asked.value = with_prefix(asked.value, extra->second, offsets);
+  }
+  return attend(asked.query, asked.key, asked.value, std::move(rows), attention);
+}
+
+std::optional<std::vector<int64_t>> Pass::tokens_read(const std::vector<int64_t>& offsets, bool from_last) const {
+  if (options_.cache) return edges(offsets, true);
+  switch (head().kind) {
+    case HeadKind::none:
+    case HeadKind::replaced_token:
+    case HeadKind::token_classification:
+      return std::nullopt;
+    case HeadKind::classification:
+    case HeadKind::regression:
+      return edges(offsets, from_last);
+    case HeadKind::masked_lm:
+    case HeadKind::causal_lm:
+    case HeadKind::seq2seq_lm:
+      break;
+  }
+  if (!batch_.targets.defined()) return std::nullopt;
+  const at::Tensor targets = batch_.targets.cpu().contiguous();
+  std::vector<int64_t> tokens;
+  for (int64_t i = 0; i < targets.numel(); ++i) {
+    if (targets.const_data_ptr<int64_t>()[i] != no_target) tokens.push_back(i);
+  }
+  return tokens;
+}
+
+at::Tensor Pass::recompute(int64_t layer, const at::Tensor& x, const Extra& extra, const RecomputedPart& run) const {
+  Weights known;
+  const auto add = [&](const std::string& name, const at::Tensor& tensor) {
+    if (tensor.defined()) known.set(name, tensor);
+  };
+  for (const ParameterInfo& parameter : facts().parameters) {
+    if (parameter.layer == layer) add(parameter.name, weight(parameter.name));
+  }
+  for (const auto& [name, tensor] : extra) add(name, tensor);
+  if (const auto prefix = prefix_of(layer)) {
+    add(prefix_key_name, prefix->first);
+    add(prefix_value_name, prefix->second);
+  }
+  return recomputed(x, known, known.names(), run);
+}
+
+}  // namespace tsrun

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "model/attention.h"
+#include "model/blocks.h"
+#include "model/family_base.h"
+#include "model/recompute.h"
+#include "tsrun/model/family.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tsrun {
+
+/// What every forward pass carries, and what families do alike. Batch and options are copies, so that a pass can be run once more in
+/// backward; the family (its facts) must outlive that.
+class Pass {
+ public:
+  Pass(const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch, const ForwardOptions& options)
+      : facts_(facts), weights_(&weights), batch_(batch), options_(options), prefixes_(prefixes(options, facts.layers)) {}
+
+ protected:
+  const FamilyFacts& facts() const { return facts_; }
+  const HeadSpec& head() const { return facts().head; }
+  at::Tensor at_site(int64_t site, const at::Tensor& x) const {
+    return options_.at_site ? options_.at_site(facts().sites[static_cast<size_t>(site)], x) : x;
+  }
+  at::Tensor record(const at::Tensor& hidden) const {
+    if (options_.hidden_states) options_.hidden_states->push_back(hidden);
+    return hidden;
+  }
+  double rate(double p) const { return options_.training ? p : 0; }
+  Key layer_key(int64_t layer) const { return options_.dropout.split("layer").split(static_cast<uint64_t>(layer)); }
+  const at::Tensor& weight(const std::string& name) const { return weights_->at(name); }
+
+  /// x Wᵀ, and + b: `module`.weight and `module`.bias in the pass's precision.
+  at::Tensor map(const std::string& module, const at::Tensor& x, bool bias = true, bool transposed = false) const;
+
+  /// Queries, keys and values of a layer: `tokens` lie by `offsets`; with a subset only its tokens ask.
+  struct Asked {
+    at::Tensor query, key, value;
+    std::optional<TokenSubset> subset;
+  };
+  /// Self-attention behind the layer's prefix and behind what a cache holds.
+  at::Tensor attend_within(int64_t layer, Asked asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention) const;
+
+  /// Vectors in front of the rows of a layer.
+  int64_t prefix_length(int64_t layer) const {
+    const auto prefix = prefix_of(layer);
+    return prefix ? prefix->first.size(0) : 0;
+  }
+
+  /// The tokens that the head reads, ascending, of rows that lie by `offsets`: the first (or the last) of each row for a head that judges
+  /// rows, those with a target for language models, with a cache the last of each row. nullopt: all of them.
+  std::optional<std::vector<int64_t>> tokens_read(const std::vector<int64_t>& offsets, bool from_last) const;
+  /// Whether somebody looks at the hidden states, so that the last layer may leave none out.
+  bool watched() const { return options_.hidden_states || options_.at_site; }
+
+  /// `run` on x, without its intermediates (gradient checkpointing). It is given the layer's weights, its prefix and `extra`, tensors that
+  /// it reads by these names, as other tensors in backward.
+  using Extra = std::vector<std::pair<std::string, at::Tensor>>;
+  at::Tensor recompute(int64_t layer, const at::Tensor& x, const Extra& extra, const RecomputedPart& run) const;
+
+ private:
+  using Prefix = std::optional<std::pair<at::Tensor, at::Tensor>>;
+  static std::vector<Prefix> prefixes(const ForwardOptions& options, int64_t layers);
+  Prefix prefix_of(int64_t layer) const;
+  at::Tensor attend_cached(int64_t layer, const Asked& asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention) const;
+
+ protected:
+  std::reference_wrapper<const FamilyFacts> facts_;
+  const Weights* weights_;
+  PackedBatch batch_;
+  ForwardOptions options_;
+
+ private:
+  std::vector<Prefix> prefixes_;  ///< of every layer; empty when there are none at all
+};
+
+/// Rows of `x` at `tokens`, or all of them.
+at::Tensor only(const at::Tensor& x, const std::optional<std::vector<int64_t>>& tokens);
+
+}  // namespace tsrun

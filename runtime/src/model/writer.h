@@ -1,0 +1,61 @@
+#pragma once
+
+#include "tsrun/model/generate.h"
+
+#include <optional>
+
+namespace tsrun {
+
+/// A model in the middle of writing: gives the scores of the next token, and is told which one it became.
+class Writer {
+ public:
+  /// Room for `new_tokens` more in every row.
+  Writer(const Family& family, const Weights& weights, const std::vector<std::vector<int64_t>>& prompts, int64_t new_tokens,
+         const ForwardOptions& forward, at::Device device);
+
+  at::Tensor begin();                                                     ///< [rows, vocabulary], after the prompts
+  at::Tensor next(const std::vector<int64_t>& ids);                       ///< after one more token in every row
+  void select(const std::vector<int64_t>& rows) { cache_.select(rows); }  ///< as DecodingCache::select
+
+ private:
+  at::Tensor read(const PackedBatch& batch) const;
+
+  const Family& family_;
+  const Weights& weights_;
+  const std::vector<std::vector<int64_t>>& prompts_;
+  ForwardOptions forward_;
+  at::Device device_;
+  DecodingCache cache_;
+};
+
+/// One prompt's beam search, step by step, with the choices of transformers' `beam_search`.
+class Beams {
+ public:
+  explicit Beams(const GenerateOptions& options) : options_(&options) {}
+
+  bool open() const { return open_; }
+  int64_t running() const { return static_cast<int64_t>(running_.size()); }
+  struct Step {
+    std::vector<int64_t> parents, ids;  ///< of each beam that goes on: which running beam it was, and its next token
+  };
+  /// `log_probabilities` [running, vocabulary], float32 on the CPU. `last`: no token may follow this one.
+  Step advance(const at::Tensor& log_probabilities, bool last);
+  Generated best() const;
+
+ private:
+  struct Text {
+    std::vector<int64_t> ids;
+    float score = 0;
+    bool ended = false;  ///< otherwise its length did
+  };
+  bool ends(const std::vector<int64_t>& ids, int64_t next) const;
+  void finish(Text text, bool end_token);
+  void decide();
+  float penalised(float sum, size_t length) const;
+
+  const GenerateOptions* options_;
+  std::vector<Text> running_{1}, done_;  ///< done: best first
+  bool open_ = true;
+};
+
+}  // namespace tsrun

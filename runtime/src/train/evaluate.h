@@ -1,0 +1,28 @@
+#pragma once
+
+#include "tsrun/train/train.h"
+
+/// The kinds of evaluation; each fills in the loss, the metrics and the predictions.
+namespace tsrun {
+
+struct Examinee {
+  const Family& family;
+  const Weights& weights;
+  at::Device device;
+};
+
+/// What was scored: numbers of rows, words, texts or likelihoods.
+void evaluate_rows(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions);
+void evaluate_tags(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions);
+void evaluate_language(const Examinee& model, const Exam& exam, Evaluation& evaluation);
+void evaluate_text(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions);
+
+/// Sums of negative log-likelihoods, and what they are of.
+struct Likelihood {
+  double sum = 0;
+  int64_t tokens = 0;
+};
+/// Of every row's targets. Masked language models hide the tokens that `evaluation_masking` draws.
+std::vector<Likelihood> row_likelihoods(const Examinee& model, const EncodedSplit& split, const Tokenizer& tokenizer);
+
+}  // namespace tsrun

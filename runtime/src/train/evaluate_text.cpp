@@ -1,0 +1,127 @@
+// Evaluation of answers in words: written, or chosen by their likelihood.
+#include "train/batches.h"
+#include "train/evaluate.h"
+#include "tsrun/base/error.h"
+#include "tsrun/data/metrics.h"
+#include "tsrun/model/generate.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace tsrun {
+namespace {
+
+std::vector<int64_t> end_ids(const Tokenizer& tokenizer) {
+  for (const SpecialToken token : {SpecialToken::end, SpecialToken::separator}) {
+    if (const auto id = tokenizer.special_id(token)) return {*id};
+  }
+  return {};
+}
+
+/// Where the first of `stops` begins in `text`.
+size_t stop_in(const std::string& text, const std::vector<std::string>& stops) {
+  size_t first = std::string::npos;
+  for (const std::string& stop : stops) first = std::min(first, text.find(stop));
+  return first;
+}
+
+/// The prompt of every row as the model reads it.
+std::vector<std::vector<int64_t>> prompts_of(const EncodedSplit& split, std::span<const int64_t> rows) {
+  std::vector<std::vector<int64_t>> prompts;
+  for (const int64_t row : rows) {
+    const auto& ids = split.rows[static_cast<size_t>(row)].ids;
+    const auto length = split.decoder_rows.empty() ? split.prompts[static_cast<size_t>(row)] : static_cast<int64_t>(ids.size());
+    prompts.emplace_back(ids.begin(), ids.begin() + length);
+  }
+  return prompts;
+}
+
+GenerateOptions generate_options(const Exam& exam, const std::vector<std::string>& stops) {
+  GenerateOptions options;
+  options.max_new_tokens = exam.reading.integer("max_answer_length");
+  options.num_beams = exam.reading.integer("num_beams");
+  options.length_penalty = exam.reading.number("length_penalty");
+  options.end_ids = end_ids(*exam.tokenizer);
+  if (!stops.empty()) {
+    options.stop = [&tokenizer = *exam.tokenizer, &stops](std::span<const int64_t> written) {
+      return stop_in(tokenizer.decode(written, true), stops) != std::string::npos;
+    };
+  }
+  return options;
+}
+
+/// What was written, without what only frames it.
+std::string answer_text(const Exam& exam, const std::vector<int64_t>& ids, const std::vector<std::string>& stops) {
+  std::string text = exam.tokenizer->decode(ids, /*skip_special_tokens=*/true);
+  text = text.substr(0, stop_in(text, stops));
+  const std::string& prefix = exam.task->answer_prefix;
+  const size_t start = text.find_first_not_of(' ');
+  if (!prefix.empty() && start != std::string::npos && text.compare(start, prefix.size(), prefix) == 0)
+    text.erase(0, start + prefix.size());
+  return text;
+}
+
+void write_answers(const Examinee& model, const Exam& exam, Predictions& predictions) {
+  const auto stops = exam.reading.texts("stop");
+  const GenerateOptions options = generate_options(exam, stops);
+  for (const auto& rows : evaluation_batches(exam.rows, 1)) {
+    const auto texts = generate(model.family, model.weights, prompts_of(exam.rows, rows), options, model.device);
+    for (size_t i = 0; i < rows.size(); ++i)
+      predictions.texts[static_cast<size_t>(exam.rows.examples[static_cast<size_t>(rows[i])])] = answer_text(exam, texts[i].ids, stops);
+  }
+}
+
+/// The texts that example `number` may be answered with.
+const std::vector<std::string>& options_of(const Exam& exam, size_t number) {
+  return exam.task->kind == TaskKind::multiple_choice ? exam.split->examples[number].answers : exam.task->labels;
+}
+
+void choose_answers(const Examinee& model, const Exam& exam, Predictions& predictions) {
+  const auto likelihoods = row_likelihoods(model, exam.choices, *exam.tokenizer);
+  const bool mean = exam.reading.text("choose_by") == "mean";
+  predictions.values.assign(exam.split->examples.size(), 0);
+  predictions.logits.assign(exam.split->examples.size(), {});
+  for (size_t row = 0; row < likelihoods.size(); ++row) {
+    const auto example = static_cast<size_t>(exam.choices.examples[row]);
+    const double tokens = mean ? static_cast<double>(std::max<int64_t>(1, likelihoods[row].tokens)) : 1;
+    predictions.logits[example].push_back(static_cast<float>(-likelihoods[row].sum / tokens));
+  }
+  for (size_t example = 0; example < predictions.logits.size(); ++example) {
+    const auto& scores = predictions.logits[example];
+    const auto best = std::max_element(scores.begin(), scores.end()) - scores.begin();
+    predictions.values[example] = static_cast<double>(best);
+    predictions.texts[example] = options_of(exam, example)[static_cast<size_t>(best)];
+  }
+}
+
+std::vector<std::vector<std::string>> accepted_answers(const Exam& exam) {
+  std::vector<std::vector<std::string>> accepted;
+  for (const Example& example : exam.split->examples) {
+    const bool one = exam.task->kind == TaskKind::multiple_choice;
+    accepted.push_back(one ? std::vector{example.answers[static_cast<size_t>(example.target)]} : example.answers);
+  }
+  return accepted;
+}
+
+}  // namespace
+
+void evaluate_text(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions) {
+  Likelihood all;
+  for (const Likelihood& row : row_likelihoods(model, exam.rows, *exam.tokenizer)) {
+    all.sum += row.sum;
+    all.tokens += row.tokens;
+  }
+  evaluation.loss = all.sum / static_cast<double>(std::max<int64_t>(1, all.tokens));
+  predictions.texts.assign(exam.split->examples.size(), {});
+  if (exam.choices.size() > 0) {
+    choose_answers(model, exam, predictions);
+  } else {
+    write_answers(model, exam, predictions);
+  }
+  const auto accepted = accepted_answers(exam);
+  for (const auto& name : exam.task->metrics)
+    evaluation.metrics[name] = text_metric(name, {predictions.texts, accepted, exam.task->labels, exam.task->low});
+  evaluation.commonest_share = commonest_share(predictions.texts);
+}
+
+}  // namespace tsrun

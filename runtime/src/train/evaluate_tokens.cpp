@@ -1,0 +1,102 @@
+// Evaluation of heads that judge tokens: tags of words, and language models.
+#include "train/batches.h"
+#include "train/evaluate.h"
+#include "train/masking.h"
+#include "tsrun/data/metrics.h"
+
+#include <ATen/Functions.h>
+
+#include <algorithm>
+
+namespace tsrun {
+namespace {
+
+/// -1 where a word was cut off with the end of its row.
+std::vector<int64_t> tags_of_words(const std::vector<int64_t>& targets, const int64_t* answers, size_t words) {
+  std::vector<int64_t> tags;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i] != no_target) tags.push_back(answers[i]);
+  }
+  tags.resize(words, -1);
+  return tags;
+}
+
+double share_of_commonest(const std::vector<std::vector<int64_t>>& tags) {
+  std::vector<double> all;
+  for (const auto& row : tags) all.insert(all.end(), row.begin(), row.end());
+  return commonest_share(all);
+}
+
+/// The batch, with hidden tokens where the head guesses them.
+PackedBatch batch_of(const Examinee& model, const EncodedSplit& split, std::span<const int64_t> rows, const Masking* masking) {
+  PackedRows packed = pack(split, rows);
+  if (masking) packed.token_targets = masking->apply(packed, 0);
+  return to_device(packed, model.family.head(), model.device);
+}
+
+}  // namespace
+
+void evaluate_tags(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions) {
+  predictions.tags.assign(exam.rows.rows.size(), {});
+  int64_t judged = 0;
+  for (const auto& rows : evaluation_batches(exam.rows, model.family.head().outputs)) {
+    const PackedBatch batch = batch_of(model, exam.rows, rows, nullptr);
+    const Output output = model.family.forward(model.weights, batch, {});
+    int64_t tokens = 0;
+    for (const int64_t row : rows) tokens += judged_tokens(exam.rows, row);
+    if (tokens > 0) evaluation.loss += task_loss(model.family.head(), output, batch).item<double>() * static_cast<double>(tokens);
+    judged += tokens;
+    const at::Tensor best = output.logits.argmax(1).cpu().contiguous();
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto row = static_cast<size_t>(rows[i]);
+      const auto& example = exam.split->examples[static_cast<size_t>(exam.rows.examples[row])];
+      predictions.tags[row] =
+          tags_of_words(exam.rows.token_targets[row], best.const_data_ptr<int64_t>() + batch.host_offsets[i], example.words.size());
+    }
+  }
+  evaluation.loss /= static_cast<double>(std::max<int64_t>(1, judged));
+  std::vector<std::vector<int64_t>> targets;
+  for (const int64_t example : exam.rows.examples) targets.push_back(exam.split->examples[static_cast<size_t>(example)].tags);
+  for (const auto& name : exam.task->metrics) evaluation.metrics[name] = tag_metric(name, predictions.tags, targets, exam.task->labels);
+  evaluation.commonest_share = share_of_commonest(predictions.tags);
+}
+
+std::vector<Likelihood> row_likelihoods(const Examinee& model, const EncodedSplit& split, const Tokenizer& tokenizer) {
+  const at::NoGradGuard no_grad;
+  const HeadKind head = model.family.head().kind;
+  std::optional<Masking> masking;
+  if (head == HeadKind::masked_lm) masking.emplace(tokenizer, 0.15, Key::root(0).split("evaluation masking"));
+  std::vector<Likelihood> likelihoods(split.rows.size());
+  for (const auto& rows : evaluation_batches(split, tokenizer.vocabulary_size())) {
+    const PackedBatch batch = batch_of(model, split, rows, masking ? &*masking : nullptr);
+    const auto& offsets = head == HeadKind::seq2seq_lm ? batch.decoder_host_offsets : batch.host_offsets;
+    const at::Tensor logits = model.family.forward(model.weights, batch, {}).logits;
+    const at::Tensor targets = batch.targets.masked_select(batch.targets != no_target);
+    const at::Tensor losses = at::cross_entropy_loss(logits, targets, {}, at::Reduction::None).cpu().contiguous();
+    const at::Tensor judged = batch.targets.cpu().contiguous();
+    int64_t next = 0;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      Likelihood& own = likelihoods[static_cast<size_t>(rows[i])];
+      for (int64_t token = offsets[i]; token < offsets[i + 1]; ++token) {
+        if (judged.const_data_ptr<int64_t>()[token] == no_target) continue;
+        own.sum += static_cast<double>(losses.const_data_ptr<float>()[next++]);
+        ++own.tokens;
+      }
+    }
+  }
+  return likelihoods;
+}
+
+void evaluate_language(const Examinee& model, const Exam& exam, Evaluation& evaluation) {
+  Likelihood all;
+  for (const Likelihood& row : row_likelihoods(model, exam.rows, *exam.tokenizer)) {
+    all.sum += row.sum;
+    all.tokens += row.tokens;
+  }
+  int64_t bytes = 0;
+  for (const int64_t own : exam.rows.bytes) bytes += own;
+  evaluation.loss = all.sum / static_cast<double>(std::max<int64_t>(1, all.tokens));
+  for (const auto& name : exam.task->metrics) evaluation.metrics[name] = likelihood_metric(name, all.sum, all.tokens, bytes);
+}
+
+}  // namespace tsrun

@@ -1,0 +1,114 @@
+#include "tsrun/train/reading.h"
+
+#include "tsrun/base/error.h"
+
+#include <algorithm>
+
+namespace tsrun {
+namespace {
+
+[[noreturn]] void cannot(const Task& task, std::string_view what, std::string_view could) {
+  user_error("task '{}' is {}: {} cannot do it; {} can", task.name, name_of(task.kind), what, could);
+}
+
+HeadKind language_model(const Task& task, Reader reader) {
+  if (reader == Reader::encoder_decoder) cannot(task, "an encoder-decoder", "a causal model or an encoder");
+  const bool causal = reader == Reader::causal;
+  if (task.objective && (*task.objective == Objective::causal) != causal) {
+    user_error("task '{}' has the objective '{}', but the model is {}; expected {}", task.name, causal ? "masked" : "causal",
+               causal ? "causal" : "an encoder", causal ? "an encoder" : "a causal model");
+  }
+  return causal ? HeadKind::causal_lm : HeadKind::masked_lm;
+}
+
+HeadKind writer(const Task& task, Reader reader) {
+  if (reader == Reader::encoder) cannot(task, "an encoder, which writes nothing,", "a causal model or an encoder-decoder");
+  return reader == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm;
+}
+
+}  // namespace
+
+Task task_for(const Task& task, Reader reader) {
+  const bool in_words = task.kind == TaskKind::text_to_text || task.kind == TaskKind::multiple_choice;
+  const bool judged = task.kind == TaskKind::classification || task.kind == TaskKind::regression;
+  return reader == Reader::encoder_decoder && judged && !in_words ? as_text_to_text(task) : task;
+}
+
+HeadSpec head_for(const Task& task, Reader reader) {
+  switch (task.kind) {
+    case TaskKind::classification:
+    case TaskKind::regression:
+      if (reader == Reader::encoder_decoder) internal_error("task '{}': an encoder-decoder takes it as text_to_text", task.name);
+      return {task.kind == TaskKind::regression ? HeadKind::regression : HeadKind::classification, task.outputs()};
+    case TaskKind::token_classification:
+      if (reader == Reader::encoder_decoder) cannot(task, "an encoder-decoder", "an encoder or a causal model");
+      return {HeadKind::token_classification, task.outputs()};
+    case TaskKind::multiple_choice:
+    case TaskKind::text_to_text:
+      return {writer(task, reader), 0};
+    case TaskKind::language_modelling:
+      return {language_model(task, reader), 0};
+  }
+  internal_error("task kind {} is unknown", static_cast<int>(task.kind));
+}
+
+OptionTable reading_options() {
+  return {
+      {.name = "max_length",
+       .type = OptionType::integer,
+       .fallback = 128,
+       .doc = "Longer rows are cut, longest text first; never beyond the model's positions. Of language modelling: length of a block.",
+       .minimum = 4,
+       .unit = "tokens"},
+      {.name = "blocks",
+       .type = OptionType::choice,
+       .fallback = "separate",
+       .doc = "Language modelling: each document is cut into blocks by itself, or documents are joined and blocks are full.",
+       .choices = {"separate", "joined"}},
+      {.name = "max_answer_length",
+       .type = OptionType::integer,
+       .fallback = 64,
+       .doc = "Longest answer in words, its end token included.",
+       .minimum = 1,
+       .unit = "tokens"},
+      {.name = "answer",
+       .type = OptionType::choice,
+       .fallback = "auto",
+       .doc = "How an answer in words is found: written freely, or chosen among a task's options by their likelihood; auto: chosen for "
+              "multiple_choice, else written.",
+       .choices = {"auto", "generate", "choose"}},
+      {.name = "choose_by",
+       .type = OptionType::choice,
+       .fallback = "sum",
+       .doc = "Likelihood that options are compared by: of the whole text, or the mean over its tokens.",
+       .choices = {"sum", "mean"}},
+      {.name = "num_beams",
+       .type = OptionType::integer,
+       .fallback = 1,
+       .doc = "Texts that are followed while writing; 1: greedy.",
+       .minimum = 1,
+       .maximum = 256},
+      {.name = "length_penalty",
+       .type = OptionType::number,
+       .fallback = 1.0,
+       .doc = "Beams are ranked by their log-likelihood over length to this power.",
+       .minimum = -10,
+       .maximum = 10},
+      {.name = "stop",
+       .type = OptionType::list,
+       .fallback = nlohmann::json::array(),
+       .doc = "Texts that end an answer where they appear; they do not belong to it."},
+  };
+}
+
+EncodeOptions encode_options_for(const Family& family, const Options& reading) {
+  EncodeOptions options;
+  options.max_length = std::min(reading.integer("max_length"), family.max_positions());
+  options.reader = family.reader();
+  options.decoder_start = family.decoder_start();
+  options.max_answer_length = reading.integer("max_answer_length");
+  options.blocks = reading.text("blocks") == "joined" ? Blocks::joined : Blocks::separate;
+  return options;
+}
+
+}  // namespace tsrun

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "tsrun/base/error.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <string>
+#include <vector>
+
+/// What the benchmark programs share: words and --names of the command line, and the numbers that they print.
+namespace tsrun {
+
+constexpr int64_t warm_up = 3;  ///< steps that are not timed
+
+struct Arguments {
+  Arguments(int count, char** words, size_t operands_wanted, const std::string& usage) {
+    for (int i = 1; i < count; ++i) {
+      const std::string word = words[i];
+      if (word.starts_with("--") && i + 1 < count) {
+        named[word] = words[++i];
+      } else {
+        operands.push_back(word);
+      }
+    }
+    if (operands.size() != operands_wanted) user_error("usage: {}", usage);
+  }
+  int64_t number(const std::string& name, int64_t fallback) const {
+    const auto place = named.find(name);
+    return place == named.end() ? fallback : std::stoll(place->second);
+  }
+  std::string text(const std::string& name, const std::string& fallback) const {
+    const auto place = named.find(name);
+    return place == named.end() ? fallback : place->second;
+  }
+  std::vector<std::string> operands;
+  std::map<std::string, std::string> named;
+};
+
+inline double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+inline long peak_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss / 1024;
+}
+
+/// Seconds, losses and tokens of a training, as one JSON line.
+struct StepTimes {
+  std::vector<double> seconds, losses;
+  int64_t tokens = 0;
+
+  void add(int64_t step, double took, double loss, int64_t step_tokens) {
+    losses.push_back(loss);
+    if (step < warm_up) return;
+    seconds.push_back(took);
+    tokens += step_tokens;
+  }
+  void print() const {
+    double total = 0;
+    for (const double value : seconds) total += value;
+    std::printf("{\"s_per_step\": %.4f, \"real_tokens_per_s\": %.0f, \"loss_first\": %.4f, \"loss_last\": %.4f, \"peak_mib\": %ld}\n",
+                median(seconds), static_cast<double>(tokens) / total, losses.front(), losses.back(), peak_mib());
+  }
+};
+
+/// Runs a benchmark; an error ends it with its exit status.
+template <class Run>
+int run_benchmark(const char* name, const Run& run) {
+  try {
+    run();
+    return 0;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s: %s\n", name, error.what());
+    return error.exit_code();
+  }
+}
+
+}  // namespace tsrun

@@ -1,0 +1,140 @@
+// What transformers generates (tests/goldens/make_generation.py), and how a cache behaves.
+#include "tsrun/model/generate.h"
+#include "parity.h"
+#include "tsrun/base/error.h"
+
+#include <ATen/ops/tensor.h>
+
+namespace tsrun {
+namespace {
+
+struct Loaded {
+  explicit Loaded(const std::string& name) {
+    const auto folder = std::filesystem::path(TSRUN_SOURCE_DIR) / "tests/goldens" / name;
+    const HeadKind head = name.starts_with("t5") ? HeadKind::seq2seq_lm : HeadKind::causal_lm;
+    family = make_family(read_json(folder / "config.json"), {head, 0}, "config.json");
+    weights = load_weights(folder / "model.safetensors", *family);
+  }
+  std::vector<Generated> write(const std::vector<std::vector<int64_t>>& prompts, const GenerateOptions& options) const {
+    return generate(*family, weights, prompts, options, at::kCPU);
+  }
+  std::unique_ptr<Family> family;
+  Weights weights;
+};
+
+using Prompts = std::vector<std::vector<int64_t>>;
+
+class EveryWriter : public ::testing::TestWithParam<const char*> {
+ protected:
+  static const nlohmann::json& cases() {
+    static const nlohmann::json all = read_json(std::filesystem::path(TSRUN_SOURCE_DIR) / "tests/goldens/generation.json").at("cases");
+    return all;
+  }
+  Loaded model{GetParam()};
+};
+
+GenerateOptions options_of(const nlohmann::json& given) {
+  GenerateOptions options;
+  options.max_new_tokens = given.at("max_new_tokens").get<int64_t>();
+  options.num_beams = given.at("num_beams").get<int64_t>();
+  options.length_penalty = given.value("length_penalty", 1.0);
+  options.early_stopping = given.value("early_stopping", false);
+  if (!given.at("eos_token_id").is_null()) options.end_ids = {given.at("eos_token_id").get<int64_t>()};
+  return options;
+}
+
+/// The golden's tokens, without the end token where one was generated.
+std::vector<int64_t> without_end(std::vector<int64_t> ids, const GenerateOptions& options) {
+  if (!options.end_ids.empty() && !ids.empty() && ids.back() == options.end_ids[0]) ids.pop_back();
+  return ids;
+}
+
+void expect_case(const Loaded& model, const nlohmann::json& golden, bool one_by_one) {
+  const GenerateOptions options = options_of(golden.at("options"));
+  const auto prompts = golden.at("prompts").get<Prompts>(), outputs = golden.at("outputs").get<Prompts>();
+  std::vector<Generated> texts;
+  if (!one_by_one) texts = model.write(prompts, options);
+  for (size_t row = 0; one_by_one && row < prompts.size(); ++row) texts.push_back(model.write({prompts[row]}, options)[0]);
+  for (size_t row = 0; row < prompts.size(); ++row) {
+    const auto expected = without_end(outputs[row], options);
+    EXPECT_EQ(texts[row].ids, expected) << golden.at("options").dump() << " prompt " << row;
+    EXPECT_EQ(texts[row].ended, expected.size() < outputs[row].size()) << golden.at("options").dump() << " prompt " << row;
+    const double score = options.num_beams > 1 ? golden.at("scores")[row].get<double>() : 0;
+    EXPECT_NEAR(texts[row].score, score, 2e-5);
+  }
+}
+
+TEST_P(EveryWriter, WritesWhatTransformersWrites) {
+  size_t checked = 0;
+  for (const auto& golden : cases()) {
+    if (golden.at("model") != GetParam()) continue;
+    expect_case(model, golden, /*one_by_one=*/false);
+    expect_case(model, golden, /*one_by_one=*/true);
+    ++checked;
+  }
+  EXPECT_GE(checked, 10U);
+}
+
+TEST_P(EveryWriter, StopsWhenToldTo) {
+  GenerateOptions options;
+  options.max_new_tokens = 8;
+  const auto whole = model.write({{5, 9, 11}}, options)[0];
+  ASSERT_EQ(whole.ids.size(), 8U);
+  EXPECT_FALSE(whole.ended);
+  options.stop = [](std::span<const int64_t> written) { return written.size() == 3; };
+  const auto part = model.write({{5, 9, 11}}, options)[0];
+  EXPECT_EQ(part.ids, std::vector<int64_t>(whole.ids.begin(), whole.ids.begin() + 3));
+  EXPECT_TRUE(part.ended);
+}
+
+TEST_P(EveryWriter, RefusesAnEmptyPrompt) { EXPECT_THROW(model.write({{5}, {}}, {}), Error); }
+
+TEST_P(EveryWriter, WritesNothingForNoPrompts) { EXPECT_TRUE(model.write({}, {}).empty()); }
+
+TEST_P(EveryWriter, ReadsAPrefixOnceAndKeepsIt) {
+  at::manual_seed(5);
+  const int64_t width = model.family->model_type() == "t5" ? 24 : model.family->model_type() == "gpt2" ? 24 : 12;
+  std::vector<std::pair<at::Tensor, at::Tensor>> prefixes;
+  for (int layer = 0; layer < model.family->layers(); ++layer) prefixes.emplace_back(at::randn({3, width}), at::randn({3, width}));
+  GenerateOptions options;
+  options.max_new_tokens = 6;
+  options.forward.attention_prefix = [&](int layer) { return std::optional(prefixes[static_cast<size_t>(layer)]); };
+  const Prompts prompts = {{5, 9, 11}, {7}};
+  const auto texts = model.write(prompts, options);
+  // The same words without a cache: every one from the whole text before it.
+  const c10::NoGradGuard guard;
+  for (size_t row = 0; row < prompts.size(); ++row) {
+    std::vector<int64_t> ids = prompts[row], decoder = {model.family->decoder_start()};
+    const bool two_stacks = model.family->reader() == Reader::encoder_decoder;
+    for (const int64_t word : texts[row].ids) {
+      PackedRows rows;
+      rows.ids = ids;
+      rows.segments.assign(ids.size(), 0);
+      for (size_t i = 0; i < ids.size(); ++i) rows.positions.push_back(static_cast<int64_t>(i));
+      rows.offsets = {0, static_cast<int64_t>(ids.size())};
+      if (two_stacks) {
+        rows.decoder_ids = decoder;
+        rows.decoder_offsets = {0, static_cast<int64_t>(decoder.size())};
+      }
+      const auto logits = model.family->forward(model.weights, to_device(rows, {}, at::kCPU), options.forward).logits;
+      EXPECT_EQ(logits[-1].argmax().item<int64_t>(), word);
+      (two_stacks ? decoder : ids).push_back(word);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, EveryWriter, ::testing::Values("gpt2_tiny", "llama_tiny", "t5_tiny", "t5_gated_tiny"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(Generate, StopsAtTheLastPosition_CausalModel) {
+  const Loaded model("gpt2_tiny");
+  GenerateOptions options;
+  options.max_new_tokens = 100;
+  EXPECT_EQ(model.write({{5, 9, 11}}, options)[0].ids.size(), 24U - 3U);
+  options.num_beams = 2;
+  EXPECT_EQ(model.write({{5, 9, 11}}, options)[0].ids.size(), 24U - 3U);
+  EXPECT_THROW(model.write({std::vector<int64_t>(24, 5)}, options), Error);
+}
+
+}  // namespace
+}  // namespace tsrun
