@@ -25,7 +25,7 @@ std::vector<TokenStream> streams_of(const Split& split, std::vector<Ids> documen
   for (size_t at = 0; at < documents.size(); ++at) {
     TokenStream& stream = streams[blocks == Blocks::joined ? 0 : at];
     const int64_t begin = stream.size();
-    append(stream.ids, documents[at]);
+    append_ids(stream.ids, documents[at]);
     Ids().swap(documents[at]);
     stream.documents.push_back({begin, stream.size(), static_cast<int64_t>(split.examples[at].first.size()), static_cast<int64_t>(at)});
   }
@@ -80,7 +80,7 @@ void cut_causal(const TokenStream& stream, int64_t length, EncodedSplit& into) {
   }
 }
 
-void cut_masked(const TokenStream& stream, int64_t length, const Frame& frame, EncodedSplit& into) {
+void cut_masked(const TokenStream& stream, int64_t length, const RowFrame& frame, EncodedSplit& into) {
   BlockCutter cutter(stream, 0, into);
   for (int64_t begin = 0; begin < stream.size(); begin += length) {
     const int64_t end = std::min(begin + length, stream.size());
@@ -90,7 +90,7 @@ void cut_masked(const TokenStream& stream, int64_t length, const Frame& frame, E
 }
 
 /// Documents as rows of a causal model: with the special tokens of the tokenizer, and an end token behind each if there is one.
-std::vector<Ids> whole_documents(const Split& split, const Tokenizer& tokenizer, const Frame& frame) {
+std::vector<Ids> whole_documents(const Split& split, const Tokenizer& tokenizer, const RowFrame& frame) {
   std::vector<std::string> texts;
   for (const Example& example : split.examples) texts.push_back(example.first);
   std::vector<Ids> documents = tokenize_all(tokenizer, texts);
@@ -98,7 +98,7 @@ std::vector<Ids> whole_documents(const Split& split, const Tokenizer& tokenizer,
   const bool has_end = end && !frame.end.empty() && frame.end.back() == *end;
   for (Ids& ids : documents) {
     ids.insert(ids.begin(), frame.begin.begin(), frame.begin.end());
-    append(ids, frame.end);
+    append_ids(ids, frame.end);
     if (end && !has_end) ids.push_back(*end);
   }
   return documents;
@@ -118,7 +118,7 @@ std::vector<Ids> bare_documents(const Split& split, const Tokenizer& tokenizer, 
 }  // namespace
 
 EncodedSplit encode_documents(const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
-  const Frame frame = frame_of(tokenizer);
+  const RowFrame frame = frame_of(tokenizer);
   const bool causal = options.reader == Reader::causal;
   const int64_t specials = causal ? 0 : frame.size();
   if (options.max_length <= specials)

@@ -45,9 +45,9 @@ class AnswerEncoder {
     answer.push_back(end_);
     const auto room = static_cast<size_t>(options_.max_length) - frame_.begin.size() - answer.size();
     Ids ids = frame_.begin;
-    append(ids, prompt.last(std::min(prompt.size(), room)));
+    append_ids(ids, prompt.last(std::min(prompt.size(), room)));
     const size_t context = ids.size();
-    append(ids, answer);
+    append_ids(ids, answer);
     Ids targets(ids.size(), no_target);
     for (size_t at = std::max<size_t>(context, 1); at < ids.size(); ++at) targets[at - 1] = ids[at];
     into.prompts.push_back(static_cast<int64_t>(context));
@@ -59,14 +59,14 @@ class AnswerEncoder {
 
   void add_decoded(Ids answer, EncodedSplit& into) const {
     Ids& row = into.decoder_rows.emplace_back(1, options_.decoder_start);
-    append(row, answer);
+    append_ids(row, answer);
     answer.push_back(end_);
     into.token_targets.push_back(std::move(answer));
   }
 
   const Task& task_;
   const EncodeOptions& options_;
-  Frame frame_;
+  RowFrame frame_;
   int64_t end_ = 0, context_ = 1;
   bool blanks_;
 };

@@ -23,7 +23,7 @@ struct TaggedIds {
 /// A word without tokens is the unknown token, so that its tag is judged; where there is none, it is left out.
 void add_word(const Ids& word, int64_t tag, std::optional<int64_t> unknown, TaggedIds& into) {
   if (word.empty() && !unknown) return;
-  word.empty() ? into.ids.push_back(*unknown) : append(into.ids, word);
+  word.empty() ? into.ids.push_back(*unknown) : append_ids(into.ids, word);
   into.tags.push_back(tag);
   into.tags.resize(into.ids.size(), no_target);
 }
@@ -31,7 +31,7 @@ void add_word(const Ids& word, int64_t tag, std::optional<int64_t> unknown, Tagg
 }  // namespace
 
 EncodedSplit encode_words(const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
-  const Frame frame = frame_of(tokenizer);
+  const RowFrame frame = frame_of(tokenizer);
   const int64_t room = options.max_length - frame.size();
   if (room < 1)
     user_error("max_length is {}, expected at least {} (the special tokens of a row and a word)", options.max_length, frame.size() + 1);

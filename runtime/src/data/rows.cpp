@@ -8,16 +8,16 @@
 
 namespace tsrun {
 
-Encoding Frame::enclose(std::span<const int64_t> ids) const {
+Encoding RowFrame::enclose(std::span<const int64_t> ids) const {
   Encoding row;
   row.ids = begin;
-  append(row.ids, ids);
-  append(row.ids, end);
+  append_ids(row.ids, ids);
+  append_ids(row.ids, end);
   row.segments.assign(row.ids.size(), 0);
   return row;
 }
 
-Frame frame_of(const Tokenizer& tokenizer) {
+RowFrame frame_of(const Tokenizer& tokenizer) {
   const Ids empty = tokenizer.encode("").ids, some = tokenizer.encode("a").ids;
   const auto differs = std::mismatch(empty.begin(), empty.end(), some.begin(), some.end()).first;
   return {Ids(empty.begin(), differs), Ids(differs, empty.end())};
@@ -26,7 +26,7 @@ Frame frame_of(const Tokenizer& tokenizer) {
 bool needs_blanks(const Tokenizer& tokenizer) {
   const Ids word = tokenizer.tokenize("a");
   Ids twice = word;
-  append(twice, word);
+  append_ids(twice, word);
   return tokenizer.decode(twice, false).find(' ') == std::string::npos;
 }
 
@@ -52,6 +52,6 @@ std::optional<int64_t> end_token(const Tokenizer& tokenizer) {
   return end ? end : tokenizer.special_id(SpecialToken::separator);
 }
 
-void append(Ids& ids, std::span<const int64_t> more) { ids.insert(ids.end(), more.begin(), more.end()); }
+void append_ids(Ids& ids, std::span<const int64_t> more) { ids.insert(ids.end(), more.begin(), more.end()); }
 
 }  // namespace tsrun

@@ -15,13 +15,13 @@ namespace tsrun {
 using Ids = std::vector<int64_t>;
 
 /// The special tokens that `encode` puts around one text.
-struct Frame {
+struct RowFrame {
   Ids begin, end;
   int64_t size() const { return static_cast<int64_t>(begin.size() + end.size()); }
   /// `ids` between the special tokens; segments are 0.
   Encoding enclose(std::span<const int64_t> ids) const;
 };
-Frame frame_of(const Tokenizer& tokenizer);
+RowFrame frame_of(const Tokenizer& tokenizer);
 
 /// Whether a text that goes on with another needs a blank of its own between them: byte-level BPE spells blanks as parts of words, other
 /// tokenizers put them there by themselves.
@@ -33,7 +33,7 @@ std::vector<Ids> tokenize_all(const Tokenizer& tokenizer, std::span<const std::s
 /// The token that ends an answer or a document: the end token, else the separator.
 std::optional<int64_t> end_token(const Tokenizer& tokenizer);
 
-void append(Ids& ids, std::span<const int64_t> more);
+void append_ids(Ids& ids, std::span<const int64_t> more);
 
 /// What a row of a text_to_text or multiple_choice is made of.
 struct Answer {

@@ -12,7 +12,7 @@ namespace {
 /// Whether rows come in a form that names no columns.
 bool has_no_columns(const TaskFile& file) { return file.format.type == "crossfit" || file.format.type == "conll"; }
 
-void read_text_columns(const Section& section, TaskFile& file) {
+void read_text_columns(const TaskSection& section, TaskFile& file) {
   constexpr std::string_view kText = "a list of one or two column names (numbers from 1 when there is no header)";
   const bool one = file.task.kind == TaskKind::token_classification;
   const toml::node& node = section.require("text", kText);
@@ -21,7 +21,7 @@ void read_text_columns(const Section& section, TaskFile& file) {
   if (file.text.empty() || file.text.size() > 2) section.wrong(node, "text", std::to_string(file.text.size()) + " columns", kText);
 }
 
-void read_label_columns(const Section& section, TaskFile& file) {
+void read_label_columns(const TaskSection& section, TaskFile& file) {
   constexpr std::string_view kLabel = "a column name (a number from 1 when there is no header)";
   constexpr std::string_view kAnswers = "a column name or a list of them (numbers from 1 when there is no header)";
   const bool many = file.task.kind == TaskKind::text_to_text;
@@ -34,17 +34,17 @@ void read_label_columns(const Section& section, TaskFile& file) {
   }
 }
 
-Template read_template(const Section& section, const toml::node& node, const std::vector<std::string>& columns) {
+Template read_template(const TaskSection& section, const toml::node& node, const std::vector<std::string>& columns) {
   constexpr std::string_view kExpected = "a text with column names in braces";
   const std::string text = section.text(node, "prompt", kExpected);
   try {
     return Template(text, columns);
   } catch (const std::invalid_argument& problem) {
-    data_error("{}:{}: in prompt: {}", section.file(), Section::line(node), problem.what());
+    data_error("{}:{}: in prompt: {}", section.file(), TaskSection::line(node), problem.what());
   }
 }
 
-std::vector<std::string> read_answers(const Section& section, const Task& task) {
+std::vector<std::string> read_answers(const TaskSection& section, const Task& task) {
   constexpr std::string_view kExpected = "a list of different texts, one a label";
   if (task.kind == TaskKind::regression) section.refuse("answers", "a regression's answers are numbers");
   if (task.kind != TaskKind::classification && !section.find("answers")) return {};
@@ -58,7 +58,7 @@ std::vector<std::string> read_answers(const Section& section, const Task& task) 
 
 }  // namespace
 
-void read_columns(const Section& section, TaskFile& file) {
+void read_columns(const TaskSection& section, TaskFile& file) {
   if (has_no_columns(file)) {
     for (const char* key : {"text", "label", "prompt"}) section.refuse(key, "type = \"" + file.format.type + "\" has no columns");
     file.task.columns = {"text"};
@@ -69,13 +69,13 @@ void read_columns(const Section& section, TaskFile& file) {
   file.task.columns = file.text;
 }
 
-void read_labels(const Section& section, Task& task) {
+void read_labels(const TaskSection& section, Task& task) {
   task.labels =
       section.names("labels", task.kind == TaskKind::classification ? 2 : 1,
                     task.kind == TaskKind::classification ? "a list of two or more different class names" : "a list of different names");
 }
 
-void read_range(const Section& section, Task& task) {
+void read_range(const TaskSection& section, Task& task) {
   constexpr std::string_view kExpected = "[lowest, highest]";
   const toml::array& range = section.array("range", kExpected);
   const auto low = range.size() == 2 ? range[0].value<double>() : std::nullopt;
@@ -86,15 +86,15 @@ void read_range(const Section& section, Task& task) {
   task.high = *high;
 }
 
-void read_prompt(const Section& section, TaskFile& file) {
+void read_prompt(const TaskSection& section, TaskFile& file) {
   if (const toml::node* node = section.find("prompt")) file.prompt = read_template(section, *node, file.text);
   // Once the columns are woven into one text, that text is all that is left to name.
   if (file.prompt || file.text.size() > 1) file.task.columns = {"prompt"};
 }
 
-void read_verbaliser(const Section& parent, Task& task) {
+void read_verbaliser(const TaskSection& parent, Task& task) {
   if (!parent.find("verbaliser")) return;
-  const Section section(parent.table("verbaliser", "a table"), parent.file(), {"prompt", "answers"});
+  const TaskSection section(parent.table("verbaliser", "a table"), parent.file(), {"prompt", "answers"});
   Verbaliser verbaliser;
   const toml::node& prompt = section.require("prompt", "a text with column names in braces");
   verbaliser.prompt = read_template(section, prompt, prompt_columns(task)).text();

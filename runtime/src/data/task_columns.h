@@ -7,12 +7,12 @@
 namespace tsrun {
 
 /// `text` and `label`, which a format without columns must not have.
-void read_columns(const Section& section, TaskFile& file);
-void read_labels(const Section& section, Task& task);
-void read_range(const Section& section, Task& task);
+void read_columns(const TaskSection& section, TaskFile& file);
+void read_labels(const TaskSection& section, Task& task);
+void read_range(const TaskSection& section, Task& task);
 /// The template that makes one text of the columns, and what is left to name after it. @pre the columns are read
-void read_prompt(const Section& section, TaskFile& file);
+void read_prompt(const TaskSection& section, TaskFile& file);
 /// @pre columns and labels are read
-void read_verbaliser(const Section& parent, Task& task);
+void read_verbaliser(const TaskSection& parent, Task& task);
 
 }  // namespace tsrun

@@ -28,11 +28,11 @@ TaskKind read_kind(const toml::table& root, const std::string& name) {
   if (stated) {
     for (const auto& [key, value] : root) keys.emplace_back(key.str());  // checked once the kind is known
   }
-  const Section section(root, name, keys);
+  const TaskSection section(root, name, keys);
   return kind_of(section.choice(section.require("kind", "one of " + join_words(kind_names())), "kind", kind_names()));
 }
 
-void read_metrics(const Section& section, Task& task) {
+void read_metrics(const TaskSection& section, Task& task) {
   if (task.kind == TaskKind::language_modelling && !section.find("metrics")) {
     task.metrics = {"perplexity", "byte_perplexity"};
     return;
@@ -49,7 +49,7 @@ void read_metrics(const Section& section, Task& task) {
   if (task.metrics.empty()) section.wrong(metrics, "metrics", "[]", expected);
 }
 
-void read_splits(const Section& section, TaskFile& file) {
+void read_splits(const TaskSection& section, TaskFile& file) {
   constexpr std::string_view kExpected = "a table of split names and files";
   const toml::table& splits = section.table("splits", kExpected);
   for (const auto& [key, value] : splits) {
@@ -67,23 +67,23 @@ std::vector<std::string> format_types(TaskKind kind) {
   return types;
 }
 
-void read_header_and_quote(const Section& section, TableFormat& format) {
+void read_header_and_quote(const TaskSection& section, TableFormat& format) {
   if (const toml::node* header = section.find("header")) {
-    if (!header->is_boolean()) section.wrong(*header, "header", "a value of type " + Section::type_of(*header), "true or false");
+    if (!header->is_boolean()) section.wrong(*header, "header", "a value of type " + TaskSection::type_of(*header), "true or false");
     format.header = header->value_or(true);
   }
   if (const toml::node* quote = section.find("quote")) {
     const auto value = quote->value_exact<std::string>();
     if (!value || (*value != "" && *value != "\""))
-      section.wrong(*quote, "quote", value ? "'" + *value + "'" : Section::type_of(*quote), R"("" or "\"")");
+      section.wrong(*quote, "quote", value ? "'" + *value + "'" : TaskSection::type_of(*quote), R"("" or "\"")");
     format.quote = *value;
   }
 }
 
-TableFormat read_format(const Section& parent, TaskKind kind) {
+TableFormat read_format(const TaskSection& parent, TaskKind kind) {
   TableFormat format;
   if (!parent.find("format")) return format;
-  const Section section(parent.table("format", "a table"), parent.file(), {"type", "header", "quote"});
+  const TaskSection section(parent.table("format", "a table"), parent.file(), {"type", "header", "quote"});
   if (const toml::node* type = section.find("type")) format.type = section.choice(*type, "type", format_types(kind));
   if (format.type == "csv") format.quote = "\"";
   if (format.type == "crossfit" || format.type == "conll") {
@@ -110,7 +110,7 @@ TaskFile parse_task_file(std::string_view toml, const std::string& name) {
   const toml::table root = parse(toml, name);
   TaskFile file;
   file.task.kind = read_kind(root, name);
-  const Section section(root, name, keys_of(file.task.kind));
+  const TaskSection section(root, name, keys_of(file.task.kind));
   file.task.name = section.text(section.require("name", "a name"), "name", "a name");
   if (file.task.kind != TaskKind::language_modelling) file.format = read_format(section, file.task.kind);
   read_kind_keys(section, file);

@@ -11,7 +11,7 @@ namespace {
 using enum TaskKind;
 constexpr std::array kKinds = {classification, regression, token_classification, multiple_choice, text_to_text, language_modelling};
 
-void read_options(const Section& section, TaskFile& file) {
+void read_options(const TaskSection& section, TaskFile& file) {
   constexpr std::string_view kExpected = "a list of two or more columns, or one column of JSONL lists";
   const toml::node& node = section.require("options", kExpected);
   file.options = section.columns(node, "options", kExpected);
@@ -22,7 +22,7 @@ void read_options(const Section& section, TaskFile& file) {
   }
 }
 
-void read_text_to_text(const Section& section, TaskFile& file) {
+void read_text_to_text(const TaskSection& section, TaskFile& file) {
   read_columns(section, file);
   read_prompt(section, file);
   if (const toml::node* prefix = section.find("answer_prefix"))
@@ -32,7 +32,7 @@ void read_text_to_text(const Section& section, TaskFile& file) {
   if (section.find("range")) read_range(section, file.task);
 }
 
-void read_multiple_choice(const Section& section, TaskFile& file) {
+void read_multiple_choice(const TaskSection& section, TaskFile& file) {
   read_columns(section, file);
   read_options(section, file);
   if (section.find("labels")) file.task.labels = section.names("labels", 2, "a list of two or more different option names");
@@ -43,7 +43,7 @@ void read_multiple_choice(const Section& section, TaskFile& file) {
   read_verbaliser(section, file.task);
 }
 
-void read_language_modelling(const Section& section, TaskFile& file) {
+void read_language_modelling(const TaskSection& section, TaskFile& file) {
   static const std::vector<std::string> cuts = {"file", "line", "blank_line"};
   const toml::node* separator = section.find("separator");
   if (separator) section.refuse("documents", "a separator is given");
@@ -91,7 +91,7 @@ std::vector<std::string> keys_of(TaskKind kind) {
   return {"name", "kind", "documents", "separator", "objective", "metrics", "splits"};
 }
 
-void read_kind_keys(const Section& section, TaskFile& file) {
+void read_kind_keys(const TaskSection& section, TaskFile& file) {
   Task& task = file.task;
   if (task.kind == language_modelling) return read_language_modelling(section, file);
   if (task.kind == text_to_text) return read_text_to_text(section, file);

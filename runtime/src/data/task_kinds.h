@@ -17,6 +17,6 @@ TaskKind kind_of(std::string_view name);
 std::vector<std::string> keys_of(TaskKind kind);
 
 /// Everything that belongs to the kind: columns, labels, range, prompts, documents. @pre task.kind and format are set
-void read_kind_keys(const Section& section, TaskFile& file);
+void read_kind_keys(const TaskSection& section, TaskFile& file);
 
 }  // namespace tsrun

@@ -8,7 +8,7 @@
 
 namespace tsrun {
 
-Section::Section(const toml::table& table, std::string file, std::vector<std::string> keys)
+TaskSection::TaskSection(const toml::table& table, std::string file, std::vector<std::string> keys)
     : table_(table), file_(std::move(file)), keys_(std::move(keys)) {
   for (const auto& [key, value] : table_) {
     const std::string given(key.str());
@@ -18,40 +18,40 @@ Section::Section(const toml::table& table, std::string file, std::vector<std::st
   }
 }
 
-const toml::node& Section::require(std::string_view key, std::string_view expected) const {
+const toml::node& TaskSection::require(std::string_view key, std::string_view expected) const {
   if (const toml::node* node = find(key)) return *node;
   data_error("{}:{}: found no '{}', expected {}", file_, line(table_), key, expected);
 }
 
-void Section::wrong(const toml::node& node, std::string_view key, const std::string& found, std::string_view expected) const {
+void TaskSection::wrong(const toml::node& node, std::string_view key, const std::string& found, std::string_view expected) const {
   data_error("{}:{}: found {} = {}, expected {}", file_, line(node), key, found, expected);
 }
 
-std::string Section::any_text(const toml::node& node, std::string_view key, std::string_view expected) const {
+std::string TaskSection::any_text(const toml::node& node, std::string_view key, std::string_view expected) const {
   const auto value = node.value_exact<std::string>();
   if (!value) wrong(node, key, "a value of type " + type_of(node), expected);
   return *value;
 }
 
-std::string Section::text(const toml::node& node, std::string_view key, std::string_view expected) const {
+std::string TaskSection::text(const toml::node& node, std::string_view key, std::string_view expected) const {
   const std::string value = any_text(node, key, expected);
   if (value.empty()) wrong(node, key, "\"\"", expected);
   return value;
 }
 
-std::string Section::column(const toml::node& node, std::string_view key, std::string_view expected) const {
+std::string TaskSection::column(const toml::node& node, std::string_view key, std::string_view expected) const {
   if (const auto number = node.value_exact<int64_t>()) return std::to_string(*number);
   return text(node, key, expected);
 }
 
-std::vector<std::string> Section::columns(const toml::node& node, std::string_view key, std::string_view expected) const {
+std::vector<std::string> TaskSection::columns(const toml::node& node, std::string_view key, std::string_view expected) const {
   if (!node.is_array()) return {column(node, key, expected)};
   std::vector<std::string> names;
   for (const toml::node& entry : *node.as_array()) names.push_back(column(entry, key, expected));
   return names;
 }
 
-std::vector<std::string> Section::names(std::string_view key, size_t least, std::string_view expected) const {
+std::vector<std::string> TaskSection::names(std::string_view key, size_t least, std::string_view expected) const {
   const toml::array& list = array(key, expected);
   std::vector<std::string> names;
   for (const toml::node& entry : list) {
@@ -63,32 +63,32 @@ std::vector<std::string> Section::names(std::string_view key, size_t least, std:
   return names;
 }
 
-std::string Section::choice(const toml::node& node, std::string_view key, const std::vector<std::string>& known) const {
+std::string TaskSection::choice(const toml::node& node, std::string_view key, const std::vector<std::string>& known) const {
   const std::string expected = "one of " + join_words(known);
   const std::string value = text(node, key, expected);
   if (std::find(known.begin(), known.end(), value) != known.end()) return value;
   wrong(node, key, "'" + value + "'" + did_you_mean(value, known), expected);
 }
 
-const toml::array& Section::array(std::string_view key, std::string_view expected) const {
+const toml::array& TaskSection::array(std::string_view key, std::string_view expected) const {
   const toml::node& node = require(key, expected);
   if (!node.is_array()) wrong(node, key, "a value of type " + type_of(node), expected);
   return *node.as_array();
 }
 
-const toml::table& Section::table(std::string_view key, std::string_view expected) const {
+const toml::table& TaskSection::table(std::string_view key, std::string_view expected) const {
   const toml::node& node = require(key, expected);
   if (!node.is_table()) wrong(node, key, "a value of type " + type_of(node), expected);
   return *node.as_table();
 }
 
-void Section::refuse(std::string_view key, std::string_view why) const {
+void TaskSection::refuse(std::string_view key, std::string_view why) const {
   if (const toml::node* node = find(key)) data_error("{}:{}: found '{}', expected none ({})", file_, line(*node), key, why);
 }
 
-int64_t Section::line(const toml::node& node) { return std::max<int64_t>(1, node.source().begin.line); }
+int64_t TaskSection::line(const toml::node& node) { return std::max<int64_t>(1, node.source().begin.line); }
 
-std::string Section::type_of(const toml::node& node) {
+std::string TaskSection::type_of(const toml::node& node) {
   std::ostringstream out;
   out << node.type();
   return out.str();

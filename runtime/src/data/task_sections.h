@@ -11,10 +11,10 @@
 namespace tsrun {
 
 /// A table of a task.toml, with errors that know their line.
-class Section {
+class TaskSection {
  public:
   /// @throws Error(data) when the table has a key that is not one of `keys`. @pre the table outlives the section.
-  Section(const toml::table& table, std::string file, std::vector<std::string> keys);
+  TaskSection(const toml::table& table, std::string file, std::vector<std::string> keys);
 
   const toml::node* find(std::string_view key) const { return table_.get(key); }
   const toml::node& require(std::string_view key, std::string_view expected) const;
