@@ -24,7 +24,7 @@ class DecoderPass : public Pass {
   DecoderPass(const DecoderSpec& spec, const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch,
               const ForwardOptions& options)
       : Pass(facts, weights, batch, options), spec_(&spec) {
-    if (config().rotary) rotary_ = rotary_table(*config().rotary, batch.positions, config().head_size);
+    if (config().rotary) rotary_ = rotary_table(*config().rotary, batch_.positions, config().head_size);
   }
 
   Output run() const {
@@ -65,7 +65,7 @@ class DecoderPass : public Pass {
   }
 
   at::Tensor embeddings() const {
-    at::Tensor x = embed(*weights_, names().base + names().words, batch_.ids);
+    at::Tensor x = word_rows(names().base + names().words);
     if (!config().rotary) x = x + embed(*weights_, names().base + names().places, batch_.positions);
     return at_site(0, dropout(x, rate(config().embedding_dropout), options_.dropout.split("embeddings")));
   }

@@ -58,7 +58,7 @@ class DecoderList {
   }
   void map(const std::string& module, int64_t outputs, int64_t inputs, bool bias) {
     const std::vector<int64_t> shape = config_.transposed ? std::vector{inputs, outputs} : std::vector{outputs, inputs};
-    list_.add(module, "weight", ParameterKind::weight, shape);
+    list_.add(module, "weight", ParameterKind::weight, shape, config_.transposed);
     if (bias) list_.add(module, "bias", ParameterKind::bias, {outputs});
   }
 

@@ -57,7 +57,7 @@ class EncoderPass : public Pass {
 
   at::Tensor embeddings() const {
     const std::string base = names().base + "embeddings.";
-    const at::Tensor words = embed(*weights_, base + "word_embeddings", batch_.ids);
+    const at::Tensor words = word_rows(base + "word_embeddings");
     const at::Tensor rows = config().first_position == 0 ? batch_.positions : batch_.positions + config().first_position;
     at::Tensor places = embed(*weights_, base + "position_embeddings", rows);
     if (config().segments > 0) places = places + embed(*weights_, base + "token_type_embeddings", batch_.segments);

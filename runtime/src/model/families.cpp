@@ -43,6 +43,8 @@ std::string_view name_of(Part part) {
       return "pooler";
     case Part::head:
       return "head";
+    case Part::delta:
+      return "delta";
   }
   internal_error("part {} has no name", static_cast<int>(part));
 }

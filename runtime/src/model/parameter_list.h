@@ -16,9 +16,9 @@ class ParameterList {
     layer_ = layer;
     prefix_ = std::move(prefix);
   }
-  void add(const std::string& module, const std::string& leaf, ParameterKind kind, std::vector<int64_t> shape) {
+  void add(const std::string& module, const std::string& leaf, ParameterKind kind, std::vector<int64_t> shape, bool transposed = false) {
     const std::string name = prefix_ + (module.empty() ? leaf : module + "." + leaf);
-    list_.push_back({name, std::move(shape), part_, layer_, kind, module});
+    list_.push_back({name, std::move(shape), part_, layer_, kind, module, transposed});
   }
   void linear(const std::string& module, int64_t outputs, int64_t inputs) {
     add(module, "weight", ParameterKind::weight, {outputs, inputs});

@@ -3,6 +3,7 @@
 #include "model/product.h"
 #include "tsrun/base/error.h"
 
+#include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 
 namespace tsrun {
@@ -15,6 +16,8 @@ std::optional<std::pair<at::Tensor, at::Tensor>> prefix_among(const Weights& wei
   const at::Tensor *key = weights.find(prefix_key_name), *value = weights.find(prefix_value_name);
   return key ? std::optional(std::pair(*key, *value)) : std::nullopt;
 }
+
+bool judges_tokens(HeadKind head) { return head != HeadKind::classification && head != HeadKind::regression && head != HeadKind::none; }
 
 std::vector<int64_t> edges(const std::vector<int64_t>& offsets, bool from_last) {
   std::vector<int64_t> tokens;
@@ -30,7 +33,35 @@ at::Tensor only(const at::Tensor& x, const std::optional<std::vector<int64_t>>& 
 
 at::Tensor Pass::map(const std::string& module, const at::Tensor& x, bool bias, bool transposed) const {
   const auto added = bias ? std::optional(weights_->at(module + ".bias")) : std::nullopt;
-  return product(x, weights_->at(module + ".weight"), added, transposed, options_.precision);
+  const at::Tensor y = product(x, weights_->at(module + ".weight"), added, transposed, options_.precision);
+  return options_.at_map ? options_.at_map(module, x, y) : y;
+}
+
+/// Lengthens every row of the batch: placeholders among ids and segments, places counted anew, no targets.
+void Pass::make_room_for_prompt() {
+  const int64_t count = options_.prompt.size(0);
+  own_ids_ = batch_.ids;
+  own_offsets_ = batch_.host_offsets;
+  const auto lengthened = [&](const at::Tensor& x, int64_t value) {
+    return with_prefix(x, at::full({count}, value, x.options()), own_offsets_);
+  };
+  if (batch_.targets.defined() && !batch_.decoder_ids.defined() && batch_.targets.size(0) == batch_.ids.size(0) &&
+      judges_tokens(head().kind))
+    batch_.targets = lengthened(batch_.targets, no_target);
+  batch_.ids = lengthened(batch_.ids, 0);
+  if (batch_.segments.defined()) batch_.segments = lengthened(batch_.segments, 0);
+  batch_.host_offsets = offsets_with_prefix(own_offsets_, count);
+  std::vector<int64_t> positions;
+  for (int64_t row = 0; row < batch_.rows(); ++row) {
+    for (int64_t i = batch_.host_offsets[row]; i < batch_.host_offsets[row + 1]; ++i) positions.push_back(i - batch_.host_offsets[row]);
+  }
+  batch_.positions = at::tensor(positions, at::kLong).to(batch_.ids.device());
+  batch_.offsets = at::tensor(batch_.host_offsets, at::kLong).to(batch_.ids.device());
+}
+
+at::Tensor Pass::word_rows(const std::string& module) const {
+  if (own_offsets_.empty()) return embed(*weights_, module, batch_.ids);
+  return with_prefix(embed(*weights_, module, own_ids_), options_.prompt, own_offsets_);
 }
 
 std::vector<Pass::Prefix> Pass::prefixes(const ForwardOptions& options, int64_t layers) {
@@ -80,13 +111,24 @@ at::Tensor Pass::attend_within(int64_t layer, Asked asked, const std::vector<int
   return attend(asked.query, asked.key, asked.value, std::move(rows), attention);
 }
 
+std::optional<std::vector<int64_t>> Pass::tokens_behind_prompt() const {
+  if (own_offsets_.empty()) return std::nullopt;
+  std::vector<int64_t> tokens;
+  for (int64_t row = 0; row < batch_.rows(); ++row) {
+    const int64_t own = own_offsets_[row + 1] - own_offsets_[row];
+    for (int64_t i = batch_.host_offsets[row + 1] - own; i < batch_.host_offsets[row + 1]; ++i) tokens.push_back(i);
+  }
+  return tokens;
+}
+
 std::optional<std::vector<int64_t>> Pass::tokens_read(const std::vector<int64_t>& offsets, bool from_last) const {
   if (options_.cache) return edges(offsets, true);
   switch (head().kind) {
     case HeadKind::none:
+      return std::nullopt;
     case HeadKind::replaced_token:
     case HeadKind::token_classification:
-      return std::nullopt;
+      return tokens_behind_prompt();
     case HeadKind::classification:
     case HeadKind::regression:
       return edges(offsets, from_last);
@@ -95,7 +137,7 @@ std::optional<std::vector<int64_t>> Pass::tokens_read(const std::vector<int64_t>
     case HeadKind::seq2seq_lm:
       break;
   }
-  if (!batch_.targets.defined()) return std::nullopt;
+  if (!batch_.targets.defined()) return head().kind == HeadKind::seq2seq_lm ? std::nullopt : tokens_behind_prompt();
   const at::Tensor targets = batch_.targets.cpu().contiguous();
   std::vector<int64_t> tokens;
   for (int64_t i = 0; i < targets.numel(); ++i) {

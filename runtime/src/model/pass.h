@@ -6,6 +6,8 @@
 #include "model/recompute.h"
 #include "tsrun/model/family.h"
 
+#include <ATen/TensorOperators.h>
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,7 +21,10 @@ namespace tsrun {
 class Pass {
  public:
   Pass(const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch, const ForwardOptions& options)
-      : facts_(facts), weights_(&weights), batch_(batch), options_(options), prefixes_(prefixes(options, facts.layers)) {}
+      : facts_(facts), weights_(&weights), batch_(batch), options_(options), prefixes_(prefixes(options, facts.layers)) {
+    if (prompted()) make_room_for_prompt();
+    if (options_.first_position > 0 && batch_.positions.defined()) batch_.positions = batch_.positions + options_.first_position;
+  }
 
  protected:
   const FamilyFacts& facts() const { return facts_; }
@@ -37,6 +42,9 @@ class Pass {
 
   /// x Wᵀ, and + b: `module`.weight and `module`.bias in the pass's precision.
   at::Tensor map(const std::string& module, const at::Tensor& x, bool bias = true, bool transposed = false) const;
+
+  /// Rows of the word embeddings `module`, behind the prompt where there is one.
+  at::Tensor word_rows(const std::string& module) const;
 
   /// Queries, keys and values of a layer: `tokens` lie by `offsets`; with a subset only its tokens ask.
   struct Asked {
@@ -64,6 +72,10 @@ class Pass {
   at::Tensor recompute(int64_t layer, const at::Tensor& x, const Extra& extra, const RecomputedPart& run) const;
 
  private:
+  /// A prompt is read once: with a cache, before anything else.
+  bool prompted() const { return options_.prompt.defined() && batch_.ids.defined() && (!options_.cache || options_.cache->empty()); }
+  void make_room_for_prompt();
+  std::optional<std::vector<int64_t>> tokens_behind_prompt() const;
   using Prefix = std::optional<std::pair<at::Tensor, at::Tensor>>;
   static std::vector<Prefix> prefixes(const ForwardOptions& options, int64_t layers);
   Prefix prefix_of(int64_t layer) const;
@@ -77,6 +89,8 @@ class Pass {
 
  private:
   std::vector<Prefix> prefixes_;  ///< of every layer; empty when there are none at all
+  at::Tensor own_ids_;            ///< of the rows without their prompt
+  std::vector<int64_t> own_offsets_;
 };
 
 /// Rows of `x` at `tokens`, or all of them.

@@ -59,8 +59,8 @@ class T5Pass : public Pass {
   }
   at::Tensor dropped(const at::Tensor& x, Key key) const { return dropout(x, rate(config_->dropout), key); }
 
-  at::Tensor embeddings(const at::Tensor& ids, std::string_view stack, int64_t site) const {
-    return at_site(site, dropped(embed(*weights_, "shared", ids), options_.dropout.split(stack).split("embeddings")));
+  at::Tensor embeddings(const at::Tensor& words, std::string_view stack, int64_t site) const {
+    return at_site(site, dropped(words, options_.dropout.split(stack).split("embeddings")));
   }
   at::Tensor final_norm(const std::string& stack, const at::Tensor& x, int64_t site) const {
     return at_site(site, dropped(norm(stack + ".final_layer_norm", x), options_.dropout.split(stack).split("final norm")));
@@ -74,7 +74,7 @@ class T5Pass : public Pass {
     }
     check_tokens(batch_.ids, batch_.host_offsets, config_->vocabulary);
     encoded_offsets_ = batch_.host_offsets;
-    at::Tensor hidden = options_.from_hidden.defined() ? options_.from_hidden : record(embeddings(batch_.ids, "encoder", 0));
+    at::Tensor hidden = options_.from_hidden.defined() ? options_.from_hidden : record(embeddings(word_rows("shared"), "encoder", 0));
     const at::Tensor bias = position_bias(0, batch_.host_offsets);
     for (int64_t layer = options_.from_layer; layer < config_->encoder_layers; ++layer) {
       hidden = layer_output(layer, hidden, bias, {}, {});
@@ -94,7 +94,8 @@ class T5Pass : public Pass {
     const int64_t first = inside ? options_.from_layer : config_->encoder_layers;
     const auto wanted = tokens_read(offsets, /*from_last=*/true);
     const bool narrow = wanted && !watched() && first < config_->layers();
-    at::Tensor hidden = inside ? options_.from_hidden : record(embeddings(batch_.decoder_ids, "decoder", first_decoder_site()));
+    at::Tensor hidden =
+        inside ? options_.from_hidden : record(embeddings(embed(*weights_, "shared", batch_.decoder_ids), "decoder", first_decoder_site()));
     const at::Tensor bias = position_bias(config_->encoder_layers, offsets);
     for (int64_t layer = first; layer < config_->layers(); ++layer) {
       const bool last = layer + 1 == config_->layers();

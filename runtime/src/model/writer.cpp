@@ -33,7 +33,8 @@ Writer::Writer(const Family& family, const Weights& weights, const std::vector<s
       prompts_(prompts),
       forward_(forward),
       device_(device),
-      cache_(static_cast<int64_t>(prompts.size()), longest_of(family, prompts) + new_tokens) {
+      cache_(static_cast<int64_t>(prompts.size()),
+             longest_of(family, prompts) + new_tokens + (forward.prompt.defined() ? forward.prompt.size(0) : 0)) {
   forward_.training = forward_.gradient_checkpointing = false;
   forward_.cache = &cache_;
 }

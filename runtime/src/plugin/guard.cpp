@@ -109,6 +109,12 @@ class GuardedDeltaMethod : public Guarded<DeltaMethod> {
   std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override {
     return origin_.made("attach", origin_.run("attach", [&] { return inner_->attach(family, options); }));
   }
+  nlohmann::json to_peft(const Options& options) const override {
+    return origin_.run("to_peft", [&] { return inner_->to_peft(options); });
+  }
+  nlohmann::json from_peft(const nlohmann::json& config) const override {
+    return origin_.run("from_peft", [&] { return inner_->from_peft(config); });
+  }
 };
 
 template <class Method, class Product>

@@ -1,3 +1,5 @@
+#include "train/clip.h"
+
 #include "tsrun/base/parallel.h"
 #include "tsrun/train/optimizer.h"
 
@@ -27,10 +29,12 @@ double sum_of_squares(const float* x, int64_t size) {
   return sum;
 }
 
-double squared_norm(const at::Tensor& gradient) {
-  if (!gradient.is_cpu()) return gradient.to(at::kDouble).square().sum().item<double>();
-  const float* x = gradient.const_data_ptr<float>();
-  const int64_t size = gradient.numel();
+}  // namespace
+
+double squared_norm(const at::Tensor& tensor) {
+  if (!tensor.is_cpu()) return tensor.to(at::kDouble).square().sum().item<double>();
+  const float* x = tensor.const_data_ptr<float>();
+  const int64_t size = tensor.numel();
   std::vector<double> partial(static_cast<size_t>((size + kBlock - 1) / kBlock));
   parallel_for(static_cast<int64_t>(partial.size()), 4, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b)
@@ -40,8 +44,6 @@ double squared_norm(const at::Tensor& gradient) {
   for (const double part : partial) sum += part;
   return sum;
 }
-
-}  // namespace
 
 double clip_gradients(std::vector<ParameterGroup>& groups, double maximum) {
   const at::NoGradGuard no_grad;

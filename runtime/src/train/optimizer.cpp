@@ -1,55 +1,11 @@
 #include "tsrun/train/optimizer.h"
 
-#include "tsrun/base/error.h"
+#include "train/optimizer_parts.h"
 
 #include <ATen/Functions.h>
 
 namespace tsrun {
 namespace {
-
-/// The slices of a group under one weight decay: the decayed ranges, or all that lies between them.
-struct Segment {
-  at::Tensor value, gradient;
-  int64_t begin = 0, size = 0;
-};
-
-struct Segments {
-  std::vector<Segment> decayed, plain;
-};
-
-Segment segment_of(const ParameterGroup& group, int64_t begin, int64_t end) {
-  return {group.value.narrow(0, begin, end - begin), group.gradient.narrow(0, begin, end - begin), begin, end - begin};
-}
-
-Segments cut(const ParameterGroup& group) {
-  Segments segments;
-  const int64_t total = group.value.numel();
-  if (group.weight_decay == 0 || group.decayed.empty()) {
-    auto& all = group.weight_decay == 0 ? segments.plain : segments.decayed;
-    if (total > 0) all.push_back(segment_of(group, 0, total));
-    return segments;
-  }
-  int64_t done = 0;
-  for (const auto& [begin, end] : group.decayed) {
-    if (begin < done || end < begin || end > total) {
-      internal_error("optimizer: group '{}' has a decayed range [{}, {}) that is out of order or beyond {}", group.name, begin, end, total);
-    }
-    if (begin > done) segments.plain.push_back(segment_of(group, done, begin));
-    if (end > begin) segments.decayed.push_back(segment_of(group, begin, end));
-    done = end;
-  }
-  if (done < total) segments.plain.push_back(segment_of(group, done, total));
-  return segments;
-}
-
-void restore_tensor(const std::map<std::string, at::Tensor>& state, const std::string& name, at::Tensor& into) {
-  const auto found = state.find(name);
-  if (found == state.end()) internal_error("optimizer: the saved state lacks '{}'", name);
-  if (found->second.sizes() != into.sizes()) {
-    internal_error("optimizer: saved '{}' has {} elements, expected {}", name, found->second.numel(), into.numel());
-  }
-  into.copy_(found->second);
-}
 
 /// Tensor lists for one fused call: all slices of a group that share a decay.
 struct CallLists {
@@ -100,7 +56,7 @@ class AdamW final : public Optimizer {
     std::vector<CallLists> calls;
   };
 
-  static CallLists make_call(const std::vector<Segment>& segments, const Slot& slot, double decay) {
+  static CallLists make_call(const std::vector<DecaySegment>& segments, const Slot& slot, double decay) {
     CallLists call;
     call.decay = decay;
     for (const auto& segment : segments) {
@@ -118,7 +74,7 @@ class AdamW final : public Optimizer {
     slot.first = at::zeros_like(group.value);
     slot.second = at::zeros_like(group.value);
     slot.step = at::zeros({}, group.value.options());
-    const Segments segments = cut(group);
+    const DecaySegments segments = cut_by_decay(group);
     if (!segments.decayed.empty()) slot.calls.push_back(make_call(segments.decayed, slot, group.weight_decay));
     if (!segments.plain.empty()) slot.calls.push_back(make_call(segments.plain, slot, 0));
     return slot;
@@ -134,7 +90,7 @@ class Sgd final : public Optimizer {
  public:
   Sgd(std::vector<ParameterGroup>& groups, const SgdOptions& options) : groups_(groups), options_(options) {
     for (const auto& group : groups_) {
-      cuts_.push_back(cut(group));
+      cuts_.push_back(cut_by_decay(group));
       buffers_.push_back(options_.momentum == 0 ? at::Tensor() : at::zeros_like(group.value));
     }
   }
@@ -162,7 +118,7 @@ class Sgd final : public Optimizer {
   }
 
  private:
-  void apply(size_t group, const std::vector<Segment>& segments, double decay, double factor) {
+  void apply(size_t group, const std::vector<DecaySegment>& segments, double decay, double factor) {
     if (segments.empty()) return;
     std::vector<at::Tensor> values, gradients, buffers;
     for (const auto& segment : segments) {
@@ -176,7 +132,7 @@ class Sgd final : public Optimizer {
 
   std::vector<ParameterGroup>& groups_;
   SgdOptions options_;
-  std::vector<Segments> cuts_;
+  std::vector<DecaySegments> cuts_;
   std::vector<at::Tensor> buffers_;
 };
 

@@ -15,6 +15,11 @@ namespace {
 
 std::unique_ptr<Optimizer> make_optimizer(std::vector<ParameterGroup>& groups, const Options& options) {
   if (options.text("optim") == "sgd") return make_sgd(groups, {.momentum = options.number("momentum")});
+  if (options.text("optim") == "adafactor") {
+    return make_adafactor(
+        groups,
+        {.clip_threshold = options.number("clip_threshold"), .decay_rate = options.number("decay_rate"), .eps1 = options.number("eps1")});
+  }
   return make_adamw(
       groups, {.beta1 = options.number("adam_beta1"), .beta2 = options.number("adam_beta2"), .epsilon = options.number("adam_epsilon")});
 }

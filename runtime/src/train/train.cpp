@@ -34,6 +34,15 @@ std::optional<Masking> masking_of(const TrainJob& job) {
   return Masking(*job.model->tokenizer, job.options.number("mlm_probability"), job.key.split("masking"));
 }
 
+/// Adafactor judges the update of a tensor by its mean over all elements. Rows that stay where they are count in it, so none may be
+/// missing.
+bool moves_numbers_one_by_one(const Options& options) { return options.text("optim") != "adafactor"; }
+
+std::optional<ReachedVocabulary> reached_vocabulary(const TrainJob& job, const EncodedSplit& train, const EncodedSplit& exam) {
+  if (!moves_numbers_one_by_one(job.options)) return std::nullopt;
+  return ReachedVocabulary::find(*job.model, job.tune, {&train, &exam});
+}
+
 /// When a checkpoint falls due: every N steps, or so rarely that writing them takes at most a twentieth of the time.
 class CheckpointClock {
  public:
@@ -57,7 +66,7 @@ class Run {
       : job_(job),
         train_(encode_training_rows(job)),
         exam_(make_exam(*job.model, *job.task, job.eval_split, job.options)),
-        vocabulary_(ReachedVocabulary::find(*job.model, job.tune, {&train_, &exam_.rows})),
+        vocabulary_(reached_vocabulary(job, train_, exam_.rows)),
         family_(vocabulary_ ? *vocabulary_->family() : *job.model->family),
         binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
                  job.device),

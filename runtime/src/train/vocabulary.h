@@ -12,7 +12,8 @@
 namespace tsrun {
 
 /// The rows of the word embeddings that the texts of a task can reach. A row that is never read has no gradient, so without weight decay an
-/// optimiser that starts from zero moments leaves it where it is: training the reached rows alone gives the same weights, with less work.
+/// optimiser that starts from zero moments leaves it where it is: training the reached rows alone gives the same weights, with less work,
+/// provided that the optimiser moves every number by its own gradients alone.
 class ReachedVocabulary {
  public:
   /// nullopt when leaving rows out would not be exact, or not worth it: embeddings frozen or decayed, a mask or a subspace on them, or most

@@ -1,4 +1,5 @@
 #include "tune/binding_plan.h"
+#include <algorithm>
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
@@ -47,7 +48,11 @@ Binding::State::State(const Family& model, const Weights& start, const TuneOptio
 }
 
 bool Binding::State::trains(const ParameterInfo& info) const {
+  const auto& named = options.trained_parameters;
+  if (std::find(named.begin(), named.end(), info.name) != named.end()) return true;
   switch (info.part) {
+    case Part::delta:
+      return options.train_delta;
     case Part::embeddings:
       return options.train_embeddings;
     case Part::encoder:
@@ -74,16 +79,14 @@ void Binding::State::add_bound(Key key) {
   if (options.init_deviation > 0)
     fill_normal(key, {z.data_ptr<float>(), static_cast<size_t>(z.numel())}, 0, 0, static_cast<float>(options.init_deviation));
   z = z.to(device);
-  groups.push_back({"z", z, at::zeros_like(z), options.lr_subspace, 0, {}});
+  groups.push_back({"z", z, at::zeros_like(z), options.lr_subspace, 0, {}, Layout().add("z", {z.numel()})});
   buffers[0].add_leaves(weights);
 }
 
 void Binding::State::add_parts() {
-  const std::pair<Part, double> parts[] = {{Part::encoder, options.lr},
-                                           {Part::decoder, options.lr},
-                                           {Part::embeddings, options.lr_embeddings},
-                                           {Part::pooler, options.lr_head},
-                                           {Part::head, options.lr_head}};
+  const std::pair<Part, double> parts[] = {{Part::encoder, options.lr},     {Part::decoder, options.lr},
+                                           {Part::delta, options.lr},       {Part::embeddings, options.lr_embeddings},
+                                           {Part::pooler, options.lr_head}, {Part::head, options.lr_head}};
   for (const auto& [part, lr] : parts) {
     Layout layout;
     for (const ParameterInfo& info : family->parameters()) {
@@ -98,7 +101,7 @@ void Binding::State::add_parts() {
 }
 
 void Binding::State::add_group(const FlatBuffer& buffer, double lr) {
-  ParameterGroup group{buffer.name, buffer.value, buffer.gradient, lr, options.weight_decay, {}};
+  ParameterGroup group{buffer.name, buffer.value, buffer.gradient, lr, options.weight_decay, {}, buffer.layout};
   if (options.weight_decay > 0) {
     for (const Slice& slice : buffer.layout.slices())
       if (decays(parameter(*family, slice.name))) group.decayed.emplace_back(slice.offset, slice.offset + slice.size);

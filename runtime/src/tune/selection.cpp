@@ -1,13 +1,14 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/tune/parameter_set.h"
+#include "tune/patterns.h"
 
 #include <algorithm>
 
 namespace tsrun {
 namespace {
 
-const std::vector<std::string> part_names = {"encoder", "decoder", "embeddings", "pooler", "head", "all"};
+const std::vector<std::string> part_names = {"encoder", "decoder", "embeddings", "pooler", "head", "delta", "all"};
 const std::vector<std::string> groupings = {"layer", "tensor", "whole"};
 const std::vector<std::string> keys = {"parts", "layers", "patterns", "groups"};
 
@@ -47,25 +48,6 @@ ParameterSelection from_word(const std::string& word, const std::string& where) 
     selection.patterns = {word};
   }
   return selection;
-}
-
-/// `*` matches any run of characters.
-bool matches(std::string_view pattern, std::string_view text) {
-  size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      mark = t;
-    } else if (p < pattern.size() && pattern[p] == text[t]) {
-      ++p, ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++mark;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
 template <class List, class Test>

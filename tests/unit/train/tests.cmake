@@ -1,4 +1,5 @@
 tsrun_test(train SOURCES
+  unit/train/adafactor_test.cpp
   unit/train/kinds_test.cpp
   unit/train/optimizer_test.cpp
   unit/train/plan_test.cpp

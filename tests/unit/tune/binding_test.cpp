@@ -51,6 +51,23 @@ TEST(Binding, FullSpaceTrainsEveryPart_InFlatBuffers) {
   EXPECT_TRUE(at::equal(encoder(family, binding.origin()), before));
 }
 
+TEST(Binding, GroupsNameTheTensorsTheyAreMadeOf) {
+  const FakeFamily family;
+  Binding whole = bind(family, TuneOptions());
+  for (const ParameterGroup& group : whole.groups()) {
+    EXPECT_EQ(group.layout.total(), group.value.numel()) << group.name;
+    for (const Slice& slice : group.layout.slices()) {
+      const at::Tensor tensor = group.value.narrow(0, slice.offset, slice.size).view(slice.shape);
+      EXPECT_TRUE(at::equal(tensor, whole.weights().at(slice.name))) << slice.name;
+    }
+  }
+  Binding inside = bind(family, options_with([&](TuneOptions& o) {
+                          o.subspace = std::make_shared<PlainSubspace>(select_parameters(family, {}), 3);
+                          o.ensemble = 4;
+                        }));
+  EXPECT_EQ(inside.groups()[0].layout, Layout().add("z", {4 * 6}));
+}
+
 TEST(Binding, GradientsArriveInTheFlatBuffer_AndAddUp) {
   const FakeFamily family;
   Binding binding = bind(family, TuneOptions());

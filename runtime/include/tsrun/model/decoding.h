@@ -17,6 +17,7 @@ class DecodingCache {
   DecodingCache(int64_t rows, int64_t capacity) : lengths_(static_cast<size_t>(rows), 0), capacity_(capacity) {}
 
   int64_t rows() const { return static_cast<int64_t>(lengths_.size()); }
+  bool empty() const { return layers_.empty() && !encoded.defined(); }
   const std::vector<int64_t>& lengths() const { return lengths_; }  ///< tokens that each row has read
   /// Goes on with these rows, numbered anew in this order; a row may be taken several times.
   void select(const std::vector<int64_t>& rows);

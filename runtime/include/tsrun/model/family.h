@@ -51,7 +51,8 @@ struct HeadSpec {
 
 /// Which part of a model a parameter belongs to; the unit of "frozen or trained". The layers of a model with one stack are its encoder,
 /// whichever way they look; only an encoder-decoder has a decoder beside it.
-enum class Part { embeddings, encoder, decoder, pooler, head };
+/// What delta methods add to a model is a part of its own.
+enum class Part { embeddings, encoder, decoder, pooler, head, delta };
 std::string_view name_of(Part part);
 
 enum class ParameterKind { weight, bias, norm_weight, norm_bias, embedding };
@@ -62,7 +63,8 @@ struct ParameterInfo {
   Part part = Part::encoder;
   int layer = -1;  ///< 0-based; -1 outside the layers; a decoder's layers are counted on from the encoder's
   ParameterKind kind = ParameterKind::weight;
-  std::string module;  ///< place inside its layer: "attention.self.query", "output.LayerNorm"; tables group outliers by it
+  std::string module;       ///< place inside its layer: "attention.self.query", "output.LayerNorm"; tables group outliers by it
+  bool transposed = false;  ///< of a linear map: the weight is [inputs, outputs] (GPT-2's Conv1D)
 };
 
 /// A named place in the forward pass where a method may act on activations. The same names in every family.
@@ -106,8 +108,16 @@ struct ForwardOptions {
   DecodingCache* cache = nullptr;  ///< reads on behind what it holds, and keeps what it reads; logits are the last token's of every row
   Precision precision = Precision::float32;  ///< of the products with weights
   bool gradient_checkpointing = false;       ///< backward computes each layer again instead of keeping what happens inside
+  /// Called for every linear map of the layers, whose weight is `module`.weight, with what goes in and what comes out; returns what goes
+  /// on. Empty: not called.
+  std::function<at::Tensor(const std::string& module, const at::Tensor& in, const at::Tensor& out)> at_map;
+  /// Vectors in front of the word embeddings of every row, [count, embedding width]: the row is so many tokens longer (of an
+  /// encoder-decoder, the encoder's row), and a head that reads a row's first token reads the first of these. Undefined: none.
+  at::Tensor prompt = {};
   /// Called at every site with its activation [tokens, width]; returns what goes on. Empty: not called.
   std::function<at::Tensor(const Site&, const at::Tensor&)> at_site;
+  /// Place of a row's first token: a prefix may count as tokens in front of the row. Where places are only relative it changes nothing.
+  int64_t first_position = 0;
   /// Keys and values put in front of each row's own, per layer: two tensors [prefix, key heads * head size]. Self-attention only. Empty:
   /// none.
   std::function<std::optional<std::pair<at::Tensor, at::Tensor>>(int layer)> attention_prefix;

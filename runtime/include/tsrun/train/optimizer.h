@@ -24,8 +24,15 @@ struct AdamWOptions {
 struct SgdOptions {
   double momentum = 0;
 };
+struct AdafactorOptions {
+  double clip_threshold = 1;  ///< root mean square of one tensor's update beyond which it is scaled down
+  double decay_rate = -0.8;   ///< step k keeps 1 − k^decay_rate of the means of squares
+  double eps1 = 1e-30;        ///< added to squared gradients
+};
 std::unique_ptr<Optimizer> make_adamw(std::vector<ParameterGroup>& groups, const AdamWOptions& options);
 std::unique_ptr<Optimizer> make_sgd(std::vector<ParameterGroup>& groups, const SgdOptions& options);
+/// Needs the groups' layouts. Internal error when a layout and its group differ in size.
+std::unique_ptr<Optimizer> make_adafactor(std::vector<ParameterGroup>& groups, const AdafactorOptions& options);
 
 /// Scales all gradients so that their joint norm is at most `maximum`; returns the norm before. One pass, float64 sum.
 double clip_gradients(std::vector<ParameterGroup>& groups, double maximum);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tsrun/linalg/layout.h"
 #include "tsrun/tune/mask.h"
 #include "tsrun/tune/subspace.h"
 
@@ -21,13 +22,17 @@ struct ParameterGroup {
   double weight_decay = 0;
   /// Decay applies to these ranges of `value` only; empty with weight_decay > 0: everywhere. (Biases and norms are left out, as is usual.)
   std::vector<std::pair<int64_t, int64_t>> decayed;
+  /// The tensors that lie end to end in `value`, for optimisers that treat each on its own. Coordinates are one tensor of one dimension,
+  /// the h·d numbers of an ensemble too: its copies share one step size.
+  Layout layout;
 };
 
 struct TuneOptions {
   /// With a subspace only z moves what it spans, and layers outside it are frozen, whatever `train_encoder` and `train_decoder` say.
-  bool train_embeddings = true, train_encoder = true, train_decoder = true, train_pooler = true, train_head = true;
-  double lr = 5e-5;                             ///< encoder and decoder in full space
-  double lr_embeddings = 5e-5, lr_head = 5e-5;  ///< pooler goes with the head
+  bool train_embeddings = true, train_encoder = true, train_decoder = true, train_pooler = true, train_head = true, train_delta = true;
+  std::vector<std::string> trained_parameters = {};  ///< trained though their part is frozen (as delta methods ask)
+  double lr = 5e-5;                                  ///< encoder and decoder in full space, and deltas
+  double lr_embeddings = 5e-5, lr_head = 5e-5;       ///< pooler goes with the head
   double lr_subspace = 0.01;
   double weight_decay = 0;
   /// Encoder weights held at zero (from the start on) or only set to zero once.

@@ -1,37 +1,61 @@
 #pragma once
 
 #include "tsrun/base/options.h"
-#include "tsrun/tune/events.h"
+#include "tsrun/model/family.h"
+
+#include <nlohmann/json.hpp>
 
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+/// Delta methods: a few tensors beside a model's own, that change what the model computes.
 namespace tsrun {
 
-/// A named tensor that a delta method adds to the model, with the law of its first values.
+/// A tensor that a delta method adds to the model, with the law of its first values.
 struct DeltaTensor {
-  std::string name;  ///< PEFT's name where PEFT has the method: "…query.lora_A.weight"
+  std::string name;  ///< PEFT's name where PEFT has the method, without its "base_model.model.": "…query.lora_A.weight"
   std::vector<int64_t> shape;
+  int layer = -1;  ///< layer that it acts in; -1: none
   enum class Law { zeros, ones, normal, uniform } law = Law::zeros;
-  double scale = 0;  ///< standard deviation, or half width
+  double scale = 0;  ///< standard deviation of `normal`, half width of `uniform`
 };
 
-/// The plugin kind `delta`: named tensors attached at sites, optionally merged into weights. The flat vector of its tensors is a
-/// parameter set like any other, so a subspace may span it.
+/// One line of the table that says where a method acts.
+struct DeltaMatch {
+  std::string pattern;  ///< as the options had it
+  std::string module;   ///< a module of the model, or what else it acts on
+  int64_t numbers = 0;  ///< that are trained there
+};
+
+/// A delta method attached to one model. Its tensors become parameters of the part `delta`; like any others they can be selected, spanned
+/// by a subspace, recorded, and saved.
 class Delta {
  public:
   virtual ~Delta() = default;
   virtual std::vector<DeltaTensor> tensors() const = 0;
-  /// Weight-side methods: overrides of named weights, connected to autograd through `values`.
-  virtual void override_weights(const Weights& /*values*/, const Weights& /*origin*/, Weights& /*weights*/) const {}
-  /// Activation- and attention-side methods: install hooks for one forward pass.
-  virtual void install(const Weights& /*values*/, ForwardOptions& /*forward*/) const {}
-  /// Names of base parameters that are trained as they are (BitFit, LayerNorm tuning).
+  virtual std::vector<DeltaMatch> matches() const = 0;
+  /// First value of `tensor` where its law does not say it (orthogonal, made from the model's weights); undefined: as its law says. `key`
+  /// is that of all the delta's tensors: split it by name.
+  virtual at::Tensor initial(const DeltaTensor& /*tensor*/, const Weights& /*origin*/, Key /*key*/) const { return {}; }
+  /// Weights that the model starts from in place of `origin`'s, when a first value was taken out of them (PiSSA).
+  virtual void adjust_origin(const Weights& /*values*/, Weights& /*origin*/) const {}
+  /// The model computes what it computed before as long as the tensors have their first values.
+  virtual bool starts_as_identity() const { return true; }
+
+  /// Weight-side methods: puts other tensors in the place of named weights, connected to autograd through `weights`, which hold the model's
+  /// and the delta's.
+  virtual void override_weights(const Weights& /*weights*/, Weights& /*seen*/) const {}
+  /// Activation- and attention-side methods: adds to what one forward pass is told. Hooks that are there already must be called too. The
+  /// hooks run again in backward under gradient checkpointing, so they must depend on nothing but their arguments, `weights` and keys.
+  virtual void install(const Weights& /*weights*/, ForwardOptions& /*forward*/) const {}
+  /// Parameters of the model itself that are trained as they are (BitFit, LayerNorm tuning).
   virtual std::vector<std::string> trained_parameters() const { return {}; }
-  /// θ with the delta folded in; nullopt when the method cannot be merged.
-  virtual std::optional<Weights> merge(const Weights& /*values*/, const Weights& /*origin*/) const { return std::nullopt; }
+
+  /// The model's weights with the delta folded in, so that the model alone computes the same; nullopt when there is no such thing.
+  virtual std::optional<Weights> merge(const Weights& /*weights*/) const { return std::nullopt; }
+  virtual std::string why_not_merged() const { return "it acts on activations, which no weight of the model can express"; }
 };
 
 class DeltaMethod {
@@ -40,8 +64,40 @@ class DeltaMethod {
   virtual std::string name() const = 0;
   virtual std::string doc() const = 0;
   virtual int version() const = 0;
-  virtual OptionTable options() const = 0;
+  virtual OptionTable options() const = 0;  ///< PEFT's names where PEFT has the method
+  /// @throws Error(user) when a pattern matches nothing, with the nearest names, or when the model has nowhere to act.
   virtual std::unique_ptr<Delta> attach(const Family& family, const Options& options) const = 0;
+  /// PEFT's adapter_config.json for these options, and back; null where PEFT lacks the method.
+  virtual nlohmann::json to_peft(const Options& /*options*/) const { return nullptr; }
+  virtual nlohmann::json from_peft(const nlohmann::json& /*config*/) const { return nullptr; }
 };
+
+/// `base` with deltas attached: one more part of parameters, behind the model's own. Its forward pass is the model's, told what the deltas
+/// do. Several deltas act in the order given. @throws Error(user) when two of them have a tensor of one name
+std::unique_ptr<Family> adapt(std::shared_ptr<const Family> base, std::vector<std::shared_ptr<const Delta>> deltas);
+
+/// First values of the deltas' tensors under `key.split(name)`, put behind the model's weights; what methods take out of the model's is
+/// taken out.
+void add_first_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key);
+
+/// The modules with a two-dimensional weight in the model's layers, whose outputs `at_map` sees, in order.
+struct LinearModule {
+  std::string name;  ///< without ".weight"
+  int layer = -1;
+  int64_t inputs = 0, outputs = 0;
+  bool transposed = false;  ///< its weight is [inputs, outputs]
+};
+std::vector<LinearModule> linear_modules(const Family& family);
+
+/// Modules that a list of targets means. A target is a site ("query", "value", "feed_forward_in"), the end of a module's name ("q_proj",
+/// "attention.self.query"), or a pattern where `*` matches any run of characters; "all-linear" is every one. `excluded` (same forms) are
+/// left out.
+/// @throws Error(user) naming `where` and the nearest names, for a target that matches nothing.
+struct Target {
+  std::string pattern;
+  LinearModule module;
+};
+std::vector<Target> find_targets(const Family& family, const std::vector<std::string>& targets, const std::vector<std::string>& excluded,
+                                 const std::string& where);
 
 }  // namespace tsrun

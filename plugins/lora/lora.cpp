@@ -1,0 +1,136 @@
+#include "lora.h"
+
+#include "tsrun/model/kernels.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <map>
+
+namespace tsrun::lora {
+namespace {
+
+/// s B A as the weight stands: [outputs, inputs], or transposed.
+at::Tensor update(const Map& map, const Weights& weights) {
+  const at::Tensor product = at::matmul(weights.at(map.b()), weights.at(map.a())) * map.scale;
+  return map.target.module.transposed ? product.t() : product;
+}
+
+/// Length of each output's row of `weight`, shaped to scale it.
+at::Tensor lengths(const Map& map, const at::Tensor& weight) {
+  return map.target.module.transposed ? weight.norm(2, {0}, /*keepdim=*/true) : weight.norm(2, {1}, /*keepdim=*/true);
+}
+
+/// The best rank-r factors of W in the sense of least squares: B A s = U_r S_r V_rᵀ (PiSSA, Meng et al., NeurIPS 2024).
+std::pair<at::Tensor, at::Tensor> principal(const Map& map, const at::Tensor& weight) {
+  const auto [u, s, v] = at::linalg_svd((map.target.module.transposed ? weight.t() : weight).to(at::kDouble), /*full_matrices=*/false);
+  const at::Tensor root = (s.narrow(0, 0, map.rank) / map.scale).sqrt();
+  const at::Tensor a = root.unsqueeze(1) * v.narrow(0, 0, map.rank), b = u.narrow(1, 0, map.rank) * root;
+  return {a.to(at::kFloat).contiguous(), b.to(at::kFloat).contiguous()};
+}
+
+at::Tensor normals(at::IntArrayRef shape, Key key) {
+  at::Tensor values = at::empty(shape);
+  fill_normal(key, {values.mutable_data_ptr<float>(), static_cast<size_t>(values.numel())}, 0, 0, 1);
+  return values;
+}
+
+/// A and B from alternate rows of one random orthogonal matrix, so that B A is zero though neither is (as PEFT draws them).
+at::Tensor orthogonal(const Map& map, bool of_a, Key key) {
+  const int64_t half = map.rank / 2;
+  const at::Tensor q = std::get<0>(at::linalg_qr(normals({map.rank, map.rank}, key.split("rotation").split(map.target.module.name))));
+  const at::Tensor rows = q.slice(0, of_a ? 0 : 1, map.rank, 2);
+  const int64_t width = of_a ? map.target.module.inputs : map.target.module.outputs;
+  const at::Tensor mixed = at::matmul(normals({width, half}, key.split(of_a ? map.a() : map.b())), rows) / 10;
+  return (of_a ? mixed.t() : mixed).contiguous();
+}
+
+}  // namespace
+
+std::vector<DeltaTensor> Lora::tensors() const {
+  std::vector<DeltaTensor> tensors;
+  for (const Map& map : maps_) {
+    const LinearModule& module = map.target.module;
+    DeltaTensor a{
+        map.a(), {map.rank, module.inputs}, module.layer, DeltaTensor::Law::uniform, 1 / std::sqrt(static_cast<double>(module.inputs))};
+    if (start_ == Start::gaussian) a.law = DeltaTensor::Law::normal, a.scale = 1 / static_cast<double>(map.rank);
+    tensors.push_back(std::move(a));
+    tensors.push_back({map.b(), {module.outputs, map.rank}, module.layer});
+    if (dora_) tensors.push_back({map.magnitude(), {module.outputs}, module.layer});
+  }
+  return tensors;
+}
+
+std::vector<DeltaMatch> Lora::matches() const {
+  std::vector<DeltaMatch> matches;
+  for (const Map& map : maps_) {
+    const LinearModule& module = map.target.module;
+    const int64_t numbers = map.rank * (module.inputs + module.outputs) + (dora_ ? module.outputs : 0);
+    matches.push_back({map.target.pattern, module.name, numbers});
+  }
+  return matches;
+}
+
+const Map* Lora::map_of(std::string_view tensor) const {
+  for (const Map& map : maps_) {
+    if (tensor == map.a() || tensor == map.b() || tensor == map.magnitude()) return &map;
+  }
+  return nullptr;
+}
+
+at::Tensor Lora::initial(const DeltaTensor& tensor, const Weights& origin, Key key) const {
+  const Map& map = *map_of(tensor.name);
+  if (tensor.name == map.magnitude()) return lengths(map, origin.at(map.weight())).flatten().contiguous();
+  if (start_ == Start::orthogonal) return orthogonal(map, tensor.name == map.a(), key);
+  if (start_ != Start::pissa) return {};
+  const auto [a, b] = principal(map, origin.at(map.weight()));
+  return tensor.name == map.a() ? a : b;
+}
+
+void Lora::adjust_origin(const Weights& values, Weights& origin) const {
+  if (start_ != Start::pissa) return;
+  for (const Map& map : maps_) origin.set(map.weight(), (origin.at(map.weight()) - update(map, values)).contiguous());
+}
+
+at::Tensor Lora::merged(const Map& map, const Weights& weights) const {
+  const at::Tensor sum = weights.at(map.weight()) + update(map, weights);
+  if (!dora_) return sum;
+  const at::Tensor length = lengths(map, sum).detach();  // as in the paper's section 4.3: no gradient through the norm
+  return sum * (weights.at(map.magnitude()).view_as(length) / length);
+}
+
+void Lora::override_weights(const Weights& weights, Weights& seen) const {
+  if (!dora_) return;
+  for (const Map& map : maps_) seen.set(map.weight(), merged(map, weights));
+}
+
+void Lora::install(const Weights& weights, ForwardOptions& forward) const {
+  if (dora_) return;
+  struct Low {
+    at::Tensor a, b;
+    double scale;
+    Key key;
+  };
+  auto low = std::make_shared<std::map<std::string, Low>>();
+  for (const Map& map : maps_) {
+    const Key key = forward.dropout.split("lora").split(map.target.module.name);
+    low->emplace(map.target.module.name, Low{weights.at(map.a()), weights.at(map.b()), map.scale, key});
+  }
+  const double p = forward.training ? dropout_ : 0;
+  forward.at_map = [low, p, before = forward.at_map](const std::string& module, const at::Tensor& in, const at::Tensor& out) {
+    const at::Tensor y = before ? before(module, in, out) : out;
+    const auto found = low->find(module);
+    if (found == low->end()) return y;
+    const Low& own = found->second;
+    const at::Tensor x = dropout(in.to(own.a.scalar_type()), p, own.key);
+    return y + at::linear(at::linear(x, own.a), own.b) * own.scale;
+  };
+}
+
+std::optional<Weights> Lora::merge(const Weights& weights) const {
+  Weights result = weights;
+  for (const Map& map : maps_) result.set(map.weight(), merged(map, weights).contiguous());
+  return result;
+}
+
+}  // namespace tsrun::lora

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "tsrun/tune/delta.h"
+
+namespace tsrun::lora {
+
+/// Low-rank adaptation (Hu et al., ICLR 2022): y = x Wᵀ + s (x Aᵀ) Bᵀ with s = lora_alpha / r; rsLoRA (Kalajdzievski, 2023): s = lora_alpha
+/// / √r; DoRA (Liu et al., ICML 2024): the rows of W + s B A are rescaled to trained lengths.
+class Method final : public DeltaMethod {
+ public:
+  std::string name() const override { return "lora"; }
+  std::string doc() const override { return "Low-rank updates of linear maps, with rsLoRA, DoRA and PiSSA."; }
+  int version() const override { return 1; }
+  OptionTable options() const override;
+  std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override;
+  nlohmann::json to_peft(const Options& options) const override;
+  nlohmann::json from_peft(const nlohmann::json& config) const override;
+};
+
+}  // namespace tsrun::lora

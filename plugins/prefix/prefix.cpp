@@ -1,0 +1,73 @@
+#include "prefix.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+namespace tsrun::prefix {
+
+std::vector<DeltaTensor> Prefix::tensors() const {
+  using enum DeltaTensor::Law;
+  std::vector<DeltaTensor> tensors;
+  for (const Stack& stack : stacks_) {
+    const auto add = [&](const std::string& name, std::vector<int64_t> shape, DeltaTensor::Law law, double scale) {
+      tensors.push_back({stack.name + name, std::move(shape), -1, law, scale});
+    };
+    if (!projection_.used()) {
+      add("prompt_embeddings", {tokens_, stack.row()}, normal, deviation_);
+      continue;
+    }
+    const auto bound = [](int64_t inputs) { return 1 / std::sqrt(static_cast<double>(inputs)); };
+    add("prompt_encoder.embedding.weight", {tokens_, projection_.inputs}, normal, deviation_);
+    add("prompt_encoder.transform.0.weight", {projection_.hidden, projection_.inputs}, uniform, bound(projection_.inputs));
+    add("prompt_encoder.transform.0.bias", {projection_.hidden}, uniform, bound(projection_.inputs));
+    add("prompt_encoder.transform.2.weight", {stack.row(), projection_.hidden}, uniform, bound(projection_.hidden));
+    add("prompt_encoder.transform.2.bias", {stack.row()}, uniform, bound(projection_.hidden));
+  }
+  return tensors;
+}
+
+std::vector<DeltaMatch> Prefix::matches() const {
+  std::vector<DeltaMatch> matches;
+  for (const Stack& stack : stacks_) {
+    const int64_t network =
+        projection_.inputs * (tokens_ + projection_.hidden) + projection_.hidden + stack.row() * (projection_.hidden + 1);
+    matches.push_back({"num_virtual_tokens", stack.name + "self-attention", projection_.used() ? network : tokens_ * stack.row()});
+  }
+  return matches;
+}
+
+at::Tensor Prefix::table(const Stack& stack, const Weights& weights) const {
+  if (!projection_.used()) return weights.at(stack.name + "prompt_embeddings");
+  const auto tensor = [&](const char* name) { return weights.at(stack.name + name); };
+  const at::Tensor hidden = at::tanh(at::linear(tensor("prompt_encoder.embedding.weight"), tensor("prompt_encoder.transform.0.weight"),
+                                                tensor("prompt_encoder.transform.0.bias")));
+  return at::linear(hidden, tensor("prompt_encoder.transform.2.weight"), tensor("prompt_encoder.transform.2.bias"));
+}
+
+void Prefix::install(const Weights& weights, ForwardOptions& forward) const {
+  struct Layer {
+    at::Tensor key, value;
+  };
+  auto layers = std::make_shared<std::vector<std::optional<Layer>>>();
+  for (const Stack& stack : stacks_) {
+    layers->resize(std::max(layers->size(), static_cast<size_t>(stack.first_layer + stack.layers)));
+    const at::Tensor all = table(stack, weights);
+    for (int layer = 0; layer < stack.layers; ++layer) {
+      const int64_t at = 2 * layer * stack.width;
+      (*layers)[static_cast<size_t>(stack.first_layer + layer)] =
+          Layer{all.narrow(1, at, stack.width), all.narrow(1, at + stack.width, stack.width)};
+    }
+  }
+  forward.first_position += tokens_;  // as transformers counts tokens that are in a cache already
+  using Pair = std::optional<std::pair<at::Tensor, at::Tensor>>;
+  forward.attention_prefix = [layers, before = forward.attention_prefix](int layer) -> Pair {
+    const Pair given = before ? before(layer) : std::nullopt;
+    if (static_cast<size_t>(layer) >= layers->size() || !(*layers)[static_cast<size_t>(layer)]) return given;
+    const Layer& own = *(*layers)[static_cast<size_t>(layer)];
+    if (!given) return std::pair(own.key, own.value);
+    return std::pair(at::cat({own.key, given->first}), at::cat({own.value, given->second}));
+  };
+}
+
+}  // namespace tsrun::prefix

@@ -1,0 +1,85 @@
+#include "method.h"
+
+#include "tsrun/base/error.h"
+
+#include <ATen/ATen.h>
+
+namespace tsrun::prompt {
+namespace {
+
+using nlohmann::json;
+constexpr const char* tensor_name = "prompt_embeddings";
+
+class Prompt final : public Delta {
+ public:
+  /// `words`: the embedding whose rows the first values may be drawn from; none: N(0, deviation).
+  Prompt(int64_t tokens, int64_t width, double deviation, std::string words)
+      : tokens_(tokens), width_(width), deviation_(deviation), words_(std::move(words)) {}
+
+  std::vector<DeltaTensor> tensors() const override { return {{tensor_name, {tokens_, width_}, -1, DeltaTensor::Law::normal, deviation_}}; }
+  std::vector<DeltaMatch> matches() const override { return {{"num_virtual_tokens", "word embeddings", tokens_ * width_}}; }
+  bool starts_as_identity() const override { return false; }
+  at::Tensor initial(const DeltaTensor& tensor, const Weights& origin, Key key) const override {
+    if (words_.empty()) return {};
+    const at::Tensor& table = origin.at(words_);
+    Stream draw(key.split(tensor.name));
+    std::vector<int64_t> rows;
+    for (int64_t i = 0; i < tokens_; ++i) rows.push_back(static_cast<int64_t>(draw.below(static_cast<uint64_t>(table.size(0)))));
+    return table.detach().index_select(0, at::tensor(rows, at::kLong)).contiguous();
+  }
+  void install(const Weights& weights, ForwardOptions& forward) const override {
+    const at::Tensor& own = weights.at(tensor_name);
+    forward.prompt = forward.prompt.defined() ? at::cat({own, forward.prompt}) : own;
+  }
+  std::string why_not_merged() const override {
+    return "its vectors stand in front of every row, and no weight of the model can put them there";
+  }
+
+ private:
+  int64_t tokens_, width_;
+  double deviation_;
+  std::string words_;
+};
+
+const ParameterInfo& word_embeddings(const Family& family) {
+  for (const ParameterInfo& info : family.parameters()) {
+    if (info.part == Part::embeddings && info.kind == ParameterKind::embedding) return info;
+  }
+  user_error("prompt: a model of type '{}' has no word embeddings", family.model_type());
+}
+
+}  // namespace
+
+OptionTable Method::options() const {
+  return {
+      {.name = "num_virtual_tokens",
+       .type = OptionType::integer,
+       .fallback = 20,
+       .doc = "Vectors in front of a row.",
+       .minimum = 1,
+       .maximum = 4096},
+      {.name = "prompt_tuning_init",
+       .type = OptionType::choice,
+       .fallback = "SAMPLE_VOCAB",
+       .doc = "First values: rows of the word embeddings drawn at random, or N(0, init_std²).",
+       .choices = {"SAMPLE_VOCAB", "RANDOM"}},
+      {.name = "init_std", .type = OptionType::number, .fallback = 1.0, .doc = "Standard deviation of RANDOM (PEFT: 1).", .minimum = 0},
+  };
+}
+
+std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
+  const ParameterInfo& words = word_embeddings(family);
+  const int64_t tokens = options.integer("num_virtual_tokens");
+  if (tokens >= family.max_positions())
+    user_error("prompt: num_virtual_tokens is {}, expected fewer than the model's {} positions", tokens, family.max_positions());
+  const bool sampled = options.text("prompt_tuning_init") == "SAMPLE_VOCAB";
+  return std::make_unique<Prompt>(tokens, words.shape[1], options.number("init_std"), sampled ? words.name : "");
+}
+
+json Method::to_peft(const Options& options) const {
+  return {{"peft_type", "PROMPT_TUNING"}, {"num_virtual_tokens", options.integer("num_virtual_tokens")}, {"prompt_tuning_init", "RANDOM"}};
+}
+
+json Method::from_peft(const json& config) const { return {{"num_virtual_tokens", config.at("num_virtual_tokens")}}; }
+
+}  // namespace tsrun::prompt

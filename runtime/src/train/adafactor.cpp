@@ -1,0 +1,127 @@
+#include "train/clip.h"
+#include "train/optimizer_parts.h"
+#include "tsrun/base/error.h"
+#include "tsrun/train/optimizer.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace tsrun {
+namespace {
+
+/// One tensor of a group: views into the group's flat vectors, and running means of the squared gradient. With two or more dimensions these
+/// are over the last dimension (`rows`) and over the last but one (`columns`); below that every element has its own.
+struct AdafactorTensor {
+  std::string name;
+  at::Tensor value, gradient;
+  at::Tensor rows, columns, elements;
+
+  AdafactorTensor(const ParameterGroup& group, const Slice& slice)
+      : name(group.name + "." + slice.name),
+        value(group.value.narrow(0, slice.offset, slice.size).view(slice.shape)),
+        gradient(group.gradient.narrow(0, slice.offset, slice.size).view(slice.shape)) {
+    if (slice.shape.size() < 2) {
+      elements = at::zeros_like(value);
+    } else {
+      rows = at::zeros_like(value.select(-1, 0), at::MemoryFormat::Contiguous);
+      columns = at::zeros_like(value.select(-2, 0), at::MemoryFormat::Contiguous);
+    }
+  }
+
+  /// Takes the gradient into the means, of which the share `kept` stays. Returns the gradient over the root of its mean square, in the one
+  /// temporary of full size.
+  at::Tensor next_update(double kept, double epsilon) const {
+    at::Tensor work = gradient.square().add_(epsilon);
+    if (elements.defined()) {
+      elements.mul_(kept).add_(work, 1 - kept);
+      at::rsqrt_out(work, elements);
+    } else {
+      rows.mul_(kept).add_(work.mean(-1), 1 - kept);
+      columns.mul_(kept).add_(work.mean(-2), 1 - kept);
+      const at::Tensor by_row = rows.div(rows.mean(-1, /*keepdim=*/true)).rsqrt_().unsqueeze(-1);
+      at::mul_out(work, by_row, columns.rsqrt().unsqueeze(-2));
+    }
+    return work.mul_(gradient);
+  }
+};
+
+/// What `update` is divided by, so that its root mean square is at most `threshold`: 1 or more, on the device of `update`, since reading it
+/// would stall a GPU at every tensor. LibTorch's norm sums float32 in float32 on the CPU, which is percents off over a large vocabulary.
+at::Tensor excess(const at::Tensor& update, double threshold) {
+  const double allowed = threshold * std::sqrt(static_cast<double>(update.numel()));
+  if (update.is_cpu()) return at::scalar_tensor(std::max(1.0, std::sqrt(squared_norm(update)) / allowed), update.options());
+  return at::linalg_vector_norm(update, 2).div_(allowed).clamp_min_(1);
+}
+
+/// transformers' Adafactor (Shazeer and Stern, 2018) with a learning rate from outside: scale_parameter, relative_step and warmup_init off,
+/// no mean of gradients. Every tensor is normalised and limited on its own; decay is decoupled and comes first.
+class Adafactor final : public Optimizer {
+ public:
+  Adafactor(std::vector<ParameterGroup>& groups, const AdafactorOptions& options) : groups_(groups), options_(options) {
+    for (const auto& group : groups_) add(group);
+  }
+
+  void step(double factor) override {
+    const at::NoGradGuard no_grad;
+    step_.add_(1);
+    const double kept = 1 - std::pow(step_.item<double>(), options_.decay_rate);
+    for (size_t i = 0; i < groups_.size(); ++i) {
+      const double lr = groups_[i].lr * factor;
+      for (const auto& segment : decayed_[i]) segment.value.mul_(1 - lr * groups_[i].weight_decay);
+      for (const auto& tensor : tensors_[i]) {
+        const at::Tensor update = tensor.next_update(kept, options_.eps1);
+        tensor.value.addcdiv_(update, excess(update, options_.clip_threshold), -lr);
+      }
+    }
+  }
+
+  /// Shares its tensors with the optimiser.
+  std::map<std::string, at::Tensor> state() const override {
+    std::map<std::string, at::Tensor> state = {{"step", step_}};
+    for (const auto& group : tensors_) {
+      for (const auto& tensor : group) {
+        if (tensor.elements.defined()) {
+          state[tensor.name + ".exp_avg_sq"] = tensor.elements;
+        } else {
+          state[tensor.name + ".exp_avg_sq_row"] = tensor.rows;
+          state[tensor.name + ".exp_avg_sq_col"] = tensor.columns;
+        }
+      }
+    }
+    return state;
+  }
+
+  void restore(const std::map<std::string, at::Tensor>& saved) override {
+    for (const auto& [name, tensor] : state()) restore_tensor(saved, name, tensor);
+  }
+
+ private:
+  void add(const ParameterGroup& group) {
+    if (group.layout.total() != group.value.numel()) {
+      internal_error("optimizer: the tensors of group '{}' have {} elements, its value has {}", group.name, group.layout.total(),
+                     group.value.numel());
+    }
+    decayed_.push_back(cut_by_decay(group).decayed);
+    auto& tensors = tensors_.emplace_back();
+    for (const Slice& slice : group.layout.slices()) {
+      if (slice.size > 0) tensors.emplace_back(group, slice);
+    }
+  }
+
+  std::vector<ParameterGroup>& groups_;
+  AdafactorOptions options_;
+  std::vector<std::vector<DecaySegment>> decayed_;     ///< by group
+  std::vector<std::vector<AdafactorTensor>> tensors_;  ///< by group
+  at::Tensor step_ = at::zeros({}, at::kLong);         ///< on the host; steps made
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_adafactor(std::vector<ParameterGroup>& groups, const AdafactorOptions& options) {
+  return std::make_unique<Adafactor>(groups, options);
+}
+
+}  // namespace tsrun

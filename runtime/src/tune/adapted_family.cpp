@@ -1,0 +1,104 @@
+#include "tsrun/base/error.h"
+#include "tsrun/tune/delta.h"
+
+#include <ATen/Functions.h>
+
+#include <algorithm>
+
+namespace tsrun {
+namespace {
+
+int64_t count_of(const std::vector<int64_t>& shape) {
+  int64_t count = 1;
+  for (const int64_t extent : shape) count *= extent;
+  return count;
+}
+
+at::Tensor drawn(const DeltaTensor& tensor, Key key) {
+  if (tensor.law == DeltaTensor::Law::zeros) return at::zeros(tensor.shape);
+  if (tensor.law == DeltaTensor::Law::ones) return at::ones(tensor.shape);
+  at::Tensor values = at::empty(tensor.shape);
+  const std::span<float> numbers{values.mutable_data_ptr<float>(), static_cast<size_t>(count_of(tensor.shape))};
+  const auto scale = static_cast<float>(tensor.scale);
+  if (tensor.law == DeltaTensor::Law::normal) fill_normal(key, numbers, 0, 0, scale);
+  if (tensor.law == DeltaTensor::Law::uniform) fill_uniform(key, numbers, 0, -scale, scale);
+  return values;
+}
+
+ParameterInfo info_of(const DeltaTensor& tensor) {
+  const auto dot = tensor.name.rfind('.');
+  return {tensor.name,
+          tensor.shape,
+          Part::delta,
+          tensor.layer,
+          tensor.shape.size() > 1 ? ParameterKind::weight : ParameterKind::bias,
+          tensor.name.substr(0, dot == std::string::npos ? tensor.name.size() : dot),
+          /*transposed=*/false};
+}
+
+class AdaptedFamily : public Family {
+ public:
+  AdaptedFamily(std::shared_ptr<const Family> base, std::vector<std::shared_ptr<const Delta>> deltas)
+      : base_(std::move(base)), deltas_(std::move(deltas)), parameters_(base_->parameters()) {
+    for (const auto& delta : deltas_) {
+      for (const DeltaTensor& tensor : delta->tensors()) {
+        const bool taken = std::any_of(parameters_.begin(), parameters_.end(), [&](const auto& info) { return info.name == tensor.name; });
+        if (taken) user_error("two methods have a tensor named '{}': attach one of them, or give them different targets", tensor.name);
+        parameters_.push_back(info_of(tensor));
+        tensors_.push_back(tensor);
+      }
+    }
+  }
+
+  std::string_view model_type() const override { return base_->model_type(); }
+  const nlohmann::json& config() const override { return base_->config(); }
+  int layers() const override { return base_->layers(); }
+  int64_t hidden_size() const override { return base_->hidden_size(); }
+  const HeadSpec& head() const override { return base_->head(); }
+  int64_t max_positions() const override { return base_->max_positions(); }
+  Reader reader() const override { return base_->reader(); }
+  int64_t decoder_start() const override { return base_->decoder_start(); }
+  const std::vector<ParameterInfo>& parameters() const override { return parameters_; }
+  const std::vector<Site>& sites() const override { return base_->sites(); }
+
+  Output forward(const Weights& weights, const PackedBatch& batch, const ForwardOptions& options) const override {
+    Weights seen = weights;
+    ForwardOptions told = options;
+    for (const auto& delta : deltas_) {
+      delta->override_weights(weights, seen);
+      delta->install(weights, told);
+    }
+    return base_->forward(seen, batch, told);
+  }
+
+  at::Tensor initial(const ParameterInfo& parameter, Key key) const override {
+    if (parameter.part != Part::delta) return base_->initial(parameter, key);
+    const auto place = std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& tensor) { return tensor.name == parameter.name; });
+    return drawn(*place, key);
+  }
+
+ private:
+  std::shared_ptr<const Family> base_;
+  std::vector<std::shared_ptr<const Delta>> deltas_;
+  std::vector<ParameterInfo> parameters_;
+  std::vector<DeltaTensor> tensors_;
+};
+
+}  // namespace
+
+std::unique_ptr<Family> adapt(std::shared_ptr<const Family> base, std::vector<std::shared_ptr<const Delta>> deltas) {
+  return std::make_unique<AdaptedFamily>(std::move(base), std::move(deltas));
+}
+
+void add_first_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key) {
+  for (const auto& delta : deltas) {
+    const Weights origin = weights;
+    for (const DeltaTensor& tensor : delta->tensors()) {
+      const at::Tensor given = delta->initial(tensor, origin, key);
+      weights.set(tensor.name, given.defined() ? given : drawn(tensor, key.split(tensor.name)));
+    }
+    delta->adjust_origin(weights, weights);
+  }
+}
+
+}  // namespace tsrun

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string_view>
+
+namespace tsrun {
+
+/// `*` matches any run of characters.
+bool matches(std::string_view pattern, std::string_view text);
+
+}  // namespace tsrun

@@ -1,0 +1,163 @@
+// Delta methods against PEFT (tests/goldens/make_deltas.py): the same weights give the same logits and gradients.
+#include "tsrun/base/files.h"
+#include "tsrun/model/model.h"
+#include "tsrun/plugin/host.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace tsrun {
+namespace {
+
+std::filesystem::path goldens() { return std::filesystem::path(TSRUN_SOURCE_DIR) / "tests/goldens"; }
+
+const PluginHost& host() {
+  static const PluginHost* loaded = [] {
+    auto* fresh = new PluginHost();  // libraries with LibTorch in them are never unloaded
+    fresh->load({std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"});
+    return fresh;
+  }();
+  return *loaded;
+}
+
+const std::map<std::string, std::string> method_names = {
+    {"LORA", "lora"}, {"IA3", "ia3"}, {"LN_TUNING", "layernorm"}, {"PREFIX_TUNING", "prefix"}, {"PROMPT_TUNING", "prompt"}};
+
+class PeftCase : public ::testing::TestWithParam<const char*> {
+ protected:
+  PeftCase() : name(GetParam()), file(SafetensorsFile::open(goldens() / "deltas" / (name + ".safetensors"))) {
+    const std::string base = name.substr(0, name.find('_'));
+    folder = goldens() / (base + "_tiny");
+    const HeadSpec head = base == "bert"   ? HeadSpec{HeadKind::classification, 3}
+                          : base == "gpt2" ? HeadSpec{HeadKind::causal_lm, 0}
+                                           : HeadSpec{HeadKind::seq2seq_lm, 0};
+    model = make_family(read_json(folder / "config.json"), head, "config.json");
+    const auto peft = read_json(goldens() / "deltas" / (name + ".json"));
+    const DeltaMethod& method = host().delta(method_names.at(peft.at("peft_type").get<std::string>()));
+    nlohmann::json options = method.from_peft(peft);
+    if (name == "t5_prefix") options["stacks"] = "decoder";  // all that PEFT reaches
+    if (name.ends_with("_projection")) options["prefix_projection"] = true, options["encoder_hidden_size"] = 8;
+    delta = method.attach(*model, method.options().resolve(options, name));
+    adapted = adapt(model, {delta});
+    set_weights();
+  }
+
+  at::Tensor golden(const std::string& key) const {
+    const TensorInfo* info = file.find(key);
+    if (!info) throw std::runtime_error(name + ": no golden " + key);
+    return as_tensor(*info).clone();
+  }
+
+  /// PEFT's name for a parameter.
+  std::string in_peft(const std::string& parameter) const {
+    std::string peft = parameter;
+    if (name.ends_with("ln_tuning")) peft.insert(peft.rfind('.'), ".ln_tuning_layers");
+    if (peft.starts_with("decoder.prompt_embeddings")) peft = "prompt_embeddings";
+    return peft;
+  }
+
+  /// PEFT gives decoder layer i of an encoder-decoder the slot 2i modulo the number of layers; here layer i has slot i.
+  at::Tensor in_order(const at::Tensor& value) const {
+    if (name != "t5_prefix") return value;
+    const at::Tensor slots = value.view({value.size(0), 3, -1});
+    return at::stack({slots.select(1, 0), slots.select(1, 2), slots.select(1, 1)}, 1).reshape(value.sizes());
+  }
+
+  void set_weights() {
+    const Weights loaded = load_weights(folder / "model.safetensors", *model);
+    const SafetensorsFile base = SafetensorsFile::open(folder / "goldens.safetensors");
+    for (const ParameterInfo& info : adapted->parameters()) {
+      at::Tensor value;
+      if (const TensorInfo* own = file.find("value." + in_peft(info.name))) {
+        value = in_order(as_tensor(*own).clone());
+        if (value.dim() == 2 && value.size(0) > info.shape[0])
+          value = value.narrow(0, 0, info.shape[0]).clone();  // t5's prompt: twice as many
+      } else if (const TensorInfo* head = base.find("classification." + info.name); head && info.part == Part::head) {
+        value = as_tensor(*head).clone();
+      } else {
+        value = loaded.at(info.name).clone();
+      }
+      ASSERT_EQ(value.sizes().vec(), info.shape) << info.name;
+      weights.set(info.name, value.requires_grad_());
+    }
+  }
+
+  PackedBatch batch() const {
+    const auto integers = [&](const std::string& key) {
+      const at::Tensor t = golden(key);
+      return std::vector<int64_t>(t.const_data_ptr<int64_t>(), t.const_data_ptr<int64_t>() + t.numel());
+    };
+    PackedRows rows;
+    rows.ids = integers("ids");
+    rows.segments = integers("segments");
+    rows.positions = integers("positions");
+    rows.offsets = integers("offsets");
+    if (file.find("decoder_ids")) {
+      rows.decoder_ids = integers("decoder_ids");
+      rows.decoder_offsets = integers("decoder_offsets");
+    }
+    PackedBatch packed = to_device(rows, {}, at::kCPU);
+    packed.targets = golden("targets");
+    return packed;
+  }
+
+  static double difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+  std::string name;
+  SafetensorsFile file;
+  std::filesystem::path folder;
+  std::shared_ptr<const Family> model;
+  std::shared_ptr<const Delta> delta;
+  std::unique_ptr<Family> adapted;
+  Weights weights;
+};
+
+TEST_P(PeftCase, GivesTheLogitsAndGradientsOfPeft) {
+  for (const bool checkpointing : {false, true}) {
+    ForwardOptions options;
+    options.gradient_checkpointing = checkpointing;
+    const PackedBatch data = batch();
+    const Output output = adapted->forward(weights, data, options);
+    const at::Tensor loss = task_loss(adapted->head(), output, data);
+    loss.backward();
+    EXPECT_LT(difference(output.logits.detach(), golden("logits")), 1e-4);
+    EXPECT_NEAR(loss.item<double>(), golden("loss").item<double>(), 1e-5);
+    size_t checked = 0;
+    double worst = 0;
+    for (const ParameterInfo& info : adapted->parameters()) {
+      if (!file.find("grad." + in_peft(info.name))) continue;
+      const at::Tensor expected = in_order(golden("grad." + in_peft(info.name)).slice(0, 0, info.shape[0])),
+                       found = weights.at(info.name).grad();
+      ASSERT_TRUE(found.defined()) << info.name;
+      worst = std::max(worst, (found - expected).norm().item<double>() / expected.norm().item<double>());
+      ++checked;
+    }
+    EXPECT_LT(worst, 1e-3);
+    EXPECT_GT(checked, 0U);
+    std::printf("%s: gradients of %zu tensors, relative difference %.2e\n", name.c_str(), checked, worst);
+    for (const std::string& parameter : weights.names()) weights.at(parameter).mutable_grad() = at::Tensor();
+  }
+}
+
+TEST_P(PeftCase, MergesIntoTheSameLogitsOrSaysWhyNot) {
+  const c10::NoGradGuard guard;
+  const auto merged = delta->merge(weights);
+  if (!merged) {
+    EXPECT_FALSE(delta->why_not_merged().empty());
+    return;
+  }
+  EXPECT_LT(difference(model->forward(*merged, batch(), {}).logits, golden("logits")), 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, PeftCase,
+                         ::testing::Values("bert_lora", "bert_rslora", "bert_lora_all", "bert_dora", "bert_ia3", "bert_ln_tuning",
+                                           "bert_prefix", "bert_prompt", "gpt2_lora", "gpt2_rslora", "gpt2_lora_all", "gpt2_dora",
+                                           "gpt2_ia3", "gpt2_ln_tuning", "gpt2_prefix", "gpt2_prefix_projection", "gpt2_prompt", "t5_lora",
+                                           "t5_rslora", "t5_lora_all", "t5_dora", "t5_ia3", "t5_ln_tuning", "t5_prefix", "t5_prompt"),
+                         [](const auto& info) { return std::string(info.param); });
+
+}  // namespace
+}  // namespace tsrun
