@@ -168,6 +168,17 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
   }
 };
 
+at::Tensor attend_without_gradient(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                                   std::shared_ptr<const AttentionRows> rows, const AttentionOptions& options) {
+  AttentionCall call(std::move(rows), options, query.size(1), key.size(1));
+  const at::Tensor bias = options.distance_bias.defined() ? options.distance_bias.contiguous() : at::Tensor();
+  if (bias.defined()) call.distances = bias.size(1);
+  const Inputs in{query.contiguous(), key.contiguous(), value.contiguous(), bias};
+  at::Tensor out = at::empty_like(in.query), logs = at::empty({options.heads, query.size(0)}, query.options());
+  run_forward(call, in, out, logs);
+  return out;
+}
+
 void check_shapes(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, const AttentionRows& rows,
                   const AttentionOptions& options) {
   const int64_t heads = options.heads, key_heads = options.key_heads;
@@ -206,6 +217,7 @@ at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tens
   check_shapes(query, key, value, *rows, options);
   check_bias(*rows, options);
   if (!runs_on_kernel({query, key, value})) return attend_by_composition(query, key, value, *rows, options);
+  if (!learns({query, key, value, options.distance_bias})) return attend_without_gradient(query, key, value, std::move(rows), options);
   const auto bias = options.distance_bias.defined() ? std::optional(options.distance_bias) : std::nullopt;
   return AttentionFunction::apply(query, key, value, bias, std::move(rows), options);
 }

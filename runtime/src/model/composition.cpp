@@ -1,7 +1,10 @@
 #include "model/composition.h"
 
 #include <ATen/TensorOperators.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
 
 namespace tsrun {
 
@@ -10,6 +13,11 @@ bool runs_on_kernel(std::initializer_list<at::Tensor> tensors) {
     if (!tensor.device().is_cpu() || tensor.scalar_type() != at::kFloat) return false;
   }
   return true;
+}
+
+bool learns(std::initializer_list<at::Tensor> tensors) {
+  if (!c10::GradMode::is_enabled()) return false;
+  return std::any_of(tensors.begin(), tensors.end(), [](const at::Tensor& tensor) { return tensor.defined() && tensor.requires_grad(); });
 }
 
 std::vector<at::Tensor> differentiable_gradients(const std::vector<at::Tensor>& inputs, const at::Tensor& grad,

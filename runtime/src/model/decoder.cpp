@@ -4,13 +4,13 @@
 #include "model/initial.h"
 #include "model/pass.h"
 #include "model/product.h"
+#include "model/rms_norm.h"
 #include "tsrun/base/error.h"
 #include "tsrun/model/kernels.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/rms_norm.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
@@ -56,7 +56,7 @@ class DecoderPass : public Pass {
 
   at::Tensor norm(const std::string& module, const at::Tensor& x) const {
     const at::Tensor& gain = weight(module + ".weight");
-    if (config().root_mean_square) return at::rms_norm(x, {config().hidden}, gain, config().norm_epsilon);
+    if (config().root_mean_square) return rms_norm(x, gain, config().norm_epsilon);
     return at::layer_norm(x, {config().hidden}, gain, weight(module + ".bias"), config().norm_epsilon);
   }
 
@@ -67,7 +67,7 @@ class DecoderPass : public Pass {
   at::Tensor embeddings() const {
     at::Tensor x = word_rows(names().base + names().words);
     if (!config().rotary) x = x + embed(*weights_, names().base + names().places, batch_.positions);
-    return at_site(0, dropout(x, rate(config().embedding_dropout), options_.dropout.split("embeddings")));
+    return at_site(0, dropout(x, rate(config().embedding_dropout), draw_key("embeddings")));
   }
 
   /// Queries of those who ask, keys and values of all tokens, before rotation.
@@ -100,7 +100,7 @@ class DecoderPass : public Pass {
     attention.heads = config().heads;
     attention.key_heads = config().key_heads;
     attention.dropout = rate(config().attention_dropout);
-    attention.key = layer_key(layer).split("attention");
+    attention.key = draw_key(layer, "attention");
     attention.causal = true;
     return attend_within(layer, std::move(asked), batch_.host_offsets, attention);
   }
@@ -127,7 +127,7 @@ class DecoderPass : public Pass {
   at::Tensor run_layer(int64_t layer, const at::Tensor& x, const std::optional<TokenSubset>& subset) const {
     const std::string base = names().layer_prefix(layer);
     const auto dropped = [&](const at::Tensor& y, std::string_view name) {
-      return dropout(y, rate(config().residual_dropout), layer_key(layer).split(name));
+      return dropout(y, rate(config().residual_dropout), draw_key(layer, name));
     };
     const at::Tensor normed = at_place(layer, attention_norm, norm(base + names().attention_norm, x));
     at::Tensor y = map(base + names().attention_output, attention(layer, normed, subset), config().output_bias);
@@ -137,7 +137,7 @@ class DecoderPass : public Pass {
 
   at::Tensor logits(const at::Tensor& read) const {
     if (head().kind == HeadKind::token_classification)
-      return Pass::map(names().tags, dropout(read, rate(config().tag_dropout), options_.dropout.split("classifier")));
+      return Pass::map(names().tags, dropout(read, rate(config().tag_dropout), draw_key("classifier")));
     if (head().kind != HeadKind::causal_lm) return at::linear(read, weight("score.weight"));
     const std::string table = config().tied ? names().base + names().words + ".weight" : "lm_head.weight";
     return product(read, weight(table), {}, false, options_.precision);

@@ -1,7 +1,7 @@
 #include "model/decoder.h"
 #include "model/parameter_list.h"
 
-#include <fmt/format.h>
+#include <string>
 
 namespace tsrun {
 namespace {
@@ -69,7 +69,10 @@ class DecoderList {
 
 }  // namespace
 
-std::string DecoderNames::layer_prefix(int64_t number) const { return fmt::format(fmt::runtime(layer), number); }
+std::string DecoderNames::layer_prefix(int64_t number) const {
+  std::string prefix = layer;  // every map of every pass asks for it: no formatting
+  return prefix.replace(prefix.find("{}"), 2, std::to_string(number));
+}
 
 std::vector<ParameterInfo> decoder_parameters(const DecoderSpec& spec, const HeadSpec& head) {
   DecoderList list(spec);

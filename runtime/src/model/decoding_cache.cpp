@@ -5,9 +5,26 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/tensor.h>
 
+#include <cstring>
 #include <numeric>
 
 namespace tsrun {
+namespace {
+
+/// Row i of `from` becomes row slots[i] of `to`.
+void put(const at::Tensor& from, const std::vector<int64_t>& slots, at::Tensor& to) {
+  if (!from.device().is_cpu() || from.scalar_type() != to.scalar_type()) {
+    to.index_copy_(0, at::tensor(slots, at::kLong).to(from.device()), from.detach().to(to.scalar_type()));
+    return;
+  }
+  const at::Tensor rows = from.contiguous();
+  const size_t bytes = rows.nbytes() / slots.size();
+  const auto* source = static_cast<const std::byte*>(rows.const_data_ptr());
+  auto* target = static_cast<std::byte*>(to.mutable_data_ptr());
+  for (size_t i = 0; i < slots.size(); ++i) std::memcpy(target + static_cast<size_t>(slots[i]) * bytes, source + i * bytes, bytes);
+}
+
+}  // namespace
 
 DecodingCache::Layer& DecodingCache::layer_with_room(int number, const at::Tensor& like, const at::Tensor& prefix_keys,
                                                      const at::Tensor& prefix_values) {
@@ -40,9 +57,8 @@ DecodingCache::Held DecodingCache::append(int number, const at::Tensor& keys, co
   held.offsets.push_back(rows() * room);
   held.keys = layer.keys.view({-1, width});
   held.values = layer.values.view({-1, width});
-  const at::Tensor places = at::tensor(slots, at::kLong).to(keys.device());
-  held.keys.index_copy_(0, places, keys.detach());
-  held.values.index_copy_(0, places, values.detach());
+  put(keys, slots, held.keys);
+  put(values, slots, held.values);
   return held;
 }
 

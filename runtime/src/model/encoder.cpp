@@ -62,7 +62,7 @@ class EncoderPass : public Pass {
     at::Tensor places = embed(*weights_, base + "position_embeddings", rows);
     if (config().segments > 0) places = places + embed(*weights_, base + "token_type_embeddings", batch_.segments);
     at::Tensor x = norm(base + "LayerNorm", words, places, {config().norm_epsilon, 0, options_.dropout, {}});
-    x = dropout(x, rate(config().hidden_dropout), options_.dropout.split("embeddings"));
+    x = dropout(x, rate(config().hidden_dropout), draw_key("embeddings"));
     if (config().embedding != config().hidden) x = map(names().base + names().projection, x);
     return at_site(0, x);
   }
@@ -78,7 +78,7 @@ class EncoderPass : public Pass {
     AttentionOptions attention;
     attention.heads = config().heads;
     attention.dropout = rate(config().attention_dropout);
-    attention.key = layer_key(layer).split("attention");
+    attention.key = draw_key(layer, "attention");
     return attend_within(layer, std::move(asked), batch_.host_offsets, attention);
   }
 
@@ -94,9 +94,8 @@ class EncoderPass : public Pass {
   /// One encoder layer. With a subset, only its tokens ask and come out; all tokens are still looked at.
   at::Tensor run_layer(int64_t layer, const at::Tensor& x, const TokenSubset& subset) const {
     const std::string base = names().layer_prefix(layer);
-    const Key own = layer_key(layer);
     const auto drop = [&](double p, std::string_view name) {
-      return AddNormOptions{config().norm_epsilon, rate(p), own.split(name), subset.host_tokens};
+      return AddNormOptions{config().norm_epsilon, rate(p), draw_key(layer, name), subset.host_tokens};
     };
     const at::Tensor asking = subset.rows ? x.index_select(0, subset.tokens) : x;
     at::Tensor y = map(base + names().attention_output, attention(layer, asking, x, subset));
@@ -115,7 +114,7 @@ class EncoderPass : public Pass {
     if (head().kind == HeadKind::replaced_token) return replaced_logits(*spec_->replaced, read);
     if (head().kind == HeadKind::token_classification) {
       const double p = rate(spec_->tags.dropout.value_or(config().classifier_dropout));
-      return map(spec_->tags.module, dropout(read, p, options_.dropout.split("classifier")));
+      return map(spec_->tags.module, dropout(read, p, draw_key("classifier")));
     }
     return class_logits(spec_->classes, read);
   }
@@ -134,7 +133,7 @@ class EncoderPass : public Pass {
 
   at::Tensor class_logits(const ClassHead& head, const at::Tensor& first_tokens) const {
     const auto dropped = [&](const at::Tensor& x, std::string_view name) {
-      return dropout(x, rate(config().classifier_dropout), options_.dropout.split(name));
+      return dropout(x, rate(config().classifier_dropout), draw_key(name));
     };
     const at::Tensor x = head.dropout_before_first ? dropped(first_tokens, "classifier input") : first_tokens;
     return map(head.second, dropped(between(head.between, map(head.first, x)), "classifier"));

@@ -1,7 +1,7 @@
 #include "model/encoder.h"
 #include "model/parameter_list.h"
 
-#include <fmt/format.h>
+#include <string>
 
 namespace tsrun {
 namespace {
@@ -77,7 +77,10 @@ void add_head(ParameterList& list, const EncoderSpec& spec, const HeadSpec& head
 
 }  // namespace
 
-std::string EncoderNames::layer_prefix(int64_t number) const { return fmt::format(fmt::runtime(layer), number); }
+std::string EncoderNames::layer_prefix(int64_t number) const {
+  std::string prefix = layer;  // every map of every pass asks for it: no formatting
+  return prefix.replace(prefix.find("{}"), 2, std::to_string(number));
+}
 
 std::vector<ParameterInfo> encoder_parameters(const EncoderSpec& spec, const HeadSpec& head) {
   ParameterList list;

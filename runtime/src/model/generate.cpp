@@ -5,7 +5,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/log_softmax.h>
-#include <c10/core/GradMode.h>
+#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 
@@ -129,7 +129,7 @@ std::vector<Generated> generate(const Family& family, const Weights& weights, co
     user_error("generate: max_new_tokens is {} and num_beams is {}, expected at least 1", options.max_new_tokens, options.num_beams);
   check_prompts(family, prompts);
   if (prompts.empty()) return {};
-  const c10::NoGradGuard no_gradient;
+  const c10::InferenceMode no_gradient;
   Writer writer(family, weights, prompts, options.max_new_tokens, options.forward, device);
   return options.num_beams == 1 ? Greedy(family, prompts, options).run(writer) : BeamSearch(family, prompts, options).run(writer);
 }

@@ -74,4 +74,32 @@ void add_norm_backward(const AddNorm& op, const float* grad, const float* normal
   }
 }
 
+TSRUN_MULTIVERSIONED
+void rms_norm_forward(const float* x, const float* gain, float epsilon, int64_t width, float* y, float* inverse, int64_t begin,
+                      int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float* in = x + row * width;
+    float* out = y + row * width;
+    const float square = reduce(width, [&](int64_t i) { return in[i] * in[i]; }) / static_cast<float>(width);
+    const float scale = 1.0f / std::sqrt(square + epsilon);
+    for (int64_t i = 0; i < width; ++i) out[i] = in[i] * scale * gain[i];
+    inverse[row] = scale;
+  }
+}
+
+TSRUN_MULTIVERSIONED
+void rms_norm_backward(const float* grad, const float* x, const float* gain, const float* inverse, int64_t width, float* grad_x,
+                       float* grad_gain, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float *g = grad + row * width, *in = x + row * width;
+    const float scale = inverse[row];
+    float* out = grad_x + row * width;
+    const float along = reduce(width, [&](int64_t i) { return g[i] * gain[i] * in[i]; }) * scale * scale / static_cast<float>(width);
+    for (int64_t i = 0; i < width; ++i) {
+      out[i] = (g[i] * gain[i] - in[i] * along) * scale;
+      grad_gain[i] += g[i] * in[i] * scale;
+    }
+  }
+}
+
 }  // namespace tsrun

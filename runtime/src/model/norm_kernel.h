@@ -23,4 +23,11 @@ void add_norm_forward(const AddNorm& op, const float* x, const float* residual, 
 void add_norm_backward(const AddNorm& op, const float* grad, const float* normal, const float* inverse, float* grad_x, float* grad_residual,
                        float* grad_gain, float* grad_bias, int64_t begin, int64_t end, float* factors);
 
+/// Rows [begin, end) of y = x gain / √(mean x² + epsilon); `inverse` receives the divisor's inverse per row.
+void rms_norm_forward(const float* x, const float* gain, float epsilon, int64_t width, float* y, float* inverse, int64_t begin,
+                      int64_t end);
+/// The gain's gradient is added to.
+void rms_norm_backward(const float* grad, const float* x, const float* gain, const float* inverse, int64_t width, float* grad_x,
+                       float* grad_gain, int64_t begin, int64_t end);
+
 }  // namespace tsrun

@@ -37,7 +37,11 @@ class Pass {
     return hidden;
   }
   double rate(double p) const { return options_.training ? p : 0; }
-  Key layer_key(int64_t layer) const { return options_.dropout.split("layer").split(static_cast<uint64_t>(layer)); }
+  /// Of the draws called `name` in a layer. Nothing is drawn in evaluation, and a key takes a hash.
+  Key draw_key(int64_t layer, std::string_view name) const {
+    return options_.training ? options_.dropout.split("layer").split(static_cast<uint64_t>(layer)).split(name) : options_.dropout;
+  }
+  Key draw_key(std::string_view name) const { return options_.training ? options_.dropout.split(name) : options_.dropout; }
   const at::Tensor& weight(const std::string& name) const { return weights_->at(name); }
 
   /// x Wᵀ, and + b: `module`.weight and `module`.bias in the pass's precision.

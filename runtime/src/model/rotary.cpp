@@ -1,15 +1,21 @@
 #include "model/rotary.h"
 
+#include "model/composition.h"
+#include "model/rotary_kernel.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/parallel.h"
 #include "tsrun/base/suggest.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/outer.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/where.h>
+#include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <numbers>
 
 namespace tsrun {
@@ -74,12 +80,53 @@ RotaryTable rotary_table(const Rotary& rotary, const at::Tensor& positions, int6
   return {both.cos(), both.sin()};
 }
 
-at::Tensor rotate(const RotaryTable& table, const at::Tensor& x, int64_t heads) {
+namespace {
+
+at::Tensor turned(const at::Tensor& x, const at::Tensor& cosines, const at::Tensor& sines, int64_t heads, float direction) {
+  const at::Tensor in = x.stride(1) == 1 ? x : x.contiguous();
+  at::Tensor out = at::empty(x.sizes(), x.options());
+  const int64_t size = x.size(1) / heads;
+  const float *from = in.const_data_ptr<float>(), *c = cosines.const_data_ptr<float>(), *s = sines.const_data_ptr<float>();
+  float* to = out.mutable_data_ptr<float>();
+  constexpr int64_t grain = 1 << 14;  // numbers
+  parallel_for(x.size(0), std::max<int64_t>(1, grain / x.size(1)), [&](int64_t begin, int64_t end) {
+    turn(from + begin * in.stride(0), in.stride(0), c + begin * size, s + begin * size, end - begin, heads, size, direction,
+         to + begin * x.size(1));
+  });
+  return out;
+}
+
+at::Tensor rotate_by_composition(const RotaryTable& table, const at::Tensor& x, int64_t heads) {
   const int64_t tokens = x.size(0), size = x.size(1) / heads;
   const at::Tensor y = x.view({tokens, heads, size});
-  const at::Tensor turned = at::cat({-y.narrow(2, size / 2, size / 2), y.narrow(2, 0, size / 2)}, 2);
+  const at::Tensor other = at::cat({-y.narrow(2, size / 2, size / 2), y.narrow(2, 0, size / 2)}, 2);
   const auto table_of = [&](const at::Tensor& t) { return t.to(x.scalar_type()).unsqueeze(1); };
-  return (y * table_of(table.cosines) + turned * table_of(table.sines)).view({tokens, heads * size});
+  return (y * table_of(table.cosines) + other * table_of(table.sines)).view({tokens, heads * size});
+}
+
+/// Turning is orthogonal: the gradient is turned back.
+struct RotateFunction : torch::autograd::Function<RotateFunction> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& cosines,
+                            const at::Tensor& sines, int64_t heads, double direction) {
+    context->save_for_backward({cosines, sines});
+    context->saved_data["heads"] = heads;
+    context->saved_data["direction"] = direction;
+    return turned(x, cosines, sines, heads, static_cast<float>(direction));
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& grads) {
+    const auto saved = context->get_saved_variables();
+    const int64_t heads = context->saved_data["heads"].toInt();
+    const double back = -context->saved_data["direction"].toDouble();
+    return {apply(grads[0], saved[0], saved[1], heads, back), {}, {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor rotate(const RotaryTable& table, const at::Tensor& x, int64_t heads) {
+  if (!runs_on_kernel({x, table.cosines})) return rotate_by_composition(table, x, heads);
+  if (!learns({x})) return turned(x, table.cosines, table.sines, heads, 1);
+  return RotateFunction::apply(x, table.cosines, table.sines, heads, 1.0);
 }
 
 }  // namespace tsrun

@@ -17,6 +17,7 @@ tsrun_room(model SOURCES
   distilbert.cpp
   electra.cpp
   roberta.cpp
+  rms_norm.cpp
   rotary.cpp
   decoder_parameters.cpp
   decoder.cpp
@@ -41,10 +42,11 @@ tsrun_room(model SOURCES
   attention_composition.cpp
   dropout_kernel.cpp
   norm_kernel.cpp
-  attention_kernel.cpp)
+  attention_kernel.cpp
+  rotary_kernel.cpp)
 
 # Kernels know no LibTorch, and pass vectors only between inlined functions, so the warning about their calling convention is void.
-foreach(_kernel dropout_kernel norm_kernel attention_kernel)
+foreach(_kernel dropout_kernel norm_kernel attention_kernel rotary_kernel)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/runtime/src/model/${_kernel}.cpp PROPERTIES
     COMPILE_OPTIONS "-Wno-psabi")
 endforeach()

@@ -3,12 +3,12 @@
 #include "model/pass.h"
 #include "model/product.h"
 #include "model/relative_places.h"
+#include "model/rms_norm.h"
 #include "model/t5.h"
 #include "tsrun/base/error.h"
 #include "tsrun/model/kernels.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/rms_norm.h>
 
 #include <algorithm>
 #include <cmath>
@@ -55,15 +55,18 @@ class T5Pass : public Pass {
   std::string name(int64_t layer, const std::string& module) const { return t5_layer_prefix(*config_, layer) + module; }
 
   at::Tensor norm(const std::string& module, const at::Tensor& x) const {
-    return at::rms_norm(x, {config_->hidden}, weight(module + ".weight"), config_->norm_epsilon);
+    return rms_norm(x, weight(module + ".weight"), config_->norm_epsilon);
+  }
+  Key stack_key(std::string_view stack, std::string_view name) const {
+    return options_.training ? options_.dropout.split(stack).split(name) : options_.dropout;
   }
   at::Tensor dropped(const at::Tensor& x, Key key) const { return dropout(x, rate(config_->dropout), key); }
 
   at::Tensor embeddings(const at::Tensor& words, std::string_view stack, int64_t site) const {
-    return at_site(site, dropped(words, options_.dropout.split(stack).split("embeddings")));
+    return at_site(site, dropped(words, stack_key(stack, "embeddings")));
   }
   at::Tensor final_norm(const std::string& stack, const at::Tensor& x, int64_t site) const {
-    return at_site(site, dropped(norm(stack + ".final_layer_norm", x), options_.dropout.split(stack).split("final norm")));
+    return at_site(site, dropped(norm(stack + ".final_layer_norm", x), stack_key(stack, "final norm")));
   }
 
   void encode() {
@@ -165,7 +168,7 @@ class T5Pass : public Pass {
                 at_site(site + 3, map(module + ".v", seen, false)), subset};
     const std::vector<int64_t>& offsets = in_decoder(layer) ? batch_.decoder_host_offsets : batch_.host_offsets;
     const at::Tensor out = map(module + ".o", attend_within(layer, std::move(asked), offsets, attention), false);
-    return dropped(at_site(site + 4, out), layer_key(layer).split("attention output"));
+    return dropped(at_site(site + 4, out), draw_key(layer, "attention output"));
   }
 
   at::Tensor attend_to_encoded(int64_t layer, const at::Tensor& x, const at::Tensor& encoded, const std::optional<TokenSubset>& subset,
@@ -180,7 +183,7 @@ class T5Pass : public Pass {
     rows->key_offsets = encoded_offsets_;
     const at::Tensor out =
         map(module + ".o", attend(asking, key, value, std::move(rows), attention_options(layer, "cross attention")), false);
-    return dropped(at_site(site + 4, out), layer_key(layer).split("cross attention output"));
+    return dropped(at_site(site + 4, out), draw_key(layer, "cross attention output"));
   }
 
   /// Keys and values of the encoder's output; a cache keeps them.
@@ -200,7 +203,7 @@ class T5Pass : public Pass {
     attention.heads = config_->heads;
     attention.scale = 1;
     attention.dropout = rate(config_->dropout);
-    attention.key = layer_key(layer).split(draws);
+    attention.key = draw_key(layer, draws);
     return attention;
   }
 
@@ -209,8 +212,8 @@ class T5Pass : public Pass {
     const at::Tensor normed = operand(at_site(site, norm(name(layer, place + "layer_norm"), x)), options_.precision);
     at::Tensor y = config_->gated ? activate(config_->activation, map(module + "wi_0", normed, false)) * map(module + "wi_1", normed, false)
                                   : activate(config_->activation, map(module + "wi", normed, false));
-    y = dropped(at_site(site + 1, y), layer_key(layer).split("feed forward"));
-    return dropped(at_site(site + 2, map(module + "wo", y, false)), layer_key(layer).split("output"));
+    y = dropped(at_site(site + 1, y), draw_key(layer, "feed forward"));
+    return dropped(at_site(site + 2, map(module + "wo", y, false)), draw_key(layer, "output"));
   }
 
   const T5Config* config_;

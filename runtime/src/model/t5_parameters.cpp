@@ -1,7 +1,7 @@
 #include "model/parameter_list.h"
 #include "model/t5.h"
 
-#include <fmt/format.h>
+#include <string>
 
 namespace tsrun {
 namespace {
@@ -106,7 +106,7 @@ class T5Sites {
 
 std::string t5_layer_prefix(const T5Config& config, int64_t layer) {
   const bool encoder = layer < config.encoder_layers;
-  return fmt::format("{}.block.{}.", encoder ? "encoder" : "decoder", encoder ? layer : layer - config.encoder_layers);
+  return (encoder ? "encoder.block." : "decoder.block.") + std::to_string(encoder ? layer : layer - config.encoder_layers) + ".";
 }
 
 std::vector<ParameterInfo> t5_parameters(const T5Config& config, const HeadSpec& head) {
