@@ -40,6 +40,7 @@ po::options_description verb_options() {
   po::options_description options("Options of single commands");
   auto add = options.add_options();
   add("pair", "tokenize: each line holds two texts with a tab between them");
+  add("delta", po::value<std::string>()->value_name("DIR"), "predict: a folder that PEFT saved, put onto the model");
   add("split", po::value<std::string>()->value_name("NAME"), "predict: the split to predict (dev)");
   add("max-length", po::value<std::string>()->value_name("N"),
       "predict, score: longest row in tokens (128; score: what the model reads, up to 1024)");
@@ -50,11 +51,9 @@ po::options_description verb_options() {
 
 /// Which verbs an option belongs to, where it is not common to all.
 const std::map<std::string, Texts>& owners() {
-  static const std::map<std::string, Texts> all = {{"pair", {"tokenize"}},
-                                                   {"split", {"predict"}},
-                                                   {"max-length", {"predict", "score"}},
-                                                   {"stubs", {"describe"}},
-                                                   {"reference", {"describe"}}};
+  static const std::map<std::string, Texts> all = {{"pair", {"tokenize"}},  {"delta", {"predict"}},
+                                                   {"split", {"predict"}},  {"max-length", {"predict", "score"}},
+                                                   {"stubs", {"describe"}}, {"reference", {"describe"}}};
   return all;
 }
 
@@ -195,6 +194,7 @@ void take_options(Command& command, const po::variables_map& given) {
   if (has("max-length")) command.max_length = number<int64_t>(given, "max-length", 3, 1 << 20);
   if (has("device")) command.lab.device = device_of(given["device"].as<std::string>());
   if (has("runs")) command.lab.runs = given["runs"].as<std::string>();
+  if (has("delta")) command.delta = given["delta"].as<std::string>();
   if (has("split")) command.split = given["split"].as<std::string>();
   if (has("plugins"))
     for (const auto& folder : given["plugins"].as<Texts>()) command.lab.plugins.emplace_back(folder);

@@ -18,6 +18,7 @@ struct Command {
   std::optional<int> threads, jobs;
   bool quiet = false, debug = false, worker = false;
   bool pairs = false, stubs = false, reference = false;
+  std::optional<std::string> delta;
   std::string split = "dev";
   std::optional<int64_t> max_length;
 };

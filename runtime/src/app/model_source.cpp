@@ -1,5 +1,7 @@
 #include "app/model_source.h"
 
+#include "experiment/handles.h"
+#include "experiment/peft.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/checkpoint/folder.h"
@@ -27,7 +29,7 @@ ModelSource source_of_training(const fs::path& folder) {
   if (meta.value("kind", "") != "train" || !model.contains("path"))
     data_error("{}: a {}, expected a training that names its model", folder.string(), meta.value("kind", "folder"));
   if (!fs::exists(folder / "last.safetensors")) data_error("{}: the training kept no weights; train with keep = \"last\"", folder.string());
-  return {model["path"].get<std::string>(), folder / "last.safetensors"};
+  return {model["path"].get<std::string>(), folder / "last.safetensors", model};
 }
 
 }  // namespace
@@ -37,17 +39,23 @@ ModelSource source_of(const Command& command, const std::string& model) {
   if (model.starts_with("train:")) return source_of_training(training_folder(command.lab.store, model.substr(6)));
   if (fs::exists(fs::path(model) / "artifact.json", ignored) && !fs::exists(fs::path(model) / "config.json", ignored))
     return source_of_training(model);
-  if (!model.starts_with("builtin:")) return {resolve_model_folder(model), std::nullopt};
+  if (!model.starts_with("builtin:")) return {resolve_model_folder(model), std::nullopt, {}};
   Lab lab(command.lab);
-  return {lab.call("model", {{"spec", model}}).at("path").get<std::string>(), std::nullopt};
+  return {lab.call("model", {{"spec", model}}).at("path").get<std::string>(), std::nullopt, {}};
 }
 
 Reader reader_of(const ModelSource& source) {
   return make_family(CheckpointFolder::open(source.folder).config(), HeadSpec{}, (source.folder / "config.json").string())->reader();
 }
 
-Model load(const ModelSource& source, const HeadSpec& head, uint64_t seed) {
-  Model model = load_model(source.folder, head, Key::root(seed).split("init"));
+Model load(const Command& command, const ModelSource& source, const HeadSpec& head) {
+  Model model = load_model(source.folder, head, Key::root(command.lab.seed).split("init"));
+  if (source.handle.contains("deltas") || command.delta) {
+    Lab lab(command.lab);
+    json handle = source.handle;
+    if (command.delta) handle["deltas"].push_back(delta_of_peft(lab.plugins(), *command.delta));
+    attach_deltas(lab.plugins(), handle, model, Key::root(0));
+  }
   if (!source.weights) return model;
   const auto trained = load_weights(*source.weights, *model.family);
   for (const auto& name : trained.names()) model.weights.set(name, trained.at(name));

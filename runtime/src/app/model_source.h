@@ -16,12 +16,13 @@ namespace tsrun {
 struct ModelSource {
   std::filesystem::path folder;
   std::optional<std::filesystem::path> weights;
+  nlohmann::json handle = nlohmann::json::object();  ///< of the training's model, with its deltas
 };
 
 /// A folder as it is, from the hub cache, made here the first time, or what a training left.
 ModelSource source_of(const Command& command, const std::string& model);
 Reader reader_of(const ModelSource& source);
-Model load(const ModelSource& source, const HeadSpec& head, uint64_t seed);
+Model load(const Command& command, const ModelSource& source, const HeadSpec& head);
 
 /// What `--set` gave, as JSON: numbers, booleans and lists where it reads so, else text.
 nlohmann::json typed_values(const std::map<std::string, std::string>& given);

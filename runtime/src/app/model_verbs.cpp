@@ -66,7 +66,7 @@ void predict(const Command& command) {
   const Reader reader = reader_of(source);
   const Task task = task_for(name.starts_with("builtin:") ? make_builtin_task(name) : load_task(name), reader);
   if (task.kind == TaskKind::language_modelling) user_error("tsrun predict: a language modelling task has no answers; try 'tsrun score'");
-  const Model model = load(source, head_for(task, reader), command.lab.seed);
+  const Model model = load(command, source, head_for(task, reader));
   Predictions predictions;
   evaluate(*model.family, model.weights, make_exam(model, task, command.split, reading), command.lab.device, &predictions);
   std::string text;

@@ -79,7 +79,7 @@ void generate(const Command& command) {
   const ModelSource source = source_of(command, command.operands[0]);
   const Reader reader = reader_of(source);
   if (reader == Reader::encoder) user_error("{}: an encoder writes no text; causal models and encoder-decoders do", command.operands[0]);
-  const Model model = load(source, {reader == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0}, command.lab.seed);
+  const Model model = load(command, source, {reader == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0});
   std::vector<int64_t> ids = prompt_ids(*model.tokenizer, command.operands[1], reader);
   const auto written = generate(*model.family, model.weights, {ids}, generate_options(command, *model.tokenizer), command.lab.device);
   if (reader == Reader::encoder_decoder) ids.clear();
@@ -93,7 +93,7 @@ void score(const Command& command) {
   const ModelSource source = source_of(command, command.operands[0]);
   const Reader reader = reader_of(source);
   const Task task = text_task(command.operands[1]);
-  const Model model = load(source, head_for(task, reader), command.lab.seed);
+  const Model model = load(command, source, head_for(task, reader));
   given["max_length"] = command.max_length.value_or(std::min<int64_t>(model.family->max_positions(), 1024));
   const Options reading = reading_options().resolve(given, "tsrun score");
   const Evaluation result = evaluate(*model.family, model.weights, make_exam(model, task, "text", reading), command.lab.device);

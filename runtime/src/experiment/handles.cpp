@@ -1,5 +1,7 @@
 #include "experiment/handles.h"
 
+#include "experiment/peft.h"
+
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
@@ -59,12 +61,45 @@ Model model_of(const nlohmann::json& handle, const HeadSpec& head, Key key) {
   return load_model(field(handle, "path").get<std::string>(), head, key);
 }
 
-Setting setting_of(const nlohmann::json& task_handle, const nlohmann::json& model_handle, Key key) {
-  const std::filesystem::path folder = field(model_handle, "path").get<std::string>();
-  const Reader reader = make_family(CheckpointFolder::open(folder).config(), HeadSpec{}, (folder / "config.json").string())->reader();
+std::vector<std::shared_ptr<const Delta>> deltas_of(const PluginHost& plugins, const nlohmann::json& handle, const Family& family) {
+  std::vector<std::shared_ptr<const Delta>> deltas;
+  for (const auto& given : handle.value("deltas", nlohmann::json::array())) {
+    const DeltaMethod& method = plugins.delta(given.at("method"));
+    if (method.version() != given.at("version")) {
+      data_error("the delta '{}' was attached by version {} of its method, which is at {} now", method.name(), given.at("version").dump(),
+                 method.version());
+    }
+    deltas.push_back(method.attach(family, Options(given.at("options"))));
+  }
+  return deltas;
+}
+
+std::shared_ptr<const Family> family_of(const PluginHost& plugins, const nlohmann::json& handle, const HeadSpec& head) {
+  const std::filesystem::path folder = field(handle, "path").get<std::string>();
+  std::shared_ptr<const Family> base = make_family(CheckpointFolder::open(folder).config(), head, (folder / "config.json").string());
+  const auto deltas = deltas_of(plugins, handle, *base);
+  return deltas.empty() ? base : adapt(base, deltas);
+}
+
+void attach_deltas(const PluginHost& plugins, const nlohmann::json& handle, Model& model, Key key) {
+  const auto deltas = deltas_of(plugins, handle, *model.family);
+  if (deltas.empty()) return;
+  model.family = adapt(model.family, deltas);
+  add_first_values(deltas, model.weights, key);
+  for (const auto& given : handle.at("deltas")) {
+    if (given.contains("values")) take_peft_values(given.at("values").get<std::string>(), model);
+  }
+}
+
+Setting setting_of(Lab& lab, const nlohmann::json& task_handle, const nlohmann::json& model_handle, Key key) {
+  const Reader reader = family_of(lab.plugins(), model_handle, {})->reader();
   Setting setting;
   setting.task = task_for(task_of(task_handle), reader);
-  setting.model = load_model(folder, head_for(setting.task, reader), key);
+  setting.model = load_model(field(model_handle, "path").get<std::string>(), head_for(setting.task, reader), key);
+  for (const auto& delta : deltas_of(lab.plugins(), model_handle, *setting.model.family)) {
+    for (const std::string& name : delta->trained_parameters()) setting.trained_parameters.push_back(name);
+  }
+  attach_deltas(lab.plugins(), model_handle, setting.model, key.split("delta"));
   return setting;
 }
 

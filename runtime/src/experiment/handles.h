@@ -3,6 +3,7 @@
 #include "tsrun/data/task.h"
 #include "tsrun/experiment/lab.h"
 #include "tsrun/model/model.h"
+#include "tsrun/tune/delta.h"
 #include "tsrun/tune/mask.h"
 #include "tsrun/tune/subspace.h"
 #include "tsrun/tune/trajectory.h"
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 /// What a recipe holds, {"artifact": kind, "key": digest, …}, turned back into what the rooms need.
 namespace tsrun {
@@ -26,12 +28,20 @@ std::filesystem::path folder_of(Lab& lab, const nlohmann::json& handle);
 Task named_task(const std::string& specification, const std::string& as);
 Task task_of(const nlohmann::json& handle);
 Model model_of(const nlohmann::json& handle, const HeadSpec& head, Key key);
-/// A task in the form that suits a model, and the model with the head that it asks for, fresh under `key`.
+/// The delta methods that a model's handle names, attached to `family`; none for a plain model.
+std::vector<std::shared_ptr<const Delta>> deltas_of(const PluginHost& plugins, const nlohmann::json& handle, const Family& family);
+/// The family of a model's handle with its deltas, for a head.
+std::shared_ptr<const Family> family_of(const PluginHost& plugins, const nlohmann::json& handle, const HeadSpec& head);
+/// Puts a handle's deltas into a model that was loaded without them; first values under `key`.
+void attach_deltas(const PluginHost& plugins, const nlohmann::json& handle, Model& model, Key key);
+
+/// A task in the form that suits a model, and the model with its deltas and with the head that the task asks for, fresh under `key`.
 struct Setting {
   Task task;
   Model model;
+  std::vector<std::string> trained_parameters;  ///< of the model itself, as its deltas ask
 };
-Setting setting_of(const nlohmann::json& task, const nlohmann::json& model, Key key);
+Setting setting_of(Lab& lab, const nlohmann::json& task, const nlohmann::json& model, Key key);
 Trajectory trajectory_of(Lab& lab, const nlohmann::json& handle);
 std::shared_ptr<const Subspace> subspace_of(Lab& lab, const nlohmann::json& handle);
 std::shared_ptr<const Mask> mask_of(Lab& lab, const nlohmann::json& handle);

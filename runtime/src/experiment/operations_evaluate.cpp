@@ -104,7 +104,7 @@ json run_evaluate(Lab& lab, const Options& o) {
   json handle = lab.stage(key, title_of(o), {{"best", nothing}, {"last", nothing}, {"metric", solution.at("task").at("metric")}},
                           [&](const auto&, const auto&) {
                             const Key key = Key::root(solution.at("seed").get<uint64_t>()).split("init");
-                            const auto [task, model] = setting_of(solution.at("task"), solution.at("model"), key);
+                            const auto [task, model, trained] = setting_of(lab, solution.at("task"), solution.at("model"), key);
                             const Exam exam = make_exam(model, task, o.text("split"), o);
                             const json score =
                                 scored(evaluate(*model.family, edited_weights(lab, o, model), exam, lab.settings().device), task);

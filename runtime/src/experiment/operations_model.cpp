@@ -1,7 +1,9 @@
 #include "experiment/handles.h"
+#include "experiment/peft.h"
 
 #include "tsrun/base/error.h"
 
+#include "tsrun/base/hash.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/checkpoint/folder.h"
 #include "tsrun/data/builtin.h"
@@ -92,10 +94,59 @@ json run_task(Lab&, const Options& options) {
           {"splits", splits}};
 }
 
+/// The options of the named method are those of the call.
+OptionTable method_options(Lab& lab, const json& arguments) {
+  const json name = arguments.value("method", json());
+  return name.is_string() ? lab.plugins().delta(name.get<std::string>()).options() : OptionTable();
+}
+
+/// The delta that is asked for: a method with its options, or what PEFT saved.
+json asked_delta(Lab& lab, const Options& o) {
+  if (o.has("method") == o.has("peft")) user_error("adapt: give either 'method' or 'peft'");
+  if (o.has("peft")) return delta_of_peft(lab.plugins(), o.text("peft"));
+  const DeltaMethod& method = lab.plugins().delta(o.text("method"));
+  json own = json::object();
+  const OptionTable known = method.options();
+  for (const auto& option : known.all()) own[option.name] = o.value(option.name);
+  return {{"method", method.name()}, {"version", method.version()}, {"options", own}};
+}
+
+json run_adapt(Lab& lab, const Options& o) {
+  const json added = asked_delta(lab, o);
+  const DeltaMethod& method = lab.plugins().delta(added.at("method"));
+  json handle = o.value("model");
+  json inputs = {{"model", handle.at("key")}, {"delta", added}};
+  if (o.has("peft")) inputs["values"] = sha256_file(std::filesystem::path(o.text("peft")) / "adapter_model.safetensors");
+  handle["key"] = sha256(inputs.dump());
+  if (!handle.contains("deltas")) handle["deltas"] = json::array();
+  handle["deltas"].push_back(added);
+  if (handle.value("planned", false)) return handle;  // there is no folder to look into yet
+  const auto plain = std::filesystem::path(handle.at("path").get<std::string>());
+  const auto family = make_family(CheckpointFolder::open(plain).config(), HeadSpec{}, (plain / "config.json").string());
+  json matches = json::array();
+  int64_t numbers = 0;
+  for (const DeltaMatch& match : method.attach(*family, Options(added.at("options")))->matches()) {
+    matches.push_back({{"pattern", match.pattern}, {"module", match.module}, {"numbers", match.numbers}});
+    numbers += match.numbers;
+  }
+  handle["matches"] = matches;
+  handle["delta_parameters"] = numbers;
+  return handle;
+}
+
 }  // namespace
 
 std::vector<Operation> model_operations() {
   return {
+      {.name = "adapt",
+       .doc = "A model with a delta method attached (lora, ia3, …); again for several. It trains the delta and the head, unless told "
+              "otherwise.",
+       .options =
+           {{.name = "model", .type = OptionType::artifact, .doc = "from ts.model or ts.adapt", .required = true, .choices = {"model"}},
+            {.name = "method", .type = OptionType::text, .doc = "name of a delta plugin"},
+            {.name = "peft", .type = OptionType::text, .doc = "instead: folder that PEFT saved; its values are the first ones"}},
+       .run = run_adapt,
+       .more = method_options},
       {.name = "model",
        .doc = "A pre-trained model: a Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>.",
        .options = {{.name = "spec", .type = OptionType::text, .doc = "folder, hf:<repo id>, or builtin:<name>", .required = true}},

@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kParts[] = {"embeddings", "encoder", "decoder", "pooler", "head"};
+constexpr const char* kParts[] = {"embeddings", "encoder", "decoder", "pooler", "head", "delta"};
 
 /// What `tune = ts.within(basis, {…})` may say.
 OptionTable within_options() {
@@ -85,8 +85,7 @@ OptionTable training_options() {
       {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "decides data order, fresh weights, dropout", .minimum = 0},
       {.name = "train",
        .type = OptionType::list,
-       .fallback = json::array({"embeddings", "encoder", "decoder", "pooler", "head"}),
-       .doc = "parts that are trained"},
+       .doc = "parts that are trained; absent: all of them, or delta and head of a model with deltas (and what those train beside)"},
       {.name = "tune", .type = OptionType::table, .doc = "ts.within(basis, {…}): the layers move in a subspace"},
       {.name = "origin", .type = OptionType::table, .doc = "start from another training: {solution, which, parts}"},
       {.name = "fresh", .type = OptionType::boolean, .fallback = false, .doc = "start from random weights instead of the pre-trained ones"},
@@ -165,6 +164,8 @@ Request resolve(const Options& given) {
   fill("lr_embeddings", values["lr"]);
   fill("lr_head", values["lr"]);
   fill("epochs", defaults.at("epochs"));
+  const bool adapted = given.value("model").contains("deltas");
+  fill("train", adapted ? json::array({"delta", "head"}) : json::array({"embeddings", "encoder", "decoder", "pooler", "head"}));
   request.options = Options(values);
   check_parts(request.options.texts("train"), "train: option 'train'");
   request.tuned = given.has("tune");
@@ -204,6 +205,7 @@ TuneOptions tune_options(Lab& lab, const Request& request) {
   tune.train_decoder = trained("decoder");
   tune.train_pooler = trained("pooler");
   tune.train_head = trained("head");
+  tune.train_delta = trained("delta");
   tune.lr = o.number("lr");
   tune.lr_embeddings = o.number("lr_embeddings");
   tune.lr_head = o.number("lr_head");
@@ -218,8 +220,9 @@ TuneOptions tune_options(Lab& lab, const Request& request) {
     tune.init_deviation = w.number("init");
     tune.ensemble = w.integer("ensemble");
     tune.train_encoder = false;
-    tune.train_embeddings = w.flag("embeddings");
-    tune.train_pooler = w.flag("pooler");
+    const bool adapted = o.value("model").contains("deltas");  // then `train` alone says what moves beside the coordinates
+    tune.train_embeddings = adapted ? tune.train_embeddings : w.flag("embeddings");
+    tune.train_pooler = adapted ? tune.train_pooler : w.flag("pooler");
     tune.train_head = w.flag("head");
   }
   return tune;
@@ -269,7 +272,7 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
                 const std::filesystem::path& work) {
   const Options& o = request.options;
   const Key key = Key::root(static_cast<uint64_t>(o.integer("seed")));
-  auto [task, model] = setting_of(o.value("task"), o.value("model"), key.split("init"));
+  auto [task, model, trained] = setting_of(lab, o.value("task"), o.value("model"), key.split("init"));
   limit_rows(task, o.integer("rows"));
   if (o.flag("fresh")) model = initialise_model(model.family->config(), model.family->head(), model.tokenizer, key.split("fresh"));
   if (request.started_elsewhere) start_elsewhere(lab, model, request.origin);
@@ -283,6 +286,7 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   for (const auto& option : known.all()) trainer[option.name] = o.value(option.name);
   job.options = Options(trainer);
   job.tune = tune_options(lab, request);
+  job.tune.trained_parameters = trained;
   if (job.tune.subspace) {
     const auto rows = static_cast<int64_t>(task.split("train").examples.size());
     const int64_t batch = o.integer("batch_size") * o.integer("gradient_accumulation_steps");
@@ -336,7 +340,8 @@ std::string title_of(const Request& request) {
   if (o.has("held")) what += ", weights held";
   if (request.started_elsewhere) what += ", from another solution";
   const auto parts = o.texts("train");
-  if (!request.tuned && parts.size() < std::size(kParts)) what += " " + join_words(parts) + " only";
+  for (const auto& delta : o.value("model").value("deltas", json::array())) what += " " + delta.at("method").get<std::string>();
+  if (!request.tuned && parts.size() < 5 && !o.value("model").contains("deltas")) what += " " + join_words(parts) + " only";
   return fmt::format("{}  seed {}", what, o.integer("seed"));
 }
 

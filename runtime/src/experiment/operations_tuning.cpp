@@ -1,5 +1,6 @@
 #include "experiment/export.h"
 #include "experiment/handles.h"
+#include "experiment/peft.h"
 #include "experiment/profile.h"
 
 #include "tsrun/base/error.h"
@@ -88,11 +89,6 @@ OptionTable discovery_options() {
   };
 }
 
-std::unique_ptr<Family> family_of(const json& model) {
-  const std::filesystem::path path = model.at("path").get<std::string>();
-  return make_family(CheckpointFolder::open(path).config(), HeadSpec{}, (path / "config.json").string());
-}
-
 /// Groups of the selection over the trajectory's own layout, which must be the selection's.
 ParameterSet parameters_of(const Family& family, const json& selection, const Trajectory* trajectory) {
   ParameterSet set = select_parameters(family, parse_selection(selection, "discover: parameters"));
@@ -107,6 +103,13 @@ at::Tensor origin_of(const Trajectory& trajectory) {
   at::Tensor copy = at::empty({static_cast<int64_t>(origin.size())});
   std::copy(origin.begin(), origin.end(), copy.mutable_data_ptr<float>());
   return copy;
+}
+
+/// Of a model without a head; of one with deltas their first values too.
+Weights starting_weights(Lab& lab, const json& handle, int64_t seed) {
+  Model model = model_of(handle, {}, Key::root(0));
+  attach_deltas(lab.plugins(), handle, model, Key::root(static_cast<uint64_t>(seed)).split("init").split("delta"));
+  return model.weights;
 }
 
 json run_discover(Lab& lab, const Options& o) {
@@ -128,13 +131,13 @@ json run_discover(Lab& lab, const Options& o) {
   const StageKey key{"subspace", {{"inputs", inputs}, {"versions", versions()}}};
   json handle =
       lab.stage(key, "discover " + method.name(), json{{"dim", 0}, {"groups", json::array()}}, [&](const auto& out, const auto& work) {
-        const auto family = family_of(model);
+        const auto family = family_of(lab.plugins(), model, {});
         std::optional<Trajectory> trajectory;
         if (o.has("trajectory")) trajectory = trajectory_of(lab, o.value("trajectory"));
         SubspaceInputs to;
         to.parameters = parameters_of(*family, o.value("parameters"), trajectory ? &*trajectory : nullptr);
         to.trajectory = trajectory ? &*trajectory : nullptr;
-        const Weights weights = trajectory ? Weights{} : load_weights(model.at("path").get<std::string>(), *family);
+        const Weights weights = trajectory ? Weights{} : starting_weights(lab, model, o.integer("seed"));
         to.origin = trajectory ? origin_of(*trajectory) : flatten(weights, to.parameters.layout);
         to.key = Key::root(static_cast<uint64_t>(o.integer("seed"))).split("projection");
         to.scratch = work;
@@ -157,9 +160,34 @@ OptionTable plugin_options(Lab& lab, const json& arguments) {
   return lab.plugins().subspace(method->get<std::string>()).options();
 }
 
+/// A training's model: its delta as PEFT saves it, or folded into a plain model.
+void export_solution(Lab& lab, const json& solution, const std::string& form, const std::filesystem::path& to) {
+  const json& handle = solution.at("model");
+  auto [task, model, trained] = setting_of(lab, solution.at("task"), handle, Key::root(0));
+  const Weights last = solution_weights(lab, solution, "last", *model.family);
+  for (const auto& name : last.names()) model.weights.set(name, last.at(name));
+  const json deltas = handle.value("deltas", json::array());
+  if (form == "peft") {
+    if (deltas.size() != 1) user_error("export: the training's model has {} deltas, expected one, as a folder of PEFT has", deltas.size());
+    return save_peft(lab.plugins(), deltas[0], model, handle.value("spec", ""), to);
+  }
+  Model plain = model_of(handle, model.family->head(), Key::root(0));
+  for (const auto& delta : deltas_of(lab.plugins(), handle, *plain.family)) {
+    const auto merged = delta->merge(model.weights);
+    if (!merged) user_error("export: the delta cannot be merged: {}", delta->why_not_merged());
+    model.weights = *merged;
+  }
+  for (const auto& info : plain.family->parameters()) plain.weights.set(info.name, model.weights.at(info.name));
+  save_model(plain, to);
+}
+
 json run_export(Lab& lab, const Options& o) {
-  const auto from = folder_of(lab, o.value("basis"));
   const std::filesystem::path to = o.text("path");
+  if (o.has("basis") == o.has("solution")) user_error("export: give either 'basis' or 'solution'");
+  if (o.has("solution")) {
+    if (!lab.settings().plan_only) export_solution(lab, o.value("solution"), o.text("form"), to);
+    return {{"path", to.string()}};
+  }
   const json result = {{"path", to.string()}};
   if (lab.settings().plan_only) return result;
   const auto basis = subspace_of(lab, o.value("basis"));
@@ -170,7 +198,7 @@ json run_export(Lab& lab, const Options& o) {
 // --- masks ------------------------------------------------------------------------------------------------------------------------
 
 struct Solution {
-  std::unique_ptr<Family> family;
+  std::shared_ptr<const Family> family;
   ParameterSet set;
   at::Tensor origin, update;
 };
@@ -178,9 +206,10 @@ struct Solution {
 /// The update of a training and what it started from, over the selection (a subspace's own groups when it has one).
 Solution solution_of(Lab& lab, const json& handle, const json& selection) {
   Solution result;
-  result.family = family_of(handle.at("model"));
+  const json& model = handle.at("model");
+  result.family = family_of(lab.plugins(), model, {});
   result.set = select_parameters(*result.family, parse_selection(selection, "outliers: parameters"));
-  const Weights origin = load_weights(handle.at("model").at("path").get<std::string>(), *result.family);
+  const Weights origin = starting_weights(lab, model, handle.at("seed").get<int64_t>());
   result.origin = flatten(origin, result.set.layout);
   result.update = update_of(lab, handle, result.set, *result.family, origin);
   return result;
@@ -238,9 +267,14 @@ std::vector<Operation> tuning_operations() {
        .run = run_trajectory},
       discover_operation(),
       {.name = "export",
-       .doc = "Writes a basis as safetensors and its report (singular values, energy, groups, layout) as JSON.",
-       .options = {{.name = "basis", .type = OptionType::artifact, .doc = "from ts.discover", .required = true, .choices = {"subspace"}},
-                   {.name = "path", .type = OptionType::text, .doc = "folder to write", .required = true}},
+       .doc = "Writes a basis as safetensors with its report, or a training's model: its delta as a PEFT folder, or a Hugging Face folder "
+              "with the "
+              "delta folded in.",
+       .options =
+           {{.name = "basis", .type = OptionType::artifact, .doc = "from ts.discover", .choices = {"subspace"}},
+            {.name = "solution", .type = OptionType::artifact, .doc = "instead: training that kept its last weights", .choices = {"train"}},
+            {.name = "form", .type = OptionType::choice, .fallback = "merged", .doc = "of a solution", .choices = {"merged", "peft"}},
+            {.name = "path", .type = OptionType::text, .doc = "folder to write", .required = true}},
        .run = run_export},
       {.name = "outliers",
        .doc = "Positions of a training's update that lie beyond k standard deviations of their group's mean, as a mask.",

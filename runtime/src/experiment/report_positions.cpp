@@ -42,13 +42,13 @@ struct Panel {
   size_t series = 0, row = 0, column = 0, colour = 0;
 };
 
-struct Grid {
+struct PanelGrid {
   std::vector<Panel> panels;
   size_t rows = 0, columns = 0;
 };
 
-Grid grid_of(const Figure& figure) {
-  Grid grid;
+PanelGrid grid_of(const Figure& figure) {
+  PanelGrid grid;
   std::vector<std::string> names;
   for (size_t s = 0; s < figure.series.size(); ++s) {
     const auto& panel = figure.series[s].panel;
@@ -69,7 +69,7 @@ Grid grid_of(const Figure& figure) {
   return grid;
 }
 
-double panel_width(const Grid& grid) {
+double panel_width(const PanelGrid& grid) {
   return (width - left - right - gap * static_cast<double>(grid.columns - 1)) / static_cast<double>(grid.columns);
 }
 
@@ -121,7 +121,7 @@ std::string plot_command(const Figure& figure, const Panel& panel, const std::ve
   return out + "\n";
 }
 
-std::string panel_commands(const Figure& figure, const Grid& grid, const Panel& panel, const std::vector<Envelope>& envelopes,
+std::string panel_commands(const Figure& figure, const PanelGrid& grid, const Panel& panel, const std::vector<Envelope>& envelopes,
                            double height) {
   const auto& series = figure.series[panel.series];
   const Envelope& envelope = envelopes[panel.series];
@@ -152,7 +152,7 @@ std::string panel_commands(const Figure& figure, const Grid& grid, const Panel& 
 }  // namespace
 
 Script positions_script(const Figure& figure) {
-  const Grid grid = grid_of(figure);
+  const PanelGrid grid = grid_of(figure);
   const auto blocks = static_cast<int64_t>(2 * panel_width(grid));  // finer than the eye: two a unit
   std::vector<Envelope> envelopes;
   Script script{"# position, lowest and highest value of its block (and 0)\n", "", width,

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "tsrun/model/model.h"
+#include "tsrun/plugin/host.h"
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+
+/// PEFT's folders: adapter_config.json and adapter_model.safetensors.
+namespace tsrun {
+
+/// The delta that a folder holds, as a model's handle names it: {"method", "version", "options", "values"}. @throws Error(data) when no
+/// plugin has PEFT's method, or the folder lacks a file.
+nlohmann::json delta_of_peft(const PluginHost& plugins, const std::filesystem::path& folder);
+
+/// Puts a folder's values (and the head that it saved) into a model that the delta is attached to. @throws Error(data) naming tensors that
+/// the model lacks, that it misses, or that have another shape.
+void take_peft_values(const std::filesystem::path& folder, Model& model);
+
+/// Writes the delta and the head of `model` as PEFT would. `delta` is an entry of a handle's "deltas". @throws Error(user) for a method
+/// that PEFT lacks.
+void save_peft(const PluginHost& plugins, const nlohmann::json& delta, const Model& model, const std::string& base,
+               const std::filesystem::path& folder);
+
+}  // namespace tsrun

@@ -1,0 +1,17 @@
+. "$(dirname "$0")/common.sh"
+# Every delta method at two learning rates, on the built-in model and on a T5; what is wrong in an option is named with what was meant.
+new_store store
+"$TSRUN" "$TSRUN_SOURCE/recipes/peft_baselines.lua" --set rows=64 --set epochs=1 --set seeds=1 --set rates=1e-3,1e-2 --store store --quiet >table.txt
+for method in lora ia3 bitfit layernorm prompt prefix; do grep -q "^$method, lr" table.txt || fail "no $method in $(cat table.txt)"; done
+ls runs/peft_baselines/*/pareto.svg >/dev/null || fail "no figure"
+mkdir t5 && cp "$TSRUN_SOURCE/tests/goldens/t5_tiny/"{config.json,model.safetensors} t5
+printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' the . in is '?' {a..z} >t5/vocab.txt
+printf '##%s\n' {a..z} >>t5/vocab.txt
+"$TSRUN" "$TSRUN_SOURCE/recipes/peft_baselines.lua" --set model=t5 --set task=builtin:topic --set methods=lora,prefix,prompt --set rows=16 --set epochs=1 --set seeds=1 --set rates=1e-3 \
+  --store store --quiet >t5.txt 2>t5.err || fail "$(cat t5.err)"
+cat >wrong.lua <<'L'
+local ts = require "ts"
+ts.adapt(ts.model "builtin:bert-mini", { method = "lora", target_modules = { "quary" } })
+L
+if "$TSRUN" wrong.lua --store store --quiet 2>error.txt; then fail "a target that matches nothing was taken"; fi
+grep -q "wrong.lua:2: .*'quary' matches no linear map of the model (did you mean 'query'?)" error.txt || fail "$(cat error.txt)"
