@@ -1,13 +1,15 @@
 // Times one optimiser step as the trainer runs it: token ids of the batch, forward, backward, clipping, update.
 //
-// usage: bench_step MODEL TASK [--method full|subspace] [--precision float32|bf16] [--steps 12] [--batch 32] [--threads 2] [--max-length
-// 128] Prints one JSON line: median seconds a step, real tokens a second, first and last loss, peak MiB. The first three steps warm up.
+// usage: bench_step MODEL TASK [--method full|subspace|lora] [--precision float32|bf16] [--steps 12] [--batch 32] [--threads 2]
+// [--max-length 128] Prints one JSON line: median seconds a step, real tokens a second, first and last loss, peak MiB. The first three
+// steps warm up.
 #include "train/step.h"
 #include "benchmark.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/data/task.h"
 #include "tsrun/linalg/rows.h"
 #include "tsrun/model/model.h"
+#include "tsrun/plugin/host.h"
 #include "tsrun/train/train.h"
 
 #include <ATen/ops/empty.h>
@@ -68,11 +70,26 @@ class DenseSubspace : public Subspace {
   std::vector<at::Tensor> values_;
 };
 
+/// r = 8 on query and value, as the peer has it.
+void attach_lora(Model& model) {
+  static PluginHost host;  // what it loads is never unloaded
+  host.load(PluginHost::search_path({}));
+  const DeltaMethod& lora = host.delta("lora");
+  const std::vector<std::shared_ptr<const Delta>> deltas = {
+      lora.attach(*model.family, lora.options().resolve({{"lora_dropout", 0.1}}, "bench_step"))};
+  model.family = adapt(model.family, deltas);
+  add_first_values(deltas, model.weights, Key::root(4));
+}
+
 TuneOptions tune_options(const Arguments& arguments, const Family& family) {
   TuneOptions tune;
   tune.weight_decay = 0.01;
   if (arguments.text("--method", "full") == "full") return tune;
   tune.train_embeddings = false;
+  if (arguments.text("--method", "full") == "lora") {
+    tune.train_encoder = tune.train_pooler = false;
+    return tune;
+  }
   tune.subspace = std::make_shared<DenseSubspace>(select_parameters(family, {}), 32);
   return tune;
 }
@@ -83,7 +100,8 @@ void run(const Arguments& arguments) {
   const int64_t batch = arguments.number("--batch", 32), steps = std::max(warm_up + 1, arguments.number("--steps", 12));
   const int64_t longest = arguments.number("--max-length", 128);
   const Task task = load_task(arguments.operands[1]);
-  const Model model = load_model(arguments.operands[0], head_for(task, Reader::encoder), Key::root(0));
+  Model model = load_model(arguments.operands[0], head_for(task, Reader::encoder), Key::root(0));
+  if (arguments.text("--method", "full") == "lora") attach_lora(model);
   const std::vector<Example>& examples = task.split("train").examples;
   Binding binding(*model.family, model.weights, tune_options(arguments, *model.family), Key::root(1), at::kCPU);
   EncodedSplit split;
