@@ -3,56 +3,84 @@
 #include "tsrun/base/error.h"
 
 #include <algorithm>
+#include <cctype>
 
 extern "C" void tsrun_plugin_register(tsrun::Registry& registry);  // from the plugin under test
 
 namespace tsrun::plugin_testing {
 namespace {
 
-/// Keeps subspaces; the other kinds have no suite yet.
+/// Keeps subspaces and deltas; the other kinds have no suite yet.
 class Collected final : public Registry {
  public:
   void add(std::unique_ptr<SubspaceMethod> method) override { subspaces.push_back(std::move(method)); }
-  void add(std::unique_ptr<DeltaMethod> /*method*/) override {}
+  void add(std::unique_ptr<DeltaMethod> method) override { deltas.push_back(std::move(method)); }
   void add(std::unique_ptr<SelectorMethod> /*method*/) override {}
   void add(std::unique_ptr<RegularizerMethod> /*method*/) override {}
   std::vector<std::unique_ptr<SubspaceMethod>> subspaces;
+  std::vector<std::unique_ptr<DeltaMethod>> deltas;
 };
 
-std::vector<SubspaceCase>& listed_cases() {
-  static std::vector<SubspaceCase> cases;
+const Collected& collected() {
+  static const auto* registry = [] {
+    auto* fresh = new Collected();
+    tsrun_plugin_register(*fresh);
+    return fresh;
+  }();
+  return *registry;
+}
+
+struct ListedCases {
+  std::vector<Case> subspaces, deltas;
+};
+
+ListedCases& listed_cases() {
+  static ListedCases cases;
+  return cases;
+}
+
+template <class Method>
+const Method& method_named(const std::vector<std::unique_ptr<Method>>& methods, const std::string& name, const char* kind) {
+  for (const auto& method : methods)
+    if (method->name() == name) return *method;
+  internal_error("plugin_testing: the plugin registers no {} '{}'", kind, name);
+}
+
+/// `cases`, and one without options for every method that has none.
+template <class Method>
+std::vector<Case> completed(std::vector<Case> cases, const std::vector<std::unique_ptr<Method>>& methods) {
+  for (const auto& method : methods) {
+    const bool listed = std::any_of(cases.begin(), cases.end(), [&](const Case& c) { return c.method == method->name(); });
+    if (!listed) cases.push_back({method->name(), nlohmann::json::object()});
+  }
   return cases;
 }
 
 }  // namespace
 
 bool add_subspace_case(const std::string& method, const nlohmann::json& options) {
-  listed_cases().push_back({method, options});
+  listed_cases().subspaces.push_back({method, options});
   return true;
 }
 
-const std::vector<std::unique_ptr<SubspaceMethod>>& subspace_methods() {
-  static const auto methods = [] {
-    Collected registry;
-    tsrun_plugin_register(registry);
-    return std::move(registry.subspaces);
-  }();
-  return methods;
+bool add_delta_case(const std::string& method, const nlohmann::json& options) {
+  listed_cases().deltas.push_back({method, options});
+  return true;
 }
 
-const SubspaceMethod& subspace_method(const std::string& name) {
-  for (const auto& method : subspace_methods())
-    if (method->name() == name) return *method;
-  internal_error("plugin_testing: the plugin registers no subspace '{}'", name);
-}
+const std::vector<std::unique_ptr<SubspaceMethod>>& subspace_methods() { return collected().subspaces; }
+const std::vector<std::unique_ptr<DeltaMethod>>& delta_methods() { return collected().deltas; }
+const SubspaceMethod& subspace_method(const std::string& name) { return method_named(subspace_methods(), name, "subspace"); }
+const DeltaMethod& delta_method(const std::string& name) { return method_named(delta_methods(), name, "delta"); }
+std::vector<SubspaceCase> subspace_cases() { return completed(listed_cases().subspaces, subspace_methods()); }
+std::vector<DeltaCase> delta_cases() { return completed(listed_cases().deltas, delta_methods()); }
 
-std::vector<SubspaceCase> subspace_cases() {
-  std::vector<SubspaceCase> cases = listed_cases();
-  for (const auto& method : subspace_methods()) {
-    const bool listed = std::any_of(cases.begin(), cases.end(), [&](const SubspaceCase& c) { return c.method == method->name(); });
-    if (!listed) cases.push_back({method->name(), nlohmann::json::object()});
-  }
-  return cases;
+std::string suite_name(const std::string& method, const nlohmann::json& options) {
+  std::string name = "Conformance_" + method;
+  for (const auto& [key, value] : options.items()) name += "_" + key + "_" + (value.is_string() ? value.get<std::string>() : value.dump());
+  for (char& c : name)
+    if (!isalnum(static_cast<unsigned char>(c)) && c != '_') c = '_';
+  return name;
 }
 
 }  // namespace tsrun::plugin_testing

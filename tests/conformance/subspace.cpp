@@ -159,20 +159,11 @@ const std::vector<std::pair<const char*, Check>>& checks() {
   return all;
 }
 
-std::string suite_name(const SubspaceCase& subject) {
-  std::string name = "Conformance_" + subject.method;
-  for (const auto& [key, value] : subject.options.items())
-    name += "_" + key + "_" + (value.is_string() ? value.get<std::string>() : value.dump());
-  for (char& c : name)
-    if (!isalnum(static_cast<unsigned char>(c)) && c != '_') c = '_';
-  return name;
-}
-
 }  // namespace
 
 void register_subspace_tests() {
   for (const SubspaceCase& subject : subspace_cases()) {
-    const std::string suite = suite_name(subject);
+    const std::string suite = suite_name(subject.method, subject.options);
     for (const auto& [name, check] : checks())
       testing::RegisterTest(suite.c_str(), name, nullptr, nullptr, __FILE__, __LINE__,
                             [subject, check = check]() -> SubspaceTest* { return new SubspaceTest(subject, check); });

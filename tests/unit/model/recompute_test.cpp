@@ -68,7 +68,8 @@ TEST(Recompute, GivesThePlainBits_DropoutAttentionAndOurNorm) {
   const at::Tensor x = some_input();
   const Key key = Key::root(3);
   const RecomputedPart part = [key](const at::Tensor& in, const Weights& w) {
-    const at::Tensor y = packed_attention(in, in, dropout(in, 0.2, key), {0, 3, 7}, {.heads = 3, .dropout = 0.1, .key = key.split("attention")});
+    const at::Tensor y =
+        packed_attention(in, in, dropout(in, 0.2, key), {0, 3, 7}, {.heads = 3, .dropout = 0.1, .key = key.split("attention")});
     return add_norm(block(y, w), in, w.at("norm.weight"), w.at("norm.bias"), {1e-12, 0.1, key.split("norm"), {}});
   };
   const Whole again = [&](const at::Tensor& in, const Weights& w) { return recomputed(in, w, block_names, part); };

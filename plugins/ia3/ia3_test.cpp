@@ -1,0 +1,30 @@
+#include "tsrun/plugin_testing/delta.h"
+
+#include "tsrun/base/error.h"
+
+#include <gtest/gtest.h>
+
+namespace tsrun::plugin_testing {
+namespace {
+
+const bool cases = add_delta_case("ia3", nlohmann::json::object()) && add_delta_case("ia3", {{"target_modules", {"all-linear"}}});
+
+TEST(Ia3, CountsAsByHand) {
+  const Attached attached = attach(delta_method("ia3"), small_bert());
+  int64_t numbers = 0;
+  for (const DeltaMatch& match : attached.delta->matches()) numbers += match.numbers;
+  EXPECT_EQ(numbers, 2 * (24 + 24 + 40));  // keys, values, what enters the second map of the feed-forward block
+}
+
+TEST(Ia3, NamesTheNearestTarget_WhenOneMatchesNothing) {
+  try {
+    attach(delta_method("ia3"), small_bert(), {{"feedforward_modules", {"feed_forward_outt"}}});
+    FAIL() << "a target that matches nothing was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::user);
+    EXPECT_NE(std::string(error.what()).find("'feed_forward_out'"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace tsrun::plugin_testing

@@ -1,0 +1,36 @@
+#include "tsrun/plugin_testing/delta.h"
+
+#include "tsrun/base/error.h"
+
+#include <gtest/gtest.h>
+
+namespace tsrun::plugin_testing {
+namespace {
+
+const bool cases = add_delta_case("layernorm", nlohmann::json::object()) && add_delta_case("layernorm", {{"embeddings", false}});
+
+int64_t norms_of(const SmallModel& model, const nlohmann::json& options) {
+  const Attached attached = attach(delta_method("layernorm"), model, options);
+  int64_t numbers = 0;
+  for (const DeltaMatch& match : attached.delta->matches()) numbers += match.numbers;
+  return numbers;
+}
+
+TEST(LayerNorm, CountsAsByHand) {
+  EXPECT_EQ(norms_of(small_bert(), nlohmann::json::object()), (1 + 2 * 2) * 2 * 24);  // gains and biases; one norm behind the embeddings
+  EXPECT_EQ(norms_of(small_bert(), {{"embeddings", false}}), 2 * 2 * 2 * 24);
+  EXPECT_EQ(norms_of(small_gpt2(), nlohmann::json::object()), (2 * 2 + 1) * 2 * 24);        // one behind the last layer
+  EXPECT_EQ(norms_of(small_t5(), nlohmann::json::object()), (2 * 2 + 1 + 2 * 3 + 1) * 24);  // gains only
+}
+
+TEST(LayerNorm, NamesTheNearestOption) {
+  try {
+    attach(delta_method("layernorm"), small_bert(), {{"embedding", false}});
+    FAIL() << "an unknown option was accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("'embeddings'"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace tsrun::plugin_testing
