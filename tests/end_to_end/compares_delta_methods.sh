@@ -2,7 +2,7 @@
 # Every delta method at two learning rates, on the built-in model and on a T5; what is wrong in an option is named with what was meant.
 new_store store
 "$TSRUN" "$TSRUN_SOURCE/recipes/peft_baselines.lua" --set rows=64 --set epochs=1 --set seeds=1 --set rates=1e-3,1e-2 --store store --quiet >table.txt
-for method in lora ia3 bitfit layernorm prompt prefix; do grep -q "^$method, lr" table.txt || fail "no $method in $(cat table.txt)"; done
+for method in lora adapter ia3 bitfit layernorm prompt prefix; do grep -q "^$method, lr" table.txt || fail "no $method in $(cat table.txt)"; done
 ls runs/peft_baselines/*/pareto.svg >/dev/null || fail "no figure"
 mkdir t5 && cp "$TSRUN_SOURCE/tests/goldens/t5_tiny/"{config.json,model.safetensors} t5
 printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' the . in is '?' {a..z} >t5/vocab.txt
