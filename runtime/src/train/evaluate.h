@@ -11,7 +11,6 @@ struct Examinee {
   at::Device device;
 };
 
-/// What was scored: numbers of rows, words, texts or likelihoods.
 void evaluate_rows(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions);
 void evaluate_tags(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions);
 void evaluate_language(const Examinee& model, const Exam& exam, Evaluation& evaluation);
@@ -22,7 +21,7 @@ struct Likelihood {
   double sum = 0;
   int64_t tokens = 0;
 };
-/// Of every row's targets. Masked language models hide the tokens that `evaluation_masking` draws.
+/// Of every row's targets. Masked language models hide the same tokens every time.
 std::vector<Likelihood> row_likelihoods(const Examinee& model, const EncodedSplit& split, const Tokenizer& tokenizer);
 
 }  // namespace tsrun

@@ -29,9 +29,8 @@ HeadKind writer(const Task& task, Reader reader) {
 }  // namespace
 
 Task task_for(const Task& task, Reader reader) {
-  const bool in_words = task.kind == TaskKind::text_to_text || task.kind == TaskKind::multiple_choice;
   const bool judged = task.kind == TaskKind::classification || task.kind == TaskKind::regression;
-  return reader == Reader::encoder_decoder && judged && !in_words ? as_text_to_text(task) : task;
+  return reader == Reader::encoder_decoder && judged ? as_text_to_text(task) : task;
 }
 
 HeadSpec head_for(const Task& task, Reader reader) {
