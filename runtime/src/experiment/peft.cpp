@@ -6,7 +6,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <algorithm>
 #include <set>
 
 namespace tsrun {
@@ -40,10 +39,7 @@ std::string plain_name(std::string name) {
   return name;
 }
 
-std::string peft_name(const ParameterInfo& info) {
-  if (info.part == Part::delta && info.name.find('.') == info.name.npos) return info.name;  // prompts
-  return "base_model.model." + info.name;
-}
+std::string peft_name(const ParameterInfo& info) { return "base_model.model." + info.name; }
 
 const ParameterInfo* parameter_named(const Family& family, const std::string& name) {
   for (const ParameterInfo& info : family.parameters()) {
@@ -68,14 +64,13 @@ const char* task_type(HeadKind head) {
   }
 }
 
-/// Modules of a parameter list whose names end alike are told PEFT by those ends.
-json module_ends(const Family& family, const std::string& suffix) {
-  std::set<std::string> ends;
-  for (const ParameterInfo& info : family.parameters()) {
-    if (info.part != Part::delta || !info.name.ends_with(suffix)) continue;
-    ends.insert(info.name.substr(0, info.name.size() - suffix.size()));
-  }
-  return json(ends);
+/// Modules that have low-rank factors.
+json adapted_modules(const Family& family) {
+  const std::string factor = ".lora_A.weight";
+  json modules = json::array();
+  for (const ParameterInfo& info : family.parameters())
+    if (info.name.ends_with(factor)) modules.push_back(info.name.substr(0, info.name.size() - factor.size()));
+  return modules;
 }
 
 }  // namespace
@@ -117,20 +112,22 @@ void take_peft_values(const fs::path& folder, Model& model) {
 
 void save_peft(const PluginHost& plugins, const json& delta, const Model& model, const std::string& base, const fs::path& folder) {
   const DeltaMethod& method = plugins.delta(delta.at("method"));
-  json config = method.to_peft(Options(delta.at("options")));
-  if (!config.is_object()) user_error("export: PEFT has no method like '{}'", method.name());
+  const Options options(delta.at("options"));
+  if (method.name() != "lora")
+    user_error("export: folders of PEFT are written for lora, not for '{}'; form = \"merged\" may do", method.name());
+  if (options.text("init_lora_weights") == "pissa")
+    user_error(
+        "export: pissa took its first values out of the model's weights, which a folder of PEFT does not hold; use form = \"merged\"");
+  json config = method.to_peft(options);
   config["base_model_name_or_path"] = base;
   config["task_type"] = task_type(model.family->head().kind);
   config["inference_mode"] = true;
-  if (method.name() == "lora") config["target_modules"] = module_ends(*model.family, ".lora_A.weight");
-  if (method.name() == "ia3") config["target_modules"] = module_ends(*model.family, ".ia3_l");
+  config["target_modules"] = adapted_modules(*model.family);
   std::vector<at::Tensor> kept;
   std::vector<TensorInfo> tensors;
   std::set<std::string> heads;
-  const auto attached = method.attach(*model.family, Options(delta.at("options")))->trained_parameters();
   for (const ParameterInfo& info : model.family->parameters()) {
-    const bool own = info.part == Part::delta || std::find(attached.begin(), attached.end(), info.name) != attached.end();
-    if (!own && info.part != Part::head) continue;
+    if (info.part != Part::delta && info.part != Part::head) continue;
     if (info.part == Part::head) heads.insert(info.name.substr(0, info.name.find('.')));
     kept.push_back(model.weights.at(info.name).detach().cpu().contiguous());
     tensors.push_back(as_info(peft_name(info), kept.back()));
