@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kTagPrefix = "tsrun_abi_";
 constexpr const char* kEntry = "tsrun_plugin_register";
 
-/// "API 2, LibTorch 2.13.0, C++11 ABI 1" from tsrun_abi_2_torch_2_13_0_cxx11_1; the tag itself when it has another form.
+/// "API 3, LibTorch 2.13.0, C++11 ABI 1" from tsrun_abi_3_torch_2_13_0_cxx11_1; the tag itself when it has another form.
 std::string explain(std::string_view tag) {
   const auto torch = tag.find("_torch_"), abi = tag.find("_cxx11_");
   if (torch == tag.npos || abi == tag.npos || abi < torch) return std::string(tag);

@@ -50,6 +50,8 @@ struct SubspaceInputs {
   std::filesystem::path scratch;  ///< a folder for large temporaries
 };
 
+class JointMethod;
+
 /// The plugin kind `subspace`.
 class SubspaceMethod {
  public:
@@ -61,6 +63,8 @@ class SubspaceMethod {
   virtual bool needs_trajectory() const { return false; }
   /// @throws Error(user) when options contradict the inputs (dim larger than the trajectory).
   virtual std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const = 0;
+  /// For methods that make one space for several parameter sets (tune/joint.h): each decoder is a subspace that `load` reads.
+  virtual const JointMethod* joint() const { return nullptr; }
   virtual std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const = 0;
 };
 
