@@ -19,6 +19,8 @@ namespace tsrun {
 
 namespace {
 
+using nlohmann::json;
+
 /// Raised whenever an operation's numbers change for reasons that no other version covers.
 constexpr int kOperationsVersion = 1;
 
@@ -33,14 +35,15 @@ const nlohmann::json& field(const nlohmann::json& handle, const char* name) {
 nlohmann::json identity(const nlohmann::json& handle) {
   if (handle.is_null()) return nullptr;
   nlohmann::json result = {{"artifact", field(handle, "artifact")}, {"key", field(handle, "key")}};
-  if (handle.contains("stage")) result["stage"] = handle["stage"];
+  for (const char* place : {"stage", "inside"})
+    if (handle.contains(place)) result[place] = handle[place];
   return result;
 }
 
 std::filesystem::path folder_of(Lab& lab, const nlohmann::json& handle) {
   const std::string kind = field(handle, "artifact"), key = field(handle, "key");
-  // A trajectory recorded during a training is a folder inside that training's artifact.
-  if (handle.contains("stage")) return lab.store().get(handle["stage"], key).path / kind;
+  // A trajectory recorded during a training is a folder inside that training's artifact, as a joint space's decoders are inside its own.
+  if (handle.contains("stage")) return lab.store().get(handle["stage"], key).path / handle.value("inside", kind);
   return lab.store().get(kind, key).path;
 }
 
@@ -85,8 +88,13 @@ void attach_deltas(const PluginHost& plugins, const nlohmann::json& handle, Mode
   const auto deltas = deltas_of(plugins, handle, *model.family);
   if (deltas.empty()) return;
   model.family = adapt(model.family, deltas);
-  add_first_values(deltas, model.weights, key);
-  for (const auto& given : handle.at("deltas")) {
+  const auto& all = handle.at("deltas");
+  for (size_t i = 0; i < deltas.size(); ++i) {
+    const json seed = all[i].value("seed", json());
+    const Key own = seed.is_null() ? key : Key::root(seed.get<uint64_t>()).split("init").split("delta");
+    add_first_values({deltas[i]}, model.weights, own);
+  }
+  for (const auto& given : all) {
     if (given.contains("values")) take_peft_values(given.at("values").get<std::string>(), model);
   }
 }
@@ -114,11 +122,15 @@ std::shared_ptr<const Mask> mask_of(Lab& lab, const nlohmann::json& handle) {
   return std::make_shared<const Mask>(load_mask(folder_of(lab, handle)));
 }
 
-Weights solution_weights(Lab& lab, const nlohmann::json& handle, const std::string& which, const Family& family) {
+std::filesystem::path solution_file(Lab& lab, const nlohmann::json& handle, const std::string& which) {
   const auto file = folder_of(lab, handle) / (which + ".safetensors");
   if (!std::filesystem::exists(file))
     user_error("this training kept no '{}' weights: train it with keep = \"all\"{}", which, which == "mean" ? " and record = {…}" : "");
-  return load_weights(file, family);
+  return file;
+}
+
+Weights solution_weights(Lab& lab, const nlohmann::json& handle, const std::string& which, const Family& family) {
+  return load_weights(solution_file(lab, handle, which), family);
 }
 
 at::Tensor update_of(Lab& lab, const nlohmann::json& solution, const ParameterSet& set, const Family& family, const Weights& origin) {
@@ -141,6 +153,21 @@ nlohmann::json scored(const Evaluation& evaluation, const Task& task) {
   nlohmann::json result = evaluation.to_json();
   result["score"] = evaluation.metrics.at(task.metrics.front());
   return result;
+}
+
+Option bootstrap_option(int64_t fallback) {
+  return {.name = "bootstrap",
+          .type = OptionType::integer,
+          .fallback = fallback,
+          .doc = "samples of the split's rows that give the 95 % interval of the first metric; 0: none",
+          .minimum = 0,
+          .maximum = 1000000};
+}
+
+void add_interval(nlohmann::json& summary, const Exam& exam, const Predictions& predictions, int64_t draws) {
+  if (draws == 0) return;
+  const auto interval = bootstrap_interval(exam, predictions, draws, Key::root(0).split("bootstrap"));
+  if (interval) summary["interval"] = {{"low", interval->low}, {"high", interval->high}};
 }
 
 }  // namespace tsrun

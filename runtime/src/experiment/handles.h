@@ -18,7 +18,7 @@
 /// What a recipe holds, {"artifact": kind, "key": digest, …}, turned back into what the rooms need.
 namespace tsrun {
 
-/// {"artifact", "key"} (and "stage") alone: what identifies a handle in a stage key. null stays null.
+/// {"artifact", "key"} (and where it lies: "stage", "inside") alone: what identifies a handle in a stage key. null stays null.
 nlohmann::json identity(const nlohmann::json& handle);
 
 /// Folder of the artifact that a handle names. @throws Error(data)
@@ -32,7 +32,8 @@ Model model_of(const nlohmann::json& handle, const HeadSpec& head, Key key);
 std::vector<std::shared_ptr<const Delta>> deltas_of(const PluginHost& plugins, const nlohmann::json& handle, const Family& family);
 /// The family of a model's handle with its deltas, for a head.
 std::shared_ptr<const Family> family_of(const PluginHost& plugins, const nlohmann::json& handle, const HeadSpec& head);
-/// Puts a handle's deltas into a model that was loaded without them; first values under `key`.
+/// Puts a handle's deltas into a model that was loaded without them; first values under `key`, or as a training with the delta's own seed
+/// would draw them, where ts.adapt was given one.
 void attach_deltas(const PluginHost& plugins, const nlohmann::json& handle, Model& model, Key key);
 
 /// A task in the form that suits a model, and the model with its deltas and with the head that the task asks for, fresh under `key`.
@@ -46,6 +47,8 @@ Trajectory trajectory_of(Lab& lab, const nlohmann::json& handle);
 std::shared_ptr<const Subspace> subspace_of(Lab& lab, const nlohmann::json& handle);
 std::shared_ptr<const Mask> mask_of(Lab& lab, const nlohmann::json& handle);
 
+/// The file of a training's weights. @throws Error(user) when the training did not keep them.
+std::filesystem::path solution_file(Lab& lab, const nlohmann::json& handle, const std::string& which);
 /// The weights of a training: `which` is "last", "best" or "mean". @throws Error(user) when the training did not keep them.
 Weights solution_weights(Lab& lab, const nlohmann::json& handle, const std::string& which, const Family& family);
 
@@ -57,5 +60,10 @@ nlohmann::json versions();
 
 /// θ's metric from an evaluation as {"score", "loss", "epoch", "step", "metrics", "commonest_share"}.
 nlohmann::json scored(const struct Evaluation& evaluation, const Task& task);
+
+/// The option `bootstrap`, and what it adds to a summary: "interval" {low, high} of the first metric. Every stage draws the same samples,
+/// so that intervals of one split are of the same rows.
+Option bootstrap_option(int64_t fallback);
+void add_interval(nlohmann::json& summary, const struct Exam& exam, const struct Predictions& predictions, int64_t draws);
 
 }  // namespace tsrun

@@ -38,6 +38,7 @@ OptionTable evaluation_options() {
       {.name = "zero", .type = OptionType::artifact, .doc = "mask of weights set to zero", .choices = {"mask"}},
       {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split that is evaluated"},
   };
+  table.add(bootstrap_option(0));
   return table.include(reading_options());
 }
 
@@ -106,9 +107,13 @@ json run_evaluate(Lab& lab, const Options& o) {
                             const Key key = Key::root(solution.at("seed").get<uint64_t>()).split("init");
                             const auto [task, model, trained] = setting_of(lab, solution.at("task"), solution.at("model"), key);
                             const Exam exam = make_exam(model, task, o.text("split"), o);
-                            const json score =
-                                scored(evaluate(*model.family, edited_weights(lab, o, model), exam, lab.settings().device), task);
-                            return json{{"best", score}, {"last", score}, {"metric", task.metrics.front()}};
+                            Predictions predictions;
+                            const Evaluation evaluation =
+                                evaluate(*model.family, edited_weights(lab, o, model), exam, lab.settings().device, &predictions);
+                            const json score = scored(evaluation, task);
+                            json summary = {{"best", score}, {"last", score}, {"metric", task.metrics.front()}};
+                            add_interval(summary, exam, predictions, o.integer("bootstrap"));
+                            return summary;
                           });
   handle["trained"] = false;
   handle["trainable"] = handle["degrees_of_freedom"] = handle["bytes_shipped"] = 0;

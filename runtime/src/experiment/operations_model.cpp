@@ -103,12 +103,15 @@ OptionTable method_options(Lab& lab, const json& arguments) {
 /// The delta that is asked for: a method with its options, or what PEFT saved.
 json asked_delta(Lab& lab, const Options& o) {
   if (o.has("method") == o.has("peft")) user_error("adapt: give either 'method' or 'peft'");
+  if (o.has("peft") && o.has("seed")) user_error("adapt: 'seed' draws first values, which 'peft' has already; give one of them");
   if (o.has("peft")) return delta_of_peft(lab.plugins(), o.text("peft"));
   const DeltaMethod& method = lab.plugins().delta(o.text("method"));
   json own = json::object();
   const OptionTable known = method.options();
   for (const auto& option : known.all()) own[option.name] = o.value(option.name);
-  return {{"method", method.name()}, {"version", method.version()}, {"options", own}};
+  json delta = {{"method", method.name()}, {"version", method.version()}, {"options", own}};
+  if (o.has("seed")) delta["seed"] = o.integer("seed");
+  return delta;
 }
 
 json run_adapt(Lab& lab, const Options& o) {
@@ -144,7 +147,11 @@ std::vector<Operation> model_operations() {
        .options =
            {{.name = "model", .type = OptionType::artifact, .doc = "from ts.model or ts.adapt", .required = true, .choices = {"model"}},
             {.name = "method", .type = OptionType::text, .doc = "name of a delta plugin"},
-            {.name = "peft", .type = OptionType::text, .doc = "instead: folder that PEFT saved; its values are the first ones"}},
+            {.name = "peft", .type = OptionType::text, .doc = "instead: folder that PEFT saved; its values are the first ones"},
+            {.name = "seed",
+             .type = OptionType::integer,
+             .doc = "every training starts from the first values that one with this seed would draw; absent: each draws under its own",
+             .minimum = 0}},
        .run = run_adapt,
        .more = method_options},
       {.name = "model",

@@ -1,4 +1,5 @@
-#include "experiment/handles.h"
+#include "experiment/joint.h"
+#include "experiment/start.h"
 
 #include "tsrun/base/error.h"
 
@@ -15,8 +16,6 @@ namespace tsrun {
 namespace {
 
 using nlohmann::json;
-
-constexpr const char* kParts[] = {"embeddings", "encoder", "decoder", "pooler", "head", "delta"};
 
 /// What `tune = ts.within(basis, {…})` may say.
 OptionTable within_options() {
@@ -60,21 +59,6 @@ OptionTable record_options() {
        .fallback = "float32",
        .doc = "of the rows on disk",
        .choices = {"float32", "bfloat16"}},
-  };
-}
-
-OptionTable origin_options() {
-  return {
-      {.name = "solution",
-       .type = OptionType::artifact,
-       .doc = "training whose weights to start from",
-       .required = true,
-       .choices = {"train"}},
-      {.name = "which", .type = OptionType::choice, .fallback = "last", .doc = "of its weights", .choices = {"last", "best", "mean"}},
-      {.name = "parts",
-       .type = OptionType::list,
-       .fallback = json::array({"encoder", "decoder"}),
-       .doc = "parts taken from it; the rest is the pre-trained model with a fresh head"},
   };
 }
 
@@ -126,31 +110,12 @@ OptionTable training_options() {
   return table;
 }
 
-/// The same rows for every seed and variant, so that variants differ in the method alone.
-void limit_rows(Task& task, int64_t rows) {
-  auto& examples = task.splits.at("train").examples;
-  if (rows == 0 || rows >= static_cast<int64_t>(examples.size())) return;
-  auto order = permutation(Key::root(0).split("rows of a limited split"), static_cast<int64_t>(examples.size()));
-  order.resize(static_cast<size_t>(rows));
-  std::sort(order.begin(), order.end());
-  std::vector<Example> kept;
-  for (const int64_t row : order) kept.push_back(std::move(examples[static_cast<size_t>(row)]));
-  examples = std::move(kept);
-}
-
-void check_parts(const std::vector<std::string>& parts, const std::string& where) {
-  const std::vector<std::string> known(std::begin(kParts), std::end(kParts));
-  for (const auto& part : parts) {
-    if (std::find(known.begin(), known.end(), part) == known.end())
-      user_error("{}: unknown part '{}'{}; the parts are {}", where, part, did_you_mean(part, known), join_words(known));
-  }
-}
-
 /// The request of one training, resolved to its last option.
 struct Request {
-  Options options, within, record, origin;
+  Options options, within, record;
+  Start start;
   json key_inputs;
-  bool tuned = false, recorded = false, started_elsewhere = false;
+  bool tuned = false, recorded = false;
 };
 
 Request resolve(const Options& given) {
@@ -170,16 +135,12 @@ Request resolve(const Options& given) {
   check_parts(request.options.texts("train"), "train: option 'train'");
   request.tuned = given.has("tune");
   request.recorded = given.has("record");
-  request.started_elsewhere = given.has("origin");
+  request.start = {given.value("model"), given.integer("seed"), given.flag("fresh"), resolved_origin(given.value("origin"), "train")};
   if (request.tuned) request.within = within_options().resolve(given.value("tune"), "train: tune");
   if (request.recorded) {
     json record = given.value("record");
     if (record.value("every", json()) == "epoch") record["every"] = 0;
     request.record = record_options().resolve(record, "train: record");
-  }
-  if (request.started_elsewhere) {
-    request.origin = origin_options().resolve(given.value("origin"), "train: origin");
-    check_parts(request.origin.texts("parts"), "train: origin: option 'parts'");
   }
   if (request.recorded) parse_selection(request.record.value("parameters"), "train: record: parameters");
 
@@ -187,10 +148,13 @@ Request resolve(const Options& given) {
   for (const char* name : {"model", "task", "zero", "held"}) {
     if (given.has(name)) inputs[name] = identity(given.value(name));
   }
-  if (request.tuned) inputs["tune"] = request.within.json(), inputs["tune"]["subspace"] = identity(request.within.value("subspace"));
+  if (request.tuned) {
+    inputs["tune"] = request.within.json();
+    inputs["tune"]["subspace"] = identity(request.within.value("subspace"));
+    inputs["coordinates"] = "last and best";  // what is kept of them
+  }
   if (request.recorded) inputs["record"] = request.record.json();
-  if (request.started_elsewhere)
-    inputs["origin"] = request.origin.json(), inputs["origin"]["solution"] = identity(request.origin.value("solution"));
+  if (given.has("origin")) inputs["origin"] = origin_key(request.start.origin);
   request.key_inputs = {{"options", inputs}, {"versions", versions()}};
   return request;
 }
@@ -223,19 +187,9 @@ TuneOptions tune_options(Lab& lab, const Request& request) {
     const bool adapted = o.value("model").contains("deltas");  // then `train` alone says what moves beside the coordinates
     tune.train_embeddings = adapted ? tune.train_embeddings : w.flag("embeddings");
     tune.train_pooler = adapted ? tune.train_pooler : w.flag("pooler");
-    tune.train_head = w.flag("head");
+    tune.train_head = w.flag("head") && (!adapted || tune.train_head);
   }
   return tune;
-}
-
-/// Replaces the chosen parts of the model's weights by those of another training.
-void start_elsewhere(Lab& lab, Model& model, const Options& origin) {
-  const Weights other = solution_weights(lab, origin.value("solution"), origin.text("which"), *model.family);
-  const auto parts = origin.texts("parts");
-  for (const auto& parameter : model.family->parameters()) {
-    if (std::find(parts.begin(), parts.end(), name_of(parameter.part)) != parts.end())
-      model.weights.set(parameter.name, other.at(parameter.name));
-  }
 }
 
 void keep_weights(const TrainResult& result, const std::string& keep, const std::filesystem::path& out) {
@@ -272,10 +226,8 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
                 const std::filesystem::path& work) {
   const Options& o = request.options;
   const Key key = Key::root(static_cast<uint64_t>(o.integer("seed")));
-  auto [task, model, trained] = setting_of(lab, o.value("task"), o.value("model"), key.split("init"));
-  limit_rows(task, o.integer("rows"));
-  if (o.flag("fresh")) model = initialise_model(model.family->config(), model.family->head(), model.tokenizer, key.split("fresh"));
-  if (request.started_elsewhere) start_elsewhere(lab, model, request.origin);
+  auto [task, model, trained] = starting_setting(lab, o.value("task"), request.start);
+  limit_rows(task, "train", o.integer("rows"));
 
   TrainJob job;
   job.model = &model;
@@ -286,8 +238,9 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   for (const auto& option : known.all()) trainer[option.name] = o.value(option.name);
   job.options = Options(trainer);
   job.tune = tune_options(lab, request);
-  job.tune.trained_parameters = trained;
+  if (job.tune.train_delta) job.tune.trained_parameters = trained;
   if (job.tune.subspace) {
+    check_joint_start(lab, request.within.value("subspace"), *job.tune.subspace, model);
     const auto rows = static_cast<int64_t>(task.split("train").examples.size());
     const int64_t batch = o.integer("batch_size") * o.integer("gradient_accumulation_steps");
     const auto warnings = reach_warnings(*job.tune.subspace, job.tune.lr_subspace, (rows + batch - 1) / batch * o.integer("epochs"));
@@ -307,8 +260,8 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   const TrainResult result = train(std::move(job));
   keep_weights(result, o.text("keep"), out);
   if (result.coordinates.defined()) {
-    const at::Tensor z = result.coordinates.contiguous();
-    write_safetensors(out / "coordinates.safetensors", std::vector<TensorInfo>{as_info("z", z)});
+    const at::Tensor z = result.coordinates.cpu().contiguous(), best = result.best_coordinates.cpu().contiguous();
+    write_safetensors(out / "coordinates.safetensors", std::vector<TensorInfo>{as_info("z", z), as_info("z_best", best)});
   }
   move_in(work, out);
 
@@ -338,7 +291,7 @@ std::string title_of(const Request& request) {
   std::string what = request.tuned ? "train within subspace" : "train";
   if (o.has("zero")) what += ", weights zeroed";
   if (o.has("held")) what += ", weights held";
-  if (request.started_elsewhere) what += ", from another solution";
+  if (!request.start.origin.is_null()) what += ", from another solution";
   const auto parts = o.texts("train");
   for (const auto& delta : o.value("model").value("deltas", json::array())) what += " " + delta.at("method").get<std::string>();
   if (!request.tuned && parts.size() < 5 && !o.value("model").contains("deltas")) what += " " + join_words(parts) + " only";
@@ -354,6 +307,9 @@ json run_train(Lab& lab, const Options& given) {
   handle["model"] = given.value("model");
   handle["task"] = given.value("task");
   handle["seed"] = request.options.integer("seed");
+  handle["keep"] = request.options.text("keep");
+  if (request.start.fresh || !request.start.origin.is_null())
+    handle["start"] = {{"fresh", request.start.fresh}, {"origin", request.start.origin}};
   if (request.tuned) handle["subspace"] = identity(request.within.value("subspace"));
   if (request.recorded) {
     handle["trajectory"] = {{"artifact", "trajectory"}, {"stage", "train"}, {"key", handle.at("key")}, {"model", given.value("model")}};

@@ -1,6 +1,7 @@
 #include "plugin/guard.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/tune/joint.h"
 
 #include <c10/util/Exception.h>
 
@@ -85,7 +86,7 @@ class Guarded : public Method {
   Origin origin_;
 };
 
-class GuardedSubspaceMethod : public Guarded<SubspaceMethod> {
+class GuardedSubspaceMethod : public Guarded<SubspaceMethod>, public JointMethod {
  public:
   using Guarded::Guarded;
   bool needs_trajectory() const override { return inner_->needs_trajectory(); }
@@ -94,6 +95,18 @@ class GuardedSubspaceMethod : public Guarded<SubspaceMethod> {
   }
   std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const override {
     return wrap("load", [&] { return inner_->load(folder, parameters); });
+  }
+  const JointMethod* joint() const override { return inner_->joint() ? this : nullptr; }
+  bool needs_solutions(const Options& options) const override {
+    return origin_.run("needs_solutions", [&] { return inner_->joint()->needs_solutions(options); });
+  }
+  bool needs_tasks(const Options& options) const override {
+    return origin_.run("needs_tasks", [&] { return inner_->joint()->needs_tasks(options); });
+  }
+  JointResult decompose(const JointInputs& inputs, const Options& options) const override {
+    JointResult result = origin_.run("decompose", [&] { return inner_->joint()->decompose(inputs, options); });
+    for (auto& decoder : result.decoders) decoder = wrap("decompose", [&] { return std::move(decoder); });
+    return result;
   }
 
  private:

@@ -16,6 +16,11 @@ void evaluate_tags(const Examinee& model, const Exam& exam, Evaluation& evaluati
 void evaluate_language(const Examinee& model, const Exam& exam, Evaluation& evaluation);
 void evaluate_text(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions);
 
+/// The texts that each example's answer may be.
+std::vector<std::vector<std::string>> accepted_answers(const Exam& exam);
+/// The tags of each row's words.
+std::vector<std::vector<int64_t>> right_tags(const Exam& exam);
+
 /// Sums of negative log-likelihoods, and what they are of.
 struct Likelihood {
   double sum = 0;

@@ -94,6 +94,8 @@ void choose_answers(const Examinee& model, const Exam& exam, Predictions& predic
   }
 }
 
+}  // namespace
+
 std::vector<std::vector<std::string>> accepted_answers(const Exam& exam) {
   std::vector<std::vector<std::string>> accepted;
   for (const Example& example : exam.split->examples) {
@@ -102,8 +104,6 @@ std::vector<std::vector<std::string>> accepted_answers(const Exam& exam) {
   }
   return accepted;
 }
-
-}  // namespace
 
 void evaluate_text(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions) {
   Likelihood all;

@@ -36,6 +36,12 @@ PackedBatch batch_of(const Examinee& model, const EncodedSplit& split, std::span
 
 }  // namespace
 
+std::vector<std::vector<int64_t>> right_tags(const Exam& exam) {
+  std::vector<std::vector<int64_t>> tags;
+  for (const int64_t example : exam.rows.examples) tags.push_back(exam.split->examples[static_cast<size_t>(example)].tags);
+  return tags;
+}
+
 void evaluate_tags(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions) {
   predictions.tags.assign(exam.rows.rows.size(), {});
   int64_t judged = 0;
@@ -55,8 +61,7 @@ void evaluate_tags(const Examinee& model, const Exam& exam, Evaluation& evaluati
     }
   }
   evaluation.loss /= static_cast<double>(std::max<int64_t>(1, judged));
-  std::vector<std::vector<int64_t>> targets;
-  for (const int64_t example : exam.rows.examples) targets.push_back(exam.split->examples[static_cast<size_t>(example)].tags);
+  const auto targets = right_tags(exam);
   for (const auto& name : exam.task->metrics) evaluation.metrics[name] = tag_metric(name, predictions.tags, targets, exam.task->labels);
   evaluation.commonest_share = share_of_commonest(predictions.tags);
 }

@@ -241,6 +241,7 @@ class Run {
     set_values(best_);
     binding_.compose();
     result.best_weights = whole_snapshot();
+    result.best_coordinates = binding_.coordinates();
     return result;
   }
 

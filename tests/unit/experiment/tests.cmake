@@ -1,3 +1,11 @@
 tsrun_test(experiment SOURCES
-  unit/experiment/figures_test.cpp unit/experiment/lab_test.cpp unit/experiment/peft_test.cpp unit/experiment/report_test.cpp unit/experiment/run_folder_test.cpp unit/experiment/store_test.cpp)
-add_dependencies(experiment_test lora)
+  unit/experiment/figures_test.cpp unit/experiment/lab_test.cpp unit/experiment/peft_test.cpp unit/experiment/report_test.cpp unit/experiment/run_folder_test.cpp unit/experiment/store_test.cpp
+  unit/experiment/joint_test.cpp unit/train/toy.cpp)
+
+# A method that makes a joint space, as a third party would build it.
+add_library(random_joint MODULE unit/experiment/libraries/random_joint.cpp)
+target_link_libraries(random_joint PRIVATE tsrun::tsrun)
+target_compile_definitions(random_joint PRIVATE TSRUN_ABI_TAG=${TSRUN_ABI_TAG})
+set_target_properties(random_joint PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/plugins/random_joint)
+add_dependencies(experiment_test adapter lora random_projection random_joint)

@@ -8,4 +8,7 @@ tsrun_test(train SOURCES
   unit/train/subspace_test.cpp
   unit/train/resume_test.cpp
   unit/train/pretrain_test.cpp
+  unit/train/joint_tasks_test.cpp
+  unit/train/bootstrap_test.cpp
   unit/train/toy.cpp)
+add_dependencies(train_test adapter lora prefix)

@@ -84,6 +84,9 @@ std::vector<Operation> model_operations();
 std::vector<Operation> training_operations();
 std::vector<Operation> evaluation_operations();
 std::vector<Operation> tuning_operations();
+std::vector<Operation> joint_operations();
+std::vector<Operation> decoding_operations();
+std::vector<Operation> low_rank_operations();
 std::vector<Operation> report_operations();
 
 }  // namespace tsrun

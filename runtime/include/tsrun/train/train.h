@@ -54,6 +54,15 @@ Exam make_exam(const Model& model, const Task& task, const std::string& split, c
 /// tokens every time.
 Evaluation evaluate(const Family& family, const Weights& weights, const Exam& exam, at::Device device, Predictions* predictions = nullptr);
 
+/// How far the first metric would vary with other rows.
+struct Interval {
+  double low = 0, high = 0;
+};
+/// 95 % percentile bootstrap over rows (Efron & Tibshirani 1993, section 13.3): the metric of `draws` samples of the split, each of as many
+/// rows, drawn with replacement under `key`. Samples without a finite score are left out. Nothing where no answers are known row by row, as
+/// of language modelling.
+std::optional<Interval> bootstrap_interval(const Exam& exam, const Predictions& predictions, int64_t draws, Key key);
+
 /// Watches a run. Called in the order registered, with the weights of the step just made; may write into the run's work folder. What it
 /// writes must be durable when the call returns, and dropped again when it stands after `resumed_at_step`; what it keeps in memory is
 /// `state`, which the trainer saves with every checkpoint and gives back before `begin`.
@@ -100,6 +109,7 @@ struct TrainResult {
   std::vector<Evaluation> evaluations;
   Weights last_weights, best_weights;  ///< all parts
   at::Tensor coordinates;              ///< z at the end; undefined in full space
+  at::Tensor best_coordinates;         ///< z of the best evaluation
   nlohmann::json description;          ///< Binding::describe, trainable, degrees_of_freedom, bytes_shipped, steps, tokens
 };
 

@@ -1,0 +1,180 @@
+#include "experiment/start.h"
+
+#include <ATen/ATen.h>
+
+#include "tsrun/base/error.h"
+#include "tsrun/train/train.h"
+
+#include <algorithm>
+
+/// The operation `low_rank`: a full fine-tuning's update written as the factors of a LoRA. Ours, for bringing fine-tuning into a joint
+/// space; Yi et al. (2022) train it by another scheme.
+namespace tsrun {
+
+namespace {
+
+using nlohmann::json;
+
+OptionTable low_rank_options() {
+  OptionTable table = {
+      {.name = "solution",
+       .type = OptionType::artifact,
+       .doc = "training of all weights that kept its own",
+       .required = true,
+       .choices = {"train"}},
+      {.name = "model",
+       .type = OptionType::artifact,
+       .doc = "the same model with a lora, from ts.adapt",
+       .required = true,
+       .choices = {"model"}},
+      {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split that is evaluated"},
+  };
+  return table.include(reading_options());
+}
+
+/// The two factors of one map: W + s B A.
+struct Factors {
+  std::string a, b, weight;
+  int64_t rank = 0;
+  bool transposed = false;  ///< W is [inputs, outputs]
+  double scale = 0;         ///< s
+};
+
+const ParameterInfo* find_info(const Family& family, const std::string& name) {
+  for (const ParameterInfo& info : family.parameters())
+    if (info.name == name) return &info;
+  return nullptr;
+}
+
+/// s, asked of the delta itself: folded into zeros, factors of ones give rank * s everywhere.
+double scale_of(const Delta& delta, const Factors& factors, Weights weights) {
+  for (const std::string& name : {factors.a, factors.b}) weights.set(name, at::ones_like(weights.at(name)));
+  weights.set(factors.weight, at::zeros_like(weights.at(factors.weight)));
+  const auto merged = delta.merge(weights);
+  if (!merged) user_error("low_rank: the delta cannot be folded into weights: {}", delta.why_not_merged());
+  return merged->at(factors.weight).flatten()[0].item<double>() / static_cast<double>(factors.rank);
+}
+
+std::vector<Factors> factors_of(const Delta& delta, const Family& family, const Weights& weights) {
+  const std::string suffix = ".lora_A.weight";
+  std::vector<Factors> all;
+  for (const DeltaTensor& tensor : delta.tensors()) {
+    if (tensor.name.ends_with(".lora_magnitude_vector"))
+      user_error("low_rank: DoRA rescales rows, so its factors are not the update's; expected a plain lora");
+    if (!tensor.name.ends_with(suffix)) continue;
+    const std::string module = tensor.name.substr(0, tensor.name.size() - suffix.size());
+    Factors factors{tensor.name, module + ".lora_B.weight", module + ".weight", tensor.shape.at(0)};
+    const ParameterInfo* info = find_info(family, factors.weight);
+    if (!info || !weights.find(factors.b)) internal_error("low_rank: '{}' has no weight or no B", module);
+    factors.transposed = info->transposed;
+    factors.scale = scale_of(delta, factors, weights);
+    if (!(factors.scale > 0))
+      user_error("low_rank: the update of '{}' is scaled by {}, expected more than 0 (lora_alpha)", module, factors.scale);
+    all.push_back(std::move(factors));
+  }
+  if (all.empty()) user_error("low_rank: the model's delta has no low-rank factors; expected a lora");
+  return all;
+}
+
+/// Sums of squares: of the update, of its part on adapted maps, and of what the factors keep.
+struct Energy {
+  double update = 0, maps = 0, kept = 0;
+};
+
+double energy_of(const at::Tensor& x) { return x.square().sum().item<double>(); }
+
+/// The best factors in the sense of least squares (Eckart & Young 1936), balanced: A = √(S/s) Vᵀ, B = U √(S/s).
+void write_factors(const Factors& map, const at::Tensor& update, Weights& weights, Energy& energy) {
+  const auto [u, s, v] = at::linalg_svd((map.transposed ? update.t() : update).to(at::kDouble), /*full_matrices=*/false);
+  const at::Tensor kept = s.narrow(0, 0, map.rank), root = (kept / map.scale).sqrt();
+  weights.set(map.a, (root.unsqueeze(1) * v.narrow(0, 0, map.rank)).to(at::kFloat).contiguous());
+  weights.set(map.b, (u.narrow(1, 0, map.rank) * root).to(at::kFloat).contiguous());
+  energy.maps += energy_of(s);
+  energy.kept += energy_of(kept);
+}
+
+struct Coded {
+  Weights weights;
+  Energy energy;
+};
+
+/// The lora model at the code of `tuned`; pooler and head are the training's own.
+Coded coded(const Model& lora, const std::vector<Factors>& maps, const Model& plain, const Weights& tuned) {
+  Coded result{lora.weights, {}};
+  for (const Factors& map : maps) {
+    if (!at::equal(lora.weights.at(map.weight), plain.weights.at(map.weight)))
+      user_error("low_rank: '{}' does not start where the training did: expected a lora that leaves the model's weights as they are",
+                 map.weight);
+    write_factors(map, tuned.at(map.weight) - plain.weights.at(map.weight), result.weights, result.energy);
+  }
+  for (const ParameterInfo& info : plain.family->parameters()) {
+    if (info.part == Part::pooler || info.part == Part::head) {
+      result.weights.set(info.name, tuned.at(info.name));
+    } else {
+      result.energy.update += energy_of((tuned.at(info.name) - plain.weights.at(info.name)).to(at::kDouble));
+    }
+  }
+  return result;
+}
+
+double share(double part, double whole) { return whole > 0 ? part / whole : 1; }
+
+json low_rank_into(Lab& lab, const Options& o, const std::filesystem::path& out) {
+  const json &solution = o.value("solution"), &handle = o.value("model");
+  const Setting plain = starting_setting(lab, solution.at("task"), Start::of(solution));
+  const Setting lora = starting_setting(lab, solution.at("task"), {handle, solution.at("seed").get<int64_t>()});
+  const Model bare = model_of(handle, lora.model.family->head(), Key::root(0));
+  const auto maps = factors_of(*deltas_of(lab.plugins(), handle, *bare.family).at(0), *lora.model.family, lora.model.weights);
+  const Exam exam = make_exam(lora.model, lora.task, o.text("split"), o);
+  json summary = {{"trained", true}, {"metric", lora.task.metrics.front()}, {"model", handle}};
+  int64_t numbers = 0;
+  for (const char* which : {"last", "best"}) {
+    const Coded code = coded(lora.model, maps, plain.model, solution_weights(lab, solution, which, *plain.model.family));
+    save_weights(code.weights, out / (std::string(which) + ".safetensors"));
+    summary[which] = scored(evaluate(*lora.model.family, code.weights, exam, lab.settings().device), lora.task);
+    summary["energy"][which] = {{"of_maps", share(code.energy.kept, code.energy.maps)},
+                                {"of_update", share(code.energy.kept, code.energy.update)}};
+  }
+  for (const Factors& map : maps) numbers += lora.model.weights.at(map.a).numel() + lora.model.weights.at(map.b).numel();
+  summary["trainable"] = summary["degrees_of_freedom"] = numbers;
+  summary["bytes_shipped"] = 4 * numbers;
+  return summary;
+}
+
+json run_low_rank(Lab& lab, const Options& o) {
+  const json &solution = o.value("solution"), &model = o.value("model");
+  const json deltas = model.value("deltas", json::array());
+  if (deltas.size() != 1) user_error("option 'model' has {} deltas, expected one lora", deltas.size());
+  if (solution.at("model").contains("deltas"))
+    user_error("option 'solution' trained a delta, expected a training of the model's own weights");
+  if (solution.at("model").at("spec") != model.at("spec"))
+    user_error("the training is of {}, but the lora of {}", solution.at("model").at("spec").dump(), model.at("spec").dump());
+  if (solution.value("keep", "all") != "all") user_error("the training kept not all of its weights: train it with keep = \"all\"");
+  json inputs = o.json();
+  for (const char* name : {"solution", "model"}) inputs[name] = identity(o.value(name));
+  const StageKey key{"train", {{"low_rank", inputs}, {"versions", versions()}}};
+  const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
+  const json whole = {{"of_maps", 0.0}, {"of_update", 0.0}};
+  json handle = lab.stage(key, fmt::format("low-rank code of an update  seed {}", solution.at("seed").get<int64_t>()),
+                          {{"best", nothing}, {"last", nothing}, {"energy", {{"last", whole}, {"best", whole}}}, {"trainable", 0}},
+                          [&](const auto& out, const auto&) { return low_rank_into(lab, o, out); });
+  handle["model"] = model;
+  handle["task"] = solution.at("task");
+  handle["seed"] = solution.at("seed");
+  handle["keep"] = "all";
+  return handle;
+}
+
+}  // namespace
+
+std::vector<Operation> low_rank_operations() {
+  return {{.name = "low_rank",
+           .doc =
+               "Writes the update of a full fine-tuning as the low-rank factors of a lora on the same model (truncated singular value "
+               "decomposition), as if the lora had been trained; `energy` says which share of the update they keep. Ours, not a published "
+               "method's.",
+           .options = low_rank_options(),
+           .run = run_low_rank}};
+}
+
+}  // namespace tsrun

@@ -1,0 +1,108 @@
+#include "experiment/start.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/hash.h"
+#include "tsrun/base/suggest.h"
+
+#include <algorithm>
+#include <span>
+
+namespace tsrun {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kPartNames[] = {"embeddings", "encoder", "decoder", "pooler", "head", "delta"};
+
+std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+
+}  // namespace
+
+Start Start::of(const json& solution) {
+  Start start{solution.at("model"), solution.at("seed").get<int64_t>()};
+  const json given = solution.value("start", json::object());
+  start.fresh = given.value("fresh", false);
+  start.origin = given.value("origin", json());
+  return start;
+}
+
+OptionTable origin_options() {
+  return {
+      {.name = "solution",
+       .type = OptionType::artifact,
+       .doc = "training whose weights to start from",
+       .required = true,
+       .choices = {"train"}},
+      {.name = "which", .type = OptionType::choice, .fallback = "last", .doc = "of its weights", .choices = {"last", "best", "mean"}},
+      {.name = "parts",
+       .type = OptionType::list,
+       .fallback = json::array({"encoder", "decoder"}),
+       .doc = "parts taken from it; the rest is the pre-trained model with a fresh head"},
+  };
+}
+
+json resolved_origin(const json& given, const std::string& where) {
+  if (given.is_null()) return nullptr;
+  const Options origin = origin_options().resolve(given, where + ": origin");
+  check_parts(origin.texts("parts"), where + ": origin: option 'parts'");
+  return origin.json();
+}
+
+json origin_key(const json& origin) {
+  json key = origin;
+  if (!origin.is_null()) key["solution"] = identity(origin.at("solution"));
+  return key;
+}
+
+void check_parts(const std::vector<std::string>& parts, const std::string& where) {
+  const std::vector<std::string> known(std::begin(kPartNames), std::end(kPartNames));
+  for (const auto& part : parts) {
+    if (std::find(known.begin(), known.end(), part) == known.end())
+      user_error("{}: unknown part '{}'{}; the parts are {}", where, part, did_you_mean(part, known), join_words(known));
+  }
+}
+
+Setting starting_setting(Lab& lab, const json& task, const Start& start) {
+  const Key key = Key::root(static_cast<uint64_t>(start.seed));
+  Setting setting = setting_of(lab, task, start.model, key.split("init"));
+  Model& model = setting.model;
+  if (start.fresh) model = initialise_model(model.family->config(), model.family->head(), model.tokenizer, key.split("fresh"));
+  if (!start.origin.is_null()) {
+    const Options origin(start.origin);
+    take_parts(lab, model, origin.value("solution"), origin.text("which"), origin.texts("parts"));
+  }
+  return setting;
+}
+
+void take_parts(Lab& lab, Model& model, const json& solution, const std::string& which, const std::vector<std::string>& parts) {
+  const SafetensorsFile file = SafetensorsFile::open(solution_file(lab, solution, which));
+  for (const ParameterInfo& info : model.family->parameters()) {
+    if (std::find(parts.begin(), parts.end(), name_of(info.part)) == parts.end()) continue;
+    const TensorInfo* found = file.find(info.name);
+    if (!found) user_error("origin: the solution has no '{}', which belongs to the part '{}' here", info.name, name_of(info.part));
+    if (found->shape != info.shape)
+      user_error("origin: '{}' has shape {} in the solution, expected {}", info.name, shape_text(found->shape), shape_text(info.shape));
+    model.weights.set(info.name, as_float32(*found));
+  }
+}
+
+void limit_rows(Task& task, const std::string& split, int64_t rows) {
+  const auto found = task.splits.find(split);
+  if (found == task.splits.end()) return;  // who reads the split says that it is not there
+  auto& examples = found->second.examples;
+  if (rows == 0 || rows >= static_cast<int64_t>(examples.size())) return;
+  auto order = permutation(Key::root(0).split("rows of a limited split"), static_cast<int64_t>(examples.size()));
+  order.resize(static_cast<size_t>(rows));
+  std::sort(order.begin(), order.end());
+  std::vector<Example> kept;
+  for (const int64_t row : order) kept.push_back(std::move(examples[static_cast<size_t>(row)]));
+  examples = std::move(kept);
+}
+
+std::string digest_of_start(const at::Tensor& flat) {
+  const at::Tensor host = flat.to(at::kCPU, at::kFloat).contiguous();
+  return Sha256().update(std::as_bytes(std::span(host.const_data_ptr<float>(), static_cast<size_t>(host.numel())))).hex();
+}
+
+}  // namespace tsrun

@@ -1,0 +1,83 @@
+#include "train/evaluate.h"
+#include "tsrun/base/interrupt.h"
+#include "tsrun/data/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+namespace tsrun {
+namespace {
+
+using Drawn = std::vector<int64_t>;  ///< rows, drawn with replacement
+
+template <class T>
+std::vector<T> taken(const std::vector<T>& from, const Drawn& rows) {
+  std::vector<T> result;
+  result.reserve(rows.size());
+  for (const int64_t row : rows) result.push_back(from[static_cast<size_t>(row)]);
+  return result;
+}
+
+/// The first metric of any selection of rows.
+class Rescorer {
+ public:
+  Rescorer(const Exam& exam, const Predictions& predictions) : exam_(exam), predictions_(predictions), name_(exam.task->metrics.front()) {
+    if (!predictions.texts.empty()) accepted_ = accepted_answers(exam);
+    if (!predictions.tags.empty()) tags_ = right_tags(exam);
+    const auto& means = {"exact_match", "accuracy", "token_f1", "rouge_l"};
+    if (predictions.texts.empty() || std::find(means.begin(), means.end(), name_) == means.end()) return;
+    for (int64_t row = 0; row < rows(); ++row) by_row_.push_back(score_texts({row}));
+  }
+  int64_t rows() const {
+    return static_cast<int64_t>(std::max({predictions_.texts.size(), predictions_.tags.size(), predictions_.values.size()}));
+  }
+  double score(const Drawn& rows) const {
+    if (!by_row_.empty()) return mean_of(rows);
+    if (!predictions_.texts.empty()) return score_texts(rows);
+    if (!predictions_.tags.empty()) return tag_metric(name_, taken(predictions_.tags, rows), taken(tags_, rows), exam_.task->labels);
+    return metric(name_, taken(predictions_.values, rows), taken(exam_.rows.targets, rows));
+  }
+
+ private:
+  double mean_of(const Drawn& rows) const {
+    double sum = 0;
+    for (const int64_t row : rows) sum += by_row_[static_cast<size_t>(row)];
+    return sum / static_cast<double>(rows.size());
+  }
+  double score_texts(const Drawn& rows) const {
+    return text_metric(name_, {taken(predictions_.texts, rows), taken(accepted_, rows), exam_.task->labels, exam_.task->low});
+  }
+
+  const Exam& exam_;
+  const Predictions& predictions_;
+  std::string name_;
+  std::vector<std::vector<std::string>> accepted_;
+  std::vector<std::vector<int64_t>> tags_;
+  std::vector<double> by_row_;  ///< of metrics that are means over rows
+};
+
+}  // namespace
+
+std::optional<Interval> bootstrap_interval(const Exam& exam, const Predictions& predictions, int64_t draws, Key key) {
+  const Rescorer rescorer(exam, predictions);
+  const int64_t rows = rescorer.rows();
+  if (rows == 0) return std::nullopt;
+  std::vector<double> scores;
+  for (int64_t draw = 0; draw < draws; ++draw) {
+    check_interrupt();
+    Stream stream(key.split(static_cast<uint64_t>(draw)));
+    Drawn drawn(static_cast<size_t>(rows));
+    for (int64_t& row : drawn) row = static_cast<int64_t>(stream.below(static_cast<uint64_t>(rows)));
+    const double score = rescorer.score(drawn);
+    if (std::isfinite(score)) scores.push_back(score);
+  }
+  if (scores.empty()) return std::nullopt;
+  std::sort(scores.begin(), scores.end());
+  const auto at = [&](double share) {
+    return scores[static_cast<size_t>(std::floor(share * static_cast<double>(scores.size() - 1) + 0.5))];
+  };
+  return Interval{at(0.025), at(0.975)};
+}
+
+}  // namespace tsrun

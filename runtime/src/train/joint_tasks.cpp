@@ -1,0 +1,200 @@
+#include "tsrun/base/error.h"
+#include "tsrun/train/joint.h"
+#include "tsrun/train/train.h"
+#include "tune/flat_buffer.h"
+
+#include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace tsrun {
+namespace {
+
+/// Equal tensors of one name, held once: the frozen models of many tasks differ in their heads alone.
+class SharedTensors {
+ public:
+  explicit SharedTensors(at::Device device) : device_(device) {}
+  at::Tensor share(const std::string& name, const at::Tensor& value) {
+    auto& known = tensors_[name];
+    for (const auto& [host, placed] : known) {
+      const bool same = host.data_ptr() == value.data_ptr() || at::equal(host, value);
+      if (host.sizes() == value.sizes() && same) return placed;
+    }
+    known.emplace_back(value, value.to(device_, at::kFloat));
+    return known.back().second;
+  }
+
+ private:
+  at::Device device_;
+  std::map<std::string, std::vector<std::pair<at::Tensor, at::Tensor>>> tensors_;
+};
+
+/// A task's model under one member: the member's weights are leaves, everything else is constant.
+struct FrozenModel {
+  std::shared_ptr<const Family> family;
+  Weights weights;
+};
+
+struct Seat {
+  FlatBuffer buffer;                 ///< on the device
+  at::Tensor weights, gradient;      ///< on the host: the buffer's own on a CPU
+  std::vector<FrozenModel> by_task;  ///< all with the same leaves
+
+  Seat(const JointSeat& given, at::Device device, SharedTensors& shared)
+      : buffer("member", given.parameters.layout, given.models.at(0).weights, device),
+        weights(buffer.value.cpu()),
+        gradient(buffer.gradient.cpu()) {
+    Weights leaves;
+    buffer.add_leaves(leaves);
+    for (const Model& model : given.models) by_task.push_back(frozen(model, leaves, shared));
+  }
+
+  void push() {
+    if (!buffer.value.is_cpu()) buffer.value.copy_(weights);
+  }
+  void pull() {
+    if (buffer.gradient.is_cpu()) return;
+    gradient.add_(buffer.gradient.cpu());
+    buffer.gradient.zero_();
+  }
+
+ private:
+  static FrozenModel frozen(const Model& model, const Weights& leaves, SharedTensors& shared) {
+    FrozenModel result{model.family, {}};
+    for (const ParameterInfo& info : model.family->parameters()) {
+      const at::Tensor* leaf = leaves.find(info.name);
+      result.weights.set(info.name, leaf ? *leaf : shared.share(info.name, model.weights.at(info.name).detach()));
+    }
+    return result;
+  }
+};
+
+/// What the tasks' rows are read as.
+struct Desk {
+  EncodedSplit train;
+  Exam exam;
+};
+
+void keep_first_rows(Task& task, const std::string& split, int64_t rows) {
+  const auto found = task.splits.find(split);  // `make_exam` names a split that is not there
+  if (rows == 0 || found == task.splits.end()) return;
+  auto& examples = found->second.examples;
+  if (static_cast<int64_t>(examples.size()) > rows) examples.resize(static_cast<size_t>(rows));
+}
+
+Desk desk_of(const Task& task, const Model& model, const Options& options) {
+  if (model.family->head().kind == HeadKind::masked_lm) {
+    user_error("task '{}': hidden words are drawn by a training alone; a joint space takes tasks with labels, values or answers",
+               task.name);
+  }
+  Desk desk;
+  desk.train = encode_split(task, task.split("train"), *model.tokenizer, encode_options_for(*model.family, options));
+  if (desk.train.size() == 0) user_error("task '{}': the training split gives no rows to train on", task.name);
+  desk.exam = make_exam(model, task, options.text("eval_split"), options);
+  return desk;
+}
+
+class ModelTasks final : public JointTasks {
+ public:
+  explicit ModelTasks(JointTasksJob job) : job_(std::move(job)) {
+    if (job_.members.empty() || job_.tasks.empty())
+      internal_error("joint tasks: {} members and {} tasks", job_.members.size(), job_.tasks.size());
+    SharedTensors shared(job_.device);
+    for (const JointSeat& given : job_.members) {
+      if (given.models.size() != job_.tasks.size())
+        internal_error("joint tasks: a member has models for {} of {} tasks", given.models.size(), job_.tasks.size());
+      seats_.emplace_back(given, job_.device, shared);
+    }
+    const int64_t per_task = job_.options.integer("rows_per_task");
+    for (size_t t = 0; t < job_.tasks.size(); ++t) {
+      keep_first_rows(job_.tasks[t], job_.options.text("eval_split"), job_.options.integer("eval_rows"));
+      desks_.push_back(desk_of(job_.tasks[t], job_.members[0].models[t], job_.options));
+      names_.push_back(job_.tasks[t].name);
+      first_.push_back(first_.back() + (per_task > 0 ? per_task : desks_.back().train.size()));
+    }
+    sampler_.emplace(job_.key, first_.back(), job_.options.integer("batch_size"));
+    job_.members.clear();
+  }
+
+  const std::vector<std::string>& names() const override { return names_; }
+  int64_t steps_per_epoch() const override { return sampler_->batches_per_epoch(); }
+  at::Tensor weights(size_t member) override { return seats_.at(member).weights; }
+  at::Tensor gradient(size_t member) override { return seats_.at(member).gradient; }
+
+  std::vector<Rows> batch(int64_t step) const override {
+    std::map<int64_t, std::vector<int64_t>> by_task;
+    for (const int64_t place : sampler_->batch(step / steps_per_epoch(), step % steps_per_epoch())) {
+      const auto next = std::upper_bound(first_.begin(), first_.end(), place);
+      const int64_t task = next - first_.begin() - 1;
+      by_task[task].push_back((place - *(next - 1)) % desks_[static_cast<size_t>(task)].train.size());
+    }
+    std::vector<Rows> batch;
+    for (auto& [task, rows] : by_task) batch.push_back({task, std::move(rows)});
+    return batch;
+  }
+
+  double loss(size_t member, const Rows& rows, Key dropout, double share) override {
+    const at::AutoGradMode grad(true);
+    Seat& seat = seats_.at(member);
+    const FrozenModel& model = seat.by_task.at(static_cast<size_t>(rows.task));
+    const EncodedSplit& split = desks_[static_cast<size_t>(rows.task)].train;
+    ForwardOptions forward;
+    forward.training = true;
+    forward.dropout = dropout;
+    forward.precision = job_.options.text("precision") == "bf16" ? Precision::bfloat16 : Precision::float32;
+    forward.gradient_checkpointing = job_.options.flag("gradient_checkpointing");
+    seat.push();
+    const PackedBatch batch = to_device(pack(split, rows.rows), model.family->head(), job_.device);
+    const at::Tensor loss = task_loss(model.family->head(), model.family->forward(model.weights, batch, forward), batch);
+    const double value = loss.item<double>();
+    if (std::isfinite(value)) (share == 1 ? loss : loss * share).backward();
+    seat.pull();
+    return value;
+  }
+
+  double score(size_t member, int64_t task) override {
+    Seat& seat = seats_.at(member);
+    const FrozenModel& model = seat.by_task.at(static_cast<size_t>(task));
+    seat.push();
+    const Evaluation evaluation = evaluate(*model.family, model.weights, desks_[static_cast<size_t>(task)].exam, job_.device);
+    return evaluation.metrics.at(job_.tasks[static_cast<size_t>(task)].metrics.front());
+  }
+
+ private:
+  JointTasksJob job_;
+  std::vector<Seat> seats_;
+  std::vector<Desk> desks_;
+  std::vector<std::string> names_;
+  std::vector<int64_t> first_ = {0};        ///< where each task's rows begin in the union
+  mutable std::optional<Sampler> sampler_;  ///< remembers the epoch's order
+};
+
+}  // namespace
+
+OptionTable joint_task_options() {
+  OptionTable table = {
+      {.name = "batch_size", .type = OptionType::integer, .fallback = 8, .doc = "Rows of one step.", .minimum = 1, .maximum = 65536},
+      {.name = "rows_per_task",
+       .type = OptionType::integer,
+       .fallback = 0,
+       .doc = "Training rows of each task in an epoch: longer tasks are cut, shorter ones repeated; 0: as they are.",
+       .minimum = 0,
+       .unit = "rows"},
+      {.name = "eval_split", .type = OptionType::text, .fallback = "dev", .doc = "Split that scores are of."},
+      {.name = "eval_rows",
+       .type = OptionType::integer,
+       .fallback = 240,
+       .doc = "Rows of each task that scores are of, always the same; 0: all.",
+       .minimum = 0,
+       .unit = "rows"},
+  };
+  const OptionTable trainer = train_options();
+  for (const char* name : {"precision", "gradient_checkpointing"}) table.add(*trainer.find(name));
+  return table.include(reading_options());
+}
+
+std::unique_ptr<JointTasks> make_joint_tasks(JointTasksJob job) { return std::make_unique<ModelTasks>(std::move(job)); }
+
+}  // namespace tsrun
