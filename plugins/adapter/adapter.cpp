@@ -1,48 +1,12 @@
 #include "adapter.h"
 
-#include "tsrun/base/error.h"
-
-#include <ATen/ATen.h>
-
-#include <map>
-#include <optional>
+#include <ATen/core/Tensor.h>
 
 namespace tsrun::adapter {
 namespace {
 
-at::Tensor bent(Activation activation, const at::Tensor& x) {
-  switch (activation) {
-    case Activation::relu:
-      return at::relu(x);
-    case Activation::gelu:
-      return at::gelu(x);
-    case Activation::silu:
-      return at::silu(x);
-    case Activation::tanh:
-      return at::tanh(x);
-  }
-  internal_error("adapter: activation {} is unknown", static_cast<int>(activation));
-}
-
-/// A bottleneck's tensors as one forward pass has them.
-struct Network {
-  at::Tensor down, up;
-  std::optional<at::Tensor> down_bias, up_bias;
-  Activation activation = Activation::relu;
-  double scale = 1;
-  bool beside = false;
-
-  at::Tensor operator()(const at::Tensor& x) const {
-    return at::linear(bent(activation, at::linear(x.to(down.scalar_type()), down, down_bias)), up, up_bias) * scale;
-  }
-};
-
-/// What the hooks of one forward pass share.
-struct Installed {
-  std::map<std::string, Network> networks;       ///< by the map that they are added to
-  std::map<std::string, std::string> readers;    ///< the map that an input is taken from, and the one it is for
-  std::map<std::string, at::Tensor> on_the_way;  ///< inputs that were seen and not used yet, by the map they are for
-};
+std::string down(const Bottleneck& place) { return place.module + ".adapter.down"; }
+std::string up(const Bottleneck& place) { return place.module + ".adapter.up"; }
 
 }  // namespace
 
@@ -50,14 +14,14 @@ std::vector<DeltaTensor> Adapter::tensors() const {
   using enum DeltaTensor::Law;
   std::vector<DeltaTensor> tensors;
   for (const Bottleneck& place : places_) {
-    tensors.push_back({place.down() + ".weight", {shape_.bottleneck, place.width}, place.layer, normal, shape_.deviation});
-    if (shape_.biases) tensors.push_back({place.down() + ".bias", {shape_.bottleneck}, place.layer});
-    tensors.push_back({place.up() + ".weight",
+    tensors.push_back({down(place) + ".weight", {shape_.bottleneck, place.width}, place.layer, normal, shape_.deviation});
+    if (shape_.biases) tensors.push_back({down(place) + ".bias", {shape_.bottleneck}, place.layer});
+    tensors.push_back({up(place) + ".weight",
                        {place.width, shape_.bottleneck},
                        place.layer,
                        shape_.identity ? zeros : normal,
                        shape_.identity ? 0 : shape_.deviation});
-    if (shape_.biases) tensors.push_back({place.up() + ".bias", {place.width}, place.layer});
+    if (shape_.biases) tensors.push_back({up(place) + ".bias", {place.width}, place.layer});
   }
   return tensors;
 }
@@ -72,32 +36,14 @@ std::vector<DeltaMatch> Adapter::matches() const {
 }
 
 void Adapter::install(const Weights& weights, ForwardOptions& forward) const {
-  auto installed = std::make_shared<Installed>();
+  std::vector<BottleneckNetwork> networks;
   for (const Bottleneck& place : places_) {
-    Network network{
-        weights.at(place.down() + ".weight"), weights.at(place.up() + ".weight"), {}, {}, shape_.activation, shape_.scale, false};
-    if (shape_.biases) network.down_bias = weights.at(place.down() + ".bias"), network.up_bias = weights.at(place.up() + ".bias");
-    network.beside = !place.reads.empty();
-    if (network.beside) installed->readers.emplace(place.reads, place.module);
-    installed->networks.emplace(place.module, std::move(network));
+    BottleneckNetwork network{
+        weights.at(down(place) + ".weight"), weights.at(up(place) + ".weight"), {}, {}, shape_.activation, shape_.scale};
+    if (shape_.biases) network.down_bias = weights.at(down(place) + ".bias"), network.up_bias = weights.at(up(place) + ".bias");
+    networks.push_back(std::move(network));
   }
-  if (!installed->readers.empty()) {
-    forward.at_map = [installed, before = forward.at_map](const std::string& module, const at::Tensor& in, const at::Tensor& out) {
-      const auto reader = installed->readers.find(module);
-      if (reader != installed->readers.end()) installed->on_the_way[reader->second] = in;
-      return before ? before(module, in, out) : out;
-    };
-  }
-  forward.at_site = [installed, before = forward.at_site](const Site& site, const at::Tensor& x) {
-    const at::Tensor h = before ? before(site, x) : x;
-    const auto found = installed->networks.find(site.module);
-    if (found == installed->networks.end()) return h;
-    const Network& network = found->second;
-    if (!network.beside) return h + network(h);
-    const auto input = installed->on_the_way.extract(site.module);  // taken out: nothing is kept once it is used
-    if (input.empty()) internal_error("adapter: nothing was seen to enter the block that ends in {}", site.module);
-    return h + network(input.mapped());
-  };
+  install_bottlenecks(places_, std::move(networks), forward);
 }
 
 }  // namespace tsrun::adapter

@@ -1,22 +1,8 @@
 #pragma once
 
-#include "tsrun/tune/delta.h"
+#include "tsrun/tune/bottleneck.h"
 
 namespace tsrun::adapter {
-
-enum class Activation { relu, gelu, silu, tanh };
-
-/// One bottleneck network.
-struct Bottleneck {
-  std::string site;    ///< name of the site's kind
-  std::string module;  ///< map whose output it is added to
-  std::string reads;   ///< map whose input it reads; empty: it reads what it is added to
-  int layer = -1;
-  int64_t width = 0;
-
-  std::string down() const { return module + ".adapter.down"; }
-  std::string up() const { return module + ".adapter.up"; }
-};
 
 struct Shape {
   int64_t bottleneck = 0;

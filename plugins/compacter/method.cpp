@@ -1,0 +1,56 @@
+#include "method.h"
+
+#include "compacter.h"
+
+namespace tsrun::compacter {
+
+OptionTable Method::options() const {
+  return {
+      bottleneck_style_option(),
+      {.name = "hypercomplex_division",
+       .type = OptionType::integer,
+       .fallback = 4,
+       .doc = "n: Kronecker products in the sum that makes a map; divides both its widths.",
+       .minimum = 1,
+       .maximum = 64},
+      {.name = "reduction_factor",
+       .type = OptionType::number,
+       .fallback = 32,
+       .doc = "The model's width over the width between the two maps.",
+       .minimum = 1},
+      {.name = "bottleneck",
+       .type = OptionType::integer,
+       .fallback = 0,
+       .doc = "Width between the two maps itself; 0: by reduction_factor.",
+       .minimum = 0,
+       .maximum = 65536},
+      {.name = "factorized", .type = OptionType::boolean, .fallback = true, .doc = "Every B_i is a product of two thin matrices."},
+      {.name = "rank", .type = OptionType::integer, .fallback = 1, .doc = "Of those products.", .minimum = 1, .maximum = 4096},
+      {.name = "shared", .type = OptionType::boolean, .fallback = true, .doc = "All maps of all layers have the same A_i."},
+      activation_option("gelu"),
+      {.name = "biases", .type = OptionType::boolean, .fallback = true, .doc = "Both maps have a bias."},
+      {.name = "init",
+       .type = OptionType::choice,
+       .fallback = "identity",
+       .doc = "First values: the second map zero, so that the model starts as it was; or every B_i by Glorot's uniform law (normal). The "
+              "A_i are N(0, init_std²) in both; biases are zero.",
+       .choices = {"identity", "normal"}},
+      {.name = "init_std", .type = OptionType::number, .fallback = 0.01, .doc = "Standard deviation of the first A_i.", .minimum = 0},
+  };
+}
+
+std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
+  Shape shape;
+  shape.terms = options.integer("hypercomplex_division");
+  shape.bottleneck = options.integer("bottleneck");
+  shape.reduction = options.number("reduction_factor");
+  shape.rank = options.flag("factorized") ? options.integer("rank") : 0;
+  shape.shared = options.flag("shared");
+  shape.biases = options.flag("biases");
+  shape.identity = options.text("init") == "identity";
+  shape.deviation = options.number("init_std");
+  shape.activation = activation_named(options.text("activation"));
+  return std::make_unique<Compacter>(bottleneck_places(family, options.text("style"), "compacter"), shape);
+}
+
+}  // namespace tsrun::compacter

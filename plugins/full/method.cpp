@@ -1,0 +1,33 @@
+#include "method.h"
+
+#include "tsrun/tune/own_parameters.h"
+#include "tsrun/tune/parameter_set.h"
+
+#include <set>
+
+namespace tsrun::full {
+
+using nlohmann::json;
+
+OptionTable Method::options() const {
+  return {
+      {.name = "parts",
+       .type = OptionType::list,
+       .fallback = json::array({"embeddings", "encoder", "decoder", "pooler"}),
+       .doc = "Parts of the model that are trained."},
+      {.name = "patterns",
+       .type = OptionType::list,
+       .fallback = json::array(),
+       .doc = "Of those, only parameters whose names match one of these, with * for any run of characters; none: all."},
+  };
+}
+
+std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
+  const json selection = {{"parts", options.value("parts")}, {"patterns", options.value("patterns")}};
+  const ParameterSet selected = select_parameters(family, parse_selection(selection, "full: options"));
+  std::set<std::string> chosen;
+  for (const Slice& slice : selected.layout.slices()) chosen.insert(slice.name);
+  return own_parameters(family, "parts", [&](const ParameterInfo& info) { return chosen.contains(info.name); });
+}
+
+}  // namespace tsrun::full
