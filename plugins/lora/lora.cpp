@@ -53,6 +53,7 @@ std::vector<DeltaTensor> Lora::tensors() const {
     const LinearModule& module = map.target.module;
     DeltaTensor a{
         map.a(), {map.rank, module.inputs}, module.layer, DeltaTensor::Law::uniform, 1 / std::sqrt(static_cast<double>(module.inputs))};
+    if (start_ == Start::release) a.scale = 1 / std::sqrt(static_cast<double>(map.rank));
     if (start_ == Start::gaussian) a.law = DeltaTensor::Law::normal, a.scale = 1 / static_cast<double>(map.rank);
     tensors.push_back(std::move(a));
     tensors.push_back({map.b(), {module.outputs, map.rank}, module.layer});
@@ -83,8 +84,18 @@ at::Tensor Lora::initial(const DeltaTensor& tensor, const Weights& origin, Key k
   if (tensor.name == map.magnitude()) return lengths(map, origin.at(map.weight())).flatten().contiguous();
   if (start_ == Start::orthogonal) return orthogonal(map, tensor.name == map.a(), key);
   if (start_ != Start::pissa) return {};
-  const auto [a, b] = principal(map, origin.at(map.weight()));
-  return tensor.name == map.a() ? a : b;
+  return principal_factor(map, origin.at(map.weight()), tensor.name == map.a());
+}
+
+at::Tensor Lora::principal_factor(const Map& map, const at::Tensor& weight, bool of_a) const {
+  const std::lock_guard lock(mutex_);
+  if (!of_a) {
+    const auto waiting = waiting_.extract(map.target.module.name);
+    if (!waiting.empty() && waiting.mapped().weight.is_same(weight)) return waiting.mapped().b;
+  }
+  const auto [a, b] = principal(map, weight);
+  if (of_a) waiting_.insert_or_assign(map.target.module.name, Waiting{weight, b});
+  return of_a ? a : b;
 }
 
 void Lora::adjust_origin(const Weights& values, Weights& origin) const {
@@ -92,38 +103,60 @@ void Lora::adjust_origin(const Weights& values, Weights& origin) const {
   for (const Map& map : maps_) origin.set(map.weight(), (origin.at(map.weight()) - update(map, values)).contiguous());
 }
 
+at::Tensor Lora::rescaling(const Map& map, const Weights& weights, const at::Tensor& sum) const {
+  const at::Tensor length = lengths(map, sum).detach();
+  return weights.at(map.magnitude()).view_as(length) / length;
+}
+
 at::Tensor Lora::merged(const Map& map, const Weights& weights) const {
   const at::Tensor sum = weights.at(map.weight()) + update(map, weights);
-  if (!dora_) return sum;
-  const at::Tensor length = lengths(map, sum).detach();  // as in the paper's section 4.3: no gradient through the norm
-  return sum * (weights.at(map.magnitude()).view_as(length) / length);
+  return dora_ ? sum * rescaling(map, weights, sum) : sum;
 }
 
 void Lora::override_weights(const Weights& weights, Weights& seen) const {
-  if (!dora_) return;
+  if (!acts_on_weights()) return;
   for (const Map& map : maps_) seen.set(map.weight(), merged(map, weights));
 }
 
-void Lora::install(const Weights& weights, ForwardOptions& forward) const {
-  if (dora_) return;
-  struct Low {
-    at::Tensor a, b;
-    double scale;
-    Key key;
-  };
-  auto low = std::make_shared<std::map<std::string, Low>>();
-  for (const Map& map : maps_) {
-    const Key key = forward.dropout.split("lora").split(map.target.module.name);
-    low->emplace(map.target.module.name, Low{weights.at(map.a()), weights.at(map.b()), map.scale, key});
+/// A map's factors as one forward pass has them.
+struct Lora::Low {
+  at::Tensor a, b;
+  double scale;
+  Key key;
+  at::Tensor factor, weight, bias;  ///< DoRA's factor g [outputs] (undefined: plain LoRA) and the map itself
+  bool transposed = false;
+
+  /// What is added to the map's output `out`. DoRA: (g − 1) W x + g s B A x with one mask on both x, as PEFT does; without dropout W x is
+  /// at hand.
+  at::Tensor operator()(const at::Tensor& in, const at::Tensor& out, double p) const {
+    const at::Tensor x = dropout(in.to(a.scalar_type()), p, key);
+    const at::Tensor low = at::linear(at::linear(x, a), b) * scale;
+    if (!factor.defined()) return low;
+    const at::Tensor whole = p > 0 ? at::matmul(x, transposed ? weight : weight.t()) : bias.defined() ? out - bias : out;
+    return (factor - 1) * whole + factor * low;
   }
+};
+
+Lora::Low Lora::low(const Map& map, const Weights& weights, const ForwardOptions& forward) const {
+  const LinearModule& module = map.target.module;
+  Low low{weights.at(map.a()), weights.at(map.b()), map.scale, forward.dropout.split("lora").split(module.name), {}, {}, {},
+          module.transposed};
+  if (!dora_) return low;
+  low.weight = weights.at(map.weight());
+  low.factor = rescaling(map, weights, low.weight + update(map, weights)).flatten();
+  if (const at::Tensor* bias = weights.find(map.bias())) low.bias = *bias;
+  return low;
+}
+
+void Lora::install(const Weights& weights, ForwardOptions& forward) const {
+  if (acts_on_weights()) return;
+  auto installed = std::make_shared<std::map<std::string, Low>>();
+  for (const Map& map : maps_) installed->emplace(map.target.module.name, low(map, weights, forward));
   const double p = forward.training ? dropout_ : 0;
-  forward.at_map = [low, p, before = forward.at_map](const std::string& module, const at::Tensor& in, const at::Tensor& out) {
+  forward.at_map = [installed, p, before = forward.at_map](const std::string& module, const at::Tensor& in, const at::Tensor& out) {
     const at::Tensor y = before ? before(module, in, out) : out;
-    const auto found = low->find(module);
-    if (found == low->end()) return y;
-    const Low& own = found->second;
-    const at::Tensor x = dropout(in.to(own.a.scalar_type()), p, own.key);
-    return y + at::linear(at::linear(x, own.a), own.b) * own.scale;
+    const auto found = installed->find(module);
+    return found == installed->end() ? y : y + found->second(in, out, p);
   };
 }
 

@@ -14,6 +14,7 @@ using nlohmann::json;
 Start start_of(const std::string& name) {
   if (name == "gaussian") return Start::gaussian;
   if (name == "orthogonal") return Start::orthogonal;
+  if (name == "release") return Start::release;
   return name == "pissa" ? Start::pissa : Start::kaiming;
 }
 
@@ -77,10 +78,10 @@ OptionTable Method::options() const {
       {.name = "init_lora_weights",
        .type = OptionType::choice,
        .fallback = "kaiming",
-       .doc = "First values: A uniform in ±1/√inputs (kaiming) or N(0, 1/r²) (gaussian) with B = 0; both from random orthogonal matrices; "
-              "or the "
-              "weight's principal part, which is taken out of it (pissa).",
-       .choices = {"kaiming", "gaussian", "orthogonal", "pissa"}},
+       .doc = "First values: with B = 0, A uniform in ±1/√inputs (kaiming) or in ±1/√r (release, as the unified-subspace paper's code), or "
+              "N(0, 1/r²) (gaussian); both from random orthogonal matrices; or the weight's principal part, which is taken out of it "
+              "(pissa).",
+       .choices = {"kaiming", "gaussian", "orthogonal", "pissa", "release"}},
   };
 }
 
@@ -89,8 +90,6 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
   const json &ranks = options.value("rank_pattern"), &alphas = options.value("alpha_pattern");
   check_patterns(ranks, targets, "lora: rank_pattern");
   check_patterns(alphas, targets, "lora: alpha_pattern");
-  if (options.flag("use_dora") && options.number("lora_dropout") > 0)
-    user_error("lora: use_dora acts on the weight, where lora_dropout {} has no place; expected 0", options.number("lora_dropout"));
   std::vector<Map> maps;
   for (const Target& target : targets) {
     const std::string& name = target.module.name;

@@ -8,9 +8,19 @@ namespace {
 
 using nlohmann::json;
 
+/// Heads of keys, which only a model's configuration says.
+int64_t key_heads(const Family& family) {
+  for (const char* name : {"num_key_value_heads", "num_attention_heads", "num_heads", "n_head", "n_heads"}) {
+    const auto found = family.config().find(name);
+    if (found != family.config().end() && found->is_number_integer()) return found->get<int64_t>();
+  }
+  user_error("prefix: layout release needs the number of heads, which the configuration of a model of type '{}' does not say",
+             family.model_type());
+}
+
 /// The stack's layers and width of keys, from the site map.
 std::optional<Stack> stack_of(const Family& family, Part part, const std::string& name) {
-  Stack stack{name, -1, 0, 0};
+  Stack stack{name, -1, 0, 0, 0};
   for (const Site& site : family.sites()) {
     if (site.kind != SiteKind::key || site.stack != part) continue;
     if (stack.first_layer < 0) stack.first_layer = site.layer;
@@ -54,10 +64,17 @@ OptionTable Method::options() const {
        .fallback = 0,
        .doc = "Width inside that network; 0: the model's hidden size.",
        .minimum = 0},
+      {.name = "projection_bias", .type = OptionType::boolean, .fallback = true, .doc = "That network's two maps have a bias."},
+      {.name = "layout",
+       .type = OptionType::choice,
+       .fallback = "li-liang",
+       .doc = "A token's row holds its keys and values of all layers (li-liang), or the memory of all rows together is read as layers, "
+              "key and value, heads, tokens (release, as the unified-subspace paper's code does).",
+       .choices = {"li-liang", "release"}},
       {.name = "init_std",
        .type = OptionType::number,
        .fallback = 1.0,
-       .doc = "Standard deviation of the first vectors (PEFT: 1).",
+       .doc = "Standard deviation of the first vectors (PEFT: 1; the unified-subspace paper's code: 0.02).",
        .minimum = 0},
   };
 }
@@ -67,9 +84,13 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
   if (options.flag("prefix_projection")) {
     projection.inputs = family.hidden_size();
     projection.hidden = options.integer("encoder_hidden_size") > 0 ? options.integer("encoder_hidden_size") : family.hidden_size();
+    projection.biases = options.flag("projection_bias");
   }
-  return std::make_unique<Prefix>(stacks_of(family, options.text("stacks")), options.integer("num_virtual_tokens"), projection,
-                                  options.number("init_std"));
+  auto stacks = stacks_of(family, options.text("stacks"));
+  const auto layout = options.text("layout") == "release" ? PrefixLayout::release : PrefixLayout::li_liang;
+  if (layout == PrefixLayout::release)
+    for (Stack& stack : stacks) stack.heads = key_heads(family);
+  return std::make_unique<Prefix>(std::move(stacks), options.integer("num_virtual_tokens"), projection, layout, options.number("init_std"));
 }
 
 json Method::to_peft(const Options& options) const {

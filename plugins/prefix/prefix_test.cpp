@@ -8,7 +8,13 @@ namespace tsrun::plugin_testing {
 namespace {
 
 const bool cases = add_delta_case("prefix", nlohmann::json::object()) &&
-                   add_delta_case("prefix", {{"num_virtual_tokens", 4}, {"prefix_projection", true}, {"encoder_hidden_size", 8}});
+                   add_delta_case("prefix", {{"num_virtual_tokens", 4}, {"prefix_projection", true}, {"encoder_hidden_size", 8}}) &&
+                   add_delta_case("prefix", {{"num_virtual_tokens", 5},
+                                             {"prefix_projection", true},
+                                             {"encoder_hidden_size", 8},
+                                             {"projection_bias", false},
+                                             {"layout", "release"},
+                                             {"init_std", 0.02}});
 
 int64_t prefix_numbers(const SmallModel& model, const nlohmann::json& options) {
   const Attached attached = attach(delta_method("prefix"), model, options);
@@ -24,6 +30,36 @@ TEST(Prefix, CountsAsByHand) {
   EXPECT_EQ(prefix_numbers(small_t5(), {{"num_virtual_tokens", 5}, {"stacks", "decoder"}}), 5 * row);
   EXPECT_EQ(prefix_numbers(small_bert(), {{"num_virtual_tokens", 5}, {"prefix_projection", true}, {"encoder_hidden_size", 8}}),
             5 * 24 + (24 + 1) * 8 + (8 + 1) * row);
+}
+
+/// Number e of head h of token j's key or value (s) in layer l is number ((((l 2 + s) H + h) P + j) D + e) of the table's memory.
+TEST(Prefix, ReadsTheMemoryOfTheReleasesTable) {
+  const int64_t heads = 3, tokens = 5, size = 8;
+  const Attached attached = attach(delta_method("prefix"), small_t5(), {{"num_virtual_tokens", tokens}, {"layout", "release"}});
+  const at::Tensor flat = attached.random.at("decoder.prompt_embeddings").flatten();
+  ForwardOptions forward;
+  attached.delta->install(attached.random, forward);
+  for (int64_t layer = 0; layer < 2; ++layer) {
+    const auto pair = forward.attention_prefix(static_cast<int>(layer) + 2);  // the decoder's layers count on from the encoder's
+    ASSERT_TRUE(pair);
+    for (int64_t which = 0; which < 2; ++which) {
+      const at::Tensor& found = which == 0 ? pair->first : pair->second;
+      ASSERT_EQ(found.sizes().vec(), (std::vector<int64_t>{tokens, heads * size}));
+      for (int64_t i = 0; i < found.numel(); ++i) {
+        const int64_t token = i / (heads * size), head = i / size % heads, e = i % size;
+        const int64_t place = (((layer * 2 + which) * heads + head) * tokens + token) * size + e;
+        EXPECT_EQ(found.flatten()[i].item<float>(), flat[place].item<float>());
+      }
+    }
+  }
+}
+
+TEST(Prefix, HasNoBiasesWhenToldSo) {
+  const nlohmann::json options = {
+      {"num_virtual_tokens", 5}, {"prefix_projection", true}, {"encoder_hidden_size", 8}, {"projection_bias", false}};
+  EXPECT_EQ(prefix_numbers(small_t5(), options), 2 * (5 * 24 + 24 * 8 + 8 * 2 * 2 * 24));
+  const Attached attached = attach(delta_method("prefix"), small_t5(), options);
+  EXPECT_EQ(attached.delta->tensors().size(), 6U);
 }
 
 TEST(Prefix, RefusesAStackThatTheModelLacks) { EXPECT_THROW(attach(delta_method("prefix"), small_bert(), {{"stacks", "decoder"}}), Error); }
