@@ -1,0 +1,124 @@
+#include "choices.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/suggest.h"
+
+#include <algorithm>
+
+namespace tsrun::shared_vector {
+namespace {
+
+const std::vector<std::string> map_names = {"dense", "fastfood"};
+
+bool uses_fastfood(const JointMember& member, const Options& options) {
+  const auto& maps = options.value("maps");
+  if (maps.is_object() && maps.contains(member.name)) return maps.at(member.name) == "fastfood";
+  return member.name == "full" || member.parameters.layout.total() > options.integer("fastfood_from");
+}
+
+std::vector<std::string> biased(const Options& options) { return options.has("bias") ? options.texts("bias") : std::vector<std::string>{}; }
+
+bool drops_origin(const std::string& offset, bool fastfood) { return offset == "drop" || (offset == "release" && !fastfood); }
+
+void check_member(const std::string& option, const std::string& name, const std::vector<std::string>& known) {
+  if (std::find(known.begin(), known.end(), name) != known.end()) return;
+  user_error("shared_vector: option '{}' names member '{}'{}; the members are {}", option, name, did_you_mean(name, known),
+             join_words(known));
+}
+
+}  // namespace
+
+OptionTable option_table() {
+  return {
+      {.name = "dim",
+       .type = OptionType::integer,
+       .fallback = 8,
+       .doc = "Numbers in the shared vector; for discover, in each group.",
+       .minimum = 1,
+       .maximum = 65536},
+      {.name = "maps",
+       .type = OptionType::table,
+       .doc =
+           "The map of a member by its name, dense or fastfood, as in {adapter = \"dense\", full = \"fastfood\"}; others get fastfood when "
+           "they are called full or are larger than fastfood_from, else dense."},
+      {.name = "fastfood_from",
+       .type = OptionType::integer,
+       .fallback = 10000000,
+       .doc = "Members with more numbers than this get the Fastfood map, whose memory does not grow with dim.",
+       .minimum = 0},
+      {.name = "offset",
+       .type = OptionType::choice,
+       .fallback = "release",
+       .doc =
+           "keep: weights are their start plus the map; drop: the map alone; release: drop under dense maps (deltas), keep under Fastfood "
+           "(the model's own weights).",
+       .choices = {"release", "keep", "drop"}},
+      {.name = "bias",
+       .type = OptionType::list,
+       .doc = "Members whose dense maps have a bias (in the release: the prefix); none when absent."},
+      {.name = "steps",
+       .type = OptionType::integer,
+       .fallback = 1000,
+       .doc = "Steps of training; each passes its batch through every member.",
+       .minimum = 1},
+      {.name = "lr",
+       .type = OptionType::number,
+       .fallback = 1e-3,
+       .doc = "Adafactor's constant learning rate, of the vector and of the maps.",
+       .minimum = 0},
+      {.name = "eval_every",
+       .type = OptionType::integer,
+       .fallback = 100,
+       .doc =
+           "Scores on dev are taken every so many steps and at the end; the best mean over members and tasks is kept, the first of equals.",
+       .minimum = 1,
+       .unit = "steps"},
+      {.name = "deviation",
+       .type = OptionType::number,
+       .fallback = 0.02,
+       .doc = "Standard deviation at the start of the vector and of dense maps.",
+       .minimum = 0},
+      {.name = "release_gradient_scale",
+       .type = OptionType::boolean,
+       .fallback = false,
+       .doc =
+           "Divide Fastfood's gradients by the root of the length at each Hadamard transform, as the release does; the true gradient has "
+           "no such factor."}};
+}
+
+Schedule schedule_of(const Options& options) {
+  return {options.integer("steps"), options.integer("eval_every"), options.number("lr"), options.number("deviation")};
+}
+
+MemberChoice choice_of(const JointMember& member, const Options& options) {
+  const bool fastfood = uses_fastfood(member, options);
+  const auto with_bias = biased(options);
+  return {{.dim = options.integer("dim"),
+           .fastfood = fastfood,
+           .bias = !fastfood && std::find(with_bias.begin(), with_bias.end(), member.name) != with_bias.end(),
+           .deviation = options.number("deviation"),
+           .release_gradients = options.flag("release_gradient_scale")},
+          drops_origin(options.text("offset"), fastfood)};
+}
+
+void check_choices(const std::vector<JointMember>& members, const Options& options) {
+  std::vector<std::string> known;
+  for (const JointMember& member : members) known.push_back(member.name);
+  for (const std::string& name : biased(options)) {
+    check_member("bias", name, known);
+    const auto& member = *std::find_if(members.begin(), members.end(), [&](const JointMember& m) { return m.name == name; });
+    if (uses_fastfood(member, options))
+      user_error("shared_vector: option 'bias' names member '{}', whose map is fastfood and has none", name);
+  }
+  const auto& maps = options.value("maps");
+  if (maps.is_null()) return;
+  for (const auto& [name, map] : maps.items()) {
+    check_member("maps", name, known);
+    const std::string given = map.is_string() ? map.get<std::string>() : map.dump();
+    if (std::find(map_names.begin(), map_names.end(), given) == map_names.end())
+      user_error("shared_vector: option 'maps': the map of '{}' is '{}', expected dense or fastfood{}", name, given,
+                 did_you_mean(given, map_names));
+  }
+}
+
+}  // namespace tsrun::shared_vector

@@ -1,0 +1,455 @@
+#include "tsrun/plugin_testing/subspace.h"
+
+#include "dense_map.h"
+#include "fastfood.h"
+#include "method.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/interrupt.h"
+#include "tsrun/base/parallel.h"
+#include "tsrun/train/optimizer.h"
+
+#include <gtest/gtest.h>
+
+#include <ATen/ATen.h>
+
+#include <bit>
+#include <cmath>
+#include <csignal>
+#include <limits>
+
+namespace tsrun::shared_vector {
+namespace {
+
+using plugin_testing::SmallInputs;
+using Json = nlohmann::json;
+
+const bool cases = plugin_testing::add_subspace_case("shared_vector", {{"dim", 1}}) &&
+                   plugin_testing::add_subspace_case("shared_vector", {{"dim", 9}}) &&
+                   plugin_testing::add_subspace_case("shared_vector", {{"dim", 100}});  // more than a bias has numbers
+
+at::Tensor normals(uint64_t seed, int64_t count) {
+  at::Tensor result = at::empty({count}, at::kFloat);
+  fill_normal(Key::root(seed), floats(result));
+  return result;
+}
+
+/// In a fixed order, on any number of threads.
+double product(const at::Tensor& a, const at::Tensor& b) {
+  return project(Rows{{a.const_data_ptr()}, RowType::float32, a.numel()}, floats(b))[0];
+}
+
+// ---- maps ----
+
+at::Tensor dense_hadamard(int64_t n) {
+  at::Tensor h = at::empty({n, n}, at::kDouble);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < n; ++j) h[i][j] = std::popcount(static_cast<uint64_t>(i & j)) % 2 == 0 ? 1.0 : -1.0;
+  return h;
+}
+
+/// V [D, d] from the definition: every factor a dense matrix, Π the whole permutation.
+at::Tensor fastfood_by_definition(int64_t size, int64_t dim, Key key) {
+  const auto n = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(size, dim))));
+  at::Tensor b = at::zeros({n}, at::kDouble), g = at::empty({n}, at::kFloat), pi = at::zeros({n, n}, at::kDouble);
+  Stream signs(key.split("signs"));
+  for (int64_t k = 0; k < dim; ++k) b[k] = (signs.next() & 1) != 0 ? 1.0 : -1.0;
+  const auto order = permutation(key.split("permutation"), n);
+  for (int64_t i = 0; i < n; ++i) pi[i][order[static_cast<size_t>(i)]] = 1.0;
+  fill_normal(key.split("gaussian"), floats(g));
+  const at::Tensor h = dense_hadamard(n), wide = g.to(at::kDouble);
+  const at::Tensor v = h.matmul(at::diag(wide)).matmul(pi).matmul(h).matmul(at::diag(b));
+  const double divisor = std::sqrt(static_cast<double>(n) * wide.square().sum().item<double>()) *
+                         std::sqrt(static_cast<double>(size) / static_cast<double>(n));
+  return v.slice(0, 0, size).slice(1, 0, dim) / divisor;
+}
+
+class FastfoodMap : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {
+ protected:
+  int64_t size = GetParam().first, dim = GetParam().second;
+  Key key = Key::root(7);
+};
+INSTANTIATE_TEST_SUITE_P(Shapes, FastfoodMap,
+                         ::testing::Values(std::pair{1, 1}, std::pair{5, 3}, std::pair{64, 8}, std::pair{65, 8}, std::pair{100, 9},
+                                           std::pair{20, 33}));
+
+TEST_P(FastfoodMap, EqualsItsDenseDefinition) {
+  const Fastfood map(size, dim, key, false);
+  const at::Tensor v = fastfood_by_definition(size, dim, key), x = normals(1, dim), g = normals(2, size);
+  at::Tensor out = at::ones({size}, at::kFloat);
+  map.expand(floats(x), floats(out));
+  EXPECT_TRUE(at::allclose(out.to(at::kDouble) - 1, v.matmul(x.to(at::kDouble)), 1e-5, 1e-6));
+  std::vector<double> back(static_cast<size_t>(dim), 1.0);
+  map.project(floats(g), back);
+  EXPECT_TRUE(at::allclose(at::tensor(back, at::kDouble) - 1, v.t().matmul(g.to(at::kDouble)), 1e-5, 1e-6));
+}
+
+TEST_P(FastfoodMap, GivesTheGradientOfG_ByFiniteDifferences) {
+  const Fastfood map(size, dim, key, false);
+  const at::Tensor x = normals(1, dim), g = normals(2, size), direction = normals(3, map.numbers()[0].values.numel());
+  std::vector<double> ignored(static_cast<size_t>(dim));
+  const at::Tensor gradient = map.gaussian_gradient(floats(x), floats(g), ignored);
+  const auto value = [&](double move) {
+    map.numbers()[0].values.add_(direction, move);
+    at::Tensor out = at::zeros({size}, at::kFloat);
+    map.expand(floats(x), floats(out));
+    map.numbers()[0].values.sub_(direction, move);
+    return product(out, g);
+  };
+  const double scale = 1e-3 * gradient.norm().item<double>() * direction.norm().item<double>() + 1e-6;
+  EXPECT_NEAR((value(0.5) - value(-0.5)), product(gradient, direction), scale);
+}
+
+TEST_P(FastfoodMap, DividesGradientsAsTheReleaseDoes_WhenAsked) {
+  const Fastfood map(size, dim, key, false), release(size, dim, key, true);
+  const at::Tensor x = normals(1, dim), g = normals(2, size);
+  std::vector<double> true_x(static_cast<size_t>(dim)), release_x(true_x);
+  const at::Tensor true_g = map.gaussian_gradient(floats(x), floats(g), true_x);
+  const at::Tensor release_g = release.gaussian_gradient(floats(x), floats(g), release_x);
+  const auto n = static_cast<double>(true_g.numel());
+  EXPECT_TRUE(at::allclose(release_g * std::sqrt(n), true_g, 1e-5, 1e-7));
+  for (size_t k = 0; k < true_x.size(); ++k) EXPECT_NEAR(release_x[k] * n, true_x[k], 1e-9 + 1e-6 * std::abs(true_x[k]));
+}
+
+TEST(Fastfood, HasColumnsAboutAsLongAsOne) {
+  const Fastfood map(5000, 4, Key::root(1), false);
+  for (int64_t k = 0; k < 4; ++k) {
+    at::Tensor x = at::zeros({4}, at::kFloat), out = at::zeros({5000}, at::kFloat);
+    x[k] = 1;
+    map.expand(floats(x), floats(out));
+    EXPECT_NEAR(out.norm().item<double>(), 1, 0.1);
+  }
+}
+
+/// One tensor under the runtime's optimiser.
+struct Reference {
+  explicit Reference(const at::Tensor& start) : groups(1) {
+    groups[0].name = "reference";
+    groups[0].value = start.flatten().clone();
+    groups[0].gradient = at::zeros_like(groups[0].value);
+    groups[0].lr = 0.1;
+    groups[0].layout.add("tensor", start.sizes().vec());
+    optimizer = make_adafactor(groups, {});
+  }
+  at::Tensor step(const at::Tensor& gradient) {
+    groups[0].gradient.copy_(gradient.flatten());
+    optimizer->step(1);
+    return groups[0].value;
+  }
+  std::vector<ParameterGroup> groups;
+  std::unique_ptr<Optimizer> optimizer;
+};
+
+TEST(AdafactorRule, MovesAMatrixByItsTwoGradientFactors_AsTheOptimiserDoesByTheMatrix) {
+  const at::Tensor ours = normals(1, 3 * 50).view({3, 50}), rows = at::zeros({3}, at::kFloat), columns = at::zeros({50}, at::kFloat);
+  Reference reference(ours);
+  for (int64_t step = 1; step <= 5; ++step) {
+    const at::Tensor a = normals(10 + static_cast<uint64_t>(step), 3), b = normals(20 + static_cast<uint64_t>(step), 50) * step;
+    update_outer(Adafactor::at_step(step, 0.1), floats(ours), floats(a), floats(b), floats(rows), floats(columns));
+    EXPECT_TRUE(at::allclose(ours.flatten(), reference.step(at::outer(a, b)), 1e-4, 1e-5)) << step;
+  }
+}
+
+TEST(AdafactorRule, MovesAVectorAsTheOptimiserDoes) {
+  const at::Tensor ours = normals(1, 70), squares = at::zeros({70}, at::kFloat);
+  Reference reference(ours);
+  for (int64_t step = 1; step <= 5; ++step) {
+    const at::Tensor gradient = normals(20 + static_cast<uint64_t>(step), 70) * step, expected = reference.step(gradient);
+    update_vector(Adafactor::at_step(step, 0.1), floats(ours), floats(gradient), floats(squares));
+    EXPECT_TRUE(at::allclose(ours, expected, 1e-4, 1e-5)) << step;
+  }
+}
+
+// ---- decoders ----
+
+ParameterSet two_tensors(int64_t size) {
+  ParameterSet set;
+  set.layout.add("a.weight", {size - 3}).add("a.bias", {3});
+  set.groups = {{"whole", 0, size}};
+  return set;
+}
+
+at::Tensor theta(const Subspace& decoder, const at::Tensor& origin, const at::Tensor& z) {
+  at::Tensor out = origin.clone();
+  decoder.expand(z, out);
+  return out;
+}
+
+TEST(Decoder, LeavesNothingOfADroppedOrigin) {
+  const at::Tensor origin = normals(4, 50), z = normals(5, 6), none = at::zeros({50}, at::kFloat);
+  const Shape shape{.dim = 6, .fastfood = false};
+  const Decoder kept(two_tensors(50), shape, Key::root(1)), dropped(two_tensors(50), shape, Key::root(1), origin);
+  EXPECT_TRUE(at::equal(theta(dropped, origin, z), theta(kept, none, z)));
+  EXPECT_TRUE(at::allclose(theta(dropped, none, z) + origin, theta(kept, none, z), 0, 1e-6));
+  EXPECT_TRUE(kept.linear());
+  EXPECT_FALSE(dropped.linear());
+}
+
+class DecoderShapes : public ::testing::TestWithParam<std::tuple<bool, bool, bool>> {
+ protected:
+  at::Tensor origin = normals(4, 50), z = normals(5, 6), target = normals(6, 50);
+  std::unique_ptr<Decoder> decoder() const {
+    const auto [fastfood, bias, drop] = GetParam();
+    return std::make_unique<Decoder>(two_tensors(50), Shape{.dim = 6, .fastfood = fastfood, .bias = bias, .deviation = 0.5}, Key::root(1),
+                                     drop ? origin : at::Tensor());
+  }
+  /// ½‖θ − target‖² in float64.
+  double loss(const Decoder& decoder, const at::Tensor& at) const {
+    return 0.5 * (theta(decoder, origin, at).to(at::kDouble) - target.to(at::kDouble)).square().sum().item<double>();
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Kinds, DecoderShapes,
+                         ::testing::Values(std::tuple{true, false, false}, std::tuple{true, false, true}, std::tuple{false, false, false},
+                                           std::tuple{false, true, true}));
+
+TEST_P(DecoderShapes, GivesTheGradientOfALossInTheVector_ByFiniteDifferences) {
+  const auto map = decoder();
+  const at::Tensor gradient = map->project(z, theta(*map, origin, z) - target);
+  for (int64_t k = 0; k < 6; ++k) {
+    at::Tensor more = z.clone(), less = z.clone();
+    more[k] += 0.1;
+    less[k] -= 0.1;
+    EXPECT_NEAR((loss(*map, more) - loss(*map, less)) / 0.2, gradient[k].item<double>(), 2e-4);
+  }
+}
+
+/// Adafactor's first step is the learning rate against the gradient's sign, in every number.
+TEST_P(DecoderShapes, MovesEveryNumberAgainstItsGradient_ByFiniteDifferences) {
+  const auto map = decoder(), moved = decoder();
+  std::vector<double> gradient(6, 0.0);
+  const at::Tensor g = theta(*map, origin, z) - target, expected = map->project(z, g);
+  moved->learn(Adafactor::at_step(1, 1e-3), z, g, gradient);
+  for (size_t k = 0; k < 6; ++k) EXPECT_EQ(static_cast<float>(gradient[k]), expected[static_cast<int64_t>(k)].item<float>());
+  const auto after = moved->numbers();
+  for (const auto& [name, values] : map->numbers()) {
+    const auto mine = floats(values), theirs = floats(after.at(name));
+    for (size_t i = 0; i < mine.size(); ++i) {
+      const float start = mine[i];
+      mine[i] = start + 0.5f;
+      const double more = loss(*map, z);
+      mine[i] = start - 0.5f;
+      const double slope = more - loss(*map, z);
+      mine[i] = start;
+      if (std::abs(slope) > 1e-4) ASSERT_NEAR(theirs[i] - start, slope > 0 ? -1e-3 : 1e-3, 1e-5) << name << " " << i;
+    }
+  }
+}
+
+TEST_P(DecoderShapes, LoadsWhatWasTrained) {
+  const SmallInputs files;
+  const auto folder = files.folder("saved");
+  const auto map = decoder();
+  std::vector<double> gradient(6, 0.0);
+  map->learn(Adafactor::at_step(1, 0.1), z, target, gradient);
+  map->settle();
+  save_subspace(*map, Method(), Method().options().resolve(Json::object(), "here"), folder);
+  const auto loaded =
+      load_subspace(folder, [](const std::string&) -> const SubspaceMethod& { return plugin_testing::subspace_method("shared_vector"); });
+  EXPECT_TRUE(at::equal(theta(*loaded, origin, z), theta(*map, origin, z)));
+  EXPECT_TRUE(at::equal(loaded->project(z, target), map->project(z, target)));
+  EXPECT_EQ(loaded->describe(), map->describe());
+  EXPECT_EQ(loaded->linear(), map->linear());
+  EXPECT_GT(loaded->bytes_shipped(), 0);
+  EXPECT_EQ(loaded->bytes_shipped(), map->bytes_shipped());
+}
+
+// ---- training ----
+
+/// Every row of every task pulls a member's weights to a point of its own; "dropout" shakes the points.
+class Pulls final : public JointTasks {
+ public:
+  explicit Pulls(std::vector<int64_t> sizes) {
+    for (const int64_t size : sizes) {
+      weights_.push_back(at::zeros({size}, at::kFloat));
+      gradients_.push_back(at::zeros({size}, at::kFloat));
+    }
+  }
+  const std::vector<std::string>& names() const override { return names_; }
+  std::vector<Rows> batch(int64_t step) const override { return {{0, {step, step + 1}}, {1, {step}}}; }
+  int64_t steps_per_epoch() const override { return 10; }
+  at::Tensor weights(size_t member) override { return weights_[member]; }
+  at::Tensor gradient(size_t member) override { return gradients_[member]; }
+  double score(size_t member, int64_t task) override {
+    return scores.empty() ? -distance(member, task) : scores[scored_++ / (2 * weights_.size()) % scores.size()];
+  }
+  double loss(size_t member, const Rows& rows, Key dropout, double share) override {
+    if (++calls == stop_at) std::raise(SIGINT);
+    if (calls == throw_at) throw Error(ErrorKind::interrupt, "stopped in a pass");
+    if (calls == break_at) return std::numeric_limits<double>::quiet_NaN();
+    at::Tensor shaken = at::empty_like(weights_[member]);
+    fill_normal(dropout, floats(shaken), 0, 0, 0.01f);
+    shaken.add_(weights_[member]).sub_(point(member, rows.task)).mul_(1 + 0.01 * static_cast<double>(rows.rows[0] % 3));
+    gradients_[member].add_(shaken, share);
+    return 0.5 * product(shaken, shaken);
+  }
+  int64_t calls = 0, stop_at = -1, throw_at = -1, break_at = -1;
+  std::vector<double> scores;  ///< of one evaluation after another; by distance when empty
+
+ private:
+  at::Tensor point(size_t member, int64_t task) const {
+    return normals(100 + 10 * member + static_cast<uint64_t>(task), weights_[member].numel()) * 0.1 + 0.3;
+  }
+  double distance(size_t member, int64_t task) const {
+    const at::Tensor difference = weights_[member] - point(member, task);
+    return std::sqrt(product(difference, difference));
+  }
+
+  std::vector<std::string> names_ = {"sentiment", "topic"};
+  std::vector<at::Tensor> weights_, gradients_;
+  size_t scored_ = 0;
+};
+
+JointInputs inputs_for(Pulls& tasks, const std::vector<int64_t>& sizes, const std::filesystem::path& work = {}) {
+  JointInputs inputs;
+  const std::vector<std::string> names = {"adapter", "prefix", "full"};
+  for (size_t m = 0; m < sizes.size(); ++m)
+    inputs.members.push_back({names[m], two_tensors(sizes[m]), normals(60 + m, sizes[m]) * 0.1, {}});
+  inputs.tasks = &tasks;
+  inputs.key = Key::root(9);
+  inputs.work = work;
+  inputs.title = "test";
+  return inputs;
+}
+
+const std::vector<int64_t> small = {40, 65, 90};
+
+JointResult decompose(const JointInputs& inputs, Json options) {
+  const Json defaults = {{"dim", 5}, {"steps", 12}, {"eval_every", 4}, {"lr", 0.02}, {"bias", {"prefix"}}};
+  for (const auto& [name, value] : defaults.items())
+    if (!options.contains(name)) options[name] = value;
+  const Method method;
+  return method.decompose(inputs, method.options().resolve(options, "here"));
+}
+
+JointResult trained(const Json& options = Json::object(), const std::vector<int64_t>& sizes = small) {
+  Pulls tasks(sizes);
+  return decompose(inputs_for(tasks, sizes), options);
+}
+
+void expect_equal(const JointResult& a, const JointResult& b) {
+  EXPECT_EQ(a.description.dump(), b.description.dump());
+  EXPECT_TRUE(at::equal(a.codes, b.codes));
+  ASSERT_EQ(a.decoders.size(), b.decoders.size());
+  for (size_t m = 0; m < a.decoders.size(); ++m) {
+    const at::Tensor none = at::zeros({a.decoders[m]->parameters().layout.total()}, at::kFloat), z = a.codes[0][0];
+    EXPECT_TRUE(at::equal(theta(*a.decoders[m], none, z), theta(*b.decoders[m], none, z)));
+  }
+}
+
+TEST(SharedVector, BringsMembersOfDifferentSizesNearTheirTasks_FromOneVector) {
+  const JointResult result = trained({{"steps", 100}, {"eval_every", 10}});
+  ASSERT_EQ(result.decoders.size(), 3u);
+  EXPECT_EQ(result.codes.sizes().vec(), (std::vector<int64_t>{2, 3, 5}));
+  EXPECT_TRUE(at::equal(result.codes, result.codes[0][0].expand({2, 3, 5})));
+  for (const auto& decoder : result.decoders) EXPECT_EQ(decoder->dim(), 5);
+  const Json& history = result.description.at("history");
+  for (const char* name : {"adapter", "prefix", "full"})
+    EXPECT_LT(history.back().at("loss").at(name).get<double>(), 0.7 * history.front().at("loss").at(name).get<double>()) << name;
+  EXPECT_EQ(result.description.at("maps").at("full").at("map"), "fastfood");
+  EXPECT_EQ(result.description.at("maps").at("full").at("origin"), "kept");
+  EXPECT_EQ(result.description.at("maps").at("adapter").at("map"), "dense");
+  EXPECT_EQ(result.description.at("maps").at("adapter").at("origin"), "dropped");
+  EXPECT_EQ(result.description.at("maps").at("prefix").at("bias"), true);
+}
+
+TEST(SharedVector, ChoosesMapsByNameAndSize) {
+  const JointResult result =
+      trained({{"maps", {{"adapter", "fastfood"}}}, {"fastfood_from", 60}, {"offset", "keep"}, {"bias", Json::array()}});
+  const Json& maps = result.description.at("maps");
+  EXPECT_EQ(maps.at("adapter").at("map"), "fastfood");
+  EXPECT_EQ(maps.at("prefix").at("map"), "fastfood");
+  EXPECT_EQ(trained({{"maps", {{"full", "dense"}}}}).description.at("maps").at("full").at("map"), "dense");
+}
+
+TEST(SharedVector, KeepsTheBestByDevScore_AndTheFirstOfEquals) {
+  Pulls tasks(small);
+  tasks.scores = {0.1, 0.7, 0.7};
+  const JointResult result = decompose(inputs_for(tasks, small), Json::object());
+  EXPECT_EQ(result.description.at("best_step"), 8);
+  const JointResult shorter = trained({{"steps", 8}, {"eval_every", 8}});
+  EXPECT_TRUE(at::equal(result.codes, shorter.codes));
+  const at::Tensor none = at::zeros({90}, at::kFloat), z = result.codes[0][0];
+  EXPECT_TRUE(at::equal(theta(*result.decoders[2], none, z), theta(*shorter.decoders[2], none, z)));
+}
+
+/// Where a training is stopped: by a signal in the pass of that number, or by an error thrown from it.
+class StoppedTraining : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
+INSTANTIATE_TEST_SUITE_P(Places, StoppedTraining,
+                         ::testing::Values(std::pair{1, -1}, std::pair{26, -1}, std::pair{71, -1}, std::pair{-1, 1}, std::pair{-1, 28},
+                                           std::pair{-1, 70}));
+
+TEST_P(StoppedTraining, ResumesBitEqual) {
+  const SmallInputs files;
+  const auto work = files.folder("work");
+  watch_interrupts();
+  Pulls first(small);
+  first.stop_at = GetParam().first;
+  first.throw_at = GetParam().second;
+  EXPECT_THROW(decompose(inputs_for(first, small, work), Json::object()), Error);
+  clear_interrupt();
+  Pulls second(small);
+  const JointResult resumed = decompose(inputs_for(second, small, work), Json::object());
+  EXPECT_LT(second.calls, 6 * 12 + 1);
+  expect_equal(resumed, trained());
+}
+
+TEST(SharedVector, RefusesTheStateOfOtherOptions) {
+  const SmallInputs files;
+  const auto work = files.folder("work");
+  Pulls tasks(small);
+  tasks.throw_at = 20;
+  EXPECT_THROW(decompose(inputs_for(tasks, small, work), Json::object()), Error);
+  EXPECT_THROW(decompose(inputs_for(tasks, small, work), {{"lr", 0.5}}), Error);
+}
+
+TEST(SharedVector, GivesTheSameBytesOnAnyNumberOfThreads) {
+  const std::vector<int64_t> sizes = {40000, 50, 150000};
+  const Json options = {{"steps", 2}, {"eval_every", 2}};
+  const int before = threads();
+  set_threads(1);
+  const JointResult one = trained(options, sizes);
+  set_threads(2);
+  expect_equal(one, trained(options, sizes));
+  set_threads(before);
+}
+
+TEST(SharedVector, StopsAtANonFiniteLoss) {
+  Pulls tasks(small);
+  tasks.break_at = 14;
+  try {
+    decompose(inputs_for(tasks, small), Json::object());
+    FAIL() << "a NaN was trained on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::run);
+    EXPECT_NE(std::string(error.what()).find("'adapter' on 'topic' is nan at step 3"), std::string::npos) << error.what();
+  }
+}
+
+TEST(SharedVector, NamesTheNearestMember_WhenAnOptionNamesNone) {
+  for (const auto& [options, expected] : {std::pair<Json, std::string>{{{"maps", {{"adaptor", "dense"}}}}, "did you mean 'adapter'?"},
+                                          {{{"maps", {{"adapter", "fastfod"}}}}, "did you mean 'fastfood'?"},
+                                          {{{"bias", {"ful"}}}, "did you mean 'full'?"},
+                                          {{{"bias", {"full"}}}, "whose map is fastfood"}}) {
+    try {
+      trained(options);
+      FAIL() << "accepted " << options;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::user);
+      EXPECT_NE(std::string(error.what()).find(expected), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(SharedVector, NeedsTasks) {
+  JointInputs inputs;
+  EXPECT_THROW(decompose(inputs, Json::object()), Error);
+}
+
+TEST(SharedVector, ShipsNothingButItsKey_WhenNothingWasTrained) {
+  const SmallInputs small_model;
+  const auto map = plugin_testing::discover(plugin_testing::subspace_method("shared_vector"), small_model, {{"dim", 4}});
+  EXPECT_EQ(map->bytes_shipped(), 0);
+}
+
+}  // namespace
+}  // namespace tsrun::shared_vector

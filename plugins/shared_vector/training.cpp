@@ -1,0 +1,246 @@
+#include "training.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/interrupt.h"
+#include "tsrun/base/log.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+
+namespace tsrun::shared_vector {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto between_saves = std::chrono::minutes(1);
+
+void check_inputs(const JointInputs& inputs) {
+  if (!inputs.tasks) user_error("shared_vector: needs tasks: its vector and maps are trained on their losses");
+  if (inputs.tasks->names().empty()) user_error("shared_vector: needs at least one task");
+  if (inputs.members.empty()) user_error("shared_vector: needs at least one member, as in {{'adapter', 'lora', 'prefix', 'full'}}");
+  for (const JointMember& member : inputs.members)
+    if (member.parameters.groups.size() != 1)
+      internal_error("shared_vector: {} groups in member '{}'", member.parameters.groups.size(), member.name);
+}
+
+nlohmann::json identity_of(const JointInputs& inputs, const Options& options) {
+  nlohmann::json members = nlohmann::json::array();
+  for (const JointMember& member : inputs.members)
+    members.push_back({{"name", member.name}, {"layout", member.parameters.layout.digest()}});
+  return {{"options", options.json()}, {"key", inputs.key.words()}, {"tasks", inputs.tasks->names()}, {"members", members}};
+}
+
+at::Tensor draw_vector(Key key, int64_t dim, double deviation) {
+  at::Tensor vector = at::empty({dim}, at::kFloat);
+  fill_normal(key, floats(vector), 0, 0, static_cast<float>(deviation));
+  return vector;
+}
+
+int64_t count_rows(const std::vector<JointTasks::Rows>& batch) {
+  int64_t count = 0;
+  for (const auto& group : batch) count += static_cast<int64_t>(group.rows.size());
+  return count;
+}
+
+}  // namespace
+
+Training::Training(const JointInputs& inputs, const Options& options) : inputs_(inputs), schedule_(schedule_of(options)) {
+  check_inputs(inputs);
+  check_choices(inputs.members, options);
+  identity_ = identity_of(inputs, options);
+  vector_ = draw_vector(inputs.key.split("vector"), options.integer("dim"), schedule_.deviation);
+  vector_squares_ = at::zeros_like(vector_);
+  losses_.assign(inputs.members.size(), 0);
+  for (const JointMember& member : inputs.members) {
+    const MemberChoice choice = choice_of(member, options);
+    const at::Tensor dropped = choice.drop_origin ? member.origin.to(at::kCPU).contiguous() : at::Tensor();
+    decoders_.push_back(std::make_unique<Decoder>(member.parameters, choice.shape, inputs.key.split("maps").split(member.name), dropped));
+  }
+}
+
+JointResult Training::run() {
+  const at::NoGradGuard no_grad;
+  if (!inputs_.work.empty()) resume();
+  try {
+    train();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::interrupt && !inputs_.work.empty()) save();
+    throw;
+  }
+  return result();
+}
+
+void Training::train() {
+  Progress progress(inputs_.title, schedule_.steps, "step");
+  progress.advance(steps_done_);
+  auto next_save = Clock::now() + between_saves;
+  for (;;) {
+    check_interrupt();
+    const bool due = steps_done_ % schedule_.eval_every == 0 || steps_done_ == schedule_.steps;
+    if (due && scored_at_ < steps_done_) {
+      evaluate();
+      progress.milestone(fmt::format("step {}/{}  dev {:.4f}", steps_done_, schedule_.steps, history_.back().at("score").get<double>()));
+    }
+    if (steps_done_ == schedule_.steps) return;
+    step();
+    progress.advance();
+    if (const auto begin = Clock::now(); !inputs_.work.empty() && begin >= next_save) {
+      save();
+      next_save = Clock::now() + std::max<Clock::duration>(between_saves, 20 * (Clock::now() - begin));  // large states cost 5 % at most
+    }
+  }
+}
+
+/// All gradients are there before anything moves, so an interrupt in a pass leaves the state of the step before.
+void Training::step() {
+  std::vector<double> losses;
+  for (size_t m = 0; m < decoders_.size(); ++m) losses.push_back(pass(m));
+  std::transform(losses.begin(), losses.end(), losses_.begin(), losses_.begin(), std::plus<>());
+  ++steps_done_;
+  move();
+}
+
+double Training::pass(size_t member) {
+  write_weights(member);
+  inputs_.tasks->gradient(member).zero_();
+  const auto batch = inputs_.tasks->batch(steps_done_);
+  const auto rows = static_cast<double>(count_rows(batch));
+  const Key key = inputs_.key.split("dropout").split(static_cast<uint64_t>(steps_done_)).split(inputs_.members[member].name);
+  double sum = 0;
+  for (size_t g = 0; g < batch.size(); ++g) {
+    const double share = static_cast<double>(batch[g].rows.size()) / rows;
+    const double loss = inputs_.tasks->loss(member, batch[g], key.split(g), share);
+    if (!std::isfinite(loss))
+      run_error("shared_vector: the loss of '{}' on '{}' is {} at step {} of {}; lower lr ({})", inputs_.members[member].name,
+                inputs_.tasks->names().at(static_cast<size_t>(batch[g].task)), loss, steps_done_ + 1, schedule_.steps, schedule_.lr);
+    sum += share * loss;
+  }
+  return sum;
+}
+
+void Training::write_weights(size_t member) const {
+  at::Tensor weights = inputs_.tasks->weights(member);
+  const at::Tensor& origin = inputs_.members[member].origin;
+  if (weights.is_cpu() && weights.is_contiguous()) {
+    weights.copy_(origin);
+    decoders_[member]->expand(vector_, weights);
+  } else {
+    at::Tensor host = origin.to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+    decoders_[member]->expand(vector_, host);
+    weights.copy_(host);
+  }
+}
+
+void Training::move() {
+  std::vector<double> gradient(static_cast<size_t>(vector_.numel()), 0.0);
+  const Adafactor rule = Adafactor::at_step(steps_done_, schedule_.lr);
+  for (size_t m = 0; m < decoders_.size(); ++m)
+    decoders_[m]->learn(rule, vector_, inputs_.tasks->gradient(m).to(at::kCPU).contiguous(), gradient);
+  std::vector<float> narrow(gradient.begin(), gradient.end());
+  update_vector(rule, floats(vector_), narrow, floats(vector_squares_));
+}
+
+void Training::evaluate() {
+  nlohmann::json scores = nlohmann::json::object(), losses = nlohmann::json::object();
+  double sum = 0;
+  for (size_t m = 0; m < decoders_.size(); ++m) {
+    const std::string& name = inputs_.members[m].name;
+    sum += member_score(m, scores[name]);
+    losses[name] = losses_[m] / static_cast<double>(steps_done_ - scored_at_);
+  }
+  const double score = sum / static_cast<double>(decoders_.size());
+  history_.push_back({{"step", steps_done_}, {"loss", losses}, {"scores", scores}, {"score", score}});
+  std::fill(losses_.begin(), losses_.end(), 0.0);
+  scored_at_ = steps_done_;
+  keep_if_better(score);
+}
+
+double Training::member_score(size_t member, nlohmann::json& scores) const {
+  write_weights(member);
+  const auto& tasks = inputs_.tasks->names();
+  double sum = 0;
+  for (size_t t = 0; t < tasks.size(); ++t) {
+    check_interrupt();
+    const double score = inputs_.tasks->score(member, static_cast<int64_t>(t));
+    scores[tasks[t]] = score;
+    sum += score;
+  }
+  return sum / static_cast<double>(tasks.size());
+}
+
+void Training::keep_if_better(double score) {
+  const bool first = best_.tensors.empty() || (std::isnan(best_.score) && !std::isnan(score));
+  if (!first && !(score > best_.score)) return;
+  best_ = {steps_done_, score, {}};
+  for (const auto& [name, values] : numbers()) best_.tensors[name] = values.clone();
+}
+
+std::map<std::string, at::Tensor> Training::numbers() const {
+  std::map<std::string, at::Tensor> all = {{"vector", vector_}};
+  for (size_t m = 0; m < decoders_.size(); ++m)
+    for (const auto& [name, values] : decoders_[m]->numbers()) all[fmt::format("{:03}/{}", m, name)] = values;
+  return all;
+}
+
+std::map<std::string, at::Tensor> Training::state() {
+  auto all = numbers();
+  for (const auto& [name, values] : best_.tensors) all["best/" + name] = values;
+  all["squares/vector"] = vector_squares_;
+  for (size_t m = 0; m < decoders_.size(); ++m)
+    for (const auto& [name, values] : decoders_[m]->squares()) all[fmt::format("squares/{:03}/{}", m, name)] = values;
+  return all;
+}
+
+void Training::save() {
+  // JSON has no NaN; nothing is kept before the first scores.
+  const nlohmann::json score = std::isnan(best_.score) ? nlohmann::json() : nlohmann::json(best_.score);
+  save_training(inputs_.work, identity_,
+                {{{"steps_done", steps_done_},
+                  {"scored_at", scored_at_},
+                  {"losses", losses_},
+                  {"history", history_},
+                  {"best_step", best_.step},
+                  {"best_score", score}},
+                 state()});
+}
+
+void Training::resume() {
+  const auto saved = load_training(inputs_.work, identity_);
+  if (!saved) return;
+  const auto& progress = saved->progress;
+  steps_done_ = progress.at("steps_done").get<int64_t>();
+  scored_at_ = progress.at("scored_at").get<int64_t>();
+  losses_ = progress.at("losses").get<std::vector<double>>();
+  history_ = progress.at("history");
+  best_.step = progress.at("best_step").get<int64_t>();
+  if (!progress.at("best_score").is_null()) best_.score = progress["best_score"].get<double>();
+  if (best_.step > 0)
+    for (const auto& [name, values] : numbers()) best_.tensors[name] = at::empty_like(values);
+  for (const auto& [name, values] : state()) values.copy_(saved->tensors.at(name));
+}
+
+JointResult Training::result() {
+  for (const auto& [name, values] : numbers()) values.copy_(best_.tensors.at(name));
+  best_.tensors.clear();
+  const auto members = static_cast<int64_t>(decoders_.size()), tasks = static_cast<int64_t>(inputs_.tasks->names().size());
+  JointResult result;
+  result.codes = vector_.expand({tasks, members, -1}).contiguous();
+  nlohmann::json maps = nlohmann::json::object();
+  for (size_t m = 0; m < decoders_.size(); ++m) {
+    decoders_[m]->settle();
+    maps[inputs_.members[m].name] = decoders_[m]->describe();
+    result.decoders.push_back(std::move(decoders_[m]));
+  }
+  result.description = {{"dim", vector_.numel()}, {"steps", schedule_.steps}, {"best_step", best_.step}, {"best_score", best_.score},
+                        {"maps", maps},           {"history", history_}};
+  return result;
+}
+
+}  // namespace tsrun::shared_vector

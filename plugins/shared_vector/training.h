@@ -1,0 +1,58 @@
+#pragma once
+
+#include "choices.h"
+#include "decoder.h"
+#include "training_state.h"
+
+#include "tsrun/tune/joint.h"
+
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tsrun::shared_vector {
+
+/// Trains one vector I and the maps of all members together on the tasks' losses (Yi et al., 2022, as released: "hyper_PET"). A step passes
+/// one batch through every member, sums their gradients on I, and moves I and every map's numbers by Adafactor, all from the same values.
+/// Every number is a function of key, options, members and tasks, and of the step.
+class Training {
+ public:
+  /// @throws Error(user) when options contradict the members.
+  Training(const JointInputs& inputs, const Options& options);
+  /// Goes on where an earlier call with the same work folder stopped.
+  /// @throws Error(run) on a non-finite loss; Error(interrupt) after keeping the state.
+  JointResult run();
+
+ private:
+  struct Best {
+    int64_t step = 0;
+    double score = std::numeric_limits<double>::quiet_NaN();
+    std::map<std::string, at::Tensor> tensors;
+  };
+  void train();
+  void step();
+  double pass(size_t member);  ///< the loss; leaves the gradient with the tasks
+  void write_weights(size_t member) const;
+  void move();
+  void evaluate();
+  double member_score(size_t member, nlohmann::json& scores) const;
+  void keep_if_better(double score);
+  std::map<std::string, at::Tensor> numbers() const;  ///< I and all members' maps; shares memory
+  std::map<std::string, at::Tensor> state();          ///< these, Adafactor's means, and the best ones
+  void save();
+  void resume();
+  JointResult result();
+
+  const JointInputs& inputs_;
+  Schedule schedule_;
+  nlohmann::json identity_;
+  std::vector<std::unique_ptr<Decoder>> decoders_;
+  at::Tensor vector_, vector_squares_;  ///< I and Adafactor's means, float32 [d]
+  int64_t steps_done_ = 0, scored_at_ = 0;
+  std::vector<double> losses_;  ///< by member, summed since the last scores
+  nlohmann::json history_ = nlohmann::json::array();
+  Best best_;
+};
+
+}  // namespace tsrun::shared_vector
