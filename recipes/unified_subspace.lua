@@ -1,0 +1,260 @@
+-- One vector that decodes into an adapter, a LoRA or a prefix (Yi et al., Findings of EMNLP 2022). Stage 0 trains the three on the training
+-- tasks; stage 1 learns a space of `dim` numbers in which they meet; stage 2 trains one vector on a task that was not seen, with one
+-- method's decoder; stage 3 decodes that vector by the other methods, without training. Scores are given absolutely, with what a constant
+-- answer gets, and relative to each method's own score in its own full space. The controls are those that the paper lacks.
+-- Models without answers in words get a head per task that is trained alone and then held, the same for every method.
+local ts = require "ts"
+
+local arg = ts.arguments {
+  model = { default = "builtin:t5-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
+  train = { default = { "builtin:sentiment", "builtin:topic" }, doc = "training tasks of stages 0 and 1: one for the paper's single-task setting" },
+  test = { default = { "builtin:acceptability", "builtin:paraphrase" }, doc = "tasks of stages 2 and 3" },
+  dim = { default = 4, min = 1, doc = "numbers of the space (the paper: 4 for one training task, 100 for 60)" },
+  dims = { default = {}, doc = "further dimensions, each with a stage 1 of its own and the same controls left out" },
+  scale = { default = 1, min = 1, doc = "size of the methods: adapters of width 6, LoRA of rank 5 or 6, a prefix of as many numbers, times this" },
+  epochs = { default = 0, min = 0, doc = "of stage 0 and of heads; 0: 16 for a built-in model, else 3" },
+  lr = { default = 0.0, min = 0, doc = "of stage 0 (Adafactor, constant); 0: 3e-3 for a built-in model, else the paper's 5e-4" },
+  steps = { default = 600, min = 1, doc = "of stage 1 (the paper: 100000)" },
+  stage1_lr = { default = 1e-3, min = 0, doc = "of stage 1 (the paper: 1e-4, with its many more steps)" },
+  gamma = { default = 0.1, min = 0, doc = "weight of the reconstruction (the release: 0.1 for one training task, 10 for 60)" },
+  mixing = { default = "release", choices = { "release", "dirichlet" }, doc = "law of the mixtures of codes" },
+  tuning_steps = { default = 200, min = 1, doc = "of stage 2 (the paper: 5000)" },
+  rates = { default = { 1e-2, 5e-2 }, doc = "learning rates of stage 2; the better one on dev of the source method counts" },
+  seeds = { default = 1, min = 1, doc = "seeds of stages 1 and 2; the solutions of stage 0 are shared" },
+  controls = { default = true, doc = "random decoders, joint principal components, decoders without mixing, the mean code" },
+  low_rank = { default = false, doc = "full fine-tuning as a fourth method by its low-rank code (ours, not the paper's)" },
+  rows = { default = 1000, min = 0, doc = "training rows of each task; 0: all" },
+  quick = { default = false, doc = "everything smaller, to see it run" },
+}
+
+local model = ts.model(arg.model)
+local builtin, writes = arg.model:sub(1, 8) == "builtin:", model.family == "t5"
+local function pick(given, small, otherwise) return given ~= 0 and given or (builtin and small or otherwise) end
+local epochs, lr = pick(arg.epochs, 16, 3), pick(arg.lr, 3e-3, 5e-4)
+local steps, tuning_steps, rates, rows = arg.steps, arg.tuning_steps, arg.rates, arg.rows
+if arg.quick then epochs, steps, tuning_steps, rates, rows = 4, 100, 50, { rates[#rates] }, 256 end
+
+local function tasks_of(names)
+  local list = {}
+  for i, name in ipairs(names) do list[i] = ts.task(name) end
+  return list
+end
+local train_tasks, test_tasks = tasks_of(arg.train), tasks_of(arg.test)
+
+-- Methods of equal size, as in the paper (N = 1,105,920 on T5 base at scale 2), where query and value are as wide as the model.
+local function sizes()
+  local depth = writes and model.layers // 2 or model.layers
+  local lora = (writes and 5 or 6) * arg.scale
+  local each = (writes and 30 or 24) * arg.scale * depth  -- numbers over the width (over twice the width where there are two stacks)
+  local hidden = math.max(1, math.min(arg.scale * depth, (each - depth) // (1 + 2 * depth)))
+  return { adapter = 6 * arg.scale, lora = lora, tokens = math.max(1, each - hidden * (1 + 2 * depth)), hidden = hidden }
+end
+local size, start = sizes(), 42
+local methods = {
+  { name = "adapter", options = { method = "adapter", bottleneck = size.adapter, activation = "silu", biases = false, init = "normal" } },
+  { name = "lora", options = { method = "lora", r = size.lora, lora_alpha = 1.6 * size.lora, init_lora_weights = "release" } },
+  { name = "prefix", options = { method = "prefix", num_virtual_tokens = size.tokens, prefix_projection = true, encoder_hidden_size = size.hidden,
+    projection_bias = false, layout = "release", init_std = 0.02 } },
+}
+for _, method in ipairs(methods) do
+  method.options.seed = start  -- one stored start for all solutions of a method
+  method.model = ts.adapt(model, method.options)
+end
+if arg.low_rank then methods[#methods + 1] = { name = "fine-tuning", model = methods[2].model, low_rank = true } end
+
+-- The head of a task, trained alone: all methods read the answer off in the same way.
+local function head_of(task)
+  if writes then return nil end
+  local probe = ts.train { model = model, task = task, seed = start, train = { "head" }, epochs = epochs, lr_head = builtin and 1e-2 or 1e-3, rows = rows, keep = "last" }
+  return { solution = probe, parts = { "head" } }
+end
+
+-- Stage 0, and every method in its own full space on the test tasks.
+local function solve(method, task)
+  if method.low_rank then
+    local full = ts.train { model = model, task = task, seed = start, train = { "embeddings", "encoder", "decoder", "pooler" }, origin = head_of(task),
+      epochs = epochs, rows = rows }
+    return ts.low_rank { solution = full, model = method.model }
+  end
+  return ts.train { model = method.model, task = task, seed = start, train = { "delta" }, origin = head_of(task), optim = "adafactor", lr = lr,
+    lr_scheduler_type = "constant", batch_size = 16, epochs = epochs, rows = rows }
+end
+
+-- Stage 1.
+local function decompose(seed, dim, options)
+  options.members, options.dim, options.seed = {}, dim, seed
+  for i, method in ipairs(methods) do
+    local solutions = {}
+    for j, task in ipairs(train_tasks) do solutions[j] = solve(method, task) end
+    options.members[i] = { name = method.name, solutions = solutions }
+  end
+  return ts.decompose("joint_decomposition", options)
+end
+local function learned(seed, dim, mixing)
+  return decompose(seed, dim, { preset = #train_tasks > 1 and "release-multi-task" or "release", steps = steps, lr = arg.stage1_lr, gamma = arg.gamma,
+    mixing = mixing, batch_size = #train_tasks > 1 and 16 or 8, eval_every = math.max(1, steps // 5), eval_rows = 200 })
+end
+
+-- Stage 2: one vector, the better of the rates on dev.
+local function tune(joint, method, task, seed)
+  local best
+  for _, rate in ipairs(rates) do
+    local run = ts.train { model = method.model, task = task, seed = seed, train = {}, origin = head_of(task), rows = rows,
+      tune = ts.within(joint.members[method.name], { lr = rate, init = 0.02, embeddings = false, pooler = false, head = false }),
+      optim = "adafactor", lr_scheduler_type = "constant", batch_size = 8, max_steps = tuning_steps, eval_every = math.max(1, tuning_steps // 10) }
+    if not best or run.best.score > best.best.score then best = run end
+  end
+  return best
+end
+
+-- Stage 3; to the source itself it is the score of stage 2.
+local function split_of(task) return task.splits.test and "test" or "dev" end
+local function decode(joint, target, task, z)
+  return ts.decode { basis = joint.members[target.name], model = target.model, task = task, z = z, which = "best", origin = head_of(task),
+    split = split_of(task), bootstrap = 1000 }
+end
+
+local spaces = { { name = "learned", make = function(seed) return learned(seed, arg.dim, arg.mixing) end } }
+if arg.controls then
+  spaces[#spaces + 1] = { name = "no mixing", make = function(seed) return learned(seed, arg.dim, "none") end }
+  spaces[#spaces + 1] = { name = "random decoders", make = function(seed) return decompose(seed, arg.dim, { fit = "random" }) end }
+  spaces[#spaces + 1] = { name = "joint principal components", make = function(seed) return decompose(seed, arg.dim, { fit = "pca" }) end }
+end
+for _, dim in ipairs(arg.dims) do
+  spaces[#spaces + 1] = { name = "learned, d = " .. dim, make = function(seed) return learned(seed, dim, arg.mixing) end }
+end
+
+-- Everything is computed in a sweep, so that several processes share it; the tables below read what is there.
+local seeds = ts.seeds(arg.seeds)
+local all_tasks = {}
+for _, list in ipairs { train_tasks, test_tasks } do for _, task in ipairs(list) do all_tasks[#all_tasks + 1] = task end end
+ts.sweep({ task = all_tasks, method = methods }, function(at) solve(at.method, at.task) end)
+ts.sweep({ seed = seeds, space = spaces }, function(at) at.space.make(at.seed) end)
+ts.sweep({ seed = seeds, space = spaces, task = test_tasks, source = methods }, function(at)
+  local joint = at.space.make(at.seed)
+  local found = tune(joint, at.source, at.task, at.seed)
+  for _, target in ipairs(methods) do decode(joint, target, at.task, found) end
+end)
+
+local report = ts.report("One subspace for adapter, LoRA and prefix", { model = model, task = test_tasks[1] })
+
+-- Scores by space, source, target and task, over the seeds.
+local function scores(space, source, target, task)
+  local list = {}
+  for i, seed in ipairs(seeds) do
+    local joint = space.make(seed)
+    list[i] = decode(joint, target, task, tune(joint, source, task, seed)).last.score
+  end
+  return list
+end
+local function own(method, task)
+  return ts.evaluate { solution = solve(method, task), which = "best", split = split_of(task), bootstrap = 1000 }
+end
+local function relative(list, whole)
+  local out = {}
+  for i, score in ipairs(list) do out[i] = whole ~= 0 and 100 * score / whole or 0 end
+  return out
+end
+local function mean(list)
+  local sum = 0
+  for _, value in ipairs(list) do sum = sum + value end
+  return #list > 0 and sum / #list or 0
+end
+
+-- A table shaped like the paper's: a row for each test task and their mean, columns of pairs source > target.
+local function shaped(caption, space, pairs_of, value, note)
+  local columns, rows_of, sums = { "test" }, {}, {}
+  for _, pair in ipairs(pairs_of) do columns[#columns + 1] = pair.name end
+  columns[#columns + 1] = "mean"
+  for _, task in ipairs(test_tasks) do
+    local row, all = { task.name }, {}
+    for i, pair in ipairs(pairs_of) do
+      local list = value(scores(space, pair.source, pair.target, task), pair.target, task)
+      row[#row + 1], all[#all + 1] = list, mean(list)
+      sums[i] = (sums[i] or 0) + mean(list)
+    end
+    row[#row + 1] = mean(all)
+    rows_of[#rows_of + 1] = row
+  end
+  local last, total = { "mean" }, 0
+  for i in ipairs(pairs_of) do last[#last + 1], total = sums[i] / #test_tasks, total + sums[i] / #test_tasks end
+  last[#last + 1] = total / #pairs_of
+  rows_of[#rows_of + 1] = last
+  report:table(caption, { columns = columns, rows = rows_of, note = note })
+end
+
+local same, other = {}, {}
+for _, source in ipairs(methods) do
+  for _, target in ipairs(methods) do
+    local list = source == target and same or other
+    list[#list + 1] = { name = source == target and source.name or source.name .. " > " .. target.name, source = source, target = target }
+  end
+end
+local function in_percent(list, target, task) return relative(list, own(target, task).last.score) end
+local function as_it_is(list) return relative(list, 1) end
+shaped("Subspace optimisation, relative", spaces[1], same, in_percent, "Percent of the same method's score in its own full space (the paper's tables 1 and 4).")
+shaped("Transfer, relative", spaces[1], other, in_percent,
+  "The source's vector decoded by the target, without training; percent of the target's score in its own full space (the paper's tables 2 and 3).")
+shaped("Subspace optimisation, absolute", spaces[1], same, as_it_is, "Hundred times the task's metric.")
+shaped("Transfer, absolute", spaces[1], other, as_it_is, "Hundred times the task's metric.")
+
+-- What the relative numbers stand on.
+local ground = {}
+for _, task in ipairs(test_tasks) do
+  local row = { task.name, 100 * task.splits[split_of(task)].majority_score }
+  if not writes then row[#row + 1] = 100 * ts.evaluate({ solution = head_of(task).solution, split = split_of(task) }).last.score end
+  for _, method in ipairs(methods) do
+    local score = own(method, task)
+    row[#row + 1] = ("%.1f [%.1f, %.1f]"):format(100 * score.last.score, 100 * score.interval.low, 100 * score.interval.high)
+  end
+  ground[#ground + 1] = row
+end
+local ground_columns = { "test", "one answer for all" }
+if not writes then ground_columns[3] = "head alone" end
+for _, method in ipairs(methods) do ground_columns[#ground_columns + 1] = method.name end
+report:table("Full space, absolute", { columns = ground_columns, rows = ground,
+  note = "Hundred times the metric, with the 95 % interval of a bootstrap over the rows; the denominators of the relative tables." })
+
+-- Learned space and controls: means over test tasks and pairs.
+local summary = {}
+for _, space in ipairs(spaces) do
+  local tuned, moved = {}, {}
+  for _, task in ipairs(test_tasks) do
+    for _, pair in ipairs(same) do tuned[#tuned + 1] = mean(in_percent(scores(space, pair.source, pair.target, task), pair.target, task)) end
+    for _, pair in ipairs(other) do moved[#moved + 1] = mean(in_percent(scores(space, pair.source, pair.target, task), pair.target, task)) end
+  end
+  summary[#summary + 1] = { space.name, mean(tuned), mean(moved) }
+end
+local untrained = {}
+for _, task in ipairs(test_tasks) do
+  for _, method in ipairs(methods) do
+    for _, seed in ipairs(seeds) do
+      local joint = spaces[1].make(seed)
+      untrained[#untrained + 1] = mean(in_percent({ decode(joint, method, task, joint.mean_code).last.score }, method, task))
+    end
+  end
+end
+summary[#summary + 1] = { "learned, mean code (nothing trained)", mean(untrained), mean(untrained) }
+local chance = {}
+for _, task in ipairs(test_tasks) do
+  for _, method in ipairs(methods) do chance[#chance + 1] = in_percent({ task.splits[split_of(task)].majority_score }, method, task)[1] end
+end
+summary[#summary + 1] = { "one answer for all rows", mean(chance), mean(chance) }
+report:table("Spaces and controls", { columns = { "space", "optimisation", "transfer" }, rows = summary,
+  note = "Percent of full space, means over test tasks, methods and seeds. A space earns its name only above its controls." })
+
+for _, task in ipairs(test_tasks) do
+  for _, method in ipairs(methods) do
+    report:row(method.name .. ", full space", solve(method, task), task.name)
+    for _, seed in ipairs(seeds) do
+      local joint = spaces[1].make(seed)
+      local found = tune(joint, method, task, seed)
+      report:row(method.name .. ", subspace", found, task.name)
+      for _, target in ipairs(methods) do
+        if target ~= method then report:row(method.name .. " > " .. target.name, decode(joint, target, task, found), task.name) end
+      end
+    end
+  end
+end
+for _, method in ipairs(methods) do report:note(("%s: %d numbers."):format(method.name, method.model.delta_parameters or 0)) end
+report:save()
