@@ -16,3 +16,20 @@ function(tsrun_add_plugin name)
     install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/tsrun/plugins)
   endif()
 endfunction()
+
+# tsrun_add_plugin_test(NAME SOURCES … [INCLUDES …]): one test program from a plugin's sources and its own tests; the conformance suite of
+# tsrun::plugin_testing, which has a main, is registered for every method that the plugin adds. Needs GoogleTest.
+function(tsrun_add_plugin_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;INCLUDES" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE tsrun::plugin_testing GTest::gtest)
+  target_include_directories(${name} PRIVATE ${ARG_INCLUDES})
+  target_compile_features(${name} PRIVATE cxx_std_20)
+  target_compile_definitions(${name} PRIVATE TSRUN_ABI_TAG=${TSRUN_ABI_TAG})
+  if(TARGET tsrun_settings)  # in this tree
+    target_link_libraries(${name} PRIVATE tsrun_settings)
+    gtest_discover_tests(${name} TEST_PREFIX plugin. DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120)
+  else()
+    add_test(NAME ${name} COMMAND ${name})
+  endif()
+endfunction()

@@ -255,6 +255,56 @@ end
 -- Share of outliers by kind of tensor: { name = outliers }.
 function Report:shares(caption, masks) drawn(self, "shares", caption, { outliers = expect(masks, "table", "report: shares") }) end
 
+-- A row with its holes filled, for a Lua table cannot hold nil: `false` is an empty cell.
+local function cells_of(row, columns, where)
+  local cells = {}
+  for i = 1, columns do
+    if row[i] == nil then cells[i] = false else cells[i] = row[i] end
+  end
+  for key in pairs(row) do
+    if math.type(key) ~= "integer" or key < 1 or key > columns then
+      native.fail(("%s: found a cell '%s', but the table has %d columns"):format(where, tostring(key), columns))
+    end
+  end
+  return cells
+end
+
+-- A table of one's own shape: { columns, rows, digits, note }. Cells: text, number, list of numbers (mean ± std), { mean, std, n }, or nothing.
+function Report:table(caption, options)
+  local own = { name = file_name(caption), caption = caption, columns = {}, rows = {} }
+  for name, value in pairs(expect(options, "table", "report: table")) do
+    if name ~= "columns" and name ~= "rows" then own[name] = value end
+  end
+  for i, name in ipairs(expect(options.columns, "table", "report: table: columns")) do own.columns[i] = tostring(name) end
+  for i, row in ipairs(options.rows or {}) do
+    local where = ("report: table '%s': row %d"):format(caption, i)
+    own.rows[i] = cells_of(expect(row, "table", where), #own.columns, where)
+  end
+  if type(own.digits) == "number" then own.digits = { own.digits } end
+  add(self, "tables", own)
+end
+
+-- Heat maps over one plane: { panels = { { name, values = rows from the lowest y } }, x = {min, max}, y = {min, max}, points, threshold, label }.
+function Report:landscape(caption, options)
+  local figure = {}
+  for name, value in pairs(expect(options, "table", "report: landscape")) do figure[name] = value end
+  figure.panels = {}
+  for i, panel in ipairs(options.panels or {}) do
+    local copy = { name = panel.name, values = {} }
+    local where = ("report: landscape '%s': panel %d"):format(caption, i)
+    local columns = #(expect(expect(panel.values, "table", where)[1], "table", where))
+    for j, row in ipairs(panel.values) do copy.values[j] = cells_of(row, columns, ("%s, row %d"):format(where, j)) end
+    figure.panels[i] = copy
+  end
+  drawn(self, "landscape", caption, figure)
+end
+
+-- Prints what the rows took, time and memory, beside what the page has of it anyway; `sections` names those of the table that matter.
+function Report:resources(sections)
+  rawset(self, "told", sections or {})
+  rawset(self, "saved", false)
+end
+
 local function deviation(entry) return ("%s[%s] %.4g"):format(entry.tensor, table.concat(entry.index, ", "), entry.value) end
 
 -- What a mask of ts.outliers holds, as notes: counts, the largest of each layer, and the rank correlation of |u| with |weights|.
@@ -273,7 +323,8 @@ end
 
 function Report:save()
   if current() then native.fail("report: save() belongs after the sweep, when all its rows are there") end
-  local page = { title = rawget(self, "title"), split = rawget(self, "split"), folder = rawget(self, "folder"), rows = {}, figures = {}, notes = {} }
+  local page = { title = rawget(self, "title"), split = rawget(self, "split"), folder = rawget(self, "folder"), rows = {}, figures = {}, tables = {}, notes = {},
+    resources = rawget(self, "told"), show_resources = rawget(self, "told") ~= nil }
   for _, entry in ipairs(root.entries) do
     if entry.report == self then
       local list = page[entry.list]

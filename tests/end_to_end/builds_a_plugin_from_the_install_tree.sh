@@ -10,3 +10,16 @@ tree/bin/tsrun plugins --plugins "$PWD/plugin/build" | tee plugins.txt
 grep -q "$PWD/plugin/build" plugins.txt || fail "the plugin is not listed"
 grep -q trajectory_svd plugins.txt || fail "the install tree's own plugins are not listed"
 tree/bin/tsrun plugin/*.lua --plugins "$PWD/plugin/build" --store store --quiet | tee table.txt
+
+# Its sibling: a delta method of one's own, its conformance test, and a line in the recipe of the built-in ones.
+cp -r "$TSRUN_SOURCE/docs/examples/delta" delta
+[[ $(wc -l <delta/ssf.cpp) -lt 80 ]] || fail "the example has grown beyond 80 lines"
+cmake -S delta -B delta/build -G Ninja -DCMAKE_PREFIX_PATH="$PWD/tree" >configure.log 2>&1 || fail "$(tail -n 20 configure.log)"
+cmake --build delta/build >build.log 2>&1 || fail "$(tail -n 20 build.log)"
+ctest --test-dir delta/build --output-on-failure >ctest.log 2>&1 || fail "$(tail -n 40 ctest.log)"
+grep -q '100% tests passed, 0 tests failed out of 1' ctest.log || fail "the conformance test did not run: $(cat ctest.log)"
+delta/build/ssf_test >conformance.txt || fail "$(tail -n 40 conformance.txt)"
+for promise in GradientArrivesThereOnly MergesOrSaysWhyNot TrainsWithinASubspace; do grep -q "OK.*$promise" conformance.txt || fail "no $promise in $(cat conformance.txt)"; done
+tree/bin/tsrun tree/share/tsrun/recipes/peft_baselines.lua --plugins "$PWD/delta/build" --store store --quiet --set methods=lora,ssf --set rows=32 --set epochs=1 --set seeds=1 \
+  --set rates=1e-3 >ssf.txt || fail "$(cat ssf.txt)"
+for method in lora ssf; do grep -q "^$method, lr 0.001 " ssf.txt || fail "no $method in $(cat ssf.txt)"; done

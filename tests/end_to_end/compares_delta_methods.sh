@@ -4,6 +4,10 @@ new_store store
 "$TSRUN" "$TSRUN_SOURCE/recipes/peft_baselines.lua" --set rows=64 --set epochs=1 --set seeds=1 --set rates=1e-3,1e-2 --store store --quiet >table.txt
 for method in lora adapter ia3 bitfit layernorm prompt prefix; do grep -q "^$method, lr" table.txt || fail "no $method in $(cat table.txt)"; done
 ls runs/peft_baselines/*/pareto.svg >/dev/null || fail "no figure"
+# Time and memory are told, of every method, and only where two runs may differ.
+grep -q 'seconds.*peak memory' table.txt || fail "no times in $(cat table.txt)"
+[[ $(grep -cE '^"(lora|adapter|ia3|bitfit|layernorm|prompt|prefix), lr [0-9.e-]+",[0-9.e-]+,' runs/peft_baselines/*/resources.csv) -eq 7 ]] || fail "$(cat runs/peft_baselines/*/resources.csv)"
+for file in table.csv table.md metrics.jsonl; do if grep -q 'seconds\|memory' runs/peft_baselines/*/$file; then fail "$file tells times"; fi; done
 mkdir t5 && cp "$TSRUN_SOURCE/tests/goldens/t5_tiny/"{config.json,model.safetensors} t5
 printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' the . in is '?' {a..z} >t5/vocab.txt
 printf '##%s\n' {a..z} >>t5/vocab.txt

@@ -17,4 +17,5 @@ tsrun_room(base
     random.cpp
     random_fill.cpp
     suggest.cpp
+    memory.cpp
   LIBRARIES spdlog::spdlog OpenSSL::Crypto)

@@ -1,7 +1,9 @@
 #include "experiment/figures.h"
 
+#include "tsrun/base/error.h"
 #include "tsrun/base/options.h"
 
+#include <cmath>
 #include <map>
 
 namespace tsrun {
@@ -18,10 +20,24 @@ OptionTable figure_options() {
        .type = OptionType::choice,
        .doc = "what is drawn",
        .required = true,
-       .choices = {"dots", "lines", "positions", "bars", "spectrum", "update", "shares"}},
+       .choices = {"dots", "lines", "positions", "bars", "scatter", "landscape", "spectrum", "update", "shares"}},
       {.name = "x_label", .type = OptionType::text, .fallback = "", .doc = "horizontal axis"},
       {.name = "y_label", .type = OptionType::text, .fallback = "", .doc = "vertical axis"},
+      {.name = "log_x", .type = OptionType::boolean, .fallback = false, .doc = "logarithmic horizontal axis of lines and scatter"},
       {.name = "log_y", .type = OptionType::boolean, .fallback = false, .doc = "logarithmic vertical axis"},
+      {.name = "frontier",
+       .type = OptionType::boolean,
+       .fallback = false,
+       .doc = "scatter: joins the points that none beats with less of x"},
+      {.name = "panels",
+       .type = OptionType::list,
+       .fallback = json::array(),
+       .doc = "landscape: tables {name, values}, a row of values for every y"},
+      {.name = "x", .type = OptionType::list, .doc = "landscape: {min, max}"},
+      {.name = "y", .type = OptionType::list, .doc = "landscape: {min, max}"},
+      {.name = "points", .type = OptionType::list, .fallback = json::array(), .doc = "landscape: tables {name, x, y}"},
+      {.name = "threshold", .type = OptionType::number, .doc = "landscape: cells at or above it are outlined"},
+      {.name = "label", .type = OptionType::text, .fallback = "", .doc = "landscape: what the colours mean"},
       {.name = "series",
        .type = OptionType::list,
        .fallback = json::array(),
@@ -118,16 +134,64 @@ void draw_shares(Figure& figure, const json& masks) {
   }
 }
 
+OptionTable panel_options() {
+  return {{.name = "name", .type = OptionType::text, .doc = "above the panel", .required = true},
+          {.name = "values", .type = OptionType::list, .doc = "a list of numbers for every y, the lowest first", .required = true}};
+}
+
+OptionTable point_options() {
+  return {{.name = "name", .type = OptionType::text, .doc = "beside the point", .required = true},
+          {.name = "x", .type = OptionType::number, .doc = "position", .required = true},
+          {.name = "y", .type = OptionType::number, .doc = "position", .required = true}};
+}
+
+std::array<double, 2> range_of_axis(const json& range, const char* axis) {
+  if (!range.is_array() || range.size() != 2 || !range[0].is_number() || !range[1].is_number())
+    user_error("report: landscape: '{}' is {}, expected {{min, max}}", axis, range.dump());
+  return {range[0].get<double>(), range[1].get<double>()};
+}
+
+/// A missing value (null or false) is a cell that is not drawn.
+std::vector<double> row_of_cells(const json& row, const std::string& panel) {
+  if (!row.is_array()) user_error("report: landscape: panel '{}': a row is {}, expected a list of numbers", panel, row.dump());
+  std::vector<double> cells;
+  for (const auto& cell : row) cells.push_back(cell.is_number() ? cell.get<double>() : std::nan(""));
+  return cells;
+}
+
+void draw_landscape(Figure& figure, const Options& o) {
+  auto& landscape = figure.landscape;
+  figure.kind = Figure::Kind::landscape;
+  landscape.x = range_of_axis(o.value("x"), "x");
+  landscape.y = range_of_axis(o.value("y"), "y");
+  landscape.scale = o.text("label");
+  if (o.has("threshold")) landscape.threshold = o.number("threshold");
+  for (const auto& description : o.value("panels")) {
+    const Options panel = panel_options().resolve(description, "report: landscape: panel");
+    landscape.panels.push_back({panel.text("name"), {}});
+    for (const auto& row : panel.value("values")) landscape.panels.back().values.push_back(row_of_cells(row, panel.text("name")));
+  }
+  for (const auto& description : o.value("points")) {
+    const Options point = point_options().resolve(description, "report: landscape: point");
+    landscape.marks.push_back({point.text("name"), point.number("x"), point.number("y")});
+  }
+}
+
 }  // namespace
 
 Figure figure_of(const json& description) {
   const Options o = figure_options().resolve(description, "report: figure");
-  const std::map<std::string, Figure::Kind> kinds = {
-      {"dots", Figure::Kind::dots}, {"lines", Figure::Kind::lines}, {"positions", Figure::Kind::positions}, {"bars", Figure::Kind::bars}};
+  const std::map<std::string, Figure::Kind> kinds = {{"dots", Figure::Kind::dots},
+                                                     {"lines", Figure::Kind::lines},
+                                                     {"positions", Figure::Kind::positions},
+                                                     {"bars", Figure::Kind::bars},
+                                                     {"scatter", Figure::Kind::scatter}};
   Figure figure;
   figure.name = o.text("name");
   figure.caption = o.text("caption");
+  figure.log_x = o.flag("log_x");
   figure.log_y = o.flag("log_y");
+  figure.frontier = o.flag("frontier");
   const std::string kind = o.text("kind");
   if (kind == "spectrum") {
     draw_spectrum(figure, o.value("bases"));
@@ -135,6 +199,8 @@ Figure figure_of(const json& description) {
     draw_update(figure, o.value("outliers"), o.number("sigmas"));
   } else if (kind == "shares") {
     draw_shares(figure, o.value("outliers"));
+  } else if (kind == "landscape") {
+    draw_landscape(figure, o);
   } else {
     figure.kind = kinds.at(kind);
     for (const auto& series : o.value("series")) figure.series.push_back(series_of(series));

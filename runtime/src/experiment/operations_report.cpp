@@ -1,10 +1,12 @@
 #include "experiment/figures.h"
+#include "experiment/tables.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/experiment/lab.h"
 #include "tsrun/experiment/report.h"
 #include "tsrun/experiment/run_folder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -53,8 +55,45 @@ TableHead head_of(const std::string& title, const json& rows, const std::string&
   return head;
 }
 
-void announce(const std::string& table, const std::filesystem::path& page) {
-  const auto text = fmt::format("{}\nreport  {}   table.csv  table.md  table.tex\n", table, page.string());
+std::string machine_of(const json& record) {
+  const int threads = record.value("threads", 0);
+  return fmt::format("{}, {} thread{}", record.value("host", "unknown"), threads, threads == 1 ? "" : "s");
+}
+
+/// What the store wrote down while it made the rows' stages. A result that no stage stands behind (of an older store) is left out.
+std::vector<ResourceRow> resources_of(Lab& lab, const json& rows, const std::vector<std::string>& sections) {
+  std::vector<ResourceRow> resources;
+  for (const auto& row : rows) {
+    const json& result = row.at("result");
+    const json section = row.value("section", json());
+    const bool wanted = sections.empty() || (section.is_string() && std::find(sections.begin(), sections.end(), section) != sections.end());
+    if (!wanted || !result.value("trained", true) || !result.contains("artifact") || !result.contains("key")) continue;
+    const json record = lab.store().record(result.at("artifact"), result.at("key"));
+    if (!record.is_object()) continue;
+    const json memory = record.value("memory", json::object());
+    resources.push_back({.variant = row.at("variant"),
+                         .key = result.at("key"),
+                         .seconds = record.value("seconds", 0.0),
+                         .peak_memory_bytes = memory.value("peak_bytes", int64_t{0}),
+                         .memory_before_bytes = memory.value("before_bytes", int64_t{0}),
+                         .machine = machine_of(record),
+                         .trainable = result.value("trainable", int64_t{0}),
+                         .bytes_shipped = result.value("bytes_shipped", int64_t{0})});
+  }
+  return resources;
+}
+
+void announce(const ReportPage& page, const std::filesystem::path& path, bool with_resources) {
+  std::string text, files;
+  const auto add = [&](const std::string& table, const std::string& name) {
+    text += table + "\n";
+    files += fmt::format("   {0}.csv  {0}.md  {0}.tex", name);
+  };
+  if (!page.rows.empty() || page.tables.empty()) add(table_as_text(page.head, page.rows), "table");
+  for (const auto& table : page.tables) add(table_as_text(table), table.name);
+  for (const auto& table : page.resources)
+    if (with_resources) add(table_as_text(table), table.name);
+  text += fmt::format("report  {}{}\n", path.string(), files);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
 }
@@ -69,6 +108,9 @@ json run_report(Lab& lab, const Options& o) {
   page.rows = summarise(results);
   if (!page.rows.empty()) page.figures.push_back(score_figure(page.head, page.rows));
   for (const auto& figure : o.value("figures")) page.figures.push_back(figure_of(figure));
+  for (const auto& table : o.value("tables")) page.tables.push_back(free_table_of(table));
+  const auto resources = resources_of(lab, rows, o.texts("resources"));
+  if (!resources.empty()) page.resources.push_back(resource_table(resources));
   page.notes = o.texts("notes");
 
   RunFolder& run = lab.run_folder();
@@ -82,11 +124,12 @@ json run_report(Lab& lab, const Options& o) {
                         {"commonest_share", row.commonest_share}});
   }
   run.set("table", table_as_json(page.head, page.rows));
+  if (!page.tables.empty()) run.set("tables", o.value("tables"));
   page.run = run.json();
   auto folder = run.path();
   if (o.has("folder")) folder /= o.text("folder");
   std::filesystem::create_directories(folder);
-  announce(table_as_text(page.head, page.rows), write_report(page, folder));
+  announce(page, write_report(page, folder), o.flag("show_resources"));
   return {{"path", folder.string()}};
 }
 
@@ -95,12 +138,19 @@ json run_report(Lab& lab, const Options& o) {
 std::vector<Operation> report_operations() {
   return {{.name = "report",
            .doc = "Writes tables, figures and a page, and prints the table.",
-           .options = {{.name = "title", .type = OptionType::text, .doc = "heading", .required = true},
-                       {.name = "rows", .type = OptionType::list, .fallback = json::array(), .doc = "tables {variant, section, result}"},
-                       {.name = "figures", .type = OptionType::list, .fallback = json::array(), .doc = "tables {name, caption, kind, …}"},
-                       {.name = "notes", .type = OptionType::list, .fallback = json::array(), .doc = "paragraphs"},
-                       {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split that the scores are of"},
-                       {.name = "folder", .type = OptionType::text, .doc = "folder inside the run's, for recipes with several reports"}},
+           .options =
+               {{.name = "title", .type = OptionType::text, .doc = "heading", .required = true},
+                {.name = "rows", .type = OptionType::list, .fallback = json::array(), .doc = "tables {variant, section, result}"},
+                {.name = "figures", .type = OptionType::list, .fallback = json::array(), .doc = "tables {name, caption, kind, …}"},
+                {.name = "tables", .type = OptionType::list, .fallback = json::array(), .doc = "tables {name, caption, columns, rows, …}"},
+                {.name = "resources",
+                 .type = OptionType::list,
+                 .fallback = json::array(),
+                 .doc = "sections whose time and memory are told; none: all"},
+                {.name = "show_resources", .type = OptionType::boolean, .fallback = false, .doc = "print time and memory too"},
+                {.name = "notes", .type = OptionType::list, .fallback = json::array(), .doc = "paragraphs"},
+                {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split that the scores are of"},
+                {.name = "folder", .type = OptionType::text, .doc = "folder inside the run's, for recipes with several reports"}},
            .run = run_report}};
 }
 

@@ -15,11 +15,7 @@ namespace tsrun {
 
 namespace {
 
-void check(const Figure& figure) {
-  static constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-  if (figure.name.empty() || figure.name.find_first_not_of(allowed) != std::string::npos) {
-    user_error("figure '{}': expected a name of letters, digits, '_' and '-'", figure.name);
-  }
+void check_series(const Figure& figure) {
   if (figure.series.empty()) user_error("figure '{}' has no series", figure.name);
   const bool labelled = figure.kind == Figure::Kind::dots || figure.kind == Figure::Kind::bars;
   for (const auto& series : figure.series) {
@@ -32,12 +28,49 @@ void check(const Figure& figure) {
   }
 }
 
+void check_landscape(const Figure& figure) {
+  const auto& landscape = figure.landscape;
+  if (landscape.panels.empty()) user_error("figure '{}' has no panels", figure.name);
+  for (size_t axis = 0; axis < 2; ++axis) {
+    const auto& range = axis == 0 ? landscape.x : landscape.y;
+    if (!(range[0] < range[1]))
+      user_error("figure '{}': {} goes from {} to {}, expected the lower end first", figure.name, axis == 0 ? "x" : "y", range[0],
+                 range[1]);
+  }
+  const auto& first = landscape.panels.front().values;
+  for (const auto& panel : landscape.panels) {
+    if (panel.values.size() != first.size() || panel.values.size() < 2)
+      user_error("figure '{}', panel '{}': {} rows of values, expected at least 2 and the same number in every panel ({} in '{}')",
+                 figure.name, panel.name, panel.values.size(), first.size(), landscape.panels.front().name);
+    for (size_t i = 0; i < panel.values.size(); ++i) {
+      if (panel.values[i].size() != first.front().size() || panel.values[i].size() < 2)
+        user_error("figure '{}', panel '{}': row {} has {} values, expected at least 2 and the same number in every row ({} in the first)",
+                   figure.name, panel.name, i + 1, panel.values[i].size(), first.front().size());
+    }
+  }
+}
+
+void check(const Figure& figure) {
+  report::check_file_stem("figure", figure.name);
+  if (figure.kind == Figure::Kind::landscape) {
+    check_landscape(figure);
+  } else {
+    check_series(figure);
+  }
+}
+
 void say_once_that_gnuplot_is_missing() {
   static std::once_flag said;
   std::call_once(said, [] { log_warning("gnuplot is not installed: figures are left out (their data and scripts are written)"); });
 }
 
 }  // namespace
+
+void report::check_file_stem(std::string_view what, const std::string& name) {
+  static constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+  if (name.empty() || name.find_first_not_of(allowed) != std::string::npos)
+    user_error("{} '{}': expected a name of letters, digits, '_' and '-'", what, name);
+}
 
 std::optional<std::filesystem::path> draw(const Figure& figure, const std::filesystem::path& folder) {
   check(figure);

@@ -35,6 +35,21 @@ struct Script {
 };
 Script script_of(const Figure& figure);
 Script positions_script(const Figure& figure);
+Script scatter_script(const Figure& figure);
+Script landscape_script(const Figure& figure);
+
+/// Where names stand beside their points, so that none covers another or a point, as far as there is room. Units of the SVG, y downwards.
+struct Spot {
+  double x = 0, y = 0;
+  std::string name;
+  double reach = 0;  ///< of a bar through it, up and down
+};
+struct Label {
+  double x = 0, y = 0;      ///< of the anchor, at half the height of the letters
+  std::string_view anchor;  ///< gnuplot's left, right or center
+  bool far = false;         ///< so far off that a line should lead to it
+};
+std::vector<Label> place_labels(const std::vector<Spot>& spots, double width, double height, double letter);
 
 /// Pieces that all kinds share.
 std::string gnuplot_text(std::string_view text);  ///< a single-quoted string in which nothing is special

@@ -15,11 +15,34 @@ std::string score_cell(const Cell& cell) {
   return at == std::string::npos ? text : fmt::format("{}<span class=\"spread\">{}</span>", text.substr(0, at), text.substr(at));
 }
 
-std::string line_as_html(const std::vector<Cell>& line) {
+/// Columns of words but the first, which the style sheet knows, say so.
+std::string_view class_of(const Grid& grid, size_t column, bool leading) {
+  if (column > 0 && grid.alignment[column] == 'l') return leading ? " class=\"words lead\"" : " class=\"words\"";
+  return leading ? " class=\"lead\"" : "";
+}
+
+std::string line_as_html(const Grid& grid, const std::vector<Cell>& line) {
   std::string out = fmt::format("<tr><th scope=\"row\">{}</th>", escape_html(line.front().text));
-  for (size_t i = 1; i < line.size(); ++i)
-    out += fmt::format("<td{}>{}</td>", line[i].leading ? " class=\"lead\"" : "", score_cell(line[i]));
+  for (size_t i = 1; i < line.size(); ++i) out += fmt::format("<td{}>{}</td>", class_of(grid, i, line[i].leading), score_cell(line[i]));
   return out + "</tr>\n";
+}
+
+std::string grid_as_html(const Grid& grid, const std::string& label) {
+  std::string out =
+      fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table>\n<thead><tr>", escape_html(label));
+  for (size_t i = 0; i < grid.columns.size(); ++i)
+    out += fmt::format("<th scope=\"col\"{}>{}</th>", class_of(grid, i, false), escape_html(grid.columns[i]));
+  out += "</tr></thead>\n";
+  for (const auto& section : grid.sections) {
+    out += "<tbody>\n";
+    if (!section.heading.empty()) {
+      out += fmt::format("<tr class=\"section\"><th scope=\"rowgroup\" colspan=\"{}\">{}</th></tr>\n", grid.columns.size(),
+                         escape_html(section.heading));
+    }
+    for (const auto& line : section.lines) out += line_as_html(grid, line);
+    out += "</tbody>\n";
+  }
+  return out + "</table></div>\n";
 }
 
 /// One entry of the list of how a run was made; nothing when the value is empty.
@@ -71,21 +94,14 @@ std::string facts(const TableHead& head, const std::vector<VariantSummary>& rows
 }
 
 std::string table_as_html(const TableHead& head, const std::vector<VariantSummary>& rows) {
-  const Grid grid = grid_of(head, rows);
-  std::string out = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Results\"><table>\n<thead><tr>";
-  for (const auto& column : grid.columns) out += fmt::format("<th scope=\"col\">{}</th>", escape_html(column));
-  out += "</tr></thead>\n";
-  for (const auto& section : grid.sections) {
-    out += "<tbody>\n";
-    if (!section.heading.empty()) {
-      out += fmt::format("<tr class=\"section\"><th scope=\"rowgroup\" colspan=\"{}\">{}</th></tr>\n", grid.columns.size(),
-                         escape_html(section.heading));
-    }
-    for (const auto& line : section.lines) out += line_as_html(line);
-    out += "</tbody>\n";
-  }
-  return out +
-         fmt::format("</table></div>\n<p class=\"legend\">{} The highest mean of each column is set in bold.</p>\n", escape_html(legend()));
+  return fmt::format("{}<p class=\"legend\">{} The highest mean of each column is set in bold.</p>\n",
+                     grid_as_html(grid_of(head, rows), "Results"), escape_html(legend()));
+}
+
+std::string table_as_html(const FreeTable& table) {
+  const std::string remarks = remarks_of(table);
+  return fmt::format("<p class=\"caption\">{}</p>\n{}{}", escape_html(table.caption), grid_as_html(grid_of(table), table.caption),
+                     remarks.empty() ? "" : fmt::format("<p class=\"legend\">{}</p>\n", escape_html(remarks)));
 }
 
 std::string how_made(const nlohmann::json& run) {

@@ -192,7 +192,8 @@ Script lines_script(const Figure& figure) {
   for (size_t s = 0; s < figure.series.size(); ++s) {
     const auto& series = figure.series[s];
     for (size_t i = 0; i < series.y.size(); ++i) {
-      if (finite_number(series.y[i]) && (!figure.log_y || series.y[i] > 0)) script.data += fmt::format("{} {}\n", series.x[i], series.y[i]);
+      if (finite_number(series.y[i]) && (!figure.log_y || series.y[i] > 0) && (!figure.log_x || series.x[i] > 0))
+        script.data += fmt::format("{} {}\n", series.x[i], series.y[i]);
     }
     script.data += "\n\n";
     plots += fmt::format("{}'{}.dat' index {} using 1:2 with {} {} notitle", s == 0 ? "" : ", \\\n  ", figure.name, s,
@@ -206,6 +207,7 @@ Script lines_script(const Figure& figure) {
   script.commands += fmt::format("set label {} at screen 0.025,{:.4f} rotate by 90 center textcolor rgb '{}'\n",
                                  gnuplot_text(figure.y_label), (axis_room + 135) / height, light("soft"));
   script.commands += below_axis(figure.x_label, 600 * 0.5475, 600, height);
+  if (figure.log_x) script.commands += "set logscale x\n";
   if (figure.log_y) script.commands += "set logscale y\nset format y '%.0e'\n";
   for (double line : figure.horizontal_lines) {
     script.commands +=
@@ -270,6 +272,10 @@ Script script_of(const Figure& figure) {
       return lines_script(figure);
     case Figure::Kind::positions:
       return positions_script(figure);
+    case Figure::Kind::scatter:
+      return scatter_script(figure);
+    case Figure::Kind::landscape:
+      return landscape_script(figure);
   }
   internal_error("figure '{}' is of no kind", figure.name);
 }

@@ -25,6 +25,9 @@ table{border-collapse:collapse;font:.8125rem/1.35 system-ui,-apple-system,'Segoe
 th,td{padding:.26rem .55rem;text-align:right;white-space:nowrap;vertical-align:baseline}
 th:first-child,td:first-child{text-align:left;padding-left:0;position:sticky;left:0;background:var(--paper)}
 th:last-child,td:last-child{padding-right:0}
+th.words,td.words{text-align:left}
+.caption{font-weight:600;margin:2.2rem 0 0;max-width:42rem}
+.caption+.scroll{margin-top:.6rem}
 thead th{font-weight:600;border-bottom:1px solid var(--ink);padding-top:.45rem;padding-bottom:.45rem}
 tbody th{font-weight:400}
 tbody th[colspan]{font-style:italic;color:var(--soft);padding-top:.85rem}

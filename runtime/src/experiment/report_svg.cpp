@@ -60,11 +60,19 @@ void add_class(std::string& element, std::string_view name, char kind) {
   if (!role.empty()) element.insert(found->end, fmt::format(" class=\"{}-{}\"", kind, role));
 }
 
+/// Names of fonts by which the scripts say more than gnuplot can.
 void replace_font(std::string& element) {
   const auto found = attribute(element, "font-family");
   if (!found) return;
   const bool heading = found->value == "Heading";
+  const std::string extra = found->value == "Halo" ? "halo" : found->value == "Page" ? "halo page" : "";
   element.replace(found->begin, found->end - found->begin, heading ? "font-weight=\"600\"" : "");
+  if (extra.empty()) return;
+  if (const auto own = attribute(element, "class")) {
+    element.insert(own->end - 1, " " + extra);
+  } else {
+    element.insert(element.find('>'), fmt::format(" class=\"{}\"", extra));
+  }
 }
 
 /// gnuplot's point symbols are references by id; ours are circles, so that figures on one page cannot mix up their symbols.
@@ -138,13 +146,16 @@ std::string rules(std::string_view indent, std::string_view Colour::*theme) {
   for (const auto& colour : palette) {
     out += fmt::format("{0}.tsrun-figure .s-{1}{{stroke:{2}}} .tsrun-figure .f-{1}{{fill:{2}}}\n", indent, colour.role, colour.*theme);
   }
-  return out + fmt::format("{}.tsrun-figure{{color:{}}}\n", indent, palette[6].*theme);
+  const bool dark = theme == &Colour::dark;  // behind names that lines may cross: the colour of the page
+  return out + fmt::format("{0}.tsrun-figure{{color:{1}}}\n{0}.tsrun-figure .page text{{stroke:{2};stroke-width:5px}}\n", indent,
+                           palette[6].*theme, dark ? "#161514" : "#fdfcfa");
 }
 
 }  // namespace
 
 std::string figure_style() {
-  return ".tsrun-figure{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;background:none}\n" +
+  return ".tsrun-figure{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;background:none}\n"
+         ".tsrun-figure .halo text{paint-order:stroke;stroke:#ffffff;stroke-width:2.6px;stroke-linejoin:round}\n" +
          rules("", &Colour::light) + "@media (prefers-color-scheme: dark){\n" + rules("  ", &Colour::dark) + "}\n";
 }
 

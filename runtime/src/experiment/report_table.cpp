@@ -31,6 +31,7 @@ std::vector<std::vector<Cell>>& lines_of(Grid& grid, const std::string& heading)
 Grid grid_of(const TableHead& head, const std::vector<VariantSummary>& rows) {
   Grid grid;
   grid.columns = {"variant", "n", head.metric + " (last)", head.metric + " (best)", "commonest", "trainable", "dof", "shipped"};
+  grid.alignment = "lrrrrrrr";
   const double last = highest(rows, &VariantSummary::last_mean), best = highest(rows, &VariantSummary::best_mean);
   for (const auto& row : rows) {
     lines_of(grid, row.section)
@@ -65,27 +66,8 @@ std::string legend() {
 
 std::string table_as_text(const TableHead& head, const std::vector<VariantSummary>& rows) {
   using namespace report;
-  const Grid grid = grid_of(head, rows);
-  std::vector<size_t> widths;
-  for (const auto& column : grid.columns) widths.push_back(display_width(column));
-  for (const auto& section : grid.sections) {
-    for (const auto& line : section.lines) {
-      for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], display_width(line[i].text));
-    }
-  }
-  std::string out = fmt::format("{}\nmodel {}   task {}   split {}   metric {}   {}   majority {}\n\n", head.title, head.model, head.task,
-                                head.split, head.metric, seeds_in_words(rows), score(head.majority_score));
-  const auto append = [&](const auto& cells, const auto& text_of) {
-    for (size_t i = 0; i < cells.size(); ++i)
-      out += i == 0 ? pad_right(text_of(cells[i]), widths[i]) : "   " + pad_left(text_of(cells[i]), widths[i]);
-    out += '\n';
-  };
-  append(grid.columns, [](const std::string& name) { return name; });
-  for (const auto& section : grid.sections) {
-    if (!section.heading.empty()) out += fmt::format("\n{}\n", one_line(section.heading));
-    for (const auto& line : section.lines) append(line, [](const Cell& cell) { return cell.text; });
-  }
-  return out;
+  return fmt::format("{}\nmodel {}   task {}   split {}   metric {}   {}   majority {}\n\n{}", head.title, head.model, head.task,
+                     head.split, head.metric, seeds_in_words(rows), score(head.majority_score), grid_as_text(grid_of(head, rows)));
 }
 
 std::string table_as_csv(const TableHead& head, const std::vector<VariantSummary>& rows) {
@@ -107,59 +89,17 @@ std::string table_as_csv(const TableHead& head, const std::vector<VariantSummary
 
 std::string table_as_markdown(const TableHead& head, const std::vector<VariantSummary>& rows) {
   using namespace report;
-  const Grid grid = grid_of(head, rows);
-  std::string out = fmt::format("**{}**\n\nmodel {}, task {}, split {}, metric {}, {}, majority {}\n\n", escape_markdown(head.title),
-                                escape_markdown(head.model), escape_markdown(head.task), escape_markdown(head.split),
-                                escape_markdown(head.metric), seeds_in_words(rows), score(head.majority_score));
-  std::string rule = "|";
-  out += '|';
-  for (size_t i = 0; i < grid.columns.size(); ++i) {
-    out += fmt::format(" {} |", escape_markdown(grid.columns[i]));
-    rule += i == 0 ? " :--- |" : " ---: |";
-  }
-  out += "\n" + rule + "\n";
-  for (const auto& section : grid.sections) {
-    if (!section.heading.empty())
-      out += fmt::format("| *{}* |{}\n", escape_markdown(section.heading), [&] {
-        std::string empty;
-        for (size_t i = 1; i < grid.columns.size(); ++i) empty += " |";
-        return empty;
-      }());
-    for (const auto& line : section.lines) {
-      out += '|';
-      for (const auto& cell : line)
-        out += cell.leading ? fmt::format(" **{}** |", escape_markdown(cell.text)) : fmt::format(" {} |", escape_markdown(cell.text));
-      out += '\n';
-    }
-  }
-  return out;
+  return fmt::format("**{}**\n\nmodel {}, task {}, split {}, metric {}, {}, majority {}\n\n{}", escape_markdown(head.title),
+                     escape_markdown(head.model), escape_markdown(head.task), escape_markdown(head.split), escape_markdown(head.metric),
+                     seeds_in_words(rows), score(head.majority_score), grid_as_markdown(grid_of(head, rows)));
 }
 
 std::string table_as_latex(const TableHead& head, const std::vector<VariantSummary>& rows) {
   using namespace report;
-  const Grid grid = grid_of(head, rows);
-  const auto append = [](std::string& out, const auto& cells, const auto& text_of) {
-    for (size_t i = 0; i < cells.size(); ++i) out += (i == 0 ? "" : " & ") + text_of(cells[i]);
-    out += " \\\\\n";
-  };
-  std::string out = fmt::format(
-      "% \\usepackage{{booktabs}}\n\\begin{{table}}\n\\centering\n\\caption{{{}. Model {}, task {}, split {}, metric {}, {}, majority "
-      "{}.}}\n"
-      "\\begin{{tabular}}{{l{}}}\n\\toprule\n",
-      escape_latex(head.title), escape_latex(head.model), escape_latex(head.task), escape_latex(head.split), escape_latex(head.metric),
-      seeds_in_words(rows), score(head.majority_score), std::string(grid.columns.size() - 1, 'r'));
-  append(out, grid.columns, [](const std::string& name) { return escape_latex(name); });
-  for (const auto& section : grid.sections) {
-    out += "\\midrule\n";
-    if (!section.heading.empty())
-      out += fmt::format("\\multicolumn{{{}}}{{l}}{{\\emph{{{}}}}} \\\\\n", grid.columns.size(), escape_latex(section.heading));
-    for (const auto& line : section.lines) {
-      append(out, line, [](const Cell& cell) {
-        return cell.leading ? fmt::format("\\textbf{{{}}}", escape_latex(cell.text)) : escape_latex(cell.text);
-      });
-    }
-  }
-  return out + "\\bottomrule\n\\end{tabular}\n\\end{table}\n";
+  const std::string caption = fmt::format("{}. Model {}, task {}, split {}, metric {}, {}, majority {}.", escape_latex(head.title),
+                                          escape_latex(head.model), escape_latex(head.task), escape_latex(head.split),
+                                          escape_latex(head.metric), seeds_in_words(rows), score(head.majority_score));
+  return grid_as_latex(grid_of(head, rows), caption);
 }
 
 }  // namespace tsrun

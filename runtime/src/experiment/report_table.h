@@ -19,11 +19,19 @@ struct Section {
 };
 
 struct Grid {
-  std::vector<std::string> columns;  ///< the first is the variant and is left-aligned; all others are right-aligned
+  std::vector<std::string> columns;
+  std::string alignment;  ///< 'l' or 'r' for every column, as in LaTeX
   std::vector<Section> sections;
 };
 
 Grid grid_of(const TableHead& head, const std::vector<VariantSummary>& rows);
+Grid grid_of(const FreeTable& table);
+std::string remarks_of(const FreeTable& table);  ///< its note, and what ± means where it has some
+
+/// The markup of a grid alone: no title, no legend.
+std::string grid_as_text(const Grid& grid);
+std::string grid_as_markdown(const Grid& grid);
+std::string grid_as_latex(const Grid& grid, const std::string& caption);  ///< booktabs; `caption` is escaped already
 
 /// "3 seeds", "1 to 3 seeds"
 std::string seeds_in_words(const std::vector<VariantSummary>& rows);

@@ -137,8 +137,8 @@ std::string escape_markdown(std::string_view text) { return replace_each(one_lin
 
 std::string escape_latex(std::string_view text) {
   std::string out = replace_each(one_line(text), latex_command);
-  for (const auto& [from, to] :
-       {std::pair{"±", "$\\pm$"}, std::pair{"–", "--"}, std::pair{"σ", "$\\sigma$"}, std::pair{"θ", "$\\theta$"}}) {
+  for (const auto& [from, to] : {std::pair{"±", "$\\pm$"}, std::pair{"–", "--"}, std::pair{"σ", "$\\sigma$"}, std::pair{"θ", "$\\theta$"},
+                                 std::pair{"→", "$\\to$"}, std::pair{"≥", "$\\geq$"}}) {
     for (size_t at = 0; (at = out.find(from, at)) != std::string::npos; at += std::string_view(to).size()) {
       out.replace(at, std::string_view(from).size(), to);
     }

@@ -20,6 +20,9 @@ std::string escape_markdown(std::string_view text);  ///< table cells
 std::string quote_csv(std::string_view text);        ///< RFC 4180, only when needed
 std::string one_line(std::string_view text);         ///< control characters become spaces
 
+/// @throws Error(user) for a name that is none for files, saying what it is of.
+void check_file_stem(std::string_view what, const std::string& name);
+
 size_t display_width(std::string_view text);  ///< code points
 std::string pad_right(std::string text, size_t width);
 std::string pad_left(std::string text, size_t width);

@@ -1,9 +1,12 @@
 #include "experiment/report_figure.h"
 #include "experiment/report_page.h"
 #include "experiment/report_text.h"
+#include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 
 #include <fmt/format.h>
+
+#include <set>
 
 namespace tsrun {
 
@@ -31,11 +34,22 @@ std::string figures_as_html(const ReportPage& page, const std::filesystem::path&
   return out.empty() ? out : "<h2>Figures</h2>\n" + out;
 }
 
+std::vector<std::string> files_of(const FreeTable& table) { return {table.name + ".csv", table.name + ".md", table.name + ".tex"}; }
+
+std::string tables_as_html(const std::vector<FreeTable>& tables, std::string_view heading) {
+  std::string out;
+  for (const auto& table : tables) out += report::table_as_html(table) + links(files_of(table));
+  return out.empty() ? out : fmt::format("<h2>{}</h2>\n{}", heading, out);
+}
+
 std::string notes_as_html(const std::vector<std::string>& notes) {
   std::string out;
   for (const auto& note : notes) out += fmt::format("<p class=\"note\">{}</p>\n", report::escape_html(note));
   return out.empty() ? out : "<h2>Notes</h2>\n" + out;
 }
+
+/// A page of a recipe that reports nothing but tables of its own has no table of rows.
+bool has_rows(const ReportPage& page) { return !page.rows.empty() || page.tables.empty(); }
 
 std::string page_as_html(const ReportPage& page, const std::filesystem::path& folder) {
   const std::string title = report::escape_html(page.head.title);
@@ -44,22 +58,46 @@ std::string page_as_html(const ReportPage& page, const std::filesystem::path& fo
       "content=\"width=device-width,initial-scale=1\">\n"
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
       "'unsafe-inline'\">\n<title>{}</title>\n<style>\n{}</style>\n"
-      "</head>\n<body>\n<main>\n<header>\n<h1>{}</h1>\n<p>{}</p>\n</header>\n",
-      title, report::page_style(), title, report::facts(page.head, page.rows));
-  out += report::table_as_html(page.head, page.rows);
-  out += links({"table.txt", "table.csv", "table.md", "table.tex"});
-  out += figures_as_html(page, folder) + notes_as_html(page.notes) + report::how_made(page.run);
+      "</head>\n<body>\n<main>\n<header>\n<h1>{}</h1>\n{}</header>\n",
+      title, report::page_style(), title, has_rows(page) ? "<p>" + report::facts(page.head, page.rows) + "</p>\n" : "");
+  if (has_rows(page)) out += report::table_as_html(page.head, page.rows) + links({"table.txt", "table.csv", "table.md", "table.tex"});
+  out += tables_as_html(page.tables, "Tables") + figures_as_html(page, folder) + tables_as_html(page.resources, "What it took");
+  out += notes_as_html(page.notes) + report::how_made(page.run);
   return out + "</main>\n</body>\n</html>\n";
+}
+
+void check_names(const ReportPage& page) {
+  std::set<std::string> taken = {"table", "report", "run", "metrics", "resources"}, figures;
+  for (const auto& table : page.tables) {
+    report::check_file_stem("table", table.name);
+    if (!taken.insert(table.name).second)
+      user_error("report: the files of table '{}' would be those of another: give it a caption of its own", table.name);
+  }
+  for (const auto& figure : page.figures) {
+    if (!figures.insert(figure.name).second)
+      user_error("report: two figures are named '{}': give each a name or caption of its own", figure.name);
+  }
+}
+
+void write_table(const FreeTable& table, const std::filesystem::path& folder) {
+  write_durable(folder / (table.name + ".csv"), table_as_csv(table));
+  write_durable(folder / (table.name + ".md"), table_as_markdown(table));
+  write_durable(folder / (table.name + ".tex"), table_as_latex(table));
 }
 
 }  // namespace
 
 std::filesystem::path write_report(const ReportPage& page, const std::filesystem::path& folder) {
+  check_names(page);
   std::filesystem::create_directories(folder);
-  write_durable(folder / "table.txt", table_as_text(page.head, page.rows));
-  write_durable(folder / "table.csv", table_as_csv(page.head, page.rows));
-  write_durable(folder / "table.md", table_as_markdown(page.head, page.rows));
-  write_durable(folder / "table.tex", table_as_latex(page.head, page.rows));
+  if (has_rows(page)) {
+    write_durable(folder / "table.txt", table_as_text(page.head, page.rows));
+    write_durable(folder / "table.csv", table_as_csv(page.head, page.rows));
+    write_durable(folder / "table.md", table_as_markdown(page.head, page.rows));
+    write_durable(folder / "table.tex", table_as_latex(page.head, page.rows));
+  }
+  for (const auto& table : page.tables) write_table(table, folder);
+  for (const auto& table : page.resources) write_table(table, folder);
   const auto path = folder / "report.html";
   write_durable(path, page_as_html(page, folder));
   return path;

@@ -2,10 +2,10 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
+#include "tsrun/base/memory.h"
 #include "tsrun/base/suggest.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -44,12 +44,6 @@ nlohmann::json host() {
           {"processor", processor()},
           {"cores", std::thread::hardware_concurrency()},
           {"memory_bytes", static_cast<int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE)}};
-}
-
-int64_t peak_memory_bytes() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<int64_t>(usage.ru_maxrss) * 1024;
 }
 
 std::string recipe_digest(const std::filesystem::path& recipe) {

@@ -4,6 +4,7 @@
 #include "tsrun/base/hash.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
+#include "tsrun/base/memory.h"
 #include "tsrun/base/parallel.h"
 
 #include <torch/version.h>
@@ -92,16 +93,12 @@ nlohmann::json make_summary(const Store::Make& make, const fs::path& out, const 
   }
 }
 
-nlohmann::json describe(const StageKey& key, const std::string& digest, nlohmann::json summary, double seconds) {
-  return {{"kind", key.kind},
-          {"key", digest},
-          {"inputs", key.inputs},
-          {"summary", std::move(summary)},
-          {"seconds", seconds},
-          {"finished", utc_now()},
-          {"host", host_name()},
-          {"threads", threads()},
-          {"versions", {{"tsrun", TSRUN_VERSION}, {"libtorch", TORCH_VERSION}}}};
+nlohmann::json describe(const StageKey& key, const std::string& digest, nlohmann::json summary, double seconds, const MemoryMeter& memory) {
+  return {{"kind", key.kind},      {"key", digest},
+          {"inputs", key.inputs},  {"summary", std::move(summary)},
+          {"seconds", seconds},    {"memory", {{"before_bytes", memory.before()}, {"peak_bytes", memory.peak()}}},
+          {"finished", utc_now()}, {"host", host_name()},
+          {"threads", threads()},  {"versions", {{"tsrun", TSRUN_VERSION}, {"libtorch", TORCH_VERSION}}}};
 }
 
 }  // namespace
@@ -125,6 +122,12 @@ Artifact Store::get(const std::string& kind, const std::string& digest) const {
   data_error("{}: holds no whole {} with key {}", folder_.string(), kind, digest);
 }
 
+nlohmann::json Store::record(const std::string& kind, const std::string& digest) const {
+  const auto path = object_path(folder_, kind, digest) / "artifact.json";
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored) ? read_json(path) : nlohmann::json();
+}
+
 std::optional<Artifact> Store::compute(const StageKey& key, bool wait, const Make& make) {
   const auto digest = key.digest();
   if (auto found = read_artifact(folder_, key.kind, digest)) return found;
@@ -137,13 +140,15 @@ std::optional<Artifact> Store::compute(const StageKey& key, bool wait, const Mak
   create_folder(work);
   remove_stale_temporaries(target.parent_path());
   remove_folder(target);  // a damaged one
+  const MemoryMeter memory;
   const auto begin = Clock::now();
   {
     DurableFolder out(target);
     auto summary = make_summary(make, out.path(), work);
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-    write_durable(out.path() / "artifact.json",
-                  describe(key, digest, std::move(summary), seconds).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    write_durable(
+        out.path() / "artifact.json",
+        describe(key, digest, std::move(summary), seconds, memory).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     out.commit();
   }
   remove_folder(work);

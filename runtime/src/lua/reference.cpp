@@ -43,9 +43,16 @@ const std::vector<Helper>& helpers() {
        {{"title", "string"}},
        "table",
        "Collects what a run's page shows; saved at the end of the recipe when it was not. Options: model, task, split, folder. Methods: "
-       ":row(variant, result, section), :note(text), :figure{ name, caption, kind = dots | lines | positions | bars, x_label, y_label, "
-       "log_y, series, "
-       "horizontal_lines }, :spectrum(caption, { name = basis }), :positions(caption, outliers, { sigmas }), :shares(caption, { name = "
+       ":row(variant, result, section), :note(text), :figure{ name, caption, kind = dots | lines | positions | bars | scatter, x_label, "
+       "y_label, "
+       "log_x, log_y, frontier, series, "
+       "horizontal_lines }, :table(caption, { columns, rows, digits, note }) for any other table (a cell is a text, a number, a list of "
+       "numbers, which becomes mean ± deviation, { mean, std, n }, or nil), :landscape(caption, { panels = { { name, values } }, x = { "
+       "min, "
+       "max }, y = { min, max }, points = { { name, x, y } }, threshold, label }) for heat maps over one plane (a row of values for every "
+       "y, "
+       "the lowest first), :resources(sections) to print the time and memory that the page tells anyway, :spectrum(caption, { name = basis "
+       "}), :positions(caption, outliers, { sigmas }), :shares(caption, { name = "
        "outliers }), "
        ":outliers(name, outliers), :save()."},
       {"random",

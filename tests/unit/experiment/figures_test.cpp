@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 namespace tsrun {
 namespace {
 
@@ -49,6 +51,26 @@ TEST(FigureOf, UpdateHasTheLineBeyondWhichAnOutlierLies) {
   ASSERT_EQ(figure.series.size(), 1U);
   EXPECT_THAT(figure.series[0].y, ElementsAre(0.1, 0.4));
   EXPECT_THAT(figure.series[0].horizontal_lines, ElementsAre(0.3));
+}
+
+TEST(FigureOf, LandscapeKeepsHolesAndRefusesAnAxisThatIsNone) {
+  json description = {
+      {"name", "plane"},
+      {"kind", "landscape"},
+      {"panels", json::array({{{"name", "lora"}, {"values", json::array({json::array({0.5, false}), json::array({nullptr, 1})})}}})},
+      {"x", {0, 1}},
+      {"y", {-1, 1}},
+      {"points", json::array({{{"name", "centroid"}, {"x", 0.5}, {"y", 0}}})},
+      {"threshold", 0.9}};
+  const Figure figure = figure_of(description);
+  ASSERT_EQ(figure.landscape.panels.size(), 1U);
+  EXPECT_EQ(figure.landscape.panels[0].values[0][0], 0.5);
+  EXPECT_TRUE(std::isnan(figure.landscape.panels[0].values[0][1]));
+  EXPECT_TRUE(std::isnan(figure.landscape.panels[0].values[1][0]));
+  EXPECT_EQ(figure.landscape.marks[0].name, "centroid");
+  EXPECT_EQ(figure.landscape.y[0], -1);
+  description["x"] = {0, 1, 2};
+  EXPECT_THROW(figure_of(description), Error);
 }
 
 TEST(FigureOf, NamesTheNearMissOfAKind) {

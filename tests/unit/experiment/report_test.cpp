@@ -228,6 +228,84 @@ TEST_F(ReportFolder, EveryKindOfFigureIsDrawn) {
   EXPECT_TRUE(draw(figure, path_).has_value());
 }
 
+TEST_F(ReportFolder, ScatterNamesEveryPointAndJoinsWhatNothingBeats) {
+  if (!gnuplot_is_installed()) GTEST_SKIP() << "gnuplot is not installed";
+  Figure figure;
+  figure.name = "pareto";
+  figure.kind = Figure::Kind::scatter;
+  figure.log_x = figure.frontier = true;
+  figure.series = {
+      {"small & good", {}, {100, 100}, {0.8, 0.9}, {}, {}}, {"beaten", {}, {1000}, {0.7}, {}, {}}, {"large", {}, {1e6}, {0.9}, {}, {}}};
+  const std::string svg = read_text(draw(figure, path_).value());
+  for (const char* name : {"small &amp; good", "beaten", "large"}) EXPECT_THAT(svg, HasSubstr(name));
+  const std::string data = read_text(path_ / "pareto.dat");
+  EXPECT_THAT(data, HasSubstr("100 0.85"));
+  EXPECT_THAT(data.substr(data.find("\n\n\n")), Not(HasSubstr("1000 0.7")))
+      << "a point with more numbers and a lower score is on the frontier";
+}
+
+Figure plane() {
+  Figure figure;
+  figure.name = "plane";
+  figure.kind = Figure::Kind::landscape;
+  figure.landscape.panels = {{"adapter", {{0.1, 0.95, 0.2}, {0.95, std::nan(""), 0.3}}}, {"lora <1>", {{0.1, 0.2, 0.3}, {0.4, 0.5, 0.6}}}};
+  figure.landscape.marks = {{"centroid", 0.5, 0.5}, {"adapter's own", 0.5, 0.6}};
+  figure.landscape.x = {0, 2};
+  figure.landscape.y = {0, 1};
+  figure.landscape.threshold = 0.9;
+  figure.landscape.scale = "relative performance";
+  return figure;
+}
+
+TEST_F(ReportFolder, LandscapeTellsTheShareOfGoodCellsAndKeepsItsColours) {
+  if (!gnuplot_is_installed()) GTEST_SKIP() << "gnuplot is not installed";
+  const std::string svg = read_text(draw(plane(), path_).value());
+  for (const char* text : {"adapter", "lora &lt;1", "centroid", "relative performance", "33% of cells ≥ 0.9", "0% of cells ≥ 0.9"})
+    EXPECT_THAT(svg, HasSubstr(text));
+  EXPECT_THAT(svg, HasSubstr("253, 231,  37")) << "the lightest colour of the scale";
+  EXPECT_EQ(std::system(("xmllint --noout '" + (path_ / "plane.svg").string() + "' 2>/dev/null || [ $? -eq 127 ]").c_str()), 0);
+}
+
+TEST_F(ReportFolder, LandscapeOutlinesExactlyTheCellsThatReachTheThreshold) {
+  Figure figure = plane();
+  figure.landscape.panels.resize(1);
+  figure.landscape.panels[0].values = {{0.9, 0.9, 0.1}, {0.1, 0.1, 0.1}};  // two cells side by side: six edges
+  draw(figure, path_);
+  const std::string data = read_text(path_ / "plane.dat");
+  const size_t outline = data.find("\n\n\n") + 3;
+  const std::string block = data.substr(outline, data.find("NaN NaN NaN NaN") - outline);
+  EXPECT_EQ(std::count(block.begin(), block.end(), '\n'), 6) << block;
+  EXPECT_THAT(block, HasSubstr("-0.5 -0.5 1 0\n"));
+  EXPECT_THAT(block, HasSubstr("1.5 -0.5 0 1\n"));
+}
+
+TEST_F(ReportFolder, LandscapesThatDoNotFitTogetherAreUserErrors) {
+  const auto failure = [&](const Figure& figure) -> std::string {
+    try {
+      draw(figure, path_);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::user);
+      return error.what();
+    }
+    return "accepted";
+  };
+  Figure figure = plane();
+  figure.landscape.panels[1].values[1].pop_back();
+  EXPECT_THAT(failure(figure), HasSubstr("panel 'lora <1>': row 2 has 2 values"));
+  figure = plane();
+  figure.landscape.panels[1].values.pop_back();
+  EXPECT_THAT(failure(figure), HasSubstr("1 rows of values"));
+  figure = plane();
+  figure.landscape.y = {1, 1};
+  EXPECT_THAT(failure(figure), HasSubstr("y goes from 1 to 1"));
+  figure.landscape.panels.clear();
+  EXPECT_THAT(failure(figure), HasSubstr("has no panels"));
+  figure = plane();
+  for (auto& panel : figure.landscape.panels)
+    for (auto& row : panel.values) row.assign(3, std::nan(""));
+  EXPECT_THAT(failure(figure), HasSubstr("no finite value"));
+}
+
 TEST_F(ReportFolder, PageIsSelfContainedAndEscapesEverything) {
   ReportPage page;
   page.head = head();

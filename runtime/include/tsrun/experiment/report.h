@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -51,20 +52,54 @@ struct ResultTable {
 };
 ResultTable table_from_json(const nlohmann::json& json);  ///< inverse of table_as_json. @throws Error(data)
 
+/// A table of a recipe's own shape, beside the table of rows: any columns, cells that may be empty.
+struct FreeTable {
+  struct Entry {
+    enum class Kind { empty, words, whole, number, spread } kind = Kind::empty;
+    std::string words;
+    double value = 0, deviation = 0;  ///< the number; of a spread its mean and sample deviation
+    int64_t n = 0;                    ///< values behind a spread; 0: not said. One value has no deviation
+  };
+  std::string name;  ///< file stem
+  std::string caption, note;
+  std::vector<std::string> columns;
+  std::vector<int> digits;  ///< decimals of each column; one that holds nothing but whole numbers has none
+  std::vector<std::vector<Entry>> rows;
+};
+std::string table_as_text(const FreeTable& table);
+std::string table_as_csv(const FreeTable& table);  ///< full precision; a column with spreads has two more: its deviation and n
+std::string table_as_markdown(const FreeTable& table);
+std::string table_as_latex(const FreeTable& table);
+
+/// What making one row of one seed took. Times and memory differ between two runs of the same recipe, so they stand in a table of their
+/// own, and never in `table.*` or metrics.jsonl.
+struct ResourceRow {
+  std::string variant;
+  std::string key;  ///< of the stage: the same stage counts once
+  double seconds = 0;
+  int64_t peak_memory_bytes = 0, memory_before_bytes = 0;  ///< 0: not known
+  std::string machine;                                     ///< "host name, 2 threads"
+  int64_t trainable = 0, bytes_shipped = 0;
+};
+FreeTable resource_table(const std::vector<ResourceRow>& rows);  ///< named "resources"; a line a variant
+
 /// A figure: data and a gnuplot script beside the SVG, so that anybody can restyle it. Colours follow the page's light or dark theme.
 ///
 ///   dots       categories down the page: labels[i] has the value y[i]; repeat a label for several seeds, their mean is marked.
 ///   bars       the same with one value a label; several series stand side by side.
 ///   lines      y over x, one curve a series.
 ///   positions  y along x (positions 0, 1, … when x is empty), as blocks' extremes; series with the same `panel` stand side by side.
+///   scatter    a named point a series: the means of its x and y, with sample deviations as bars where there are several values.
+///   landscape  heat maps of one scale over one plane, with named points and the cells at or above a threshold outlined.
 ///
 /// The names of several dots series are headings, so that sections of a table stay together.
 struct Figure {
   std::string name;  ///< file stem
   std::string caption;
-  enum class Kind { dots, lines, positions, bars } kind = Kind::dots;
+  enum class Kind { dots, lines, positions, bars, scatter, landscape } kind = Kind::dots;
   std::string x_label, y_label;
-  bool log_y = false;
+  bool log_x = false, log_y = false;  ///< log_x: `lines` and `scatter`
+  bool frontier = false;              ///< `scatter`: joins the points that no other beats with less of x and more of y
   struct Series {
     std::string name;
     std::vector<std::string> labels;  ///< category names (dots, bars)
@@ -74,6 +109,21 @@ struct Figure {
   };
   std::vector<Series> series;
   std::vector<double> horizontal_lines;  ///< majority score, ±3σ
+  struct Landscape {
+    struct Panel {
+      std::string name;
+      std::vector<std::vector<double>> values;  ///< a row for every y from the lowest up, in it a value for every x; NaN: none
+    };
+    struct Mark {
+      std::string name;
+      double x = 0, y = 0;
+    };
+    std::vector<Panel> panels;
+    std::vector<Mark> marks;
+    std::array<double, 2> x{}, y{};  ///< positions of the first and the last column and row
+    std::optional<double> threshold;
+    std::string scale;  ///< what the colours mean
+  } landscape;
 };
 /// Writes name.dat, name.gp, name.svg into `folder`. @throws Error(run) with gnuplot's own words; a missing gnuplot is said once and
 /// skipped.
@@ -85,11 +135,14 @@ Figure score_figure(const TableHead& head, const std::vector<VariantSummary>& ro
 struct ReportPage {
   TableHead head;
   std::vector<VariantSummary> rows;
+  std::vector<FreeTable> tables;     ///< `rows` may be empty when there are some
+  std::vector<FreeTable> resources;  ///< one, or none
   std::vector<Figure> figures;
   std::vector<std::string> notes;  ///< paragraphs: warnings, what a mask held, readings
   nlohmann::json run;              ///< run.json
 };
-/// Writes table.txt, table.csv, table.md, table.tex, the figures, and one self-contained report.html; returns the page's path.
+/// Writes table.txt, table.csv, table.md, table.tex, the other tables as NAME.csv, NAME.md, NAME.tex, the figures, and one self-contained
+/// report.html; returns the page's path. @throws Error(user) when two tables or two figures would share a file.
 std::filesystem::path write_report(const ReportPage& page, const std::filesystem::path& folder);
 
 }  // namespace tsrun

@@ -22,7 +22,7 @@ struct StageKey {
 struct Artifact {
   std::string kind, key;
   std::filesystem::path path;  ///< objects/<kind>/<key>/
-  nlohmann::json meta;         ///< artifact.json: inputs, summary, times, host, versions
+  nlohmann::json meta;         ///< artifact.json: inputs, summary, time, memory, host, versions
 };
 
 /// Folder: objects/<kind>/<key>/ (whole or absent), work/<key>/ (what a stage in flight keeps for its resume), locks/<key>.
@@ -35,6 +35,8 @@ class Store {
   std::optional<Artifact> find(const StageKey& key) const;
   /// By kind and digest, for handles that a recipe holds. @throws Error(data)
   Artifact get(const std::string& kind, const std::string& digest) const;
+  /// Its artifact.json alone, beside what `get` checks: what making it took. Null when there is none.
+  nlohmann::json record(const std::string& kind, const std::string& digest) const;
 
   /// Finds the artifact, or makes it under its lock: `make(out, work)` writes files into `out` and returns the summary.
   /// Returns nullopt when another process holds the lock and `wait` is false. `work` outlives an interrupt, a kill and a full disk, so that

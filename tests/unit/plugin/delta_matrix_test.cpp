@@ -1,0 +1,135 @@
+// Which delta method works on which family: the table of docs/models.md, cell by cell.
+#include "tsrun/base/error.h"
+#include "tsrun/base/files.h"
+#include "tsrun/model/model.h"
+#include "tsrun/plugin/host.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+namespace tsrun {
+namespace {
+
+using nlohmann::json;
+
+const std::vector<std::string> families = {"bert", "roberta", "electra", "distilbert", "gpt2", "llama", "mistral", "qwen2", "t5"};
+
+/// A line of the table: a method, or one of its options that PEFT counts as a method.
+struct MatrixLine {
+  std::string name, method;
+  json options;
+  std::set<std::string> in_peft;  ///< ends of the parity test's cases
+};
+
+std::vector<MatrixLine> matrix_lines(const PluginHost& host) {
+  const std::map<std::string, std::set<std::string>> in_peft = {
+      {"lora", {"lora"}}, {"ia3", {"ia3"}}, {"layernorm", {"ln_tuning"}}, {"prefix", {"prefix"}}, {"prompt", {"prompt"}}};
+  std::vector<MatrixLine> lines = {{"lora with use_dora", "lora", {{"use_dora", true}}, {"dora"}}};
+  for (const PluginInfo& plugin : host.plugins()) {
+    if (plugin.kind != "delta") continue;
+    const auto cases = in_peft.find(plugin.name);
+    lines.push_back({plugin.name, plugin.name, json::object(), cases == in_peft.end() ? std::set<std::string>() : cases->second});
+  }
+  return lines;
+}
+
+PackedBatch words(const Family& family) {
+  PackedRows rows;
+  rows.ids = {5, 9, 7, 3, 11, 6, 8, 4, 10};
+  rows.segments.assign(rows.ids.size(), 0);
+  rows.positions = {0, 1, 2, 3, 4, 0, 1, 2, 3};
+  rows.offsets = {0, 5, 9};
+  rows.row_numbers = {0, 1};
+  if (family.head().kind == HeadKind::seq2seq_lm) rows.decoder_ids = {4, 6, 9, 8, 3}, rows.decoder_offsets = {0, 2, 5};
+  PackedBatch batch = to_device(rows, {}, at::kCPU);
+  batch.targets = family.head().kind == HeadKind::classification ? at::tensor({2, 0}, at::kLong)
+                  : rows.decoder_ids.empty()                     ? batch.ids.clone()
+                                                                 : at::tensor(rows.decoder_ids, at::kLong);
+  return batch;
+}
+
+HeadSpec head_for(const std::string& family) {
+  static const std::set<std::string> causal = {"gpt2", "llama", "mistral", "qwen2"};
+  return family == "t5"            ? HeadSpec{HeadKind::seq2seq_lm, 0}
+         : causal.contains(family) ? HeadSpec{HeadKind::causal_lm, 0}
+                                   : HeadSpec{HeadKind::classification, 3};
+}
+
+/// Starts as the model where it says so, and the gradient reaches everything that it trains.
+void expect_it_works(const std::shared_ptr<const Family>& base, const Weights& origin, const std::shared_ptr<const Delta>& delta) {
+  const auto family = adapt(base, {delta});
+  Weights weights = origin;
+  add_first_values({delta}, weights, Key::root(3));
+  const PackedBatch batch = words(*base);
+  if (delta->starts_as_identity()) {
+    const c10::NoGradGuard guard;
+    const at::Tensor before = base->forward(origin, batch, {}).logits, after = family->forward(weights, batch, {}).logits;
+    EXPECT_LT((after - before).abs().max().item<double>(), 1e-5 * std::max(1.0, before.abs().max().item<double>()));
+  }
+  std::vector<std::string> trained = delta->trained_parameters();
+  for (const DeltaTensor& tensor : delta->tensors()) trained.push_back(tensor.name);
+  for (const std::string& name : trained) {
+    at::Tensor value = weights.at(name).clone();
+    at::Tensor noise = at::empty(value.sizes());
+    fill_normal(Key::root(4).split(name), {noise.mutable_data_ptr<float>(), static_cast<size_t>(noise.numel())}, 0, 0, 0.2F);
+    weights.set(name, (value + noise).requires_grad_());
+  }
+  task_loss(family->head(), family->forward(weights, batch, {}), batch).backward();
+  for (const std::string& name : trained) {
+    ASSERT_TRUE(weights.at(name).grad().defined()) << name;
+    EXPECT_TRUE(weights.at(name).grad().isfinite().all().item<bool>()) << name;
+  }
+}
+
+/// "–" where the method refuses the family, "PEFT" where its values are held to PEFT's too.
+std::string cell(const PluginHost& host, const MatrixLine& line, const std::string& family, const std::set<std::string>& parity) {
+  SCOPED_TRACE(line.name + " on " + family);
+  const json config = read_json(std::filesystem::path(TSRUN_SOURCE_DIR) / "tests/goldens" / (family + "_tiny") / "config.json");
+  const Model model = initialise_model(config, head_for(family), nullptr, Key::root(2));
+  const DeltaMethod& method = host.delta(line.method);
+  std::shared_ptr<const Delta> delta;
+  try {
+    delta = method.attach(*model.family, method.options().resolve(line.options, line.name));
+  } catch (const Error& refusal) {
+    EXPECT_EQ(refusal.kind(), ErrorKind::user) << refusal.what();
+    return "–";
+  }
+  expect_it_works(model.family, model.weights, delta);
+  for (const std::string& end : line.in_peft)
+    if (parity.contains(family + "_" + end)) return "PEFT";
+  return "✓";
+}
+
+/// The cases of delta_parity_test.cpp, which is part of this program.
+std::set<std::string> parity_cases() {
+  std::set<std::string> cases;
+  const auto& all = *::testing::UnitTest::GetInstance();
+  for (int s = 0; s < all.total_test_suite_count(); ++s) {
+    const auto& suite = *all.GetTestSuite(s);
+    for (int t = 0; std::string(suite.name()) == "Cases/PeftCase" && t < suite.total_test_count(); ++t) {
+      const std::string name = suite.GetTestInfo(t)->name();
+      cases.insert(name.substr(name.find('/') + 1));
+    }
+  }
+  return cases;
+}
+
+TEST(DeltaMatrix, OfTheDocsSaysWhatTheTestsShow) {
+  PluginHost* host = new PluginHost();  // libraries with LibTorch in them are never unloaded
+  host->load({std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"});
+  const auto parity = parity_cases();
+  ASSERT_FALSE(parity.empty());
+  const std::string docs = read_text(std::filesystem::path(TSRUN_SOURCE_DIR) / "docs/models.md");
+  for (const MatrixLine& line : matrix_lines(*host)) {
+    std::string expected = "| `" + line.name + "` |";
+    for (const std::string& family : families) expected += " " + cell(*host, line, family, parity) + " |";
+    EXPECT_NE(docs.find("\n" + expected + "\n"), std::string::npos) << "docs/models.md should say\n" << expected;
+  }
+}
+
+}  // namespace
+}  // namespace tsrun
