@@ -26,6 +26,42 @@ void check_member(const std::string& option, const std::string& name, const std:
              join_words(known));
 }
 
+/// Its map: what `maps` says; else Fastfood for a member called "full" and for more than `fastfood_from` numbers; else dense.
+Shape shape_of(const JointMember& member, const Options& options) {
+  const bool fastfood = uses_fastfood(member, options);
+  const auto with_bias = biased(options);
+  return {.dim = options.integer("dim"),
+          .fastfood = fastfood,
+          .bias = !fastfood && std::find(with_bias.begin(), with_bias.end(), member.name) != with_bias.end(),
+          .deviation = options.number("deviation"),
+          .release_gradients = options.flag("release_gradient_scale")};
+}
+
+void check_choices(const std::vector<JointMember>& members, const Options& options) {
+  if (members.empty()) user_error("shared_vector: needs at least one member");
+  std::vector<std::string> known;
+  for (const JointMember& member : members) {
+    known.push_back(member.name);
+    if (member.parameters.groups.size() != 1)
+      internal_error("shared_vector: {} groups in member '{}'", member.parameters.groups.size(), member.name);
+  }
+  for (const std::string& name : biased(options)) {
+    check_member("bias", name, known);
+    const auto& member = *std::find_if(members.begin(), members.end(), [&](const JointMember& m) { return m.name == name; });
+    if (uses_fastfood(member, options))
+      user_error("shared_vector: option 'bias' names member '{}', whose map is fastfood and has none", name);
+  }
+  const auto& maps = options.value("maps");
+  if (maps.is_null()) return;
+  for (const auto& [name, map] : maps.items()) {
+    check_member("maps", name, known);
+    const std::string given = map.is_string() ? map.get<std::string>() : map.dump();
+    if (std::find(map_names.begin(), map_names.end(), given) == map_names.end())
+      user_error("shared_vector: option 'maps': the map of '{}' is '{}', expected dense or fastfood{}", name, given,
+                 did_you_mean(given, map_names));
+  }
+}
+
 }  // namespace
 
 OptionTable option_table() {
@@ -36,6 +72,11 @@ OptionTable option_table() {
        .doc = "Numbers in the shared vector; for discover, in each group.",
        .minimum = 1,
        .maximum = 65536},
+      {.name = "fit",
+       .type = OptionType::choice,
+       .fallback = "train",
+       .doc = "Maps and vector trained together, or maps as they are drawn (a control that needs no tasks).",
+       .choices = {"train", "random"}},
       {.name = "maps",
        .type = OptionType::table,
        .doc =
@@ -90,35 +131,16 @@ Schedule schedule_of(const Options& options) {
   return {options.integer("steps"), options.integer("eval_every"), options.number("lr"), options.number("deviation")};
 }
 
-MemberChoice choice_of(const JointMember& member, const Options& options) {
-  const bool fastfood = uses_fastfood(member, options);
-  const auto with_bias = biased(options);
-  return {{.dim = options.integer("dim"),
-           .fastfood = fastfood,
-           .bias = !fastfood && std::find(with_bias.begin(), with_bias.end(), member.name) != with_bias.end(),
-           .deviation = options.number("deviation"),
-           .release_gradients = options.flag("release_gradient_scale")},
-          drops_origin(options.text("offset"), fastfood)};
-}
-
-void check_choices(const std::vector<JointMember>& members, const Options& options) {
-  std::vector<std::string> known;
-  for (const JointMember& member : members) known.push_back(member.name);
-  for (const std::string& name : biased(options)) {
-    check_member("bias", name, known);
-    const auto& member = *std::find_if(members.begin(), members.end(), [&](const JointMember& m) { return m.name == name; });
-    if (uses_fastfood(member, options))
-      user_error("shared_vector: option 'bias' names member '{}', whose map is fastfood and has none", name);
+std::vector<std::unique_ptr<Decoder>> draw_decoders(const JointInputs& inputs, const Options& options) {
+  check_choices(inputs.members, options);
+  std::vector<std::unique_ptr<Decoder>> decoders;
+  for (const JointMember& member : inputs.members) {
+    const Shape shape = shape_of(member, options);
+    const bool drop = drops_origin(options.text("offset"), shape.fastfood);
+    decoders.push_back(std::make_unique<Decoder>(member.parameters, shape, inputs.key.split("maps").split(member.name),
+                                                 drop ? member.origin.to(at::kCPU).contiguous() : at::Tensor()));
   }
-  const auto& maps = options.value("maps");
-  if (maps.is_null()) return;
-  for (const auto& [name, map] : maps.items()) {
-    check_member("maps", name, known);
-    const std::string given = map.is_string() ? map.get<std::string>() : map.dump();
-    if (std::find(map_names.begin(), map_names.end(), given) == map_names.end())
-      user_error("shared_vector: option 'maps': the map of '{}' is '{}', expected dense or fastfood{}", name, given,
-                 did_you_mean(given, map_names));
-  }
+  return decoders;
 }
 
 }  // namespace tsrun::shared_vector

@@ -6,7 +6,8 @@
 #include "tsrun/tune/joint.h"
 
 #include <cstdint>
-#include <string>
+#include <memory>
+#include <vector>
 
 namespace tsrun::shared_vector {
 
@@ -19,13 +20,8 @@ struct Schedule {
 };
 Schedule schedule_of(const Options& options);
 
-struct MemberChoice {
-  Shape shape;
-  bool drop_origin;
-};
-/// Its map: what `maps` says; else Fastfood for a member called "full" and for more than `fastfood_from` numbers; else dense.
-MemberChoice choice_of(const JointMember& member, const Options& options);
-/// @throws Error(user) when `maps` or `bias` name a member that is not there, or a map that does not exist.
-void check_choices(const std::vector<JointMember>& members, const Options& options);
+/// Every member's decoder as the key draws it, in order.
+/// @throws Error(user) when there are no members, or `maps` or `bias` name one that is not there, or a map that does not exist.
+std::vector<std::unique_ptr<Decoder>> draw_decoders(const JointInputs& inputs, const Options& options);
 
 }  // namespace tsrun::shared_vector

@@ -16,6 +16,15 @@ std::unique_ptr<Subspace> Method::load(const std::filesystem::path& folder, cons
   return Decoder::load(folder, parameters);
 }
 
-JointResult Method::decompose(const JointInputs& inputs, const Options& options) const { return Training(inputs, options).run(); }
+JointResult Method::decompose(const JointInputs& inputs, const Options& options) const {
+  if (needs_tasks(options)) return Training(inputs, options).run();
+  JointResult result;
+  result.description = {{"dim", options.integer("dim")}, {"maps", nlohmann::json::object()}};
+  for (auto& decoder : draw_decoders(inputs, options)) {
+    result.description["maps"][inputs.members[result.decoders.size()].name] = decoder->describe();
+    result.decoders.push_back(std::move(decoder));
+  }
+  return result;
+}
 
 }  // namespace tsrun::shared_vector

@@ -20,7 +20,7 @@ class Method final : public SubspaceMethod, public JointMethod {
   std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const override;
   const JointMethod* joint() const override { return this; }
   bool needs_solutions(const Options& /*options*/) const override { return false; }
-  bool needs_tasks(const Options& /*options*/) const override { return true; }
+  bool needs_tasks(const Options& options) const override { return options.text("fit") == "train"; }
   JointResult decompose(const JointInputs& inputs, const Options& options) const override;
 };
 

@@ -23,9 +23,13 @@ namespace {
 using plugin_testing::SmallInputs;
 using Json = nlohmann::json;
 
-const bool cases = plugin_testing::add_subspace_case("shared_vector", {{"dim", 1}}) &&
-                   plugin_testing::add_subspace_case("shared_vector", {{"dim", 9}}) &&
-                   plugin_testing::add_subspace_case("shared_vector", {{"dim", 100}});  // more than a bias has numbers
+/// The suite's one member is called "member".
+Json random_case(int64_t dim, const std::string& map, const std::string& offset) {
+  return {{"dim", dim}, {"fit", "random"}, {"maps", {{"member", map}}}, {"offset", offset}};
+}
+const bool cases = plugin_testing::add_subspace_case("shared_vector", random_case(1, "fastfood", "keep")) &&
+                   plugin_testing::add_subspace_case("shared_vector", random_case(9, "dense", "keep")) &&
+                   plugin_testing::add_subspace_case("shared_vector", random_case(100, "fastfood", "drop"));
 
 // ---- maps ----
 
@@ -101,9 +105,8 @@ TEST_P(FastfoodMap, DividesGradientsAsTheReleaseDoes_WhenAsked) {
 
 TEST(Fastfood, HasColumnsAboutAsLongAsOne) {
   const Fastfood map(5000, 4, Key::root(1), false);
-  for (int64_t k = 0; k < 4; ++k) {
-    at::Tensor x = at::zeros({4}, at::kFloat), out = at::zeros({5000}, at::kFloat);
-    x[k] = 1;
+  for (const at::Tensor& x : at::eye(4, at::kFloat).unbind()) {
+    const at::Tensor out = at::zeros({5000}, at::kFloat);
     map.expand(floats(x), floats(out));
     EXPECT_NEAR(out.norm().item<double>(), 1, 0.1);
   }
@@ -366,15 +369,32 @@ TEST(SharedVector, NamesTheNearestMember_WhenAnOptionNamesNone) {
   }
 }
 
-TEST(SharedVector, NeedsTasks) {
-  JointInputs inputs;
-  EXPECT_THROW(decompose(inputs, Json::object()), Error);
+TEST(SharedVector, NeedsTasks) { EXPECT_THROW(decompose(JointInputs(), Json::object()), Error); }
+
+TEST(SharedVector, DiscoversARandomSubspaceOfEachGroup_ThatShipsNothing) {
+  const SmallInputs model;
+  const Method method;
+  const auto map = method.discover(model.inputs(), method.options().resolve({{"dim", 100}}, "here"));  // more than a bias has numbers
+  EXPECT_EQ(map->dims(), (std::vector<int64_t>{100, 100}));
+  EXPECT_EQ(map->bytes_shipped(), 0);
+  EXPECT_TRUE(map->linear());
+  const int64_t total = model.parameters().layout.total(), half = model.parameters().groups[0].end;
+  at::Tensor z = normals(1, 200), g = normals(2, total);
+  const at::Tensor out = theta(*map, at::zeros({total}, at::kFloat), z);
+  EXPECT_NEAR(product(out, g), product(map->project(z, g), z), 1e-3);
+  z.slice(0, 100).zero_();
+  const at::Tensor first = theta(*map, at::zeros({total}, at::kFloat), z);
+  EXPECT_TRUE(at::equal(first.slice(0, 0, half), out.slice(0, 0, half)));
+  EXPECT_EQ(first.slice(0, half).abs().max().item<float>(), 0);
 }
 
-TEST(SharedVector, ShipsNothingButItsKey_WhenNothingWasTrained) {
-  const SmallInputs small_model;
-  const auto map = plugin_testing::discover(plugin_testing::subspace_method("shared_vector"), small_model, {{"dim", 4}});
-  EXPECT_EQ(map->bytes_shipped(), 0);
+TEST(SharedVector, DrawsMapsWithoutTasks_AsAControl) {
+  JointInputs inputs;
+  inputs.members.push_back({"adapter", two_tensors(40), normals(60, 40), {}});
+  const JointResult result = decompose(inputs, {{"fit", "random"}, {"bias", Json::array()}});
+  ASSERT_EQ(result.decoders.size(), 1u);
+  EXPECT_FALSE(result.codes.defined());
+  EXPECT_EQ(result.decoders[0]->bytes_shipped(), 0);
 }
 
 }  // namespace

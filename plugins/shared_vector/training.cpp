@@ -24,10 +24,6 @@ constexpr auto between_saves = std::chrono::minutes(1);
 void check_inputs(const JointInputs& inputs) {
   if (!inputs.tasks) user_error("shared_vector: needs tasks: its vector and maps are trained on their losses");
   if (inputs.tasks->names().empty()) user_error("shared_vector: needs at least one task");
-  if (inputs.members.empty()) user_error("shared_vector: needs at least one member, as in {{'adapter', 'lora', 'prefix', 'full'}}");
-  for (const JointMember& member : inputs.members)
-    if (member.parameters.groups.size() != 1)
-      internal_error("shared_vector: {} groups in member '{}'", member.parameters.groups.size(), member.name);
 }
 
 nlohmann::json identity_of(const JointInputs& inputs, const Options& options) {
@@ -53,16 +49,11 @@ int64_t count_rows(const std::vector<JointTasks::Rows>& batch) {
 
 Training::Training(const JointInputs& inputs, const Options& options) : inputs_(inputs), schedule_(schedule_of(options)) {
   check_inputs(inputs);
-  check_choices(inputs.members, options);
+  decoders_ = draw_decoders(inputs, options);
   identity_ = identity_of(inputs, options);
   vector_ = draw_vector(inputs.key.split("vector"), options.integer("dim"), schedule_.deviation);
   vector_squares_ = at::zeros_like(vector_);
   losses_.assign(inputs.members.size(), 0);
-  for (const JointMember& member : inputs.members) {
-    const MemberChoice choice = choice_of(member, options);
-    const at::Tensor dropped = choice.drop_origin ? member.origin.to(at::kCPU).contiguous() : at::Tensor();
-    decoders_.push_back(std::make_unique<Decoder>(member.parameters, choice.shape, inputs.key.split("maps").split(member.name), dropped));
-  }
 }
 
 JointResult Training::run() {

@@ -1,6 +1,6 @@
 #include "tsrun/linalg/hadamard.h"
 
-#include "linalg/dispatch.h"
+#include "linalg/blocks.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
 
