@@ -9,8 +9,7 @@ local arg = ts.arguments {
   model = { default = "builtin:t5-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
   train = { default = { "builtin:sentiment", "builtin:topic" }, doc = "training tasks of stages 0 and 1: one for the paper's single-task setting" },
   test = { default = { "builtin:acceptability", "builtin:paraphrase" }, doc = "tasks of stages 2 and 3" },
-  dim = { default = 4, min = 1, doc = "numbers of the space (the paper: 4 for one training task, 100 for 60)" },
-  dims = { default = {}, doc = "further dimensions, each with a stage 1 of its own and the same controls left out" },
+  dims = { default = { 4 }, min = 1, doc = "numbers of the space (the paper: 4 for one training task, 100 for 60); further ones are compared with the first" },
   scale = { default = 1, min = 1, doc = "size of the methods: adapters of width 6, LoRA of rank 5 or 6, a prefix of as many numbers, times this" },
   epochs = { default = 0, min = 0, doc = "of stage 0 and of heads; 0: 16 for a built-in model, else 3" },
   lr = { default = 0.0, min = 0, doc = "of stage 0 (Adafactor, constant); 0: 3e-3 for a built-in model, else the paper's 5e-4" },
@@ -43,13 +42,14 @@ local train_tasks, test_tasks = tasks_of(arg.train), tasks_of(arg.test)
 
 -- Methods of equal size, as in the paper (N = 1,105,920 on T5 base at scale 2), where query and value are as wide as the model.
 local function sizes()
-  local depth = writes and model.layers // 2 or model.layers
+  local layers = model.layers or 4  -- a plan does not know yet
+  local depth = writes and layers // 2 or layers
   local lora = (writes and 5 or 6) * arg.scale
   local each = (writes and 30 or 24) * arg.scale * depth  -- numbers over the width (over twice the width where there are two stacks)
   local hidden = math.max(1, math.min(arg.scale * depth, (each - depth) // (1 + 2 * depth)))
   return { adapter = 6 * arg.scale, lora = lora, tokens = math.max(1, each - hidden * (1 + 2 * depth)), hidden = hidden }
 end
-local size, start = sizes(), 42
+local size, start, dim = sizes(), 42, arg.dims[1]
 local methods = {
   { name = "adapter", options = { method = "adapter", bottleneck = size.adapter, activation = "silu", biases = false, init = "normal" } },
   { name = "lora", options = { method = "lora", r = size.lora, lora_alpha = 1.6 * size.lora, init_lora_weights = "release" } },
@@ -114,13 +114,14 @@ local function decode(joint, target, task, z)
     split = split_of(task), bootstrap = 1000 }
 end
 
-local spaces = { { name = "learned", make = function(seed) return learned(seed, arg.dim, arg.mixing) end } }
+local spaces = { { name = "learned", make = function(seed) return learned(seed, dim, arg.mixing) end } }
 if arg.controls then
-  spaces[#spaces + 1] = { name = "no mixing", make = function(seed) return learned(seed, arg.dim, "none") end }
-  spaces[#spaces + 1] = { name = "random decoders", make = function(seed) return decompose(seed, arg.dim, { fit = "random" }) end }
-  spaces[#spaces + 1] = { name = "joint principal components", make = function(seed) return decompose(seed, arg.dim, { fit = "pca" }) end }
+  spaces[#spaces + 1] = { name = "no mixing", make = function(seed) return learned(seed, dim, "none") end }
+  spaces[#spaces + 1] = { name = "random decoders", make = function(seed) return decompose(seed, dim, { fit = "random" }) end }
+  spaces[#spaces + 1] = { name = "joint principal components", make = function(seed) return decompose(seed, dim, { fit = "pca" }) end }
 end
-for _, dim in ipairs(arg.dims) do
+for i = 2, #arg.dims do
+  local dim = arg.dims[i]
   spaces[#spaces + 1] = { name = "learned, d = " .. dim, make = function(seed) return learned(seed, dim, arg.mixing) end }
 end
 
@@ -136,7 +137,7 @@ ts.sweep({ seed = seeds, space = spaces, task = test_tasks, source = methods }, 
   for _, target in ipairs(methods) do decode(joint, target, at.task, found) end
 end)
 
-local report = ts.report("One subspace for adapter, LoRA and prefix", { model = model, task = test_tasks[1] })
+local report = ts.report "One subspace for adapter, LoRA and prefix"
 
 -- Scores by space, source, target and task, over the seeds.
 local function scores(space, source, target, task)
@@ -243,18 +244,22 @@ summary[#summary + 1] = { "one answer for all rows", mean(chance), mean(chance) 
 report:table("Spaces and controls", { columns = { "space", "optimisation", "transfer" }, rows = summary,
   note = "Percent of full space, means over test tasks, methods and seeds. A space earns its name only above its controls." })
 
+for _, method in ipairs(methods) do report:note(("%s: %d numbers."):format(method.name, method.model.delta_parameters or 0)) end
+report:save()
+
+-- Every training of the first seed's tables, task by task, with both checkpoints and what must be shipped.
 for _, task in ipairs(test_tasks) do
+  local detail = ts.report("One subspace: " .. task.name, { model = model, task = task, folder = "detail_" .. task.name })
   for _, method in ipairs(methods) do
-    report:row(method.name .. ", full space", solve(method, task), task.name)
+    detail:row(method.name .. ", full space", solve(method, task))
     for _, seed in ipairs(seeds) do
       local joint = spaces[1].make(seed)
       local found = tune(joint, method, task, seed)
-      report:row(method.name .. ", subspace", found, task.name)
+      detail:row(method.name .. ", subspace", found)
       for _, target in ipairs(methods) do
-        if target ~= method then report:row(method.name .. " > " .. target.name, decode(joint, target, task, found), task.name) end
+        if target ~= method then detail:row(method.name .. " > " .. target.name, decode(joint, target, task, found)) end
       end
     end
   end
+  detail:save()
 end
-for _, method in ipairs(methods) do report:note(("%s: %d numbers."):format(method.name, method.model.delta_parameters or 0)) end
-report:save()
