@@ -192,6 +192,30 @@ TEST_F(JointTest, TakesAModelsOwnParametersAsAMember) {
   EXPECT_GT(space.at("members").at("full").at("numbers"), space.at("members").at("lora").at("numbers"));
 }
 
+TEST_F(JointTest, TrainsOneVectorAlone_InAnEncoderDecoderThatHasNoHead) {
+  const auto words = toy::tiny_bert().tokenizer;
+  const json config = {{"model_type", "t5"}, {"vocab_size", words->vocabulary_size()},
+                       {"d_model", 16},      {"d_kv", 8},
+                       {"num_heads", 2},     {"d_ff", 32},
+                       {"num_layers", 1},    {"num_decoder_layers", 1},
+                       {"dropout_rate", 0.1}};
+  save_model(initialise_model(config, {HeadKind::seq2seq_lm, 0}, words, Key::root(3)), folder_ / "t5");
+  const json t5 = call("model", {{"spec", (folder_ / "t5").string()}});
+  json members = json::array();
+  for (const char* method : {"lora", "adapter"}) {
+    const json model = call("adapt", {{"model", t5}, {"method", method}, {"seed", 42}});
+    json seeds = json::array();
+    for (const int seed : {1, 2}) seeds.push_back(train({{"model", model}, {"seed", seed}, {"epochs", 1}, {"max_answer_length", 4}}));
+    members.push_back({{"name", method}, {"solutions", seeds}});
+  }
+  const json space = call("decompose", {{"method", "random_joint"}, {"members", members}, {"max_length", 24}, {"max_answer_length", 4}});
+  const json& lora = space.at("members").at("lora");
+  const json found = within(lora, {{"origin", nullptr}, {"max_answer_length", 4}});
+  EXPECT_EQ(found.at("trainable"), 3);
+  const json again = decode(lora, found, {{"origin", nullptr}, {"max_answer_length", 4}});
+  EXPECT_EQ(again.at("last").at("loss"), found.at("best").at("loss"));
+}
+
 TEST_F(JointTest, WritesAFullUpdateAsFactors_ThatStandBesideATrainedLora) {
   const json full = train({{"model", model()}, {"train", {"encoder"}}, {"origin", {{"solution", probe()}, {"parts", {"head"}}}}});
   const auto lora = [&](int64_t rank) {
