@@ -19,3 +19,18 @@ ts.adapt(ts.model "builtin:bert-mini", { method = "lora", target_modules = { "qu
 L
 if "$TSRUN" wrong.lua --store store --quiet 2>error.txt; then fail "a target that matches nothing was taken"; fi
 grep -q "wrong.lua:2: .*'quary' matches no linear map of the model (did you mean 'query'?)" error.txt || fail "$(cat error.txt)"
+# A merged model answers as the model with its delta did, and the folder says how far its logits moved.
+cat >merge.lua <<'L'
+local ts = require "ts"
+local task = ts.task "builtin:paraphrase"
+local model = ts.adapt(ts.model "builtin:bert-mini", { method = "lora", use_dora = true, lora_dropout = 0.1 })
+local run = ts.train { model = model, task = task, rows = 64, epochs = 1, lr = 1e-2, keep = "last" }
+local distance = ts.export { solution = run, form = "merged", path = "merged" }.merge.distance
+print(run.key, distance.float32 < 1e-4 and distance.bfloat16 < 0.5)
+L
+"$TSRUN" merge.lua --store store --quiet >merge.txt
+read -r key close <merge.txt
+[[ $close == true ]] || fail "merging moved the logits: $(cat merged/merge.json)"
+grep -q '"changed"' merged/merge.json || fail "$(cat merged/merge.json)"
+labels() { "$TSRUN" predict "$1" builtin:paraphrase --store store | sed 's/.*"label":/label /; s/,"logits.*//'; }
+diff <(labels "train:$key") <(labels merged) >answers || fail "a merged model answers otherwise: $(head -n 4 answers)"

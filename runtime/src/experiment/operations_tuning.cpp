@@ -1,6 +1,6 @@
 #include "experiment/export.h"
+#include "experiment/export_solution.h"
 #include "experiment/handles.h"
-#include "experiment/peft.h"
 #include "experiment/profile.h"
 
 #include "tsrun/base/error.h"
@@ -160,34 +160,10 @@ OptionTable plugin_options(Lab& lab, const json& arguments) {
   return lab.plugins().subspace(method->get<std::string>()).options();
 }
 
-/// A training's model: its delta as PEFT saves it, or folded into a plain model.
-void export_solution(Lab& lab, const json& solution, const std::string& form, const std::filesystem::path& to) {
-  const json& handle = solution.at("model");
-  auto [task, model, trained] = setting_of(lab, solution.at("task"), handle, Key::root(0));
-  const Weights last = solution_weights(lab, solution, "last", *model.family);
-  for (const auto& name : last.names()) model.weights.set(name, last.at(name));
-  const json deltas = handle.value("deltas", json::array());
-  if (form == "peft") {
-    if (deltas.size() != 1) user_error("export: the training's model has {} deltas, expected one, as a folder of PEFT has", deltas.size());
-    return save_peft(lab.plugins(), deltas[0], model, handle.value("spec", ""), to);
-  }
-  Model plain = model_of(handle, model.family->head(), Key::root(0));
-  for (const auto& delta : deltas_of(lab.plugins(), handle, *plain.family)) {
-    const auto merged = delta->merge(model.weights);
-    if (!merged) user_error("export: the delta cannot be merged: {}", delta->why_not_merged());
-    model.weights = *merged;
-  }
-  for (const auto& info : plain.family->parameters()) plain.weights.set(info.name, model.weights.at(info.name));
-  save_model(plain, to);
-}
-
 json run_export(Lab& lab, const Options& o) {
   const std::filesystem::path to = o.text("path");
   if (o.has("basis") == o.has("solution")) user_error("export: give either 'basis' or 'solution'");
-  if (o.has("solution")) {
-    if (!lab.settings().plan_only) export_solution(lab, o.value("solution"), o.text("form"), to);
-    return {{"path", to.string()}};
-  }
+  if (o.has("solution")) return export_solution(lab, o.value("solution"), o.text("form"), to);
   const json result = {{"path", to.string()}};
   if (lab.settings().plan_only) return result;
   const auto basis = subspace_of(lab, o.value("basis"));
@@ -268,8 +244,7 @@ std::vector<Operation> tuning_operations() {
       discover_operation(),
       {.name = "export",
        .doc = "Writes a basis as safetensors with its report, or a training's model: its delta as a PEFT folder, or a Hugging Face folder "
-              "with the "
-              "delta folded in.",
+              "with the delta folded in, and how far that moves logits (merge.distance of the result).",
        .options =
            {{.name = "basis", .type = OptionType::artifact, .doc = "from ts.discover", .choices = {"subspace"}},
             {.name = "solution", .type = OptionType::artifact, .doc = "instead: training that kept its last weights", .choices = {"train"}},

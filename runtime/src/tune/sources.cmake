@@ -1,2 +1,2 @@
 tsrun_room(tune TORCH SOURCES parameter_set.cpp selection.cpp trajectory.cpp subspace.cpp mask.cpp outliers.cpp controls.cpp flat_buffer.cpp
-  binding.cpp binding_plan.cpp binding_describe.cpp travel.cpp patterns.cpp targets.cpp adapted_family.cpp own_parameters.cpp bottleneck.cpp)
+  binding.cpp binding_plan.cpp binding_describe.cpp travel.cpp patterns.cpp targets.cpp adapted_family.cpp own_parameters.cpp bottleneck.cpp merge.cpp)

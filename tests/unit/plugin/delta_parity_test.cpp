@@ -1,7 +1,9 @@
 // Delta methods against PEFT (tests/goldens/make_deltas.py): the same weights give the same logits and gradients.
+#include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/model/model.h"
 #include "tsrun/plugin/host.h"
+#include "tsrun/tune/merge.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -150,6 +152,65 @@ TEST_P(PeftCase, MergesIntoTheSameLogitsOrSaysWhyNot) {
     return;
   }
   EXPECT_LT(difference(model->forward(*merged, batch(), {}).logits, golden("logits")), 1e-4);
+}
+
+/// Copies of everything, to compare bits with.
+Weights cloned(const Weights& weights) {
+  Weights copies;
+  for (const std::string& name : weights.names()) copies.set(name, weights.at(name).detach().clone());
+  return copies;
+}
+
+void expect_equal_bits(const Weights& found, const Weights& expected) {
+  ASSERT_EQ(found.names(), expected.names());
+  for (const std::string& name : expected.names()) EXPECT_TRUE(at::equal(found.at(name), expected.at(name))) << name;
+}
+
+TEST_P(PeftCase, UnmergesBitForBit_AndMergesWithinTheRoundingOfEachType) {
+  const c10::NoGradGuard guard;
+  if (!delta->merge(weights)) GTEST_SKIP() << delta->why_not_merged();
+  const Weights before = cloned(weights);
+  const Merged merged({delta}, weights);
+  expect_equal_bits(merged.unmerge(), before);
+  EXPECT_EQ(merged.changed().empty(), name.ends_with("ln_tuning"));
+  const double largest = std::max(1.0, golden("logits").abs().max().item<double>());
+  const double float32 = difference(model->forward(merged.weights(), batch(), {}).logits, golden("logits"));
+  const double bfloat16 = difference(model->forward(rounded_to_bfloat16(merged.weights()), batch(), {}).logits, golden("logits"));
+  EXPECT_LT(float32, 1e-4 * largest);
+  EXPECT_LT(bfloat16, 0.1 * largest);
+  EXPECT_GT(bfloat16, float32);  // it was rounded indeed
+  std::printf("%s: merged, float32 %.1e, bfloat16 %.1e of %.1f\n", name.c_str(), float32, bfloat16, largest);
+}
+
+TEST(Merge, UnmergesPissaBitForBit) {
+  const c10::NoGradGuard guard;
+  const auto folder = goldens() / "bert_tiny";
+  const std::shared_ptr<const Family> base = make_family(read_json(folder / "config.json"), {}, "config.json");
+  Weights weights = load_weights(folder / "model.safetensors", *base);
+  const Weights plain = cloned(weights);
+  const DeltaMethod& method = host().delta("lora");
+  const std::shared_ptr<const Delta> delta = method.attach(*base, method.options().resolve({{"init_lora_weights", "pissa"}}, "lora"));
+  add_first_values({delta}, weights, Key::root(1));
+  const Weights before = cloned(weights);
+  const Merged merged({delta}, weights);
+  expect_equal_bits(merged.unmerge(), before);
+  const std::string map = "bert.encoder.layer.0.attention.self.query.weight";
+  EXPECT_FALSE(at::equal(before.at(map), plain.at(map)));
+  EXPECT_TRUE(at::allclose(merged.weights().at(map), plain.at(map), 1e-5, 1e-6));  // what was taken out is back
+}
+
+TEST(Merge, SaysWhyNot) {
+  const auto folder = goldens() / "bert_tiny";
+  const std::shared_ptr<const Family> base = make_family(read_json(folder / "config.json"), {}, "config.json");
+  const DeltaMethod& method = host().delta("prefix");
+  const std::shared_ptr<const Delta> delta = method.attach(*base, method.options().resolve(nlohmann::json::object(), "prefix"));
+  try {
+    const Merged merged({delta}, load_weights(folder / "model.safetensors", *base));
+    FAIL() << "a prefix was merged";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::user);
+    EXPECT_NE(std::string(error.what()).find("belong to no token"), std::string::npos) << error.what();
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, PeftCase,
