@@ -92,7 +92,7 @@ JointMember member_of(const Choice& choice, const Model& adapted, size_t tasks) 
   member.parameters = select_parameters(*adapted.family, {.parts = {"delta"}, .layers = {}, .patterns = {}, .groups = "whole"});
   member.origin = flatten(adapted.weights, member.parameters.layout);
   for (size_t t = 0; t < tasks; ++t) {  // the time does not depend on what the solutions are
-    at::Tensor delta = at::empty_like(member.origin);
+    at::Tensor delta = at::empty({member.origin.numel()}, at::kFloat);
     fill_normal(Key::root(7).split(choice.name).split(t), {delta.mutable_data_ptr<float>(), static_cast<size_t>(delta.numel())}, 0, 0,
                 0.02F);
     member.deltas.push_back({delta});

@@ -1,6 +1,7 @@
 #include "tsrun/plugin_testing/subspace.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/tune/joint.h"
 
 #include <ATen/ATen.h>
 
@@ -74,8 +75,23 @@ fs::path SmallInputs::folder(const std::string& name) const {
   return path;
 }
 
+JointInputs SmallInputs::joint_inputs(uint64_t seed) const {
+  constexpr uint64_t tasks = 3;
+  JointMember member;
+  member.name = "member";
+  member.parameters = {parameters_.layout, {{"whole", 0, parameters_.layout.total()}}};
+  member.origin = origin_;
+  for (uint64_t task = 0; task < tasks; ++task) member.deltas.push_back({normals(200 + task, parameters_.layout.total(), 0.02)});
+  JointInputs inputs;
+  inputs.members.push_back(std::move(member));
+  inputs.key = Key::root(seed);
+  return inputs;
+}
+
 std::unique_ptr<Subspace> discover(const SubspaceMethod& method, const SmallInputs& inputs, const nlohmann::json& options, uint64_t seed) {
-  return method.discover(inputs.inputs(seed), method.options().resolve(options, method.name()));
+  const Options resolved = method.options().resolve(options, method.name());
+  if (const JointMethod* joint = method.joint()) return std::move(joint->decompose(inputs.joint_inputs(seed), resolved).decoders.at(0));
+  return method.discover(inputs.inputs(seed), resolved);
 }
 
 at::Tensor materialise(const Subspace& subspace) {

@@ -1,6 +1,7 @@
 #include "internal.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/tune/joint.h"
 
 #include <gtest/gtest.h>
 
@@ -40,8 +41,9 @@ double product_of(const at::Tensor& a, const at::Tensor& b) { return a.to(at::kD
 void has_a_sound_shape(const SubspaceMethod& method, const nlohmann::json& options) {
   const SmallInputs small;
   const auto subspace = discover(method, small, options);
-  EXPECT_EQ(subspace->parameters(), small.parameters());
-  ASSERT_EQ(subspace->dims().size(), small.parameters().groups.size());
+  const ParameterSet expected = method.joint() ? small.joint_inputs().members[0].parameters : small.parameters();
+  EXPECT_EQ(subspace->parameters(), expected);
+  ASSERT_EQ(subspace->dims().size(), expected.groups.size());
   for (int64_t dim : subspace->dims()) EXPECT_GT(dim, 0);
   EXPECT_GE(subspace->bytes_shipped(), 0);
   EXPECT_TRUE(subspace->describe().is_object());

@@ -102,19 +102,19 @@ json run_evaluate(Lab& lab, const Options& o) {
   const StageKey key{"evaluation", {{"options", inputs}, {"versions", versions()}}};
   const json& solution = o.value("solution");
   const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
-  json handle = lab.stage(key, title_of(o), {{"best", nothing}, {"last", nothing}, {"metric", solution.at("task").at("metric")}},
-                          [&](const auto&, const auto&) {
-                            const Key key = Key::root(solution.at("seed").get<uint64_t>()).split("init");
-                            const auto [task, model, trained] = setting_of(lab, solution.at("task"), solution.at("model"), key);
-                            const Exam exam = make_exam(model, task, o.text("split"), o);
-                            Predictions predictions;
-                            const Evaluation evaluation =
-                                evaluate(*model.family, edited_weights(lab, o, model), exam, lab.settings().device, &predictions);
-                            const json score = scored(evaluation, task);
-                            json summary = {{"best", score}, {"last", score}, {"metric", task.metrics.front()}};
-                            add_interval(summary, exam, predictions, o.integer("bootstrap"));
-                            return summary;
-                          });
+  const json plan = {
+      {"best", nothing}, {"last", nothing}, {"metric", solution.at("task").at("metric")}, {"interval", {{"low", 0.0}, {"high", 0.0}}}};
+  json handle = lab.stage(key, title_of(o), plan, [&](const auto&, const auto&) {
+    const Key key = Key::root(solution.at("seed").get<uint64_t>()).split("init");
+    const auto [task, model, trained] = setting_of(lab, solution.at("task"), solution.at("model"), key);
+    const Exam exam = make_exam(model, task, o.text("split"), o);
+    Predictions predictions;
+    const Evaluation evaluation = evaluate(*model.family, edited_weights(lab, o, model), exam, lab.settings().device, &predictions);
+    const json score = scored(evaluation, task);
+    json summary = {{"best", score}, {"last", score}, {"metric", task.metrics.front()}};
+    add_interval(summary, exam, predictions, o.integer("bootstrap"));
+    return summary;
+  });
   handle["trained"] = false;
   handle["trainable"] = handle["degrees_of_freedom"] = handle["bytes_shipped"] = 0;
   handle["seed"] = solution.at("seed");

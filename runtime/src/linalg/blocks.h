@@ -1,6 +1,6 @@
 #pragma once
 
-#include "linalg/dispatch.h"
+#include "tsrun/linalg/dispatch.h"
 #include "tsrun/linalg/rows.h"
 
 #include <algorithm>

@@ -7,6 +7,10 @@
 #include <string>
 #include <vector>
 
+namespace tsrun {
+struct JointInputs;
+}
+
 /// What every subspace must keep, as tests. Link a plugin's sources and tsrun::plugin_testing into one program (its main is in the
 /// library): every method that TSRUN_PLUGIN registers is tried with the options that `add_subspace_case` lists, or with none.
 ///
@@ -29,7 +33,9 @@ class SmallInputs {
   SmallInputs(const SmallInputs&) = delete;
   SmallInputs& operator=(const SmallInputs&) = delete;
 
-  SubspaceInputs inputs(uint64_t seed = 1) const;               ///< refers to this object
+  SubspaceInputs inputs(uint64_t seed = 1) const;  ///< refers to this object
+  /// One member of the same weights in one group, with the solutions of three tasks and no tasks to train on.
+  JointInputs joint_inputs(uint64_t seed = 1) const;
   std::filesystem::path folder(const std::string& name) const;  ///< a fresh empty folder
   const Trajectory& trajectory() const { return *trajectory_; }
   const ParameterSet& parameters() const { return parameters_; }
@@ -42,7 +48,8 @@ class SmallInputs {
   std::unique_ptr<Trajectory> trajectory_;
 };
 
-/// Resolves `options` against the method's table and discovers.
+/// Resolves `options` against the method's table and discovers; of a joint method, the decoder of `joint_inputs`' one member (the options
+/// must be such that it needs no tasks).
 std::unique_ptr<Subspace> discover(const SubspaceMethod& method, const SmallInputs& inputs,
                                    const nlohmann::json& options = nlohmann::json::object(), uint64_t seed = 1);
 

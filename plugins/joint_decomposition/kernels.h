@@ -1,0 +1,43 @@
+#pragma once
+
+#include "tsrun/linalg/rows.h"
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+/// Products with a matrix of a few long rows, [d, N], for several vectors at once, so that the matrix is read once. Blocks of columns
+/// depend on N alone and partial sums are added in their order: results are the same for any number of threads.
+namespace tsrun::joint_decomposition {
+
+/// Where one product goes: out = sign · base + product; `base` may be null (0). `out` may be `base`.
+struct Target {
+  const float* base = nullptr;
+  float sign = 1;
+  float* out = nullptr;
+};
+
+/// A d × N float32 matrix by its rows.
+struct LongRows {
+  float* data = nullptr;
+  int64_t rows = 0, columns = 0;
+  float* row(int64_t j) const { return data + j * columns; }
+};
+
+/// targets[k] = … + Σ_j coefficients(k, j) · row j: one read of the matrix.
+void combine_rows(const LongRows& matrix, const SmallMatrix& coefficients, const std::vector<Target>& targets);
+
+/// result(k, j) = ⟨row j, vectors[k]⟩: one read of the matrix. Summed in float32 within a block, in float64 over blocks.
+SmallMatrix multiply_rows(const LongRows& matrix, const std::vector<const float*>& vectors);
+
+/// A change of rank K: row j += scale[·] Σ_k coefficients(k, j) · vectors[k], elementwise in the columns.
+/// Returns what `multiply_rows` gives for the matrix before, from the same read; one write.
+SmallMatrix multiply_and_update(const LongRows& matrix, const std::vector<const float*>& vectors, const std::vector<float>& scale,
+                                const SmallMatrix& coefficients);
+
+/// Calls `body(begin, values)` over blocks of columns, where values[f][i] = Σ_kl forms[f](k, l) vectors[k][begin + i] vectors[l][begin +
+/// i], in float64 and never below 0; `body` returns a number. The sum of these numbers in the order of the blocks.
+double over_quadratic_forms(const std::vector<const float*>& vectors, int64_t columns, const std::vector<SmallMatrix>& forms,
+                            const std::function<double(int64_t begin, int64_t count, const std::vector<const double*>& values)>& body);
+
+}  // namespace tsrun::joint_decomposition

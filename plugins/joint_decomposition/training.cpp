@@ -1,0 +1,357 @@
+#include "training.h"
+
+#include "decoder.h"
+#include "saved.h"
+#include "step.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/interrupt.h"
+#include "tsrun/base/log.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+#include <set>
+
+namespace tsrun::joint_decomposition {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double mean_of(const std::vector<std::vector<double>>& scores) {
+  double sum = 0;
+  int64_t count = 0;
+  for (const auto& row : scores)
+    for (const double score : row) {
+      sum += score;
+      ++count;
+    }
+  return sum / static_cast<double>(count);
+}
+
+/// {"adapter": …} from what is listed by member.
+template <class Values>
+nlohmann::json by_member(const std::vector<JointMember>& members, const Values& values) {
+  nlohmann::json result = nlohmann::json::object();
+  for (size_t m = 0; m < members.size(); ++m) result[members[m].name] = values[m];
+  return result;
+}
+
+/// Dev scores [member][task].
+struct Scores {
+  std::vector<std::vector<double>> own, centroid, random;
+  double selected = 0;
+};
+
+/// Sums of losses since the last look at the dev splits.
+struct Sums {
+  int64_t steps = 0;
+  std::vector<double> task, reconstruction;
+  double distance = 0;
+  void add(const StepLosses& losses) {
+    task.resize(losses.task.size());
+    reconstruction.resize(losses.task.size());
+    for (size_t m = 0; m < task.size(); ++m) {
+      task[m] += losses.task[m];
+      reconstruction[m] += losses.reconstruction[m];
+    }
+    distance += losses.distance;
+    ++steps;
+  }
+  std::vector<double> mean(const std::vector<double>& sums) const {
+    std::vector<double> means(sums);
+    for (double& value : means) value /= static_cast<double>(steps);
+    return means;
+  }
+  nlohmann::json to_json() const { return {{"steps", steps}, {"task", task}, {"reconstruction", reconstruction}, {"distance", distance}}; }
+  static Sums from_json(const nlohmann::json& json) {
+    return {json.at("steps").get<int64_t>(), json.at("task").get<std::vector<double>>(),
+            json.at("reconstruction").get<std::vector<double>>(), json.at("distance").get<double>()};
+  }
+};
+
+class Training {
+ public:
+  Training(const JointInputs& inputs, const Settings& settings, std::chrono::milliseconds save_after)
+      : inputs_(inputs),
+        settings_(settings),
+        save_after_(save_after),
+        network_(inputs.members, settings, inputs.key.split("initial values")),
+        stepper_(inputs, settings, network_),
+        saved_(inputs.work, identity()) {}
+
+  JointResult run() {
+    resume();
+    Progress progress(inputs_.title.empty() ? "joint decomposition" : inputs_.title, settings_.steps, "step");
+    progress.advance(step_);
+    try {
+      while (true) {
+        if (due() && evaluated_ != step_) evaluate(progress);
+        if (step_ == settings_.steps) break;
+        check_interrupt();
+        one_step(progress);
+        save_when_due();
+      }
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::interrupt) save();
+      throw;
+    }
+    return result();
+  }
+
+ private:
+  bool due() const { return step_ > 0 && (step_ % settings_.eval_every == 0 || step_ == settings_.steps); }
+
+  void one_step(Progress& progress) {
+    const StepLosses losses = stepper_.forward(step_);
+    stepper_.update();
+    sums_.add(losses);
+    ++step_;
+    progress.note(fmt::format("loss {:.4g}", losses.total(settings_)));
+    progress.advance();
+  }
+
+  SmallMatrix codes_of(size_t m) const { return network_.encode(m, first_solutions(inputs_.members[m])).codes; }
+
+  /// The points of one task that are looked at: own codes by member, the centroid and, when asked for, a random mixture.
+  void score_task(const std::vector<SmallMatrix>& codes, int64_t task, Scores& scores) const {
+    const size_t members = codes.size();
+    const bool at_random = settings_.select_at == "random";
+    std::vector<double> even(members, 1 / static_cast<double>(members)), drawn;
+    if (at_random) {
+      const Mixing law = settings_.mixing == Mixing::none ? Mixing::release : settings_.mixing;
+      drawn = draw_mixture(law, members,
+                           inputs_.key.split("evaluation").split(static_cast<uint64_t>(step_)).split(static_cast<uint64_t>(task)));
+    }
+    for (size_t m = 0; m < members; ++m) {
+      SmallMatrix points(at_random ? 3 : 2, network_.dim());
+      for (int64_t j = 0; j < network_.dim(); ++j) {
+        points(0, j) = codes[m](task, j);
+        for (size_t other = 0; other < members; ++other) {
+          points(1, j) += even[other] * codes[other](task, j);
+          if (at_random) points(2, j) += drawn[other] * codes[other](task, j);
+        }
+      }
+      const std::vector<double> found = score_points(m, task, points);
+      scores.own[m].push_back(found[0]);
+      scores.centroid[m].push_back(found[1]);
+      if (at_random) scores.random[m].push_back(found[2]);
+    }
+  }
+
+  std::vector<double> score_points(size_t m, int64_t task, const SmallMatrix& points) const {
+    const JointMember& member = inputs_.members[m];
+    const at::Tensor decoded = at::empty({points.rows, member.parameters.layout.total()}, at::kFloat);
+    std::vector<Target> targets;
+    for (int64_t k = 0; k < points.rows; ++k)
+      targets.push_back({member.origin.const_data_ptr<float>(), 1, decoded.mutable_data_ptr<float>() + k * decoded.size(1)});
+    combine_rows(network_.decoder(m).rows(), network_.activations(m, points), targets);
+    std::vector<double> scores;
+    for (int64_t k = 0; k < points.rows; ++k) {
+      write_weights(*inputs_.tasks, m, decoded.select(0, k));
+      scores.push_back(inputs_.tasks->score(m, task));
+    }
+    return scores;
+  }
+
+  double selected(const Scores& scores) const {
+    if (settings_.select_at == "own") return mean_of(scores.own);
+    if (settings_.select_at == "centroid") return mean_of(scores.centroid);
+    if (settings_.select_at == "random") return mean_of(scores.random);
+    return (mean_of(scores.own) + mean_of(scores.centroid)) / 2;
+  }
+
+  void evaluate(Progress& progress) {
+    std::vector<SmallMatrix> codes;
+    for (size_t m = 0; m < network_.members(); ++m) codes.push_back(codes_of(m));
+    Scores scores;
+    scores.own.resize(codes.size());
+    scores.centroid.resize(codes.size());
+    scores.random.resize(codes.size());
+    for (int64_t task = 0; task < codes[0].rows; ++task) {
+      check_interrupt();
+      score_task(codes, task, scores);
+    }
+    scores.selected = selected(scores);
+    const bool better = std::isfinite(scores.selected) && (!best_ || scores.selected > *best_);  // ties keep the earlier state
+    if (better) keep(codes, scores.selected);
+    note(scores, better);
+    evaluated_ = step_;
+    progress.milestone(fmt::format("step {}/{}  loss {:.4g}  score {:.4g}", step_, settings_.steps,
+                                   history_.back()["total_loss"].get<double>(), scores.selected));
+  }
+
+  void note(const Scores& scores, bool kept) {
+    const auto& members = inputs_.members;
+    const std::vector<double> task = sums_.mean(sums_.task), reconstruction = sums_.mean(sums_.reconstruction);
+    const double distance = sums_.distance / static_cast<double>(sums_.steps);
+    nlohmann::json entry = {{"step", step_},
+                            {"loss", by_member(members, task)},
+                            {"reconstruction", by_member(members, reconstruction)},
+                            {"distance", distance},
+                            {"total_loss", StepLosses{task, reconstruction, distance}.total(settings_)},
+                            {"score_own", by_member(members, scores.own)},
+                            {"score_centroid", by_member(members, scores.centroid)},
+                            {"selected", scores.selected},
+                            {"kept", kept}};
+    if (settings_.select_at == "random") entry["score_random"] = by_member(members, scores.random);
+    history_.push_back(std::move(entry));
+    sums_ = {};
+  }
+
+  /// Decoders and codes as they are now; shares memory with the network.
+  Tensors present(const std::vector<SmallMatrix>& codes) const {
+    const auto members = static_cast<int64_t>(codes.size());
+    at::Tensor packed = at::empty({codes[0].rows, members, network_.dim()}, at::kFloat);
+    auto* out = packed.mutable_data_ptr<float>();
+    for (int64_t t = 0; t < codes[0].rows; ++t)
+      for (const SmallMatrix& code : codes)
+        for (int64_t j = 0; j < network_.dim(); ++j) *out++ = static_cast<float>(code(t, j));
+    Tensors tensors = {{"codes", packed}};
+    for (size_t m = 0; m < codes.size(); ++m) {
+      tensors[inputs_.members[m].name + ".columns"] = network_.decoder(m).values();
+      if (settings_.tanh_decoder) tensors[inputs_.members[m].name + ".hidden"] = network_.decoder_hidden(m);
+    }
+    return tensors;
+  }
+
+  /// In the work folder, or in memory without one. What is kept after the last step stays where it is.
+  void keep(const std::vector<SmallMatrix>& codes, double score) {
+    Tensors tensors = present(codes);
+    if (saved_.active()) {
+      std::filesystem::create_directories(inputs_.work);
+      write_tensors(saved_.kept_file(step_), tensors);
+      tensors = map_tensors(saved_.kept_file(step_));
+    } else if (step_ < settings_.steps) {
+      for (auto& [name, tensor] : tensors) tensor = tensor.clone();
+    }
+    kept_ = std::move(tensors);
+    best_ = score;
+    kept_step_ = step_;
+  }
+
+  nlohmann::json identity() const {
+    nlohmann::json members = nlohmann::json::array();
+    for (const JointMember& member : inputs_.members) {
+      std::vector<size_t> solutions;
+      for (const auto& task : member.deltas) solutions.push_back(task.size());
+      members.push_back({{"name", member.name}, {"layout", member.parameters.layout.digest()}, {"solutions", solutions}});
+    }
+    return {{"options", settings_.shown}, {"members", members}, {"tasks", inputs_.tasks->names()}, {"key", inputs_.key.words()}};
+  }
+
+  void resume() {
+    const auto saved = saved_.newest();
+    if (!saved) return;
+    const nlohmann::json& state = saved->state;
+    network_.restore(saved->tensors);
+    step_ = state.at("step").get<int64_t>();
+    evaluated_ = state.at("evaluated").get<int64_t>();
+    history_ = state.at("history");
+    sums_ = Sums::from_json(state.at("sums"));
+    if (state.at("best").is_null()) return;
+    best_ = state.at("best").get<double>();
+    kept_step_ = state.at("kept_step").get<int64_t>();
+    kept_ = map_tensors(saved_.kept_file(kept_step_));
+  }
+
+  void save() {
+    const auto begin = Clock::now();
+    const nlohmann::json state = {{"step", step_},           {"evaluated", evaluated_}, {"history", history_},
+                                  {"sums", sums_.to_json()}, {"kept_step", kept_step_}, {"best", best_ ? nlohmann::json(*best_) : nullptr}};
+    saved_.save(step_, kept_step_, state, network_.state());
+    last_save_ = Clock::now();
+    save_took_ = last_save_ - begin;
+  }
+
+  void save_when_due() {
+    const auto since = Clock::now() - last_save_;
+    if (saved_.active() && since >= save_after_ && since >= 20 * save_took_) save();
+  }
+
+  JointResult result() {
+    std::vector<SmallMatrix> codes;
+    for (size_t m = 0; !best_ && m < network_.members(); ++m) codes.push_back(codes_of(m));
+    if (!best_) kept_ = present(codes);  // no score was a number
+    JointResult result;
+    result.codes = kept_.at("codes");
+    const int64_t kept = best_ ? kept_step_ : step_;
+    for (const JointMember& member : inputs_.members) {
+      const nlohmann::json facts = {{"fit", "train"}, {"member", member.name}, {"kept_step", kept}, {"steps", step_}};
+      const at::Tensor hidden = settings_.tanh_decoder ? kept_.at(member.name + ".hidden") : at::Tensor();
+      result.decoders.push_back(
+          std::make_unique<Decoder>(member.parameters, kept_.at(member.name + ".columns"), hidden, facts, /*regenerated=*/false));
+    }
+    nlohmann::json memory = network_.bytes();
+    memory["vectors"] = stepper_.vector_bytes();
+    result.description = member_facts(inputs_);
+    result.description.update({{"options", settings_.shown},
+                               {"tasks", inputs_.tasks->names()},
+                               {"history", history_},
+                               {"kept_step", kept},
+                               {"kept_score", best_ ? nlohmann::json(*best_) : nullptr},
+                               {"reconstruction_error", reconstruction_errors(inputs_, result.decoders, result.codes)},
+                               {"memory_bytes", std::move(memory)}});
+    return result;
+  }
+
+  const JointInputs& inputs_;
+  const Settings& settings_;
+  std::chrono::milliseconds save_after_;
+  Network network_;
+  Stepper stepper_;
+  SavedRuns saved_;
+  int64_t step_ = 0, evaluated_ = 0, kept_step_ = -1;
+  nlohmann::json history_ = nlohmann::json::array();
+  Sums sums_;
+  std::optional<double> best_;
+  Tensors kept_;
+  Clock::time_point last_save_ = Clock::now();
+  Clock::duration save_took_{};
+};
+
+}  // namespace
+
+JointResult train(const JointInputs& inputs, const Settings& settings, std::chrono::milliseconds save_after) {
+  return Training(inputs, settings, save_after).run();
+}
+
+std::vector<const float*> first_solutions(const JointMember& member) {
+  std::vector<const float*> result;
+  for (const auto& solutions : member.deltas) result.push_back(solutions[0].const_data_ptr<float>());
+  return result;
+}
+
+nlohmann::json member_facts(const JointInputs& inputs) {
+  nlohmann::json members = nlohmann::json::array();
+  std::set<int64_t> lengths;
+  for (const JointMember& member : inputs.members) {
+    lengths.insert(member.parameters.layout.total());
+    members.push_back({{"name", member.name},
+                       {"size", member.parameters.layout.total()},
+                       {"tensors", member.parameters.layout.slices().size()},
+                       {"layout", member.parameters.layout.digest()}});
+  }
+  return {{"members", members}, {"equal_sizes", lengths.size() <= 1}};
+}
+
+nlohmann::json reconstruction_errors(const JointInputs& inputs, const std::vector<std::unique_ptr<Subspace>>& decoders,
+                                     const at::Tensor& codes) {
+  nlohmann::json result = nlohmann::json::object();
+  for (size_t m = 0; m < inputs.members.size(); ++m) {
+    std::vector<double> errors;
+    for (size_t t = 0; t < inputs.members[m].deltas.size(); ++t) {
+      const at::Tensor& delta = inputs.members[m].deltas[t][0];
+      at::Tensor error = delta.neg();
+      decoders[m]->expand(codes[static_cast<int64_t>(t)][static_cast<int64_t>(m)].contiguous(), error);
+      const double length = at::linalg_vector_norm(delta, 2, std::nullopt, false, at::kDouble).item<double>();
+      errors.push_back(length > 0 ? at::linalg_vector_norm(error, 2, std::nullopt, false, at::kDouble).item<double>() / length : 0.0);
+    }
+    result[inputs.members[m].name] = errors;
+  }
+  return result;
+}
+
+}  // namespace tsrun::joint_decomposition
