@@ -113,7 +113,7 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
 
 json Method::from_peft(const json& config) const {
   json options = json::object();
-  for (const char* name : {"target_modules", "feedforward_modules"})
+  for (const char* name : {"target_modules", "exclude_modules", "feedforward_modules"})
     if (config.contains(name) && !config[name].is_null())
       options[name] = config[name].is_string() ? json::array({config[name]}) : config[name];
   return options;

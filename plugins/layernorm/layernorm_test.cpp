@@ -7,7 +7,8 @@
 namespace tsrun::plugin_testing {
 namespace {
 
-const bool cases = add_delta_case("layernorm", nlohmann::json::object()) && add_delta_case("layernorm", {{"embeddings", false}});
+const bool cases = add_delta_case("layernorm", nlohmann::json::object()) && add_delta_case("layernorm", {{"embeddings", false}}) &&
+                   add_delta_case("layernorm", {{"target_modules", {"output.LayerNorm"}}});
 
 int64_t norms_of(const SmallModel& model, const nlohmann::json& options) {
   const Attached attached = attach(delta_method("layernorm"), model, options);
@@ -21,6 +22,18 @@ TEST(LayerNorm, CountsAsByHand) {
   EXPECT_EQ(norms_of(small_bert(), {{"embeddings", false}}), 2 * 2 * 2 * 24);
   EXPECT_EQ(norms_of(small_gpt2(), nlohmann::json::object()), (2 * 2 + 1) * 2 * 24);        // one behind the last layer
   EXPECT_EQ(norms_of(small_t5(), nlohmann::json::object()), (2 * 2 + 1 + 2 * 3 + 1) * 24);  // gains only
+}
+
+TEST(LayerNorm, TrainsTheNormsThatAreNamed) {
+  EXPECT_EQ(norms_of(small_bert(), {{"target_modules", {"output.LayerNorm"}}}), 2 * 2 * 2 * 24);
+  EXPECT_EQ(norms_of(small_bert(), {{"target_modules", {"attention.output.LayerNorm"}}}), 2 * 2 * 24);
+  try {
+    attach(delta_method("layernorm"), small_bert(), {{"target_modules", {"layernorm"}}});
+    FAIL() << "a target that matches nothing was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::user);
+    EXPECT_NE(std::string(error.what()).find("'LayerNorm'"), std::string::npos) << error.what();
+  }
 }
 
 TEST(LayerNorm, NamesTheNearestOption) {

@@ -9,11 +9,11 @@ class Method final : public DeltaMethod {
  public:
   std::string name() const override { return "layernorm"; }
   std::string doc() const override { return "Trains the gains and biases of the norms as they are."; }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override;
   nlohmann::json to_peft(const Options& options) const override { return {{"peft_type", "LN_TUNING"}}; }
-  nlohmann::json from_peft(const nlohmann::json& config) const override { return nlohmann::json::object(); }
+  nlohmann::json from_peft(const nlohmann::json& config) const override;
 };
 
 }  // namespace tsrun::layernorm

@@ -48,6 +48,20 @@ void check_patterns(const json& patterns, const std::vector<Target>& targets, co
   }
 }
 
+/// PEFT's init_lora_weights as a word. Starts that change the model's own weights in a way that cannot be done again here are refused.
+std::string start_in_peft(const json& config) {
+  const json start = config.value("init_lora_weights", json());
+  if (!start.is_string()) return "";
+  const auto word = start.get<std::string>();
+  for (const char* changing : {"pissa_niter", "olora", "corda", "loftq"})
+    if (word.starts_with(changing))
+      user_error(
+          "lora: init_lora_weights is '{}', which belongs to other weights of the model than those it was given; save such a delta with "
+          "PEFT's path_initial_model_for_weight_conversion",
+          word);
+  return word;
+}
+
 }  // namespace
 
 OptionTable Method::options() const {
@@ -116,10 +130,14 @@ json Method::to_peft(const Options& options) const {
 
 json Method::from_peft(const json& config) const {
   if (config.value("bias", "none") != "none") user_error("lora: bias is '{}', expected none", config["bias"].dump());
+  const std::string start = start_in_peft(config);
   json options = json::object();
-  for (const char* name : {"r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "target_modules"})
+  if (start == "pissa") options["init_lora_weights"] = start;  // its base is the model less the first A and B
+  for (const char* name :
+       {"r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "target_modules", "exclude_modules"})
     if (config.contains(name) && !config[name].is_null()) options[name] = config[name];
-  if (options["target_modules"].is_string()) options["target_modules"] = json::array({options["target_modules"]});
+  for (const char* name : {"target_modules", "exclude_modules"})
+    if (options.contains(name) && options[name].is_string()) options[name] = json::array({options[name]});
   return options;
 }
 

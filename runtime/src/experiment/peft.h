@@ -7,8 +7,10 @@
 
 #include <filesystem>
 
-/// PEFT's folders: adapter_config.json and adapter_model.safetensors.
+/// PEFT's folders.
 namespace tsrun {
+
+inline constexpr const char *peft_config_file = "adapter_config.json", *peft_values_file = "adapter_model.safetensors";
 
 /// The delta that a folder holds, as a model's handle names it: {"method", "version", "options", "values"}. @throws Error(data) when no
 /// plugin has PEFT's method, or the folder lacks a file.
@@ -18,8 +20,9 @@ nlohmann::json delta_of_peft(const PluginHost& plugins, const std::filesystem::p
 /// the model lacks, that it misses, or that have another shape.
 void take_peft_values(const std::filesystem::path& folder, Model& model);
 
-/// Writes the delta and the head of `model` as PEFT would. `delta` is an entry of a handle's "deltas". @throws Error(user) for a method
-/// that PEFT lacks.
+/// Writes the delta and the head of `model` as PEFT would. `delta` is an entry of a handle's "deltas". A prefix is written as the keys and
+/// values that its network makes, which is all that PEFT keeps of one. @throws Error(user) with the reason for a method that PEFT lacks or
+/// understands otherwise.
 void save_peft(const PluginHost& plugins, const nlohmann::json& delta, const Model& model, const std::string& base,
                const std::filesystem::path& folder);
 
