@@ -99,16 +99,16 @@ void announce(const ReportPage& page, const std::filesystem::path& path, bool wi
 }
 
 json run_report(Lab& lab, const Options& o) {
+  ReportPage page;
+  for (const auto& table : o.value("tables")) page.tables.push_back(free_table_of(table));  // a plan finds what is wrong with them too
   if (lab.settings().plan_only || lab.settings().worker) return json::object();
   const json& rows = o.value("rows");
-  ReportPage page;
   page.head = head_of(o.text("title"), rows, o.text("split"));
   std::vector<ReportRow> results;
   for (const auto& row : rows) results.push_back(row_of(row));
   page.rows = summarise(results);
   if (!page.rows.empty()) page.figures.push_back(score_figure(page.head, page.rows));
   for (const auto& figure : o.value("figures")) page.figures.push_back(figure_of(figure));
-  for (const auto& table : o.value("tables")) page.tables.push_back(free_table_of(table));
   const auto resources = resources_of(lab, rows, o.texts("resources"));
   if (!resources.empty()) page.resources.push_back(resource_table(resources));
   page.notes = o.texts("notes");

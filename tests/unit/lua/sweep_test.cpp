@@ -137,6 +137,33 @@ TEST_F(ReportTest, CollectsRowsInGridOrder_AndSavesItselfAtTheEnd) {
   EXPECT_THAT(lines[3], StartsWith("section,v2,m,t,dev,accuracy,0.5,2,0.6875,"));
 }
 
+TEST_F(ReportTest, WritesTablesWithHoles_InGridOrder) {
+  ::testing::internal::CaptureStdout();
+  run(R"(local ts = require "ts"
+    local report = ts.report "Title"
+    ts.sweep({ x = { 1, 2 } }, function(at)
+      report:table("Transfer " .. at.x, { columns = { "d", 2, 4 }, digits = 2, rows = { { "a", nil, at.x / 2 }, { nil, { 1.0, 2.0 } } } })
+    end))");
+  const std::string out = ::testing::internal::GetCapturedStdout();
+  EXPECT_LT(out.find("Transfer 1"), out.find("Transfer 2"));
+  EXPECT_THAT(out, HasSubstr("transfer_2.csv"));
+  std::vector<std::string> tables;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / "runs"))
+    if (entry.path().filename() == "transfer_2.csv") tables.push_back(read_text(entry.path()));
+  ASSERT_EQ(tables.size(), 1U);
+  EXPECT_EQ(tables[0], "d,2,2 deviation,2 n,4\na,,,,1\n,1.5,0.7071067811865476,2,\n");
+}
+
+TEST_F(ReportTest, NamesTheCellThatIsWrong_InAPlanToo) {
+  plan_only_ = true;
+  EXPECT_THAT(failure("local ts = require 'ts'\nts.report('T'):table('C', { columns = { 'a' }, rows = { { 1, 2 } } })").what(),
+              HasSubstr("report: table 'C': row 1: found a cell '2', but the table has 1 columns"));
+  EXPECT_THAT(failure("local ts = require 'ts'\nts.report('T'):table('C', { columns = { 'a' }, rows = { { true } } })").what(),
+              HasSubstr("row 1, column 'a': expected a text"));
+  EXPECT_THAT(failure("local ts = require 'ts'\nts.report('T'):table('C', { columns = { 'a' }, nte = 'x' })").what(),
+              HasSubstr("unknown option 'nte' (did you mean 'note'?)"));
+}
+
 TEST_F(ReportTest, NamesTheNearMiss_OfItsMethodsAndOptions) {
   EXPECT_STREQ(failure("local ts = require 'ts'\nlocal r = ts.report 'T'\nr:rwo('a', {})").what(),
                "recipe.lua:3: report: unknown method 'rwo' (did you mean 'row'?)");
