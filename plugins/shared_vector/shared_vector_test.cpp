@@ -31,8 +31,6 @@ const bool cases = plugin_testing::add_subspace_case("shared_vector", random_cas
                    plugin_testing::add_subspace_case("shared_vector", random_case(9, "dense", "keep")) &&
                    plugin_testing::add_subspace_case("shared_vector", random_case(100, "fastfood", "drop"));
 
-// ---- maps ----
-
 at::Tensor dense_hadamard(int64_t n) {
   at::Tensor h = at::empty({n, n}, at::kDouble);
   for (int64_t i = 0; i < n; ++i)
@@ -150,8 +148,6 @@ TEST(AdafactorRule, MovesAVectorAsTheOptimiserDoes) {
     EXPECT_TRUE(at::allclose(ours, expected, 1e-4, 1e-5)) << step;
   }
 }
-
-// ---- decoders ----
 
 at::Tensor theta(const Subspace& decoder, const at::Tensor& origin, const at::Tensor& z) {
   at::Tensor out = origin.clone();
