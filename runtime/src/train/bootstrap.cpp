@@ -25,8 +25,8 @@ class Rescorer {
   Rescorer(const Exam& exam, const Predictions& predictions) : exam_(exam), predictions_(predictions), name_(exam.task->metrics.front()) {
     if (!predictions.texts.empty()) accepted_ = accepted_answers(exam);
     if (!predictions.tags.empty()) tags_ = right_tags(exam);
-    const auto& means = {"exact_match", "accuracy", "token_f1", "rouge_l"};
-    if (predictions.texts.empty() || std::find(means.begin(), means.end(), name_) == means.end()) return;
+    static constexpr std::string_view means[] = {"exact_match", "accuracy", "token_f1", "rouge_l"};
+    if (predictions.texts.empty() || std::find(std::begin(means), std::end(means), name_) == std::end(means)) return;
     for (int64_t row = 0; row < rows(); ++row) by_row_.push_back(score_texts({row}));
   }
   int64_t rows() const {
