@@ -154,6 +154,18 @@ std::string names_of_marks(const Landscape& landscape, const Cells& cells, const
   return out;
 }
 
+/// A name that would run into the next panel's is cut.
+std::string cut_to_fit(const std::string& text, double room) {
+  constexpr double bold_letter = 7.6;
+  const auto letters = static_cast<size_t>(room / bold_letter);
+  if (display_width(text) <= letters) return text;
+  size_t end = 0;
+  for (size_t kept = 0; end < text.size(); ++end) {
+    if ((static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80U && ++kept == letters) break;  // where a letter begins
+  }
+  return text.substr(0, end) + "…";
+}
+
 std::string headings(const Figure& figure, const Cells& cells, const Plan& plan, size_t panel) {
   const auto& own = figure.landscape.panels[panel];
   const auto line = [&](const std::string& text, double above, std::string_view font, std::string_view colour) {
@@ -161,7 +173,9 @@ std::string headings(const Figure& figure, const Cells& cells, const Plan& plan,
                        plan.left(panel) / whole_width, 1 - (plan.top(panel) - above) / plan.page, font, light(colour));
   };
   const std::string share = share_in_words(figure.landscape, own, cells);
-  std::string out = "unset label\n" + line(own.name, share.empty() ? 9 : 25, "font 'Heading,13'", "ink");
+  std::string out =
+      "unset label\n" + line(cut_to_fit(own.name, panel % plan.across + 1 == plan.across ? plan.each + room_right : plan.each),
+                             share.empty() ? 9 : 25, "font 'Heading,13'", "ink");
   if (!share.empty()) out += line(share, 9, "font 'Text,11.5'", "soft");
   if (panel + plan.across >= figure.landscape.panels.size())
     out +=

@@ -266,6 +266,16 @@ TEST_F(ReportFolder, LandscapeTellsTheShareOfGoodCellsAndKeepsItsColours) {
   EXPECT_EQ(std::system(("xmllint --noout '" + (path_ / "plane.svg").string() + "' 2>/dev/null || [ $? -eq 127 ]").c_str()), 0);
 }
 
+TEST_F(ReportFolder, LandscapeCutsNamesThatWouldRunIntoTheNextPanel) {
+  Figure figure = plane();
+  figure.landscape.panels.insert(figure.landscape.panels.begin(), figure.landscape.panels.front());
+  figure.landscape.panels.front().name = "ééééééééééééééééééééééééééééééééééé a low-rank code of the update";
+  draw(figure, path_);
+  const std::string script = read_text(path_ / "plane.gp");
+  EXPECT_THAT(script, HasSubstr("ééé…'"));
+  EXPECT_THAT(script, Not(HasSubstr("low-rank")));
+}
+
 TEST_F(ReportFolder, LandscapeOutlinesExactlyTheCellsThatReachTheThreshold) {
   Figure figure = plane();
   figure.landscape.panels.resize(1);

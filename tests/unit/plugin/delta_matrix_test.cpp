@@ -129,7 +129,7 @@ std::set<std::string> parity_cases() {
 }
 
 TEST(DeltaMatrix, OfTheDocsSaysWhatTheTestsShow) {
-  set_threads(1);  // the models are too small to share out
+  set_threads(1);                 // the models are too small to share out
   auto* host = new PluginHost();  // libraries with LibTorch in them are never unloaded
   host->load({std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"});
   const auto parity = parity_cases();
