@@ -23,7 +23,7 @@ local model, task, start, seed = ts.model(arg.model), ts.task(arg.task), 42, 1
 if not model.planned and model.family ~= "t5" then error("landscape: needs a model that writes its answers, such as builtin:t5-mini", 0) end
 local methods = {
   { name = "adapter", options = { method = "adapter", bottleneck = 6, activation = "silu", biases = false, init = "normal" } },
-  { name = "lora", options = { method = "lora", r = 5, lora_alpha = 8, init_lora_weights = "release" } },
+  { name = "lora", options = { method = "lora", r = 5, lora_alpha = 8, init_lora_weights = "release", target_modules = { "q", "v" } } },
   { name = "prefix", options = { method = "prefix", num_virtual_tokens = 20, prefix_projection = true, encoder_hidden_size = 8, projection_bias = false,
     layout = "release", init_std = 0.02 } },
 }

@@ -8,7 +8,7 @@ local ts = require "ts"
 local arg = ts.arguments {
   model = { default = "builtin:t5-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
   train = { default = { "builtin:sentiment", "builtin:topic" }, doc = "training tasks of stages 0 and 1: one for the paper's single-task setting" },
-  test = { default = { "builtin:acceptability", "builtin:paraphrase" }, doc = "tasks of stages 2 and 3" },
+  test = { default = { "builtin:topic", "builtin:acceptability", "builtin:sentiment" }, doc = "tasks of stages 2 and 3; those that are training tasks too are marked as seen" },
   dims = { default = { 4 }, min = 1, doc = "numbers of the space (the paper: 4 for one training task, 100 for 60); further ones are compared with the first" },
   scale = { default = 1, min = 1, doc = "size of the methods: adapters of width 6, LoRA of rank 5 or 6, a prefix of as many numbers, times this" },
   epochs = { default = 0, min = 0, doc = "of stage 0 and of heads; 0: 16 for a built-in model, else 3" },
@@ -52,7 +52,8 @@ end
 local size, start, dim = sizes(), 42, arg.dims[1]
 local methods = {
   { name = "adapter", options = { method = "adapter", bottleneck = size.adapter, activation = "silu", biases = false, init = "normal" } },
-  { name = "lora", options = { method = "lora", r = size.lora, lora_alpha = 1.6 * size.lora, init_lora_weights = "release" } },
+  { name = "lora", options = { method = "lora", r = size.lora, lora_alpha = 1.6 * size.lora, init_lora_weights = "release",
+    target_modules = writes and { "q", "v" } or nil } },  -- of every attention, the cross-attention too
   { name = "prefix", options = { method = "prefix", num_virtual_tokens = size.tokens, prefix_projection = true, encoder_hidden_size = size.hidden,
     projection_bias = false, layout = "release", init_std = 0.02 } },
 }
@@ -162,13 +163,17 @@ local function mean(list)
   return #list > 0 and sum / #list or 0
 end
 
+local seen = {}
+for _, task in ipairs(train_tasks) do seen[task.key] = true end
+local function named(task) return seen[task.key] and task.name .. " (seen)" or task.name end
+
 -- A table shaped like the paper's: a row for each test task and their mean, columns of pairs source > target.
 local function shaped(caption, space, pairs_of, value, note)
   local columns, rows_of, sums = { "test" }, {}, {}
   for _, pair in ipairs(pairs_of) do columns[#columns + 1] = pair.name end
   columns[#columns + 1] = "mean"
   for _, task in ipairs(test_tasks) do
-    local row, all = { task.name }, {}
+    local row, all = { named(task) }, {}
     for i, pair in ipairs(pairs_of) do
       local list = value(scores(space, pair.source, pair.target, task), pair.target, task)
       row[#row + 1], all[#all + 1] = list, mean(list)
@@ -202,7 +207,7 @@ shaped("Transfer, absolute", spaces[1], other, as_it_is, "Hundred times the task
 -- What the relative numbers stand on.
 local ground = {}
 for _, task in ipairs(test_tasks) do
-  local row = { task.name, 100 * task.splits[split_of(task)].majority_score }
+  local row = { named(task), 100 * task.splits[split_of(task)].majority_score }
   if not writes then row[#row + 1] = 100 * ts.evaluate({ solution = head_of(task).solution, split = split_of(task) }).last.score end
   for _, method in ipairs(methods) do
     local score = own(method, task)

@@ -69,7 +69,7 @@ struct Choice {
 std::vector<Choice> choices(const Family& family) {
   const int64_t depth = family.layers() / 2, hidden = 2 * depth, tokens = std::max<int64_t>(1, 60 * depth - hidden * (1 + 2 * depth));
   return {{"adapter", {{"bottleneck", 12}, {"activation", "silu"}, {"biases", false}, {"init", "normal"}}},
-          {"lora", {{"r", 10}, {"lora_alpha", 16}, {"init_lora_weights", "release"}}},
+          {"lora", {{"r", 10}, {"lora_alpha", 16}, {"init_lora_weights", "release"}, {"target_modules", {"q", "v"}}}},
           {"prefix",
            {{"num_virtual_tokens", tokens},
             {"prefix_projection", true},
