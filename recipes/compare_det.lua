@@ -73,7 +73,7 @@ end
 local function space(seed)
   local members = {}
   for i, name in ipairs(arg.shared) do members[i] = { name = name, solutions = { solve(name) } } end
-  return ts.decompose("joint_decomposition", { members = members, dim = arg.dim, seed = seed, steps = arg.steps, lr = 1e-3, mixing = "dirichlet", batch_size = 8,
+  return ts.decompose("joint_decomposition", { members = members, dim = arg.dim, seed = seed, steps = arg.steps, lr = 1e-2, mixing = "dirichlet", batch_size = 8,
     eval_every = math.max(1, arg.steps // 4), eval_rows = 200 })
 end
 local function in_space(name, seed)

@@ -13,7 +13,7 @@ local arg = ts.arguments {
   epochs = { default = 16, min = 1, doc = "of stage 0" },
   lr = { default = 3e-3, min = 0, doc = "of stage 0 (Adafactor)" },
   steps = { default = 600, min = 1, doc = "of stage 1" },
-  stage1_lr = { default = 1e-3, min = 0, doc = "of stage 1" },
+  stage1_lr = { default = 1e-2, min = 0, doc = "of stage 1" },
   tuning_steps = { default = 200, min = 1, doc = "of the vector that the second plane stands on" },
   rows = { default = 1000, min = 0, doc = "training rows; 0: all" },
   scan_rows = { default = 100, min = 1, doc = "dev rows that score a cell" },

@@ -14,7 +14,7 @@ local arg = ts.arguments {
   epochs = { default = 0, min = 0, doc = "of stage 0 and of heads; 0: 16 for a built-in model, else 3" },
   lr = { default = 0.0, min = 0, doc = "of stage 0 (Adafactor, constant); 0: 3e-3 for a built-in model, else the paper's 5e-4" },
   steps = { default = 600, min = 1, doc = "of stage 1 (the paper: 100000)" },
-  stage1_lr = { default = 1e-3, min = 0, doc = "of stage 1 (the paper: 1e-4, with its many more steps)" },
+  stage1_lr = { default = 1e-2, min = 0, doc = "of stage 1 (the paper: 1e-4 with 100000 steps; fewer steps need larger ones)" },
   gamma = { default = 0.1, min = 0, doc = "weight of the reconstruction (the release: 0.1 for one training task, 10 for 60)" },
   mixing = { default = "release", choices = { "release", "dirichlet" }, doc = "law of the mixtures of codes" },
   tuning_steps = { default = 200, min = 1, doc = "of stage 2 (the paper: 5000)" },
