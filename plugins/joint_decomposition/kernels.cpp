@@ -10,7 +10,9 @@
 namespace tsrun::joint_decomposition {
 namespace {
 
-constexpr int64_t block = 1024;  // columns of one row that are worked on at a time: four rows and their vectors stay in the first cache
+// Columns of one row that are worked on at a time. Long runs keep memory busy; the rows in hand and all vectors must stay in the second
+// cache.
+constexpr int64_t shortest_block = 1024, longest_block = 16384, cached = 1 << 17;
 constexpr int64_t sources_together = 4, outs_together = 2;
 
 /// outs[o][i] += Σ_s coefficients[o][s] · sources[s][i].
@@ -68,16 +70,16 @@ struct Dots {
 /// values[i] = max(0, Σ_kl form(k, l) wide[k][i] wide[l][i]).
 struct QuadraticForm {
   template <int W>
-  TSRUN_INLINE static void run(const double* wide, const SmallMatrix& form, int64_t count, double* inner, double* values) {
+  TSRUN_INLINE static void run(const double* wide, int64_t stride, const SmallMatrix& form, int64_t count, double* inner, double* values) {
     for (int64_t i = 0; i < count; ++i) values[i] = 0;
     for (int64_t k = 0; k < form.rows; ++k) {
       const double own = form(k, k);
-      const double* a = wide + k * block;
+      const double* a = wide + k * stride;
 #pragma GCC ivdep
       for (int64_t i = 0; i < count; ++i) inner[i] = own * a[i];
       for (int64_t l = 0; l < k; ++l) {
         const double twice = 2 * form(k, l);
-        const double* b = wide + l * block;
+        const double* b = wide + l * stride;
 #pragma GCC ivdep
         for (int64_t i = 0; i < count; ++i) inner[i] += twice * b[i];
       }
@@ -90,7 +92,10 @@ struct QuadraticForm {
 
 /// At most 64 runs of whole blocks, so that partial results do not grow with the number of columns.
 struct Cut {
-  explicit Cut(int64_t columns) : columns(columns) {
+  Cut(int64_t columns, int64_t vectors) : columns(columns) {
+    const int64_t share = (columns / 64 + shortest_block) / shortest_block * shortest_block;
+    block =
+        std::min(share, std::clamp(cached / (vectors + sources_together) / shortest_block * shortest_block, shortest_block, longest_block));
     const int64_t blocks = (columns + block - 1) / block;
     size = std::max<int64_t>(1, (blocks + 63) / 64) * block;
     count = (columns + size - 1) / size;
@@ -106,7 +111,7 @@ struct Cut {
       }
     });
   }
-  int64_t columns, size, count;
+  int64_t columns, block, size, count;
 };
 
 /// What one unit adds up, padded to whole tiles.
@@ -176,7 +181,8 @@ void accumulate(int64_t source_count, const Source& source, int64_t out_count, c
 
 void combine_rows(const LongRows& matrix, const SmallMatrix& coefficients, const std::vector<Target>& targets) {
   const auto outs = static_cast<int64_t>(targets.size());
-  const Cut cut(matrix.columns);
+  const Cut cut(matrix.columns, outs);
+  const int64_t block = cut.block;
   cut.run<float>(outs * block, [&](int64_t /*unit*/, int64_t at, int64_t count, float* sums) {
     std::fill(sums, sums + outs * block, 0.0F);
     accumulate(
@@ -191,7 +197,7 @@ void combine_rows(const LongRows& matrix, const SmallMatrix& coefficients, const
 }
 
 SmallMatrix multiply_rows(const LongRows& matrix, const std::vector<const float*>& vectors) {
-  const Cut cut(matrix.columns);
+  const Cut cut(matrix.columns, static_cast<int64_t>(vectors.size()));
   Partial partial(cut, static_cast<int64_t>(vectors.size()), matrix.rows);
   cut.run<float>(0, [&](int64_t unit, int64_t at, int64_t count, float* /*scratch*/) {
     for (int64_t j = 0; j < matrix.rows; j += sources_together) add_dots(matrix, vectors, j, at, count, partial, unit);
@@ -202,7 +208,8 @@ SmallMatrix multiply_rows(const LongRows& matrix, const std::vector<const float*
 SmallMatrix multiply_and_update(const LongRows& matrix, const std::vector<const float*>& vectors, const std::vector<float>& scale,
                                 const SmallMatrix& coefficients) {
   const auto many = static_cast<int64_t>(vectors.size());
-  const Cut cut(matrix.columns);
+  const Cut cut(matrix.columns, 2 * many);
+  const int64_t block = cut.block;
   Partial partial(cut, many, matrix.rows);
   cut.run<float>(many * block, [&](int64_t unit, int64_t at, int64_t count, float* scaled) {
     for (int64_t k = 0; k < many; ++k)
@@ -221,7 +228,8 @@ SmallMatrix multiply_and_update(const LongRows& matrix, const std::vector<const 
 double over_quadratic_forms(const std::vector<const float*>& vectors, int64_t columns, const std::vector<SmallMatrix>& forms,
                             const std::function<double(int64_t, int64_t, const std::vector<const double*>&)>& body) {
   const auto many = static_cast<int64_t>(vectors.size()), asked = static_cast<int64_t>(forms.size());
-  const Cut cut(columns);
+  const Cut cut(columns, 2 * (many + asked));
+  const int64_t block = cut.block;
   std::vector<double> partial(static_cast<size_t>(cut.count), 0.0);
   cut.run<double>((many + asked + 1) * block, [&](int64_t unit, int64_t at, int64_t count, double* wide) {
     for (int64_t k = 0; k < many; ++k)
@@ -230,7 +238,7 @@ double over_quadratic_forms(const std::vector<const float*>& vectors, int64_t co
     std::vector<const double*> values;
     for (int64_t f = 0; f < asked; ++f) {
       double* out = wide + (many + f) * block;
-      kernel::run<QuadraticForm>(static_cast<const double*>(wide), forms[static_cast<size_t>(f)], count, inner, out);
+      kernel::run<QuadraticForm>(static_cast<const double*>(wide), block, forms[static_cast<size_t>(f)], count, inner, out);
       values.push_back(out);
     }
     partial[static_cast<size_t>(unit)] += body(at, count, values);

@@ -5,6 +5,7 @@
 #include "training.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
 
 #include <set>
 
@@ -47,6 +48,17 @@ void check_inputs(const JointInputs& inputs, bool solutions, bool tasks) {
   }
 }
 
+/// Members of unequal length are no mistake, but not the paper's setting.
+void report_unequal(const JointInputs& inputs) {
+  std::set<int64_t> lengths;
+  std::string shown;
+  for (const JointMember& member : inputs.members) {
+    lengths.insert(member.parameters.layout.total());
+    shown += fmt::format("{}{} {}", shown.empty() ? "" : ", ", member.name, member.parameters.layout.total());
+  }
+  if (lengths.size() > 1) log_info("joint_decomposition: members of unequal size: {}", shown);
+}
+
 }  // namespace
 
 OptionTable Method::options() const { return option_table(); }
@@ -61,6 +73,7 @@ std::unique_ptr<Subspace> Method::load(const std::filesystem::path& folder, cons
 
 JointResult Method::decompose(const JointInputs& inputs, const Options& options) const {
   check_inputs(inputs, needs_solutions(options), needs_tasks(options));
+  report_unequal(inputs);
   const Settings settings = settings_of(options);
   if (settings.fit == "random") return draw_decoders(inputs, settings);
   if (settings.fit == "pca") return joint_pca(inputs, settings);

@@ -61,9 +61,12 @@ StepPlan plan_step(const JointInputs& inputs, const Settings& settings, int64_t 
   StepPlan plan;
   const auto number = static_cast<uint64_t>(step);
   plan.groups = groups_of(inputs.tasks->batch(step), settings.mixture_per_example);
+  const auto known_tasks = static_cast<int64_t>(inputs.tasks->names().size());
   const Key mixtures = inputs.key.split("mixture").split(number);
   for (size_t g = 0; g < plan.groups.size(); ++g) {
     StepPlan::Decoded& group = plan.groups[g];
+    if (group.rows.task < 0 || group.rows.task >= known_tasks)
+      internal_error("joint_decomposition: step {} names task {} of {}", step + 1, group.rows.task, known_tasks);
     const auto known = std::find(plan.tasks.begin(), plan.tasks.end(), group.rows.task);
     group.task = static_cast<size_t>(known - plan.tasks.begin());
     if (known == plan.tasks.end()) {
