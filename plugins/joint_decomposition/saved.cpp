@@ -7,6 +7,7 @@
 #include "tsrun/model/model.h"
 
 #include <algorithm>
+#include <cctype>
 #include <vector>
 
 namespace tsrun::joint_decomposition {
