@@ -6,7 +6,7 @@ local arg = ts.arguments {
   model = { default = "builtin:t5-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
   task = { default = "builtin:topic", doc = "folder with a task.toml, or builtin:<name>" },
   train = { default = "builtin:sentiment", doc = "task that the shared space is learnt on" },
-  methods = { default = { "lora", "adapter", "prefix", "ia3", "compacter", "prompt", "bitfit", "layernorm" }, doc = "delta plugins, by name" },
+  methods = { default = { "lora", "adapter", "prefix", "ia3", "compacter", "prompt", "layernorm" }, doc = "delta plugins, by name (bitfit where the model has biases)" },
   shared = { default = { "adapter", "lora", "prefix", "ia3", "compacter" }, doc = "those of them that meet in the shared space" },
   rates = { default = { 1e-3, 1e-2 }, doc = "learning rates of delta methods and full tuning; the best on dev of each counts" },
   dim = { default = 8, min = 1, doc = "numbers of the shared space, and of a layer in the other subspaces" },
@@ -20,7 +20,7 @@ local arg = ts.arguments {
 local model, task, source = ts.model(arg.model), ts.task(arg.task), ts.task(arg.train)
 local seeds, start, writes = ts.seeds(arg.seeds), 42, model.family == "t5"
 local epochs = arg.epochs > 0 and arg.epochs or model.defaults.epochs
-local special = { adapter = { biases = false, activation = "silu", init = "normal" } }
+local special = { adapter = { biases = false, activation = "silu", init = "normal" }, compacter = { reduction_factor = 8 } }
 
 local adapted = {}
 for _, name in ipairs(arg.methods) do

@@ -130,7 +130,7 @@ local function picture(caption, p, marks, x_range, y_range)
   for m in ipairs(methods) do row[#row + 1] = 100 * (each[m] or 0) / cells end
   row[#row + 1], row[#row + 2] = 100 * all / cells, any > 0 and 100 * all / any or 0
   shares[#shares + 1] = row
-  report:landscape(caption, { panels = panels, x = x_range, y = y_range, points = marks, threshold = arg.threshold, label = "score over the method's own in full space" })
+  report:landscape(caption, { panels = panels, x = x_range, y = y_range, points = marks, threshold = arg.threshold, label = "score over full space" })
   if p.fallback then report:note(caption .. ": the directions lie (nearly) on a line, so the second axis is a random one.") end
 end
 
@@ -150,7 +150,7 @@ picture("Plane through the codes of the solutions", triangle, marks, { around(xs
 local tuned = ts.train { model = methods[2].model, task = task, seed = seed, train = {}, rows = arg.rows, optim = "adafactor", lr_scheduler_type = "constant",
   tune = ts.within(joint.members.lora, { lr = 5e-2, init = 0.02, embeddings = false, pooler = false, head = false }), batch_size = 8,
   max_steps = arg.tuning_steps, eval_every = math.max(1, arg.tuning_steps // 10) }
-local best = tuned.coordinates or zero
+local best = tuned.planned and zero or tuned.coordinates.best
 local reach = math.max(1e-2, math.sqrt(dot(best, best)))
 picture("Random plane around a vector tuned with lora", plane(best, random_direction(arg.dim), random_direction(arg.dim)),
   { { name = "tuned", x = 0, y = 0 } }, { -reach, reach }, { -reach, reach })

@@ -46,7 +46,7 @@ local function sizes()
   local depth = writes and layers // 2 or layers
   local lora = (writes and 5 or 6) * arg.scale
   local each = (writes and 30 or 24) * arg.scale * depth  -- numbers over the width (over twice the width where there are two stacks)
-  local hidden = math.max(1, math.min(arg.scale * depth, (each - depth) // (1 + 2 * depth)))
+  local hidden = math.max(1, 5 * each // (6 * (1 + 2 * depth)))  -- most of them in the network, as the paper has it
   return { adapter = 6 * arg.scale, lora = lora, tokens = math.max(1, each - hidden * (1 + 2 * depth)), hidden = hidden }
 end
 local size, start, dim = sizes(), 42, arg.dims[1]

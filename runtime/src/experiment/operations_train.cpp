@@ -222,6 +222,14 @@ std::vector<std::string> reach_warnings(const Subspace& subspace, double lr, int
   return warnings;
 }
 
+/// Coordinates up to so many stand in the result, where a recipe can compute with them.
+constexpr int64_t kShownCoordinates = 1024;
+
+std::vector<float> listed(const at::Tensor& vector) {
+  const at::Tensor host = vector.cpu().contiguous();
+  return {host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel()};
+}
+
 json train_into(Lab& lab, const Request& request, const std::string& title, const std::filesystem::path& out,
                 const std::filesystem::path& work) {
   const Options& o = request.options;
@@ -266,6 +274,9 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   move_in(work, out);
 
   json summary = result.description;
+  if (result.coordinates.defined() && result.coordinates.numel() <= kShownCoordinates) {
+    summary["coordinates"] = {{"last", listed(result.coordinates)}, {"best", listed(result.best_coordinates)}};
+  }
   summary["trained"] = true;
   summary["metric"] = task.metrics.front();
   summary["best"] = scored(result.best, task);
