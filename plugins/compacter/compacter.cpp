@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace tsrun::compacter {
@@ -29,7 +30,8 @@ Compacter::Compacter(std::vector<Bottleneck> places, Shape shape) : places_(std:
 
 int64_t Compacter::bottleneck_of(const Bottleneck& place) const {
   if (shape_.bottleneck > 0) return shape_.bottleneck;
-  return static_cast<int64_t>(static_cast<double>(place.width) / shape_.reduction);
+  const double parts = static_cast<double>(place.width) / shape_.reduction / static_cast<double>(shape_.terms);
+  return shape_.terms * std::max<int64_t>(1, std::llround(parts));
 }
 
 KroneckerMap Compacter::down(const Bottleneck& place) const {

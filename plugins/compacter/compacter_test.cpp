@@ -58,6 +58,12 @@ TEST(Compacter, AddsTheSumOfKroneckerProducts) {
   EXPECT_TRUE(at::allclose(forward.at_site(out, x), x + at::matmul(inside, map("up").t()) + tensor("up.bias"), 1e-5, 1e-5));
 }
 
+TEST(Compacter, RoundsTheWidthBetweenToWhatTheDivisionAllows) {
+  const int64_t biases = 24 + 4, factors = 2 * (24 + 4), rule = 4 * 4 * 4;
+  for (const double reduction : {32.0, 7.0, 5.0})
+    EXPECT_EQ(compacter_numbers(small_bert(), {{"reduction_factor", reduction}}), rule + 2 * 2 * (factors + biases)) << reduction;
+}
+
 TEST(Compacter, SaysWhatADivisionMustDivide) {
   try {
     attach(delta_method("compacter"), small_bert(), {{"bottleneck", 6}});

@@ -16,7 +16,7 @@ OptionTable Method::options() const {
       {.name = "reduction_factor",
        .type = OptionType::number,
        .fallback = 32,
-       .doc = "The model's width over the width between the two maps.",
+       .doc = "The model's width over the width between the two maps, which is rounded to a multiple of n.",
        .minimum = 1},
       {.name = "bottleneck",
        .type = OptionType::integer,
