@@ -5,19 +5,20 @@ local ts = require "ts"
 local arg = ts.arguments {
   model = { default = "builtin:t5-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
   task = { default = "builtin:topic", doc = "folder with a task.toml, or builtin:<name>" },
-  train = { default = "builtin:sentiment", doc = "task that the shared space is learnt on" },
+  train = { default = { "builtin:sentiment", "builtin:topic" }, doc = "tasks that the shared space is learnt on" },
   methods = { default = { "lora", "adapter", "prefix", "ia3", "compacter", "prompt", "layernorm" }, doc = "delta plugins, by name (bitfit where the model has biases)" },
   shared = { default = { "adapter", "lora", "prefix", "ia3", "compacter" }, doc = "those of them that meet in the shared space" },
   rates = { default = { 1e-3, 1e-2 }, doc = "learning rates of delta methods and full tuning; the best on dev of each counts" },
   dim = { default = 8, min = 1, doc = "numbers of the shared space, and of a layer in the other subspaces" },
   epochs = { default = 0, min = 0, doc = "of every training; 0: the model's default" },
-  steps = { default = 400, min = 1, doc = "of learning the shared space" },
+  steps = { default = 600, min = 1, doc = "of learning the shared space" },
   tuning_steps = { default = 200, min = 1, doc = "of training one vector in it" },
   seeds = { default = 1, min = 1, doc = "number of seeds" },
   rows = { default = 1000, min = 0, doc = "training rows of each task; 0: all" },
 }
 
-local model, task, source = ts.model(arg.model), ts.task(arg.task), ts.task(arg.train)
+local model, task, sources = ts.model(arg.model), ts.task(arg.task), {}
+for i, name in ipairs(arg.train) do sources[i] = ts.task(name) end
 local seeds, start, writes = ts.seeds(arg.seeds), 42, model.family == "t5"
 local epochs = arg.epochs > 0 and arg.epochs or model.defaults.epochs
 local special = { adapter = { biases = false, activation = "silu", init = "normal" }, compacter = { reduction_factor = 8 } }
@@ -58,21 +59,24 @@ local function best_rate(name)
   return best
 end
 
--- The shared space: solutions on the source task, under held heads.
-local function solution(name, rate)
-  return ts.train { model = adapted[name], task = source, seed = start, train = { "delta" }, origin = head_of(source), lr = rate, epochs = epochs, rows = arg.rows }
+-- The shared space: solutions on its training tasks, under held heads.
+local function solution(name, on, rate)
+  return ts.train { model = adapted[name], task = on, seed = start, train = { "delta" }, origin = head_of(on), lr = rate, epochs = epochs, rows = arg.rows }
 end
-local function solve(name)
+local function solve(name, on)
   local best
   for _, rate in ipairs(arg.rates) do
-    local run = solution(name, rate)
+    local run = solution(name, on, rate)
     if not best or run.best.score > best.best.score then best = run end
   end
   return best
 end
 local function space(seed)
   local members = {}
-  for i, name in ipairs(arg.shared) do members[i] = { name = name, solutions = { solve(name) } } end
+  for i, name in ipairs(arg.shared) do
+    members[i] = { name = name, solutions = {} }
+    for j, on in ipairs(sources) do members[i].solutions[j] = solve(name, on) end
+  end
   return ts.decompose("joint_decomposition", { members = members, dim = arg.dim, seed = seed, steps = arg.steps, lr = 1e-2, mixing = "dirichlet", batch_size = 8,
     eval_every = math.max(1, arg.steps // 4), eval_rows = 200 })
 end
@@ -101,7 +105,7 @@ local subspaces = {
 local names = { "full" }
 for _, name in ipairs(arg.methods) do names[#names + 1] = name end
 ts.sweep({ name = names, rate = arg.rates, seed = seeds }, function(at) own(at.name, at.seed, at.rate) end)
-ts.sweep({ name = arg.shared, rate = arg.rates }, function(at) solution(at.name, at.rate) end)
+ts.sweep({ name = arg.shared, on = sources, rate = arg.rates }, function(at) solution(at.name, at.on, at.rate) end)
 ts.sweep({ seed = seeds, subspace = subspaces }, function(at) at.subspace.run(at.seed) end)
 ts.sweep({ seed = seeds, name = arg.shared }, function(at) in_space(at.name, at.seed) end)
 
@@ -141,10 +145,13 @@ for _, name in ipairs(arg.shared) do
   end
   summary[#summary + 1] = row
 end
+local source_names = {}
+for i, on in ipairs(sources) do source_names[i] = on.name end
 local columns = { "source", "own space", "one vector" }
 for _, target in ipairs(arg.shared) do columns[#columns + 1] = "> " .. target end
 report:table("One vector, decoded by every method", { columns = columns, rows = summary,
-  note = ("Hundred times the metric on dev; the space of %d numbers was learnt on %s, the vector trained on %s with the source's decoder."):format(arg.dim, source.name, task.name) })
+  note = ("Hundred times the metric on dev; the space of %d numbers was learnt on %s, the vector trained on %s with the source's decoder."):format(
+    arg.dim, table.concat(source_names, " and "), task.name) })
 report:figure { name = "numbers", kind = "scatter", caption = "Score against trained numbers (their decimal logarithm); up and left is better.",
   x_label = "log10 of trained numbers", y_label = model.planned and "score" or task.metric, series = sections }
 report:save()
