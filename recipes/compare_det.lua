@@ -15,6 +15,7 @@ local arg = ts.arguments {
   tuning_steps = { default = 200, min = 1, doc = "of training one vector in it" },
   seeds = { default = 1, min = 1, doc = "number of seeds" },
   rows = { default = 1000, min = 0, doc = "training rows of each task; 0: all" },
+  answer_length = { default = 8, min = 1, doc = "tokens of an answer at most, where the model writes answers" },
 }
 
 local model, task, sources = ts.model(arg.model), ts.task(arg.task), {}
@@ -35,7 +36,7 @@ end
 
 local function train(seed, options)
   options.task, options.seed, options.rows = options.task or task, seed, arg.rows
-  options.epochs, options.keep = options.epochs or epochs, options.keep or "none"
+  options.epochs, options.keep, options.max_answer_length = options.epochs or epochs, options.keep or "none", arg.answer_length
   return ts.train(options)
 end
 
@@ -61,7 +62,8 @@ end
 
 -- The shared space: solutions on its training tasks, under held heads.
 local function solution(name, on, rate)
-  return ts.train { model = adapted[name], task = on, seed = start, train = { "delta" }, origin = head_of(on), lr = rate, epochs = epochs, rows = arg.rows }
+  return ts.train { model = adapted[name], task = on, seed = start, train = { "delta" }, origin = head_of(on), lr = rate, epochs = epochs, rows = arg.rows,
+    max_answer_length = arg.answer_length }
 end
 local function solve(name, on)
   local best
@@ -78,12 +80,12 @@ local function space(seed)
     for j, on in ipairs(sources) do members[i].solutions[j] = solve(name, on) end
   end
   return ts.decompose("joint_decomposition", { members = members, dim = arg.dim, seed = seed, steps = arg.steps, lr = 1e-2, mixing = "dirichlet", batch_size = 8,
-    eval_every = math.max(1, arg.steps // 4), eval_rows = 200 })
+    eval_every = math.max(1, arg.steps // 4), eval_rows = 200, max_answer_length = arg.answer_length })
 end
 local function in_space(name, seed)
   return ts.train { model = adapted[name], task = task, seed = seed, train = {}, origin = head_of(task), rows = arg.rows, optim = "adafactor", lr_scheduler_type = "constant",
     tune = ts.within(space(seed).members[name], { lr = 5e-2, init = 0.02, embeddings = false, pooler = false, head = false }), batch_size = 8,
-    max_steps = arg.tuning_steps, eval_every = math.max(1, arg.tuning_steps // 10) }
+    max_steps = arg.tuning_steps, eval_every = math.max(1, arg.tuning_steps // 10), max_answer_length = arg.answer_length }
 end
 
 -- Subspaces of the model's own layers.
@@ -140,7 +142,8 @@ for _, name in ipairs(arg.shared) do
   row[3] = mean_of(function(seed) return 100 * in_space(name, seed).best.score end)
   for _, target in ipairs(arg.shared) do
     row[#row + 1] = mean_of(function(seed)
-      return 100 * ts.decode { basis = space(seed).members[target], model = adapted[target], task = task, z = in_space(name, seed), which = "best", origin = head_of(task) }.last.score
+      return 100 * ts.decode { basis = space(seed).members[target], model = adapted[target], task = task, z = in_space(name, seed), which = "best", origin = head_of(task),
+        max_answer_length = arg.answer_length }.last.score
     end)
   end
   summary[#summary + 1] = row

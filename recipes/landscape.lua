@@ -16,6 +16,7 @@ local arg = ts.arguments {
   stage1_lr = { default = 1e-2, min = 0, doc = "of stage 1" },
   tuning_steps = { default = 200, min = 1, doc = "of the vector that the second plane stands on" },
   rows = { default = 1000, min = 0, doc = "training rows; 0: all" },
+  answer_length = { default = 8, min = 1, doc = "tokens of an answer at most" },
   scan_rows = { default = 100, min = 1, doc = "dev rows that score a cell" },
 }
 
@@ -34,14 +35,14 @@ end
 
 local function solve(method)
   return ts.train { model = method.model, task = task, seed = start, train = { "delta" }, optim = "adafactor", lr = arg.lr, lr_scheduler_type = "constant",
-    batch_size = 16, epochs = arg.epochs, rows = arg.rows }
+    batch_size = 16, epochs = arg.epochs, rows = arg.rows, max_answer_length = arg.answer_length }
 end
 ts.sweep({ method = methods }, function(at) solve(at.method) end)
 
 local members = {}
 for i, method in ipairs(methods) do members[i] = { name = method.name, solutions = { solve(method) } } end
 local joint = ts.decompose("joint_decomposition", { members = members, dim = arg.dim, seed = seed, steps = arg.steps, lr = arg.stage1_lr, batch_size = 8,
-  eval_every = math.max(1, arg.steps // 5), eval_rows = 200 })
+  eval_every = math.max(1, arg.steps // 5), eval_rows = 200, max_answer_length = arg.answer_length })
 
 -- Small vectors.
 local function combine(a, x, b, y)
@@ -105,7 +106,8 @@ local function picture(caption, p, marks, x_range, y_range)
   local panels, good = {}, {}
   for m, method in ipairs(methods) do
     local whole = solve(method).best.score
-    local found = ts.scan { basis = joint.members[method.name], model = method.model, task = task, points = points, rows = arg.scan_rows }
+    local found = ts.scan { basis = joint.members[method.name], model = method.model, task = task, points = points, rows = arg.scan_rows,
+      max_answer_length = arg.answer_length }
     local values = {}
     for i = 1, #ys do
       values[i] = {}
@@ -149,7 +151,7 @@ picture("Plane through the codes of the solutions", triangle, marks, { around(xs
 -- A plane of random directions around a tuned vector, as wide as the codes lie apart.
 local tuned = ts.train { model = methods[2].model, task = task, seed = seed, train = {}, rows = arg.rows, optim = "adafactor", lr_scheduler_type = "constant",
   tune = ts.within(joint.members.lora, { lr = 5e-2, init = 0.02, embeddings = false, pooler = false, head = false }), batch_size = 8,
-  max_steps = arg.tuning_steps, eval_every = math.max(1, arg.tuning_steps // 10) }
+  max_steps = arg.tuning_steps, eval_every = math.max(1, arg.tuning_steps // 10), max_answer_length = arg.answer_length }
 local best = tuned.planned and zero or tuned.coordinates.best
 local reach = math.max(1e-2, math.sqrt(dot(best, best)))
 picture("Random plane around a vector tuned with lora", plane(best, random_direction(arg.dim), random_direction(arg.dim)),

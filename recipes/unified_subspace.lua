@@ -23,13 +23,14 @@ local arg = ts.arguments {
   controls = { default = true, doc = "random decoders, joint principal components, decoders without mixing, the mean code" },
   low_rank = { default = false, doc = "full fine-tuning as a fourth method by its low-rank code (ours, not the paper's)" },
   rows = { default = 1000, min = 0, doc = "training rows of each task; 0: all" },
+  answer_length = { default = 0, min = 0, doc = "tokens of an answer at most; 0: 8 for a built-in model, else the release's 64" },
   quick = { default = false, doc = "everything smaller, to see it run" },
 }
 
 local model = ts.model(arg.model)
 local builtin, writes = arg.model:sub(1, 8) == "builtin:", model.family == "t5"
 local function pick(given, small, otherwise) return given ~= 0 and given or (builtin and small or otherwise) end
-local epochs, lr = pick(arg.epochs, 16, 3), pick(arg.lr, 3e-3, 5e-4)
+local epochs, lr, answer_length = pick(arg.epochs, 16, 3), pick(arg.lr, 3e-3, 5e-4), pick(arg.answer_length, 8, 64)
 local steps, tuning_steps, rates, rows = arg.steps, arg.tuning_steps, arg.rates, arg.rows
 if arg.quick then epochs, steps, tuning_steps, rates, rows = 4, 100, 50, { rates[#rates] }, 256 end
 
@@ -74,11 +75,11 @@ end
 local function solve(method, task)
   if method.low_rank then
     local full = ts.train { model = model, task = task, seed = start, train = { "embeddings", "encoder", "decoder", "pooler" }, origin = head_of(task),
-      epochs = epochs, rows = rows }
+      epochs = epochs, rows = rows, max_answer_length = answer_length }
     return ts.low_rank { solution = full, model = method.model }
   end
   return ts.train { model = method.model, task = task, seed = start, train = { "delta" }, origin = head_of(task), optim = "adafactor", lr = lr,
-    lr_scheduler_type = "constant", batch_size = 16, epochs = epochs, rows = rows }
+    lr_scheduler_type = "constant", batch_size = 16, epochs = epochs, rows = rows, max_answer_length = answer_length }
 end
 
 -- Stage 1.
@@ -93,7 +94,8 @@ local function decompose(seed, dim, options)
 end
 local function learned(seed, dim, mixing)
   return decompose(seed, dim, { preset = #train_tasks > 1 and "release-multi-task" or "release", steps = steps, lr = arg.stage1_lr, gamma = arg.gamma,
-    mixing = mixing, batch_size = #train_tasks > 1 and 16 or 8, eval_every = math.max(1, steps // 5), eval_rows = 200 })
+    mixing = mixing, batch_size = #train_tasks > 1 and 16 or 8, eval_every = math.max(1, steps // 5), eval_rows = 200,
+    max_answer_length = answer_length })
 end
 
 -- Stage 2: one vector, the better of the rates on dev.
@@ -102,7 +104,8 @@ local function tune(joint, method, task, seed)
   for _, rate in ipairs(rates) do
     local run = ts.train { model = method.model, task = task, seed = seed, train = {}, origin = head_of(task), rows = rows,
       tune = ts.within(joint.members[method.name], { lr = rate, init = 0.02, embeddings = false, pooler = false, head = false }),
-      optim = "adafactor", lr_scheduler_type = "constant", batch_size = 8, max_steps = tuning_steps, eval_every = math.max(1, tuning_steps // 10) }
+      optim = "adafactor", lr_scheduler_type = "constant", batch_size = 8, max_steps = tuning_steps, eval_every = math.max(1, tuning_steps // 10),
+      max_answer_length = answer_length }
     if not best or run.best.score > best.best.score then best = run end
   end
   return best
@@ -112,7 +115,7 @@ end
 local function split_of(task) return task.splits.test and "test" or "dev" end
 local function decode(joint, target, task, z)
   return ts.decode { basis = joint.members[target.name], model = target.model, task = task, z = z, which = "best", origin = head_of(task),
-    split = split_of(task), bootstrap = 1000 }
+    split = split_of(task), bootstrap = 1000, max_answer_length = answer_length }
 end
 
 local spaces = { { name = "learned", make = function(seed) return learned(seed, dim, arg.mixing) end } }
@@ -150,7 +153,7 @@ local function scores(space, source, target, task)
   return list
 end
 local function own(method, task)
-  return ts.evaluate { solution = solve(method, task), which = "best", split = split_of(task), bootstrap = 1000 }
+  return ts.evaluate { solution = solve(method, task), which = "best", split = split_of(task), bootstrap = 1000, max_answer_length = answer_length }
 end
 local function relative(list, whole)
   local out = {}
