@@ -18,6 +18,7 @@ local arg = ts.arguments {
   gamma = { default = 0.1, min = 0, doc = "weight of the reconstruction (the release: 0.1 for one training task, 10 for 60)" },
   mixing = { default = "release", choices = { "release", "dirichlet" }, doc = "law of the mixtures of codes" },
   tuning_steps = { default = 200, min = 1, doc = "of stage 2 (the paper: 5000)" },
+  looks = { default = 10, min = 1, doc = "evaluations during stage 2, of which the best counts" },
   rates = { default = { 1e-2, 5e-2 }, doc = "learning rates of stage 2; the better one on dev of the source method counts" },
   seeds = { default = 1, min = 1, doc = "seeds of stages 1 and 2; the solutions of stage 0 are shared" },
   controls = { default = true, doc = "random decoders, joint principal components, decoders without mixing, the mean code" },
@@ -31,8 +32,8 @@ local model = ts.model(arg.model)
 local builtin, writes = arg.model:sub(1, 8) == "builtin:", model.family == "t5"
 local function pick(given, small, otherwise) return given ~= 0 and given or (builtin and small or otherwise) end
 local epochs, lr, answer_length = pick(arg.epochs, 16, 3), pick(arg.lr, 3e-3, 5e-4), pick(arg.answer_length, 8, 64)
-local steps, tuning_steps, rates, rows = arg.steps, arg.tuning_steps, arg.rates, arg.rows
-if arg.quick then epochs, steps, tuning_steps, rates, rows = 4, 100, 50, { rates[#rates] }, 256 end
+local steps, tuning_steps, looks, rates, rows = arg.steps, arg.tuning_steps, arg.looks, arg.rates, arg.rows
+if arg.quick then epochs, steps, tuning_steps, looks, rates, rows = 6, 150, 50, 2, { rates[#rates] }, 256 end
 
 local function tasks_of(names)
   local list = {}
@@ -104,7 +105,7 @@ local function tune(joint, method, task, seed)
   for _, rate in ipairs(rates) do
     local run = ts.train { model = method.model, task = task, seed = seed, train = {}, origin = head_of(task), rows = rows,
       tune = ts.within(joint.members[method.name], { lr = rate, init = 0.02, embeddings = false, pooler = false, head = false }),
-      optim = "adafactor", lr_scheduler_type = "constant", batch_size = 8, max_steps = tuning_steps, eval_every = math.max(1, tuning_steps // 10),
+      optim = "adafactor", lr_scheduler_type = "constant", batch_size = 8, max_steps = tuning_steps, eval_every = math.max(1, tuning_steps // looks),
       max_answer_length = answer_length }
     if not best or run.best.score > best.best.score then best = run end
   end

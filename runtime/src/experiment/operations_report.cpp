@@ -66,7 +66,8 @@ std::vector<ResourceRow> resources_of(Lab& lab, const json& rows, const std::vec
   for (const auto& row : rows) {
     const json& result = row.at("result");
     const json section = row.value("section", json());
-    const bool wanted = sections.empty() || (section.is_string() && std::find(sections.begin(), sections.end(), section) != sections.end());
+    const bool wanted = sections.empty() || (section.is_string() && std::find(sections.begin(), sections.end(),
+                                                                              section.get_ref<const std::string&>()) != sections.end());
     if (!wanted || !result.value("trained", true) || !result.contains("artifact") || !result.contains("key")) continue;
     const json record = lab.store().record(result.at("artifact"), result.at("key"));
     if (!record.is_object()) continue;
