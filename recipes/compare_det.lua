@@ -113,23 +113,23 @@ ts.sweep({ seed = seeds, name = arg.shared }, function(at) in_space(at.name, at.
 
 local report = ts.report("Ways of tuning, in their own spaces and in one", { model = model, task = task })
 local sections, summary = {}, {}
-local function add(section, name, run)
-  local series = { name = name, x = {}, y = {} }
+local function add(section, name, label, run)
+  local series = { name = label, x = {}, y = {} }
   for i, seed in ipairs(seeds) do
     local result = run(seed)
     report:row(name, result, section)
-    series.x[i], series.y[i] = math.log(math.max(1, result.trainable), 10), result.last.score
+    series.x[i], series.y[i] = math.max(1, result.trainable), result.last.score
   end
   sections[#sections + 1] = series
 end
 
 for _, name in ipairs(names) do
   local rate = best_rate(name)
-  add("own space", ("%s, lr %g"):format(name, name == "full" and rate / 10 or rate), function(seed) return own(name, seed, rate) end)
+  add("own space", ("%s, lr %g"):format(name, name == "full" and rate / 10 or rate), name, function(seed) return own(name, seed, rate) end)
 end
-for _, one in ipairs(subspaces) do add("subspace of the layers", one.name, one.run) end
+for _, one in ipairs(subspaces) do add("subspace of the layers", one.name, one.name:match("^%a+"), one.run) end
 for _, name in ipairs(arg.shared) do
-  add("one shared space", ("%s, d = %d"):format(name, arg.dim), function(seed) return in_space(name, seed) end)
+  add("one shared space", ("%s, d = %d"):format(name, arg.dim), name .. " shared", function(seed) return in_space(name, seed) end)
 end
 
 local function mean_of(run)
@@ -155,6 +155,6 @@ for _, target in ipairs(arg.shared) do columns[#columns + 1] = "> " .. target en
 report:table("One vector, decoded by every method", { columns = columns, rows = summary,
   note = ("Hundred times the metric on dev; the space of %d numbers was learnt on %s, the vector trained on %s with the source's decoder."):format(
     arg.dim, table.concat(source_names, " and "), task.name) })
-report:figure { name = "numbers", kind = "scatter", caption = "Score against trained numbers (their decimal logarithm); up and left is better.",
-  x_label = "log10 of trained numbers", y_label = model.planned and "score" or task.metric, series = sections }
+report:figure { name = "numbers", kind = "scatter", log_x = true, frontier = true,
+  caption = "Score against trained numbers; up and left is better. The dashed line joins what nothing beats with fewer.", x_label = "trained numbers", y_label = model.planned and "score" or task.metric, series = sections }
 report:save()
