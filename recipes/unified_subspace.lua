@@ -122,7 +122,10 @@ end
 local spaces = { { name = "learned", make = function(seed) return learned(seed, dim, arg.mixing) end } }
 if arg.controls then
   spaces[#spaces + 1] = { name = "no mixing", make = function(seed) return learned(seed, dim, "none") end }
-  spaces[#spaces + 1] = { name = "random decoders", make = function(seed) return decompose(seed, dim, { fit = "random" }) end }
+  spaces[#spaces + 1] = { name = "random decoders", make = function(seed)
+    -- Columns as long as those that learning starts from, N(0, 0.02²) in every number.
+    return decompose(seed, dim, { fit = "random", column_length = 0.02 * math.sqrt(methods[1].model.delta_parameters or 1) })
+  end }
   spaces[#spaces + 1] = { name = "joint principal components", make = function(seed) return decompose(seed, dim, { fit = "pca" }) end }
 end
 for i = 2, #arg.dims do
