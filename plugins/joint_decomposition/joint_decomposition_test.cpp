@@ -2,7 +2,6 @@
 
 #include "fake_tasks.h"
 #include "projection.h"
-#include "saved.h"
 #include "step.h"
 
 #include "tsrun/tune/joint.h"
@@ -11,7 +10,7 @@
 
 #include <set>
 
-// The numbers of one step: kernels, Adafactor from factors, gradients, mixtures.
+// The numbers of one step: gradients, mixtures.
 namespace tsrun::joint_decomposition {
 namespace {
 
@@ -23,87 +22,7 @@ const bool cases = add_subspace_case("joint_decomposition", {{"fit", "random"}, 
 
 Settings settings_for(const nlohmann::json& options) { return settings_of(option_table().resolve(options, "test")); }
 
-std::vector<const float*> rows_of(const at::Tensor& matrix) {
-  std::vector<const float*> rows;
-  for (int64_t k = 0; k < matrix.size(0); ++k) rows.push_back(matrix.const_data_ptr<float>() + k * matrix.size(1));
-  return rows;
-}
-
 at::Tensor as_tensor_of(const SmallMatrix& matrix) { return at::tensor(matrix.values, at::kDouble).view({matrix.rows, matrix.columns}); }
-
-SmallMatrix small_matrix(const at::Tensor& tensor) {
-  SmallMatrix matrix(tensor.size(0), tensor.size(1));
-  const at::Tensor wide = tensor.to(at::kDouble).contiguous();
-  std::copy_n(wide.const_data_ptr<double>(), wide.numel(), matrix.values.begin());
-  return matrix;
-}
-
-TEST(JointKernels, EqualPlainProducts_WhateverTheNumberOfVectors) {
-  constexpr int64_t length = 2603;  // two blocks and a bit
-  for (const int64_t dim : {1, 4, 7}) {
-    const Projection matrix(dim, length, Key::root(1));
-    for (const int64_t many : {1, 2, 5}) {
-      const at::Tensor wide = normals(2, many * length, 1).view({many, length}), base = normals(3, length, 1);
-      const at::Tensor found = as_tensor_of(multiply_rows(matrix.rows(), rows_of(wide)));
-      const at::Tensor expected = wide.to(at::kDouble).matmul(matrix.values().to(at::kDouble).t());
-      EXPECT_TRUE(at::allclose(found, expected, 1e-5, 1e-6)) << dim << " " << many;
-      const at::Tensor codes = normals(4, many * dim, 1).view({many, dim});
-      at::Tensor out = at::empty({many, length}, at::kFloat);
-      std::vector<Target> targets;
-      for (int64_t k = 0; k < many; ++k) targets.push_back({base.const_data_ptr<float>(), -1, out.mutable_data_ptr<float>() + k * length});
-      combine_rows(matrix.rows(), small_matrix(codes), targets);
-      EXPECT_TRUE(at::allclose(out, codes.matmul(matrix.values()) - base, 1e-5, 1e-6)) << dim << " " << many;
-    }
-  }
-}
-
-/// One matrix under the runtime's Adafactor with its gradient written out.
-struct PlainAdafactor {
-  PlainAdafactor(const at::Tensor& first, double lr) {
-    ParameterGroup group;
-    group.name = "w";
-    group.layout.add("w", first.sizes().vec());
-    group.value = first.reshape({-1}).clone();
-    group.gradient = at::zeros_like(group.value);
-    group.lr = lr;
-    groups.push_back(std::move(group));
-    optimizer = make_adafactor(groups, {});
-  }
-  void step(const at::Tensor& gradient) {
-    groups[0].gradient.copy_(gradient.reshape({-1}));
-    optimizer->step(1);
-  }
-  std::vector<ParameterGroup> groups;
-  std::unique_ptr<Optimizer> optimizer;
-};
-
-TEST(JointAdafactor, FromFactorsEqualsThePlainOne_OverSeveralSteps) {
-  constexpr int64_t dim = 5, length = 1203;
-  Projection matrix(dim, length, Key::root(1));
-  PlainAdafactor plain(matrix.values(), 1e-2), transposed(matrix.values().t().contiguous(), 1e-2);
-  for (int64_t step = 1; step <= 6; ++step) {
-    const int64_t many = 1 + step % 3;
-    const auto seed = static_cast<uint64_t>(10 * step);
-    const at::Tensor wide = normals(seed, many * length, 1e-3 * static_cast<double>(step * step)).view({many, length});
-    const at::Tensor narrow = normals(seed + 1, many * dim, 0.5).view({many, dim});
-    const at::Tensor gradient = narrow.t().matmul(wide), before = matrix.values().clone();
-    const SmallMatrix products = matrix.descend(rows_of(wide), small_matrix(narrow), 1e-2, step, {});
-    plain.step(gradient);
-    transposed.step(gradient.t().contiguous());
-    EXPECT_TRUE(at::allclose(as_tensor_of(products), wide.matmul(before.t()).to(at::kDouble), 1e-4, 1e-5));
-    const at::Tensor moved = matrix.values() - before;
-    EXPECT_GT(moved.abs().max().item<float>(), 1e-3);
-    EXPECT_LT((matrix.values().view({-1}) - plain.groups[0].value).abs().max().item<float>(), 2e-6) << "step " << step;
-    EXPECT_LT((matrix.values().t().reshape({-1}) - transposed.groups[0].value).abs().max().item<float>(), 2e-6) << "step " << step;
-  }
-}
-
-TEST(JointAdafactor, LeavesNothingUndefined_WhenAGradientIsZero) {
-  Projection matrix(3, 50, Key::root(1));
-  const at::Tensor wide = at::zeros({2, 50}), before = matrix.values().clone();
-  matrix.descend(rows_of(wide), small_matrix(normals(2, 6, 1).view({2, 3})), 1e-2, 1, {});
-  EXPECT_TRUE(at::equal(matrix.values(), before));
-}
 
 const std::vector<int64_t> three = {9, 13, 16};
 
@@ -215,7 +134,7 @@ TEST(JointStep, EqualCodesMakeTheMixtureIndependentOfItsWeights) {
 
 TEST(JointStep, ChangesNothingBeforeTheUpdate_AndEverythingInIt) {
   OneStep one(three, {{"dim", 3}});
-  Tensors before;
+  std::map<std::string, at::Tensor> before;
   for (const auto& [name, tensor] : one.network.state()) before[name] = tensor.clone();
   one.total();
   for (const auto& [name, tensor] : one.network.state()) EXPECT_TRUE(at::equal(tensor, before[name])) << name;

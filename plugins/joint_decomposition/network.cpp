@@ -132,11 +132,11 @@ void Network::clear_small_gradients() {
 }
 
 SmallMatrix Network::descend_decoder(size_t m, const std::vector<const float*>& wide, const SmallMatrix& narrow, int64_t step) {
-  return decoders_[m].descend(wide, narrow, lr_, step, {});
+  return decoders_[m].descend({step, lr_}, wide, narrow);
 }
 
 void Network::descend_encoder(size_t m, const std::vector<const float*>& wide, const SmallMatrix& narrow, int64_t step) {
-  encoders_[m].descend(wide, narrow, lr_, step, {});
+  encoders_[m].descend({step, lr_}, wide, narrow);
 }
 
 std::map<std::string, at::Tensor> Network::state() const {

@@ -111,7 +111,7 @@ std::vector<float*> Stepper::decode(size_t m) {
     for (int64_t j = 0; j < dim; ++j) codes(groups + t, j) = encoded_[m].codes(t, j);
   if (!memory_[m].defined() || memory_[m].size(0) < groups + tasks) memory_[m] = at::empty({groups + tasks, length}, at::kFloat);
   std::vector<float*> vectors;
-  std::vector<Target> targets;
+  std::vector<RowTarget> targets;
   for (int64_t k = 0; k < groups + tasks; ++k) {
     vectors.push_back(memory_[m].mutable_data_ptr<float>() + k * length);
     const bool mixed = k < groups;

@@ -1,12 +1,13 @@
 #include "training.h"
 
 #include "decoder.h"
-#include "saved.h"
 #include "step.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
+#include "tsrun/model/model.h"
+#include "tsrun/train/run_state.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -19,6 +20,7 @@ namespace tsrun::joint_decomposition {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using Tensors = std::map<std::string, at::Tensor>;
 
 double mean_of(const std::vector<std::vector<double>>& scores) {
   double sum = 0;
@@ -80,7 +82,7 @@ class Training {
         save_after_(save_after),
         network_(inputs.members, settings, inputs.key.split("initial values")),
         stepper_(inputs, settings, network_),
-        saved_(inputs.work, identity()) {}
+        identity_(identity()) {}
 
   JointResult run() {
     resume();
@@ -144,7 +146,7 @@ class Training {
   std::vector<double> score_points(size_t m, int64_t task, const SmallMatrix& points) const {
     const JointMember& member = inputs_.members[m];
     const at::Tensor decoded = at::empty({points.rows, member.parameters.layout.total()}, at::kFloat);
-    std::vector<Target> targets;
+    std::vector<RowTarget> targets;
     for (int64_t k = 0; k < points.rows; ++k)
       targets.push_back({member.origin.const_data_ptr<float>(), 1, decoded.mutable_data_ptr<float>() + k * decoded.size(1)});
     combine_rows(network_.decoder(m).rows(), network_.activations(m, points), targets);
@@ -220,10 +222,10 @@ class Training {
   /// In the work folder, or in memory without one. What is kept after the last step stays where it is.
   void keep(const std::vector<SmallMatrix>& codes, double score) {
     Tensors tensors = present(codes);
-    if (saved_.active()) {
+    if (saving()) {
       std::filesystem::create_directories(inputs_.work);
-      write_tensors(saved_.kept_file(step_), tensors);
-      tensors = map_tensors(saved_.kept_file(step_));
+      write_tensors(kept_file(step_), tensors);
+      tensors = map_tensors(kept_file(step_));
     } else if (step_ < settings_.steps) {
       for (auto& [name, tensor] : tensors) tensor = tensor.clone();
     }
@@ -243,32 +245,48 @@ class Training {
   }
 
   void resume() {
-    const auto saved = saved_.newest();
+    const auto saved = saving() ? newest_run_state(inputs_.work, identity_) : std::nullopt;
     if (!saved) return;
     const nlohmann::json& state = saved->state;
     network_.restore(saved->tensors);
-    step_ = state.at("step").get<int64_t>();
+    step_ = saved->step;
     evaluated_ = state.at("evaluated").get<int64_t>();
     history_ = state.at("history");
     sums_ = Sums::from_json(state.at("sums"));
     if (state.at("best").is_null()) return;
     best_ = state.at("best").get<double>();
     kept_step_ = state.at("kept_step").get<int64_t>();
-    kept_ = map_tensors(saved_.kept_file(kept_step_));
+    kept_ = map_tensors(kept_file(kept_step_));
   }
 
+  bool saving() const { return !inputs_.work.empty(); }
+  std::filesystem::path kept_file(int64_t step) const { return inputs_.work / fmt::format("kept-{:06}.safetensors", step); }
+
+  void remove_other_kept_files() const {
+    for (const auto& entry : std::filesystem::directory_iterator(inputs_.work)) {
+      std::error_code ignored;  // what cannot be removed costs space, not correctness
+      const bool kept = entry.path().filename().string().starts_with("kept-");
+      if (kept && entry.path() != kept_file(kept_step_)) std::filesystem::remove(entry.path(), ignored);
+    }
+  }
+
+  /// The best decoders lie in a file of their own, which is written when there are new ones.
   void save() {
+    if (!saving()) return;
     const auto begin = Clock::now();
-    const nlohmann::json state = {{"step", step_},           {"evaluated", evaluated_}, {"history", history_},
-                                  {"sums", sums_.to_json()}, {"kept_step", kept_step_}, {"best", best_ ? nlohmann::json(*best_) : nullptr}};
-    saved_.save(step_, kept_step_, state, network_.state());
+    const nlohmann::json state = {{"evaluated", evaluated_},
+                                  {"history", history_},
+                                  {"sums", sums_.to_json()},
+                                  {"kept_step", kept_step_},
+                                  {"best", best_ ? nlohmann::json(*best_) : nullptr}};
+    if (save_run_state(inputs_.work, identity_, {step_, state, network_.state()}, /*keep=*/1)) remove_other_kept_files();
     last_save_ = Clock::now();
     save_took_ = last_save_ - begin;
   }
 
   void save_when_due() {
     const auto since = Clock::now() - last_save_;
-    if (saved_.active() && since >= save_after_ && since >= 20 * save_took_) save();
+    if (saving() && since >= save_after_ && since >= 20 * save_took_) save();
   }
 
   JointResult result() {
@@ -302,7 +320,7 @@ class Training {
   std::chrono::milliseconds save_after_;
   Network network_;
   Stepper stepper_;
-  SavedRuns saved_;
+  nlohmann::json identity_;
   int64_t step_ = 0, evaluated_ = 0, kept_step_ = -1;
   nlohmann::json history_ = nlohmann::json::array();
   Sums sums_;

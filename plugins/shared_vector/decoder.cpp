@@ -73,7 +73,7 @@ at::Tensor Decoder::project(const at::Tensor& /*z*/, const at::Tensor& g) const 
   return result;
 }
 
-void Decoder::learn(const Adafactor& rule, const at::Tensor& z, const at::Tensor& g, std::span<double> out) {
+void Decoder::learn(const AdafactorRule& rule, const at::Tensor& z, const at::Tensor& g, std::span<double> out) {
   check_vector(g, parameters_.layout.total(), "gradients");
   const auto d = static_cast<size_t>(shape_.dim);
   for (Part& part : parts_)

@@ -41,7 +41,7 @@ class Decoder final : public Subspace {
   static std::unique_ptr<Decoder> load(const std::filesystem::path& folder, const ParameterSet& parameters);
 
   /// `g` is the gradient of a loss with respect to θ at z: adds the one with respect to z to `out`, then moves every map's numbers.
-  void learn(const Adafactor& rule, const at::Tensor& z, const at::Tensor& g, std::span<double> out);
+  void learn(const AdafactorRule& rule, const at::Tensor& z, const at::Tensor& g, std::span<double> out);
   std::map<std::string, at::Tensor> numbers() const;  ///< what training moves, by "00003.gaussian"; shares memory
   std::map<std::string, at::Tensor> squares();        ///< Adafactor's means; shares memory
   /// The end of learning: numbers are kept from here on.

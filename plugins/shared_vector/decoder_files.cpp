@@ -12,12 +12,6 @@ constexpr const char* index_name = "map.json";
 constexpr const char* numbers_name = "numbers.safetensors";
 constexpr const char* origin_name = "origin.safetensors";
 
-void write_tensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors) {
-  std::vector<TensorInfo> infos;
-  for (const auto& [name, values] : tensors) infos.push_back(as_info(name, values));
-  write_safetensors(path, infos);
-}
-
 const TensorInfo& float_tensor(const SafetensorsFile& file, const std::string& name, const std::vector<int64_t>& shape) {
   const TensorInfo* info = file.find(name);
   if (!info || info->type != DataType::float32 || info->shape != shape)

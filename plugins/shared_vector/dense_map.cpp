@@ -33,13 +33,16 @@ void DenseMap::project(std::span<const float> g, std::span<double> out) const {
   for (size_t k = 0; k < products.size(); ++k) out[k] += products[k];
 }
 
-void DenseMap::learn(const Adafactor& rule, std::span<const float> x, std::span<const float> g, std::span<double> out) {
-  project(g, out);
+void DenseMap::learn(const AdafactorRule& rule, std::span<const float> x, std::span<const float> g, std::span<double> out) {
   squares();
-  update_outer(rule, floats(matrix_), x, g, floats(row_squares_), floats(column_squares_));
+  SmallMatrix narrow(1, matrix_.size(0));
+  std::copy(x.begin(), x.end(), narrow.values.begin());
+  const LongRows matrix = {matrix_.mutable_data_ptr<float>(), matrix_.size(0), matrix_.size(1)};
+  const SmallMatrix products = adafactor_outer(rule, matrix, floats(row_squares_), floats(column_squares_), {g.data()}, narrow);
+  for (size_t k = 0; k < products.values.size(); ++k) out[k] += products.values[k];
   if (!bias_.defined()) return;
   std::vector<float> gradient(g.begin(), g.end());
-  update_vector(rule, floats(bias_), gradient, floats(bias_squares_));
+  adafactor_vector(rule, floats(bias_), gradient, floats(bias_squares_));
 }
 
 std::vector<Numbers> DenseMap::numbers() const {

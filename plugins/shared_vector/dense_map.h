@@ -16,7 +16,7 @@ class DenseMap final : public TensorMap {
   DenseMap(int64_t size, int64_t dim, Key key, double deviation, bool bias);
   void expand(std::span<const float> x, std::span<float> out) const override;
   void project(std::span<const float> g, std::span<double> out) const override;
-  void learn(const Adafactor& rule, std::span<const float> x, std::span<const float> g, std::span<double> out) override;
+  void learn(const AdafactorRule& rule, std::span<const float> x, std::span<const float> g, std::span<double> out) override;
   std::vector<Numbers> numbers() const override;
   std::vector<Numbers> squares() override;
   void forget_squares() override;

@@ -15,6 +15,8 @@
 namespace tsrun::shared_vector {
 namespace {
 
+constexpr int64_t grain = 1 << 14;  // numbers that a thread takes at least
+
 constexpr int64_t most_coordinates = 1 << 16;
 
 int64_t power_of_two(int64_t least) { return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(least))); }
@@ -119,10 +121,10 @@ at::Tensor Fastfood::gaussian_gradient(std::span<const float> x, std::span<const
   return h;
 }
 
-void Fastfood::learn(const Adafactor& rule, std::span<const float> x, std::span<const float> g, std::span<double> out) {
+void Fastfood::learn(const AdafactorRule& rule, std::span<const float> x, std::span<const float> g, std::span<double> out) {
   const at::Tensor gradient = gaussian_gradient(x, g, out);
   squares();
-  update_vector(rule, floats(gaussian_), floats(gradient), floats(squares_));
+  adafactor_vector(rule, floats(gaussian_), floats(gradient), floats(squares_));
 }
 
 std::vector<Numbers> Fastfood::squares() {

@@ -22,7 +22,7 @@ class Fastfood final : public TensorMap {
   Fastfood(int64_t size, int64_t dim, Key key, bool release_gradients);
   void expand(std::span<const float> x, std::span<float> out) const override;
   void project(std::span<const float> g, std::span<double> out) const override;
-  void learn(const Adafactor& rule, std::span<const float> x, std::span<const float> g, std::span<double> out) override;
+  void learn(const AdafactorRule& rule, std::span<const float> x, std::span<const float> g, std::span<double> out) override;
   std::vector<Numbers> numbers() const override { return {{"gaussian", gaussian_}}; }
   std::vector<Numbers> squares() override;
   void forget_squares() override { squares_.reset(); }

@@ -1,8 +1,7 @@
 #pragma once
 
-#include "adafactor.h"
-
 #include "tsrun/base/hash.h"
+#include "tsrun/train/adafactor.h"
 
 #include <ATen/core/Tensor.h>
 
@@ -25,7 +24,7 @@ class TensorMap {
   virtual void expand(std::span<const float> x, std::span<float> out) const = 0;    ///< out += V x + b
   virtual void project(std::span<const float> g, std::span<double> out) const = 0;  ///< out += Vᵀ g
   /// `g` is the gradient of a loss with respect to V x + b: adds the gradient with respect to x to `out`, then moves the map's own numbers.
-  virtual void learn(const Adafactor& rule, std::span<const float> x, std::span<const float> g, std::span<double> out) = 0;
+  virtual void learn(const AdafactorRule& rule, std::span<const float> x, std::span<const float> g, std::span<double> out) = 0;
   virtual std::vector<Numbers> numbers() const = 0;  ///< what training moves
   virtual std::vector<Numbers> squares() = 0;        ///< Adafactor's means of squares; zeros before the first step
   virtual void forget_squares() = 0;

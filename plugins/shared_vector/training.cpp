@@ -3,6 +3,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
+#include "tsrun/train/run_state.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -131,11 +132,11 @@ void Training::write_weights(size_t member) const {
 
 void Training::move() {
   std::vector<double> gradient(static_cast<size_t>(vector_.numel()), 0.0);
-  const Adafactor rule = Adafactor::at_step(steps_done_, schedule_.lr);
+  const AdafactorRule rule(steps_done_, schedule_.lr);
   for (size_t m = 0; m < decoders_.size(); ++m)
     decoders_[m]->learn(rule, vector_, inputs_.tasks->gradient(m).to(at::kCPU).contiguous(), gradient);
   std::vector<float> narrow(gradient.begin(), gradient.end());
-  update_vector(rule, floats(vector_), narrow, floats(vector_squares_));
+  adafactor_vector(rule, floats(vector_), narrow, floats(vector_squares_));
 }
 
 void Training::evaluate() {
@@ -192,21 +193,16 @@ std::map<std::string, at::Tensor> Training::state() {
 void Training::save() {
   // JSON has no NaN; nothing is kept before the first scores.
   const nlohmann::json score = std::isnan(best_.score) ? nlohmann::json() : nlohmann::json(best_.score);
-  save_training(inputs_.work, identity_,
-                {{{"steps_done", steps_done_},
-                  {"scored_at", scored_at_},
-                  {"losses", losses_},
-                  {"history", history_},
-                  {"best_step", best_.step},
-                  {"best_score", score}},
-                 state()});
+  const nlohmann::json progress = {
+      {"scored_at", scored_at_}, {"losses", losses_}, {"history", history_}, {"best_step", best_.step}, {"best_score", score}};
+  save_run_state(inputs_.work, identity_, {steps_done_, progress, state()}, /*keep=*/1);
 }
 
 void Training::resume() {
-  const auto saved = load_training(inputs_.work, identity_);
+  const auto saved = newest_run_state(inputs_.work, identity_);
   if (!saved) return;
-  const auto& progress = saved->progress;
-  steps_done_ = progress.at("steps_done").get<int64_t>();
+  const auto& progress = saved->state;
+  steps_done_ = saved->step;
   scored_at_ = progress.at("scored_at").get<int64_t>();
   losses_ = progress.at("losses").get<std::vector<double>>();
   history_ = progress.at("history");

@@ -2,7 +2,6 @@
 
 #include "choices.h"
 #include "decoder.h"
-#include "training_state.h"
 
 #include "tsrun/tune/joint.h"
 

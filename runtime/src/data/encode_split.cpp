@@ -1,6 +1,7 @@
 #include "data/rows.h"
 #include "tsrun/base/error.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace tsrun {
@@ -70,6 +71,22 @@ const std::string& option_at(const std::vector<std::string>& options, double tar
   return options[index];
 }
 
+/// A row for each of the answers that differ; where every example has one, they are no alternatives.
+EncodedSplit encode_all_answers(const Task& task, const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
+  std::vector<Answer> answers;
+  std::vector<int64_t> firsts;
+  for (const Example& example : split.examples) {
+    option_at(example.answers, 0, task);
+    firsts.push_back(static_cast<int64_t>(answers.size()));
+    for (auto text = example.answers.begin(); text != example.answers.end(); ++text)
+      if (std::find(example.answers.begin(), text, *text) == text) answers.push_back({&example, *text, example.target});
+  }
+  EncodedSplit encoded = encode_answers(task, split, answers, tokenizer, options);
+  firsts.push_back(encoded.size());
+  if (answers.size() > split.examples.size()) encoded.alternatives = std::move(firsts);
+  return encoded;
+}
+
 Answer right_answer(const Task& task, const Example& example) {
   if (task.kind == TaskKind::multiple_choice) return {&example, option_at(example.answers, example.target, task), example.target};
   return {&example, option_at(example.answers, 0, task), example.target};
@@ -82,6 +99,7 @@ EncodedSplit encode_split(const Task& task, const Split& split, const Tokenizer&
   if (task.kind == TaskKind::language_modelling) return encode_documents(split, tokenizer, options);
   if (task.kind == TaskKind::token_classification) return encode_words(split, tokenizer, options);
   if (task.kind == TaskKind::classification || task.kind == TaskKind::regression) return encode_texts(split, tokenizer, options.max_length);
+  if (options.all_answers && task.kind == TaskKind::text_to_text) return encode_all_answers(task, split, tokenizer, options);
   std::vector<Answer> answers;
   for (const Example& example : split.examples) answers.push_back(right_answer(task, example));
   return encode_answers(task, split, answers, tokenizer, options);

@@ -4,8 +4,10 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/hash.h"
+#include "tsrun/base/random.h"
 #include "tsrun/base/suggest.h"
 
+#include <algorithm>
 #include <system_error>
 
 namespace tsrun {
@@ -97,6 +99,19 @@ Task load_task(const fs::path& folder) {
   file.task.digest = digest.hex();
   file.task.folder = folder;
   return std::move(file.task);
+}
+
+void limit_rows(Task& task, const std::string& split, int64_t rows) {
+  const auto found = task.splits.find(split);
+  if (found == task.splits.end()) return;
+  auto& examples = found->second.examples;
+  if (rows == 0 || rows >= static_cast<int64_t>(examples.size())) return;
+  auto order = permutation(Key::root(0).split("rows of a limited split"), static_cast<int64_t>(examples.size()));
+  order.resize(static_cast<size_t>(rows));
+  std::sort(order.begin(), order.end());
+  std::vector<Example> kept;
+  for (const int64_t row : order) kept.push_back(std::move(examples[static_cast<size_t>(row)]));
+  examples = std::move(kept);
 }
 
 }  // namespace tsrun

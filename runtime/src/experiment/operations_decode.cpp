@@ -144,7 +144,8 @@ json run_decode(Lab& lab, const Options& o) {
   const StageKey key{"evaluation", {{"decode", decode_key(o, start)}}};
   const std::string title = fmt::format("decode {}  seed {}", basis.value("member", basis.value("method", "")), start.seed);
   const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
-  const json plan = {{"best", nothing}, {"last", nothing}, {"metric", task.at("metric")}, {"interval", json{{"low", 0.0}, {"high", 0.0}}}};
+  json plan = {{"best", nothing}, {"last", nothing}, {"metric", task.at("metric")}};
+  if (o.integer("bootstrap") > 0) plan["interval"] = {{"low", 0.0}, {"high", 0.0}};
   json handle = lab.stage(key, title, plan, [&](const auto&, const auto&) {
     Decoder decoder(lab, o, start);
     const at::Tensor at = found ? coordinates_of(lab, z, o.text("which")) : as_vector(z);

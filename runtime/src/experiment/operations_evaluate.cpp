@@ -102,8 +102,8 @@ json run_evaluate(Lab& lab, const Options& o) {
   const StageKey key{"evaluation", {{"options", inputs}, {"versions", versions()}}};
   const json& solution = o.value("solution");
   const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
-  const json plan = {
-      {"best", nothing}, {"last", nothing}, {"metric", solution.at("task").at("metric")}, {"interval", {{"low", 0.0}, {"high", 0.0}}}};
+  json plan = {{"best", nothing}, {"last", nothing}, {"metric", solution.at("task").at("metric")}};
+  if (o.integer("bootstrap") > 0) plan["interval"] = {{"low", 0.0}, {"high", 0.0}};
   json handle = lab.stage(key, title_of(o), plan, [&](const auto&, const auto&) {
     const Key key = Key::root(solution.at("seed").get<uint64_t>()).split("init");
     const auto [task, model, trained] = setting_of(lab, solution.at("task"), solution.at("model"), key);

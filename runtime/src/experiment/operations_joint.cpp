@@ -195,11 +195,7 @@ json decompose_into(Lab& lab, const Decomposition& what, const std::filesystem::
   std::unique_ptr<JointTasks> tasks;
   if (what.method.joint()->needs_tasks(what.own)) {
     const Options o(taken_options(joint_task_options(), what.given));
-    for (Task& task : assembly.tasks) {
-      limit_rows(task, "train", o.integer("rows_per_task"));
-      limit_rows(task, o.text("eval_split"), o.integer("eval_rows"));
-    }
-    tasks = make_joint_tasks({assembly.tasks, std::move(assembly.seats), o, key.split("order"), lab.settings().device});
+    tasks = make_joint_tasks({std::move(assembly.tasks), std::move(assembly.seats), o, key.split("order"), lab.settings().device});
   }
   assembly.inputs.tasks = tasks.get();
   assembly.inputs.key = key;

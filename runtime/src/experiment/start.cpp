@@ -87,19 +87,6 @@ void take_parts(Lab& lab, Model& model, const json& solution, const std::string&
   }
 }
 
-void limit_rows(Task& task, const std::string& split, int64_t rows) {
-  const auto found = task.splits.find(split);
-  if (found == task.splits.end()) return;  // who reads the split says that it is not there
-  auto& examples = found->second.examples;
-  if (rows == 0 || rows >= static_cast<int64_t>(examples.size())) return;
-  auto order = permutation(Key::root(0).split("rows of a limited split"), static_cast<int64_t>(examples.size()));
-  order.resize(static_cast<size_t>(rows));
-  std::sort(order.begin(), order.end());
-  std::vector<Example> kept;
-  for (const int64_t row : order) kept.push_back(std::move(examples[static_cast<size_t>(row)]));
-  examples = std::move(kept);
-}
-
 std::string digest_of_start(const at::Tensor& flat) {
   const at::Tensor host = flat.to(at::kCPU, at::kFloat).contiguous();
   return Sha256().update(std::as_bytes(std::span(host.const_data_ptr<float>(), static_cast<size_t>(host.numel())))).hex();

@@ -34,9 +34,6 @@ Setting starting_setting(Lab& lab, const nlohmann::json& task, const Start& star
 /// @throws Error(user) naming a weight that the training lacks or has in another shape
 void take_parts(Lab& lab, Model& model, const nlohmann::json& solution, const std::string& which, const std::vector<std::string>& parts);
 
-/// Keeps `rows` rows of a split, the same for every seed and variant, so that variants differ in the method alone; 0: all.
-void limit_rows(Task& task, const std::string& split, int64_t rows);
-
 /// sha256 of a flat start's bytes.
 std::string digest_of_start(const at::Tensor& flat);
 

@@ -69,6 +69,23 @@ TensorInfo as_info(const std::string& name, const at::Tensor& tensor) {
   internal_error("as_info: '{}' has a type that safetensors lacks", name);
 }
 
+void write_tensors(const std::filesystem::path& file, const std::map<std::string, at::Tensor>& tensors) {
+  std::vector<at::Tensor> kept;  // the spans point into these
+  std::vector<TensorInfo> infos;
+  for (const auto& [name, tensor] : tensors) {
+    kept.push_back(tensor.detach().cpu().contiguous());
+    infos.push_back(as_info(name, kept.back()));
+  }
+  write_safetensors(file, infos);
+}
+
+std::map<std::string, at::Tensor> map_tensors(const std::filesystem::path& file) {
+  const auto opened = SafetensorsFile::open(file);
+  std::map<std::string, at::Tensor> tensors;
+  for (const TensorInfo& info : opened.tensors()) tensors[info.name] = as_tensor(info);
+  return tensors;
+}
+
 PackedBatch to_device(const PackedRows& rows, const HeadSpec& head, at::Device device) {
   PackedBatch batch;
   batch.ids = copied(rows.ids, device);

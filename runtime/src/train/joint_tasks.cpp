@@ -77,21 +77,13 @@ struct Desk {
   Exam exam;
 };
 
-void keep_first_rows(Task& task, const std::string& split, int64_t rows) {
-  const auto found = task.splits.find(split);  // `make_exam` names a split that is not there
-  if (rows == 0 || found == task.splits.end()) return;
-  auto& examples = found->second.examples;
-  if (static_cast<int64_t>(examples.size()) > rows) examples.resize(static_cast<size_t>(rows));
-}
-
 Desk desk_of(const Task& task, const Model& model, const Options& options) {
   if (model.family->head().kind == HeadKind::masked_lm) {
     user_error("task '{}': hidden words are drawn by a training alone; a joint space takes tasks with labels, values or answers",
                task.name);
   }
   Desk desk;
-  desk.train = encode_split(task, task.split("train"), *model.tokenizer, encode_options_for(*model.family, options));
-  if (desk.train.size() == 0) user_error("task '{}': the training split gives no rows to train on", task.name);
+  desk.train = encode_training_rows(model, task, options);
   desk.exam = make_exam(model, task, options.text("eval_split"), options);
   return desk;
 }
@@ -109,10 +101,11 @@ class ModelTasks final : public JointTasks {
     }
     const int64_t per_task = job_.options.integer("rows_per_task");
     for (size_t t = 0; t < job_.tasks.size(); ++t) {
-      keep_first_rows(job_.tasks[t], job_.options.text("eval_split"), job_.options.integer("eval_rows"));
+      limit_rows(job_.tasks[t], "train", per_task);
+      limit_rows(job_.tasks[t], job_.options.text("eval_split"), job_.options.integer("eval_rows"));
       desks_.push_back(desk_of(job_.tasks[t], job_.members[0].models[t], job_.options));
       names_.push_back(job_.tasks[t].name);
-      first_.push_back(first_.back() + (per_task > 0 ? per_task : desks_.back().train.size()));
+      first_.push_back(first_.back() + (per_task > 0 ? per_task : desks_.back().train.drawn()));
     }
     sampler_.emplace(job_.key, first_.back(), job_.options.integer("batch_size"));
     job_.members.clear();
@@ -125,10 +118,12 @@ class ModelTasks final : public JointTasks {
 
   std::vector<Rows> batch(int64_t step) const override {
     std::map<int64_t, std::vector<int64_t>> by_task;
+    const Key answers = job_.key.split("answers").split(static_cast<uint64_t>(step / steps_per_epoch()));
     for (const int64_t place : sampler_->batch(step / steps_per_epoch(), step % steps_per_epoch())) {
       const auto next = std::upper_bound(first_.begin(), first_.end(), place);
       const int64_t task = next - first_.begin() - 1;
-      by_task[task].push_back((place - *(next - 1)) % desks_[static_cast<size_t>(task)].train.size());
+      const EncodedSplit& rows = desks_[static_cast<size_t>(task)].train;
+      by_task[task].push_back(rows.row_at((place - *(next - 1)) % rows.drawn(), answers.split(static_cast<uint64_t>(place))));
     }
     std::vector<Rows> batch;
     for (auto& [task, rows] : by_task) batch.push_back({task, std::move(rows)});
@@ -191,7 +186,7 @@ OptionTable joint_task_options() {
        .unit = "rows"},
   };
   const OptionTable trainer = train_options();
-  for (const char* name : {"precision", "gradient_checkpointing"}) table.add(*trainer.find(name));
+  for (const char* name : {"precision", "gradient_checkpointing", "accepted_answers"}) table.add(*trainer.find(name));
   return table.include(reading_options());
 }
 

@@ -110,4 +110,12 @@ EncodeOptions encode_options_for(const Family& family, const Options& reading) {
   return options;
 }
 
+EncodedSplit encode_training_rows(const Model& model, const Task& task, const Options& options) {
+  EncodeOptions encode = encode_options_for(*model.family, options);
+  encode.all_answers = options.text("accepted_answers") == "random";
+  EncodedSplit rows = encode_split(task, task.split("train"), *model.tokenizer, encode);
+  if (rows.size() == 0) user_error("task '{}': the training split gives no rows to train on", task.name);
+  return rows;
+}
+
 }  // namespace tsrun

@@ -24,17 +24,19 @@ std::unique_ptr<Optimizer> make_optimizer(std::vector<ParameterGroup>& groups, c
       groups, {.beta1 = options.number("adam_beta1"), .beta2 = options.number("adam_beta2"), .epsilon = options.number("adam_epsilon")});
 }
 
-std::string row_list(const std::vector<std::vector<int64_t>>& micro_batches) {
+std::string row_list(const EncodedSplit& split, const std::vector<std::vector<int64_t>>& micro_batches) {
   std::vector<int64_t> rows;
-  for (const auto& batch : micro_batches) rows.insert(rows.end(), batch.begin(), batch.end());
+  for (const auto& batch : micro_batches)
+    for (const int64_t row : batch) rows.push_back(split.alternatives.empty() ? row : split.examples[static_cast<size_t>(row)]);
   std::sort(rows.begin(), rows.end());
   return fmt::format("{}", fmt::join(rows, ", "));
 }
 
-void require_finite(const char* what, double value, int64_t step, const std::vector<std::vector<int64_t>>& micro_batches) {
+void require_finite(const char* what, double value, int64_t step, const EncodedSplit& split,
+                    const std::vector<std::vector<int64_t>>& micro_batches) {
   if (std::isfinite(value)) return;
   run_error("step {}: the {} is {}; rows of the batch, from 0: {}. A smaller learning rate, a warm-up or a smaller max_grad_norm may help",
-            step + 1, what, value, row_list(micro_batches));
+            step + 1, what, value, row_list(split, micro_batches));
 }
 
 /// Rows, or tokens with a target.
@@ -100,13 +102,13 @@ StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micr
   for (size_t i = 0; i < batches.size(); ++i) {
     const double share = judged > 0 ? judged_in(batches[i]) / judged : 0;
     const double loss = backward(batches[i], share, key.split("dropout").split(i));
-    require_finite("loss", loss, when.step, micro_batches);
+    require_finite("loss", loss, when.step, split_, micro_batches);
     report.loss += loss * share;
   }
   // gradients_ready: weights have their gradients, before masks and the projection onto z.
   binding_.gather_gradients();
   report.gradient_norm = clip_gradients(binding_.groups(), max_grad_norm_);
-  require_finite("norm of the gradient", report.gradient_norm, when.step, micro_batches);
+  require_finite("norm of the gradient", report.gradient_norm, when.step, split_, micro_batches);
   // update_about_to_be_applied: what the optimiser will see.
   optimizer_->step(factor);
   binding_.after_update();

@@ -3,13 +3,13 @@
 #include "train/masking.h"
 #include "train/metrics_log.h"
 #include "train/plan.h"
-#include "train/resume.h"
 #include "train/step.h"
 #include "train/vocabulary.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
 #include "tsrun/data/metrics.h"
+#include "tsrun/train/run_state.h"
 
 #include <ATen/Functions.h>
 
@@ -21,13 +21,6 @@ namespace tsrun {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-EncodedSplit encode_training_rows(const TrainJob& job) {
-  EncodedSplit rows =
-      encode_split(*job.task, job.task->split("train"), *job.model->tokenizer, encode_options_for(*job.model->family, job.options));
-  if (rows.size() == 0) user_error("task '{}': the training split gives no rows to train on", job.task->name);
-  return rows;
-}
 
 std::optional<Masking> masking_of(const TrainJob& job) {
   if (job.model->family->head().kind != HeadKind::masked_lm) return std::nullopt;
@@ -64,13 +57,13 @@ class Run {
  public:
   explicit Run(TrainJob& job)
       : job_(job),
-        train_(encode_training_rows(job)),
+        train_(encode_training_rows(*job.model, *job.task, job.options)),
         exam_(make_exam(*job.model, *job.task, job.eval_split, job.options)),
         vocabulary_(reached_vocabulary(job, train_, exam_.rows)),
         family_(vocabulary_ ? *vocabulary_->family() : *job.model->family),
         binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
                  job.device),
-        plan_(job.options, train_.size(), job.key.split("data order")),
+        plan_(job.options, train_.drawn(), job.key.split("data order")),
         stepper_(family_, train_, binding_, job.options, job.device, masking_of(job)),
         checkpoints_(job.options.integer("checkpoint_every")),
         identity_(make_identity()) {
@@ -109,7 +102,7 @@ class Run {
     const Key key = job_.key.split("step").split(static_cast<uint64_t>(step_));
     const int64_t warmup = static_cast<int64_t>(std::ceil(job_.options.number("warmup_ratio") * static_cast<double>(plan_.steps())));
     const double factor = schedule_factor(job_.options.text("lr_scheduler_type"), step_, plan_.steps(), warmup);
-    const StepReport report = stepper_.run({step_, plan_.epoch_of(step_)}, plan_.micro_batches(step_), key, factor);
+    const StepReport report = stepper_.run({step_, plan_.epoch_of(step_)}, rows_of_step(), key, factor);
     ++step_;
     tokens_ += report.tokens;
     loss_sum_ += report.loss;
@@ -118,6 +111,14 @@ class Run {
     tell_observers();
     if (evaluation_due()) evaluate_now(progress);
     if (checkpoints_.due(step_) && step_ < plan_.steps()) save();
+  }
+
+  std::vector<std::vector<int64_t>> rows_of_step() {
+    auto batches = plan_.micro_batches(step_);
+    const Key answers = job_.key.split("answers").split(static_cast<uint64_t>(plan_.epoch_of(step_)));
+    for (auto& batch : batches)
+      for (int64_t& place : batch) place = train_.row_at(place, answers.split(static_cast<uint64_t>(place)));
+    return batches;
   }
 
   void tell_observers() {
@@ -193,7 +194,7 @@ class Run {
     const auto part = [&](const std::string& prefix) {
       std::map<std::string, at::Tensor> tensors;
       for (const auto& [name, tensor] : run.tensors) {
-        if (name.starts_with(prefix)) tensors[name.substr(prefix.size())] = tensor;
+        if (name.starts_with(prefix)) tensors[name.substr(prefix.size())] = tensor.clone();
       }
       return tensors;
     };

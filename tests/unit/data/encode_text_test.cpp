@@ -50,6 +50,51 @@ TEST(EncodeCausalAnswers, PutABlankBetween_OnlyWhereThereIsNone) {
   EXPECT_THAT(encoded.prompts, ElementsAre(2, 1, 0, 1));
 }
 
+TEST(EncodeAcceptedAnswers, MakesARowForEachThatDiffers) {
+  Task task = asked({{"a", "b"}, {"b", "c"}, {"c", "d"}});
+  auto& examples = task.splits["train"].examples;
+  examples[0].answers = {"b", "c", "b"};
+  examples[1].answers = {"c"};
+  examples[2].answers = {"d", "a", "c"};
+  for (const Reader reader : {Reader::causal, Reader::encoder_decoder}) {
+    EncodeOptions options{32, reader};
+    options.all_answers = true;
+    const auto tokenizer = tiny_byte_level();
+    const EncodedSplit encoded = encode_split(task, task.split("train"), *tokenizer, options);
+    EXPECT_THAT(encoded.examples, ElementsAre(0, 0, 1, 2, 2, 2));
+    EXPECT_THAT(encoded.alternatives, ElementsAre(0, 2, 3, 6));
+    EXPECT_EQ(encoded.drawn(), 3);
+    options.all_answers = false;
+    const EncodedSplit first = encode_split(task, task.split("train"), *tokenizer, options);
+    EXPECT_EQ(first.drawn(), 3);
+    EXPECT_EQ(first.token_targets[2], encoded.token_targets[3]);
+    EXPECT_EQ(first.rows[2].ids.size(), encoded.rows[3].ids.size());
+  }
+}
+
+TEST(EncodeAcceptedAnswers, AreNoAlternatives_WhereEachExampleHasOne) {
+  Task task = asked({{"a", "b"}, {"b", "c"}});
+  for (Example& example : task.splits["train"].examples) example.answers.resize(1);
+  EncodeOptions options{32, Reader::causal};
+  options.all_answers = true;
+  const EncodedSplit encoded = encode_split(task, task.split("train"), *tiny_byte_level(), options);
+  EXPECT_TRUE(encoded.alternatives.empty());
+  EXPECT_EQ(encoded.row_at(1, Key::root(1)), 1);
+}
+
+TEST(EncodeAcceptedAnswers, AreDrawnEvenly_ByTheKeyAlone) {
+  EncodedSplit split;
+  split.rows.resize(6);
+  split.alternatives = {0, 2, 3, 6};
+  std::vector<int> seen(6, 0);
+  for (uint64_t i = 0; i < 3000; ++i)
+    for (int64_t place = 0; place < 3; ++place) ++seen[static_cast<size_t>(split.row_at(place, Key::root(i)))];
+  EXPECT_NEAR(seen[0], 1500, 120);
+  EXPECT_EQ(seen[2], 3000);
+  for (size_t row = 3; row < 6; ++row) EXPECT_NEAR(seen[row], 1000, 120);
+  EXPECT_EQ(split.row_at(2, Key::root(5)), split.row_at(2, Key::root(5)));
+}
+
 TEST(EncodeCausalAnswers, CutAPromptAtItsBeginning_BehindTheBeginToken) {
   const auto tokenizer = make_wordpiece({"[UNK]", "[CLS]", "[SEP]", "a", "b", "c"});
   const EncodedSplit encoded = causal_rows(asked({{"a b c", "b"}}), *tokenizer, 4);

@@ -148,6 +148,37 @@ TEST(Kinds, LearnsToAnswerInWords_CausalModel) {
   EXPECT_GT(toy.train({{"epochs", 16}}, 2e-2).best.metrics.at("accuracy"), 0.8);
 }
 
+/// Loss on dev of each of two answers, after training on rows that accept both.
+std::vector<double> losses_of_answers(const std::string& which) {
+  Task task = as_text_to_text(sentiment_in_words());
+  const auto second = [](const Example& example) { return example.answers[0] == "poor" ? "dull" : "nice"; };
+  for (Example& example : task.splits["train"].examples) example.answers.emplace_back(second(example));
+  const Setting toy = with_gpt2(task);
+  const TrainResult result = toy.train({{"epochs", 8}, {"accepted_answers", which}}, 1e-2);
+  const auto loss_on = [&](const Task& judged) {
+    const Exam exam =
+        make_exam(toy.model, judged, "dev", reading_options().resolve({{"max_length", 24}, {"max_answer_length", 4}}, "test"));
+    return evaluate(*toy.model.family, result.last_weights, exam, at::kCPU).loss;
+  };
+  Task other = task;
+  for (Example& example : other.splits["dev"].examples) example.answers[0] = second(example);
+  return {loss_on(task), loss_on(other)};
+}
+
+TEST(Kinds, TrainsOnEveryAcceptedAnswer_OrOnTheFirstAlone) {
+  const auto random = losses_of_answers("random"), first = losses_of_answers("first");
+  EXPECT_LT(std::abs(random[0] - random[1]), 0.5);
+  EXPECT_LT(first[0], random[0]);
+  EXPECT_GT(first[1], first[0] + 1);
+}
+
+TEST(Kinds, GivesTheSameBytes_WhereEveryExampleHasOneAnswer) {
+  const Setting toy = with_gpt2(as_text_to_text(sentiment_in_words()));
+  const TrainResult random = toy.train({{"epochs", 1}}), first = toy.train({{"epochs", 1}, {"accepted_answers", "first"}});
+  for (const std::string& name : random.last_weights.names())
+    EXPECT_TRUE(at::equal(random.last_weights.at(name), first.last_weights.at(name))) << name;
+}
+
 TEST(Kinds, AnswersFromTheTasksOwnWordsWhenItMayChoose) {
   const Setting toy = with_t5(sentiment_in_words());
   const Exam written = make_exam(toy.model, toy.task, "dev", reading_options().resolve({{"max_answer_length", 3}}, "test"));

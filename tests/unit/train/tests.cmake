@@ -6,9 +6,10 @@ tsrun_test(train SOURCES
   unit/train/train_test.cpp
   unit/train/span_corruption_test.cpp
   unit/train/subspace_test.cpp
-  unit/train/resume_test.cpp
+  unit/train/run_state_test.cpp
   unit/train/pretrain_test.cpp
   unit/train/joint_tasks_test.cpp
   unit/train/bootstrap_test.cpp
+  unit/train/adafactor_rule_test.cpp
   unit/train/toy.cpp)
 add_dependencies(train_test adapter lora prefix)

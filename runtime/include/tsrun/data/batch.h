@@ -29,6 +29,7 @@ struct EncodeOptions {
   int64_t decoder_start = 0;       ///< first id that the decoder of an encoder-decoder reads (decoder_start_token_id)
   int64_t max_answer_length = 64;  ///< tokens of an answer, the end token included
   Blocks blocks = Blocks::separate;
+  bool all_answers = false;  ///< text_to_text: a row for each accepted answer instead of the first alone
 };
 
 /// Token without a target.
@@ -44,13 +45,19 @@ struct EncodedSplit {
   std::vector<int64_t> prompts;   ///< text_to_text and multiple_choice: leading tokens of the row that are the prompt; else empty
   std::vector<int64_t> bytes;     ///< language_modelling: bytes of text that the row's targets spell; else empty
   std::vector<int64_t> examples;  ///< example that each row was made from
+  /// Where the rows of each example begin, and their end, when rows of one example are alternatives (accepted answers); else empty.
+  std::vector<int64_t> alternatives;
   int64_t size() const { return static_cast<int64_t>(rows.size()); }
+  /// Rows that an epoch sees: all, or one for each example where rows are alternatives.
+  int64_t drawn() const { return alternatives.empty() ? size() : static_cast<int64_t>(alternatives.size()) - 1; }
+  /// The row that an epoch sees at `place` (below `drawn()`); among alternatives `key` draws, evenly.
+  int64_t row_at(int64_t place, Key key) const;
 };
 
 /// | kind | reader | a row |
 /// | classification, regression | encoder, causal | the texts; target of the row |
 /// | token_classification | encoder, causal | the words; the tag of a word stands at its first token, the others have none |
-/// | text_to_text | encoder_decoder | prompt; decoder_start and the first answer; targets: answer and end token |
+/// | text_to_text | encoder_decoder | prompt; decoder_start and the first (or each) answer; targets: answer and end token |
 /// | text_to_text | causal | prompt, answer, end token; targets where the next token is of the answer or its end |
 /// | multiple_choice | as text_to_text | with the right option as the answer |
 /// | language_modelling | causal | a block; every token's target is the next one, over the edge of blocks too |

@@ -72,6 +72,9 @@ struct Task {
 
 /// @throws Error(data) as "train.tsv:17: …": missing or empty file, wrong column count, a label outside the list, invalid UTF-8, no rows.
 Task load_task(const std::filesystem::path& folder);
+/// Keeps `rows` rows of a split, the same for every seed and variant, so that variants differ in the method alone; 0: all. A split that is
+/// not there is left to whoever reads it.
+void limit_rows(Task& task, const std::string& split, int64_t rows);
 /// The same task for a model that writes its answers. A text_to_text task is given back as it is; the digest tells the two apart.
 /// @throws Error(user) for token_classification and language_modelling
 Task as_text_to_text(const Task& task);

@@ -5,6 +5,7 @@
 #include "tsrun/text/tokenizer.h"
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -45,5 +46,9 @@ TensorInfo as_info(const std::string& name, const at::Tensor& contiguous_cpu_ten
 /// A mapped tensor as float32: in place where the file holds aligned float32, so that memory is used once it is read, and then shared with
 /// other processes; else converted into memory of its own. In place, the limits of MappedFile hold: replace the file, do not write into it.
 at::Tensor as_float32(const TensorInfo& info);
+
+/// A whole file of named tensors, written durably (from any device), and mapped again: each as `as_tensor`.
+void write_tensors(const std::filesystem::path& file, const std::map<std::string, at::Tensor>& tensors);
+std::map<std::string, at::Tensor> map_tensors(const std::filesystem::path& file);
 
 }  // namespace tsrun

@@ -10,7 +10,7 @@
 
 namespace tsrun {
 
-/// batch_size, rows_per_task, eval_split, eval_rows, precision, gradient_checkpointing, and `reading_options()`.
+/// batch_size, rows_per_task, eval_split, eval_rows, precision, gradient_checkpointing, accepted_answers, and `reading_options()`.
 OptionTable joint_task_options();
 
 /// A member of a joint space over real models.

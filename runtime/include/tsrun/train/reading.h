@@ -3,7 +3,7 @@
 #include "tsrun/base/options.h"
 #include "tsrun/data/batch.h"
 #include "tsrun/data/task.h"
-#include "tsrun/model/family.h"
+#include "tsrun/model/model.h"
 
 namespace tsrun {
 
@@ -20,5 +20,9 @@ HeadSpec head_for(const Task& task, Reader reader);
 OptionTable reading_options();
 
 EncodeOptions encode_options_for(const Family& family, const Options& reading);
+
+/// The rows of `train` that a training draws from: `reading_options()` and `accepted_answers` (random: `EncodedSplit::alternatives`).
+/// @throws Error(user) when there are none
+EncodedSplit encode_training_rows(const Model& model, const Task& task, const Options& options);
 
 }  // namespace tsrun

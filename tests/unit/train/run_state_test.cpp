@@ -1,4 +1,4 @@
-#include "train/resume.h"
+#include "tsrun/train/run_state.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"

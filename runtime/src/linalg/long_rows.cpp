@@ -1,4 +1,4 @@
-#include "kernels.h"
+#include "tsrun/linalg/long_rows.h"
 
 #include "tsrun/base/parallel.h"
 #include "tsrun/linalg/dispatch.h"
@@ -7,7 +7,7 @@
 #include <array>
 #include <cstring>
 
-namespace tsrun::joint_decomposition {
+namespace tsrun {
 namespace {
 
 // Columns of one row that are worked on at a time. Long runs keep memory busy; the rows in hand and all vectors must stay in the second
@@ -179,7 +179,7 @@ void accumulate(int64_t source_count, const Source& source, int64_t out_count, c
 
 }  // namespace
 
-void combine_rows(const LongRows& matrix, const SmallMatrix& coefficients, const std::vector<Target>& targets) {
+void combine_rows(const LongRows& matrix, const SmallMatrix& coefficients, const std::vector<RowTarget>& targets) {
   const auto outs = static_cast<int64_t>(targets.size());
   const Cut cut(matrix.columns, outs);
   const int64_t block = cut.block;
@@ -189,7 +189,7 @@ void combine_rows(const LongRows& matrix, const SmallMatrix& coefficients, const
         matrix.rows, [&](int64_t j) { return matrix.row(j) + at; }, outs, [&](int64_t k) { return sums + k * block; },
         [&](int64_t k, int64_t j) { return coefficients(k, j); }, count);
     for (int64_t k = 0; k < outs; ++k) {
-      const Target& target = targets[static_cast<size_t>(k)];
+      const RowTarget& target = targets[static_cast<size_t>(k)];
       const float* sum = sums + k * block;
       for (int64_t i = 0; i < count; ++i) target.out[at + i] = target.base ? target.sign * target.base[at + i] + sum[i] : sum[i];
     }
@@ -248,4 +248,4 @@ double over_quadratic_forms(const std::vector<const float*>& vectors, int64_t co
   return sum;
 }
 
-}  // namespace tsrun::joint_decomposition
+}  // namespace tsrun

@@ -1,4 +1,4 @@
-#include "train/resume.h"
+#include "tsrun/train/run_state.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
@@ -15,7 +15,6 @@ namespace tsrun {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr size_t kKept = 2;
 
 /// Checkpoint folders of `work`, newest first. Step numbers are padded, longer names are later.
 std::vector<fs::path> state_folders(const fs::path& work) {
@@ -33,21 +32,12 @@ std::vector<fs::path> state_folders(const fs::path& work) {
   return folders;
 }
 
-void remove_old(const fs::path& work) {
+void remove_old(const fs::path& work, size_t keep) {
   const auto folders = state_folders(work);
-  for (size_t i = kKept; i < folders.size(); ++i) {
+  for (size_t i = keep; i < folders.size(); ++i) {
     std::error_code ignored;  // a folder that cannot be removed costs space, not correctness
     fs::remove_all(folders[i], ignored);
   }
-}
-
-RunState load(const fs::path& folder, const nlohmann::json& header) {
-  RunState run;
-  run.step = header.at("step").get<int64_t>();
-  run.state = header.at("state");
-  const auto file = SafetensorsFile::open(folder / "tensors.safetensors");
-  for (const auto& info : file.tensors()) run.tensors[info.name] = as_tensor(info).clone();
-  return run;
 }
 
 std::string shown(const nlohmann::json* value) {
@@ -71,8 +61,7 @@ void compare(const nlohmann::json* there, const nlohmann::json* here, const std:
   }
 }
 
-}  // namespace
-
+/// "lr_scheduler_type: linear there, cosine here; …": the first differences of two JSON values, by path.
 std::string json_difference(const nlohmann::json& there, const nlohmann::json& here) {
   constexpr size_t kShown = 5;
   std::vector<std::string> differences;
@@ -82,19 +71,21 @@ std::string json_difference(const nlohmann::json& there, const nlohmann::json& h
   return fmt::format("{}{}", fmt::join(differences, "; "), more > 0 ? fmt::format("; and {} more", more) : "");
 }
 
-void save_run_state(const fs::path& work, const nlohmann::json& identity, const RunState& run) {
+}  // namespace
+
+bool save_run_state(const fs::path& work, const nlohmann::json& identity, const RunState& run, size_t keep) {
   fs::create_directories(work);
-  DurableFolder folder(work / fmt::format("step-{:06}", run.step));
-  std::map<std::string, at::Tensor> host;
-  std::vector<TensorInfo> infos;
-  for (const auto& [name, tensor] : run.tensors) {
-    host[name] = tensor.detach().to(at::kCPU).contiguous();
-    infos.push_back(as_info(name, host[name]));
+  const fs::path target = work / fmt::format("step-{:06}", run.step);
+  if (fs::exists(target)) {
+    if (!folder_damage(target)) return false;
+    fs::remove_all(target);
   }
-  write_safetensors(folder.path() / "tensors.safetensors", infos);
+  DurableFolder folder(target);
+  write_tensors(folder.path() / "tensors.safetensors", run.tensors);
   write_durable(folder.path() / "state.json", nlohmann::json{{"step", run.step}, {"identity", identity}, {"state", run.state}}.dump());
   folder.commit();
-  remove_old(work);
+  remove_old(work, keep);
+  return true;
 }
 
 std::optional<RunState> newest_run_state(const fs::path& work, const nlohmann::json& identity) {
@@ -109,7 +100,7 @@ std::optional<RunState> newest_run_state(const fs::path& work, const nlohmann::j
       user_error("{}: this checkpoint belongs to a run with other options ({}). Give the same options, or remove '{}' to start anew",
                  folder.string(), json_difference(header.at("identity"), identity), work.string());
     }
-    return load(folder, header);
+    return RunState{header.at("step").get<int64_t>(), header.at("state"), map_tensors(folder / "tensors.safetensors")};
   }
   return std::nullopt;
 }

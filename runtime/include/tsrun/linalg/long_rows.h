@@ -8,10 +8,10 @@
 
 /// Products with a matrix of a few long rows, [d, N], for several vectors at once, so that the matrix is read once. Blocks of columns
 /// depend on N alone and partial sums are added in their order: results are the same for any number of threads.
-namespace tsrun::joint_decomposition {
+namespace tsrun {
 
 /// Where one product goes: out = sign · base + product; `base` may be null (0). `out` may be `base`.
-struct Target {
+struct RowTarget {
   const float* base = nullptr;
   float sign = 1;
   float* out = nullptr;
@@ -25,7 +25,7 @@ struct LongRows {
 };
 
 /// targets[k] = … + Σ_j coefficients(k, j) · row j: one read of the matrix.
-void combine_rows(const LongRows& matrix, const SmallMatrix& coefficients, const std::vector<Target>& targets);
+void combine_rows(const LongRows& matrix, const SmallMatrix& coefficients, const std::vector<RowTarget>& targets);
 
 /// result(k, j) = ⟨row j, vectors[k]⟩: one read of the matrix. Summed in float32 within a block, in float64 over blocks.
 SmallMatrix multiply_rows(const LongRows& matrix, const std::vector<const float*>& vectors);
@@ -40,4 +40,4 @@ SmallMatrix multiply_and_update(const LongRows& matrix, const std::vector<const 
 double over_quadratic_forms(const std::vector<const float*>& vectors, int64_t columns, const std::vector<SmallMatrix>& forms,
                             const std::function<double(int64_t begin, int64_t count, const std::vector<const double*>& values)>& body);
 
-}  // namespace tsrun::joint_decomposition
+}  // namespace tsrun
