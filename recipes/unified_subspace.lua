@@ -22,7 +22,7 @@ local arg = ts.arguments {
   rates = { default = { 1e-2, 5e-2 }, doc = "learning rates of stage 2; the better one on dev of the source method counts" },
   seeds = { default = 1, min = 1, doc = "seeds of stages 1 and 2; the solutions of stage 0 are shared" },
   controls = { default = true, doc = "random decoders, joint principal components, decoders without mixing, the mean code" },
-  low_rank = { default = false, doc = "full fine-tuning as a fourth method by its low-rank code (ours, not the paper's)" },
+  fine_tuning = { default = "none", choices = { "none", "low_rank", "shared_vector" }, doc = "full tuning as a fourth method: none; by its low-rank code (ours, not the paper's); or as in the release, where one vector and the maps of all four are trained together in place of stages 0 and 1" },
   rows = { default = 1000, min = 0, doc = "training rows of each task; 0: all" },
   answer_length = { default = 0, min = 0, doc = "tokens of an answer at most; 0: 8 for a built-in model, else the release's 64" },
   quick = { default = false, doc = "everything smaller, to see it run" },
@@ -63,7 +63,12 @@ for _, method in ipairs(methods) do
   method.options.seed = start  -- one stored start for all solutions of a method
   method.model = ts.adapt(model, method.options)
 end
-if arg.low_rank then methods[#methods + 1] = { name = "fine-tuning", model = methods[2].model, low_rank = true } end
+local together = arg.fine_tuning == "shared_vector"
+if together then
+  methods[4] = { name = "full", whole = true, model = ts.adapt(model, { method = "full" }) }
+elseif arg.fine_tuning == "low_rank" then
+  methods[4] = { name = "full", whole = true, low_rank = true, model = methods[2].model }
+end
 
 -- The head of a task, trained alone: all methods read the answer off in the same way.
 local function head_of(task)
@@ -74,16 +79,24 @@ end
 
 -- Stage 0, and every method in its own full space on the test tasks.
 local function solve(method, task)
-  if method.low_rank then
+  if method.whole then
     local full = ts.train { model = model, task = task, seed = start, train = { "embeddings", "encoder", "decoder", "pooler" }, origin = head_of(task),
       epochs = epochs, rows = rows, max_answer_length = answer_length }
-    return ts.low_rank { solution = full, model = method.model }
+    return method.low_rank and ts.low_rank { solution = full, model = method.model } or full
   end
   return ts.train { model = method.model, task = task, seed = start, train = { "delta" }, origin = head_of(task), optim = "adafactor", lr = lr,
     lr_scheduler_type = "constant", batch_size = 16, epochs = epochs, rows = rows, max_answer_length = answer_length }
 end
 
 -- Stage 1.
+local batch = #train_tasks > 1 and 16 or 8
+local function train_together(seed, dim, options)
+  options.members, options.tasks, options.heads, options.dim, options.seed = {}, train_tasks, {}, dim, seed
+  options.bias = { "prefix" }
+  for i, method in ipairs(methods) do options.members[i] = { name = method.name, model = method.model } end
+  for i, task in ipairs(train_tasks) do options.heads[i] = (head_of(task) or {}).solution end
+  return ts.decompose("shared_vector", options)
+end
 local function decompose(seed, dim, options)
   options.members, options.dim, options.seed = {}, dim, seed
   for i, method in ipairs(methods) do
@@ -94,9 +107,10 @@ local function decompose(seed, dim, options)
   return ts.decompose("joint_decomposition", options)
 end
 local function learned(seed, dim, mixing)
-  return decompose(seed, dim, { preset = #train_tasks > 1 and "release-multi-task" or "release", steps = steps, lr = arg.stage1_lr, gamma = arg.gamma,
-    mixing = mixing, batch_size = #train_tasks > 1 and 16 or 8, eval_every = math.max(1, steps // 5), eval_rows = 200,
-    max_answer_length = answer_length })
+  local common = { steps = steps, lr = arg.stage1_lr, batch_size = batch, eval_every = math.max(1, steps // 5), eval_rows = 200, max_answer_length = answer_length }
+  if together then return train_together(seed, dim, common) end
+  common.preset, common.gamma, common.mixing = batch == 16 and "release-multi-task" or "release", arg.gamma, mixing
+  return decompose(seed, dim, common)
 end
 
 -- Stage 2: one vector, the better of the rates on dev.
@@ -120,13 +134,15 @@ local function decode(joint, target, task, z)
 end
 
 local spaces = { { name = "learned", make = function(seed) return learned(seed, dim, arg.mixing) end } }
-if arg.controls then
-  spaces[#spaces + 1] = { name = "no mixing", make = function(seed) return learned(seed, dim, "none") end }
-  spaces[#spaces + 1] = { name = "random decoders", make = function(seed)
+if arg.controls and together then
+  spaces[2] = { name = "maps as they are drawn", make = function(seed) return train_together(seed, dim, { fit = "random" }) end }
+elseif arg.controls then
+  spaces[2] = { name = "no mixing", make = function(seed) return learned(seed, dim, "none") end }
+  spaces[3] = { name = "random decoders", make = function(seed)
     -- Columns as long as those that learning starts from, N(0, 0.02²) in every number.
     return decompose(seed, dim, { fit = "random", column_length = 0.02 * math.sqrt(methods[1].model.delta_parameters or 1) })
   end }
-  spaces[#spaces + 1] = { name = "joint principal components", make = function(seed) return decompose(seed, dim, { fit = "pca" }) end }
+  spaces[4] = { name = "joint principal components", make = function(seed) return decompose(seed, dim, { fit = "pca" }) end }
 end
 for i = 2, #arg.dims do
   local dim = arg.dims[i]

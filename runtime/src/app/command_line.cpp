@@ -27,7 +27,8 @@ po::options_description common_options() {
   add("device", po::value<std::string>()->value_name("DEVICE"), "cpu or cuda (cpu)");
   add("store", po::value<std::string>()->value_name("DIR"), "where artifacts are kept ($TSRUN_STORE, or .tsrun/store)");
   add("runs", po::value<std::string>()->value_name("DIR"), "where reports go (runs)");
-  add("jobs", po::value<std::string>()->value_name("N"), "processes that share a sweep (one a core)");
+  add("jobs", po::value<std::string>()->value_name("N"),
+      "processes that share a sweep (as many as have cores for their threads: one a core without --threads)");
   add("plugins", po::value<Texts>()->value_name("DIR"), "search this folder for plugins first; may be repeated");
   add("quiet", "results only");
   add("debug", "more of the log, and a traceback when a recipe fails");

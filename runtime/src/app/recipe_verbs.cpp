@@ -49,6 +49,10 @@ std::map<std::string, int> outcomes(const Lab& lab) {
   return counts;
 }
 
+/// Processes of a sweep unless --jobs says: as many as have cores for the threads that were asked for. Threads that wait for each other
+/// take a core from others, and slow them down many times over.
+int64_t jobs_that_fit(const Command& command) { return std::max<int64_t>(1, usable_cores() / command.threads.value_or(1)); }
+
 /// Further processes start when a sweep has something to compute, so that a recipe that is read from the store starts none.
 void run_with_workers(Lab& lab, const Command& command) {
   Workers workers(worker_command(command));
@@ -59,7 +63,7 @@ void run_with_workers(Lab& lab, const Command& command) {
     workers.start(static_cast<int>(jobs) - 1);
     if (!command.threads) set_threads(1);
   };
-  settings.on_sweep = [&](int64_t points) { jobs = std::min<int64_t>(command.jobs.value_or(usable_cores()), points); };
+  settings.on_sweep = [&](int64_t points) { jobs = std::min<int64_t>(command.jobs ? *command.jobs : jobs_that_fit(command), points); };
   run_recipe(lab, command.operands.front(), settings);
   lab.settings().before_work = nullptr;
 }

@@ -19,7 +19,9 @@ OptionTable member_options() {
       {.name = "solutions", .type = OptionType::list, .doc = "trainings of ts.train, one or several a task"},
       {.name = "which", .type = OptionType::choice, .fallback = "best", .doc = "of their weights", .choices = {"best", "last"}},
       {.name = "model", .type = OptionType::artifact, .doc = "whose parameters; absent: the solutions'", .choices = {"model"}},
-      {.name = "parameters", .type = OptionType::table, .doc = "which parameters; absent: the delta's"},
+      {.name = "parameters",
+       .type = OptionType::table,
+       .doc = "which parameters; absent: the delta's, and those of the model that it trains"},
   };
 }
 
@@ -90,7 +92,7 @@ JointRequestMember member_of(const Options& given, const std::string& where) {
   if (member.model.is_null()) user_error("{}: expected 'solutions', or a 'model'", where);
   if (member.parameters.is_null()) {
     if (!member.model.contains("deltas")) user_error("{}: its model has no delta: name the 'parameters'", where);
-    member.parameters = {{"parts", json::array({"delta"})}};
+    return member;
   }
   if (member.parameters.value("groups", "whole") != "whole") user_error("{}: a member is one vector: leave 'groups' out", where);
   member.parameters["groups"] = "whole";
@@ -109,6 +111,18 @@ std::vector<json> heads_of(const json& given, const std::vector<json>& tasks) {
   for (size_t task = 0; task < tasks.size(); ++task)
     if (heads[task].is_null()) user_error("heads: there is none of task '{}'", task_name(tasks[task]));
   return heads;
+}
+
+/// The deltas' tensors, and the parameters of the model that they train.
+ParameterSelection selection_of_deltas(Lab& lab, const json& model, const Family& family) {
+  ParameterSelection selection{.parts = {"all"}, .layers = {}, .patterns = {}, .groups = "whole"};
+  for (const ParameterInfo& info : family.parameters())
+    if (info.part == Part::delta) selection.patterns.push_back(info.name);
+  json plain = model;
+  plain.erase("deltas");
+  for (const auto& delta : deltas_of(lab.plugins(), model, *family_of(lab.plugins(), plain, {})))
+    for (const std::string& name : delta->trained_parameters()) selection.patterns.push_back(name);
+  return selection;
 }
 
 void check_names(const JointRequest& request) {
@@ -171,6 +185,7 @@ json key_of(const JointRequest& request) {
 
 ParameterSet joint_parameters(Lab& lab, const JointRequestMember& member) {
   const auto family = family_of(lab.plugins(), member.model, {});
+  if (member.parameters.is_null()) return select_parameters(*family, selection_of_deltas(lab, member.model, *family));
   return select_parameters(*family, parse_selection(member.parameters, "member '" + member.name + "': parameters"));
 }
 

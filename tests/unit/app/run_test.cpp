@@ -89,5 +89,13 @@ TEST_F(RunTest, StartsNoProcess_WhenASweepHasNothingToCompute) {
   EXPECT_TRUE(children_of(process.id()).empty());
 }
 
+TEST_F(RunTest, StartsNoProcess_WhenTheThreadsAskedForTakeEveryCore) {
+  write("sweep.lua", "local ts = require 'ts'\nts.sweep({ x = { 1, 2, 3 } }, function(at) return ts.model 'builtin:bert-mini' end)\n");
+  const std::string cores = std::to_string(std::max(1U, std::thread::hardware_concurrency()));
+  Process process({"sweep.lua", "--threads", cores}, folder_);
+  while (process.errors().find("pre-train") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_TRUE(children_of(process.id()).empty());
+}
+
 }  // namespace
 }  // namespace tsrun

@@ -216,6 +216,16 @@ TEST_F(JointTest, TrainsOneVectorAlone_InAnEncoderDecoderThatHasNoHead) {
   EXPECT_EQ(again.at("last").at("loss"), found.at("best").at("loss"));
 }
 
+TEST_F(JointTest, TakesWhatADeltaTrains_OfTheModelItselfToo) {
+  const json members = {{{"name", "bitfit"}, {"solutions", {solution("bitfit")}}}, {{"name", "lora"}, {"solutions", {solution("lora")}}}};
+  const json space = call("decompose", {{"method", "random_joint"}, {"members", members}, {"max_length", 24}});
+  const json& basis = space.at("members").at("bitfit");
+  EXPECT_EQ(basis.at("numbers"), members[0].at("solutions")[0].at("model").at("delta_parameters"));
+  const json found = within(basis);
+  EXPECT_EQ(found.at("trainable"), 3);
+  EXPECT_EQ(decode(basis, found).at("last").at("loss"), found.at("best").at("loss"));
+}
+
 TEST_F(JointTest, WritesAFullUpdateAsFactors_ThatStandBesideATrainedLora) {
   const json full = train({{"model", model()}, {"train", {"encoder"}}, {"origin", {{"solution", probe()}, {"parts", {"head"}}}}});
   const auto lora = [&](int64_t rank) {
