@@ -1,5 +1,6 @@
 // PEFT's folders, read and written (tests/goldens/deltas/peft_*, made by make_deltas.py and make_peft_folders.py).
 #include "experiment/peft.h"
+#include "support/golden_models.h"
 #include "support/temporary_folder.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
@@ -15,34 +16,11 @@
 namespace tsrun {
 namespace {
 
-std::filesystem::path goldens() { return std::filesystem::path(TSRUN_SOURCE_DIR) / "tests/goldens"; }
-
-const PluginHost& plugins() {
-  static const PluginHost* host = [] {
-    auto* fresh = new PluginHost();  // libraries with LibTorch in them are never unloaded
-    fresh->load({std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"});
-    return fresh;
-  }();
-  return *host;
-}
-
-HeadSpec head_of(const std::string& base) {
-  if (base == "bert") return {HeadKind::classification, 3};
-  return {base == "gpt2" ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0};
-}
-
 /// The tiny model of a kind with deltas' first values.
 Model with_delta(const std::string& base, const nlohmann::json& delta) {
-  const auto tiny = goldens() / (base + "_tiny");
-  Model model;
-  std::shared_ptr<const Family> family = make_family(read_json(tiny / "config.json"), head_of(base), "config.json");
-  const Weights loaded = load_weights(tiny / "model.safetensors", *family);
-  const SafetensorsFile own = SafetensorsFile::open(tiny / "goldens.safetensors");
-  for (const ParameterInfo& info : family->parameters()) {
-    const TensorInfo* value = info.part == Part::head ? own.find("classification." + info.name) : nullptr;
-    model.weights.set(info.name, value ? as_tensor(*value).clone() : loaded.at(info.name));
-  }
-  const DeltaMethod& method = plugins().delta(delta.at("method"));
+  Model model = golden_model(base);
+  const std::shared_ptr<const Family> family = model.family;
+  const DeltaMethod& method = built_plugins().delta(delta.at("method"));
   const std::vector<std::shared_ptr<const Delta>> deltas = {method.attach(*family, Options(delta.at("options")))};
   model.family = adapt(family, deltas);
   add_first_values(deltas, model.weights, Key::root(1));
@@ -50,13 +28,13 @@ Model with_delta(const std::string& base, const nlohmann::json& delta) {
 }
 
 Model with_peft(const std::string& base, const std::filesystem::path& folder) {
-  Model model = with_delta(base, delta_of_peft(plugins(), folder));
+  Model model = with_delta(base, delta_of_peft(built_plugins(), folder));
   take_peft_values(folder, model);
   return model;
 }
 
 nlohmann::json given(const std::string& method, const nlohmann::json& options = nlohmann::json::object()) {
-  const DeltaMethod& plugin = plugins().delta(method);
+  const DeltaMethod& plugin = built_plugins().delta(method);
   return {{"method", method}, {"version", plugin.version()}, {"options", plugin.options().resolve(options, method).json()}};
 }
 
@@ -95,7 +73,7 @@ TEST_P(PeftFolderTest, GivesItsLogits) { EXPECT_LT(apart(logits(with_peft(base, 
 TEST_P(PeftFolderTest, IsTheSameWhenWrittenAndReadAgain) {
   const testing::TemporaryFolder out;
   const auto again = out.path() / "again";
-  save_peft(plugins(), delta_of_peft(plugins(), folder), with_peft(base, folder), base + "_tiny", again);
+  save_peft(built_plugins(), delta_of_peft(built_plugins(), folder), with_peft(base, folder), base + "_tiny", again);
   EXPECT_LT(apart(logits(with_peft(base, again), rows), expected), 1e-4);
   const auto theirs = read_json(folder / "adapter_config.json"), ours = read_json(again / "adapter_config.json");
   for (const char* field : {"peft_type", "task_type", "r", "num_virtual_tokens", "fan_in_fan_out", "num_layers", "token_dim"}) {
@@ -129,7 +107,7 @@ std::string refusal(const std::function<void()>& call, ErrorKind kind) {
 
 std::string refusal_to_write(const std::string& base, const nlohmann::json& delta) {
   const testing::TemporaryFolder out;
-  return refusal([&] { save_peft(plugins(), delta, with_delta(base, delta), base, out.path() / "folder"); }, ErrorKind::user);
+  return refusal([&] { save_peft(built_plugins(), delta, with_delta(base, delta), base, out.path() / "folder"); }, ErrorKind::user);
 }
 
 TEST(Peft, KeepsOfAPrefixWhatItsNetworkMakes) {
@@ -137,7 +115,7 @@ TEST(Peft, KeepsOfAPrefixWhatItsNetworkMakes) {
   const nlohmann::json delta = given("prefix", {{"num_virtual_tokens", 3}, {"prefix_projection", true}, {"layout", "release"}});
   const SafetensorsFile rows = SafetensorsFile::open(goldens() / "deltas/peft_prefix_bert/logits.safetensors");
   const Model model = with_delta("bert", delta);
-  save_peft(plugins(), delta, model, "bert_tiny", out.path() / "folded");
+  save_peft(built_plugins(), delta, model, "bert_tiny", out.path() / "folded");
   EXPECT_LT(apart(logits(with_peft("bert", out.path() / "folded"), rows), logits(model, rows)), 1e-5);
 }
 
@@ -159,10 +137,10 @@ TEST(Peft, RefusesToReadWhatItUnderstandsOtherwise) {
 
 TEST(Peft, NamesWhatAFolderLacks) {
   const testing::TemporaryFolder out;
-  EXPECT_THROW(delta_of_peft(plugins(), out.path()), Error);
+  EXPECT_THROW(delta_of_peft(built_plugins(), out.path()), Error);
   write_durable(out.path() / "adapter_config.json", R"({"peft_type": "BONE"})");
   write_durable(out.path() / "adapter_model.safetensors", "");
-  EXPECT_NE(refusal([&] { delta_of_peft(plugins(), out.path()); }, ErrorKind::data).find("peft_type is 'BONE'"), std::string::npos);
+  EXPECT_NE(refusal([&] { delta_of_peft(built_plugins(), out.path()); }, ErrorKind::data).find("peft_type is 'BONE'"), std::string::npos);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Delta methods against PEFT (tests/goldens/make_deltas.py): the same weights give the same logits and gradients.
+#include "support/golden_models.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/model/model.h"
@@ -14,37 +15,22 @@
 namespace tsrun {
 namespace {
 
-std::filesystem::path goldens() { return std::filesystem::path(TSRUN_SOURCE_DIR) / "tests/goldens"; }
-
-const PluginHost& host() {
-  static const PluginHost* loaded = [] {
-    auto* fresh = new PluginHost();  // libraries with LibTorch in them are never unloaded
-    fresh->load({std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"});
-    return fresh;
-  }();
-  return *loaded;
-}
-
 const std::map<std::string, std::string> method_names = {
     {"LORA", "lora"}, {"IA3", "ia3"}, {"LN_TUNING", "layernorm"}, {"PREFIX_TUNING", "prefix"}, {"PROMPT_TUNING", "prompt"}};
 
 class PeftCase : public ::testing::TestWithParam<const char*> {
  protected:
   PeftCase() : name(GetParam()), file(SafetensorsFile::open(goldens() / "deltas" / (name + ".safetensors"))) {
-    const std::string base = name.substr(0, name.find('_'));
-    folder = goldens() / (base + "_tiny");
-    const HeadSpec head = base == "bert"   ? HeadSpec{HeadKind::classification, 3}
-                          : base == "gpt2" ? HeadSpec{HeadKind::causal_lm, 0}
-                                           : HeadSpec{HeadKind::seq2seq_lm, 0};
-    model = make_family(read_json(folder / "config.json"), head, "config.json");
+    const Model tiny = golden_model(name.substr(0, name.find('_')));
+    model = tiny.family;
     const auto peft = read_json(goldens() / "deltas" / (name + ".json"));
-    const DeltaMethod& method = host().delta(method_names.at(peft.at("peft_type").get<std::string>()));
+    const DeltaMethod& method = built_plugins().delta(method_names.at(peft.at("peft_type").get<std::string>()));
     nlohmann::json options = method.from_peft(peft);
     if (name == "t5_prefix") options["stacks"] = "decoder";  // all that PEFT reaches
     if (name.ends_with("_projection")) options["prefix_projection"] = true, options["encoder_hidden_size"] = 8;
     delta = method.attach(*model, method.options().resolve(options, name));
     adapted = adapt(model, {delta});
-    set_weights();
+    set_weights(tiny.weights);
   }
 
   at::Tensor golden(const std::string& key) const {
@@ -68,19 +54,15 @@ class PeftCase : public ::testing::TestWithParam<const char*> {
     return at::stack({slots.select(1, 0), slots.select(1, 2), slots.select(1, 1)}, 1).reshape(value.sizes());
   }
 
-  void set_weights() {
-    const Weights loaded = load_weights(folder / "model.safetensors", *model);
-    const SafetensorsFile base = SafetensorsFile::open(folder / "goldens.safetensors");
+  void set_weights(const Weights& base) {
     for (const ParameterInfo& info : adapted->parameters()) {
       at::Tensor value;
       if (const TensorInfo* own = file.find("value." + in_peft(info.name))) {
         value = in_order(as_tensor(*own).clone());
         if (value.dim() == 2 && value.size(0) > info.shape[0])
           value = value.narrow(0, 0, info.shape[0]).clone();  // t5's prompt: twice as many
-      } else if (const TensorInfo* head = base.find("classification." + info.name); head && info.part == Part::head) {
-        value = as_tensor(*head).clone();
       } else {
-        value = loaded.at(info.name).clone();
+        value = base.at(info.name).clone();
       }
       ASSERT_EQ(value.sizes().vec(), info.shape) << info.name;
       weights.set(info.name, value.requires_grad_());
@@ -110,7 +92,6 @@ class PeftCase : public ::testing::TestWithParam<const char*> {
 
   std::string name;
   SafetensorsFile file;
-  std::filesystem::path folder;
   std::shared_ptr<const Family> model;
   std::shared_ptr<const Delta> delta;
   std::unique_ptr<Family> adapted;
@@ -188,7 +169,7 @@ TEST(Merge, UnmergesPissaBitForBit) {
   const std::shared_ptr<const Family> base = make_family(read_json(folder / "config.json"), {}, "config.json");
   Weights weights = load_weights(folder / "model.safetensors", *base);
   const Weights plain = cloned(weights);
-  const DeltaMethod& method = host().delta("lora");
+  const DeltaMethod& method = built_plugins().delta("lora");
   const std::shared_ptr<const Delta> delta = method.attach(*base, method.options().resolve({{"init_lora_weights", "pissa"}}, "lora"));
   add_first_values({delta}, weights, Key::root(1));
   const Weights before = cloned(weights);
@@ -202,7 +183,7 @@ TEST(Merge, UnmergesPissaBitForBit) {
 TEST(Merge, SaysWhyNot) {
   const auto folder = goldens() / "bert_tiny";
   const std::shared_ptr<const Family> base = make_family(read_json(folder / "config.json"), {}, "config.json");
-  const DeltaMethod& method = host().delta("prefix");
+  const DeltaMethod& method = built_plugins().delta("prefix");
   const std::shared_ptr<const Delta> delta = method.attach(*base, method.options().resolve(nlohmann::json::object(), "prefix"));
   try {
     const Merged merged({delta}, load_weights(folder / "model.safetensors", *base));
