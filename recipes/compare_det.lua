@@ -7,7 +7,7 @@ local arg = ts.arguments {
   task = { default = "builtin:topic", doc = "folder with a task.toml, or builtin:<name>" },
   train = { default = { "builtin:sentiment", "builtin:topic" }, doc = "tasks that the shared space is learnt on" },
   methods = { default = { "lora", "adapter", "prefix", "ia3", "compacter", "prompt", "layernorm" }, doc = "delta plugins, by name (bitfit where the model has biases)" },
-  shared = { default = { "adapter", "lora", "prefix", "ia3", "compacter" }, doc = "those of them that meet in the shared space" },
+  shared = { default = { "adapter", "lora", "prefix", "ia3", "compacter", "prompt", "layernorm", "full" }, doc = "those of them, and full, that meet in the shared space" },
   rates = { default = { 1e-3, 1e-2 }, doc = "learning rates of delta methods and full tuning; the best on dev of each counts" },
   dim = { default = 8, min = 1, doc = "numbers of the shared space, and of a layer in the other subspaces" },
   epochs = { default = 0, min = 0, doc = "of every training; 0: the model's default" },
@@ -24,7 +24,7 @@ local seeds, start, writes = ts.seeds(arg.seeds), 42, model.family == "t5"
 local epochs = arg.epochs > 0 and arg.epochs or model.defaults.epochs
 local special = { adapter = { biases = false, activation = "silu", init = "normal" }, compacter = { reduction_factor = 8 } }
 
-local adapted = {}
+local adapted = { full = ts.adapt(model, { method = "full" }) }
 for _, name in ipairs(arg.methods) do
   local options = { method = name, seed = start }
   for key, value in pairs(special[name] or {}) do options[key] = value end
@@ -62,7 +62,7 @@ end
 
 -- The shared space: solutions on its training tasks, under held heads.
 local function solution(name, on, rate)
-  return ts.train { model = adapted[name], task = on, seed = start, train = { "delta" }, origin = head_of(on), lr = rate, epochs = epochs, rows = arg.rows,
+  return ts.train { model = adapted[name], task = on, seed = start, train = { "delta" }, origin = head_of(on), lr = name == "full" and rate / 10 or rate, epochs = epochs, rows = arg.rows,
     max_answer_length = arg.answer_length }
 end
 local function solve(name, on)
@@ -129,7 +129,7 @@ for _, name in ipairs(names) do
 end
 for _, one in ipairs(subspaces) do add("subspace of the layers", one.name, one.name:match("^%a+"), one.run) end
 for _, name in ipairs(arg.shared) do
-  add("one shared space", ("%s, d = %d"):format(name, arg.dim), name .. " shared", function(seed) return in_space(name, seed) end)
+  add("one shared space", ("%s, d = %d"):format(name, arg.dim), name .. "*", function(seed) return in_space(name, seed) end)
 end
 
 local function mean_of(run)
@@ -156,5 +156,5 @@ report:table("One vector, decoded by every method", { columns = columns, rows = 
   note = ("Hundred times the metric on dev; the space of %d numbers was learnt on %s, the vector trained on %s with the source's decoder."):format(
     arg.dim, table.concat(source_names, " and "), task.name) })
 report:figure { name = "numbers", kind = "scatter", log_x = true, frontier = true,
-  caption = "Score against trained numbers; up and left is better. The dashed line joins what nothing beats with fewer.", x_label = "trained numbers", y_label = model.planned and "score" or task.metric, series = sections }
+  caption = "Score against trained numbers; up and left is better. The dashed line joins what nothing beats with fewer. *: in the one shared space.", x_label = "trained numbers", y_label = model.planned and "score" or task.metric, series = sections }
 report:save()

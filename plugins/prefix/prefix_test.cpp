@@ -54,6 +54,34 @@ TEST(Prefix, ReadsTheMemoryOfTheReleasesTable) {
   }
 }
 
+/// A T5 whose queries all point along the first coordinate of every head, and away from the prefix's keys: nobody looks at the prefix.
+/// What is left must be the plain model, whose relative positions do not mind the places in front.
+TEST(Prefix, LeavesThePlainModel_WhereNobodyLooksAtIt) {
+  constexpr int64_t heads = 3, size = 8, width = heads * size;
+  SmallModel model = small_t5();
+  for (const std::string& name : model.weights.names()) {
+    at::Tensor weight = model.weights.at(name).clone();
+    if (name == "shared.weight") weight.select(1, 0).fill_(100);
+    if (name.ends_with("SelfAttention.q.weight")) {
+      weight.view({heads, size, width}).select(1, 0).zero_();
+      weight.view({heads, size, width}).select(1, 0).select(1, 0).fill_(1);
+    }
+    model.weights.set(name, weight);
+  }
+  const Attached attached = attach(delta_method("prefix"), model, {{"num_virtual_tokens", 5}, {"layout", "release"}});
+  const at::Tensor plain = logits_of(*model.family, model.weights, model.batch);
+  EXPECT_GT((logits_of(*attached.family, attached.random, model.batch) - plain).abs().max().item<float>(), 1e-3);
+  Weights unseen = attached.random;
+  for (const char* stack : {"encoder.", "decoder."}) {
+    at::Tensor table = unseen.at(std::string(stack) + "prompt_embeddings").clone();
+    at::Tensor keys = table.flatten().view({2, 2, heads, 5, size}).select(1, 0);  // layers, key or value, heads, tokens
+    keys.zero_();
+    keys.select(-1, 0).fill_(-1e3);
+    unseen.set(std::string(stack) + "prompt_embeddings", table);
+  }
+  EXPECT_LT((logits_of(*attached.family, unseen, model.batch) - plain).abs().max().item<float>(), 1e-4 * plain.abs().max().item<float>());
+}
+
 TEST(Prefix, HasNoBiasesWhenToldSo) {
   const nlohmann::json options = {
       {"num_virtual_tokens", 5}, {"prefix_projection", true}, {"encoder_hidden_size", 8}, {"projection_bias", false}};

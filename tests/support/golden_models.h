@@ -24,7 +24,8 @@ inline const PluginHost& built_plugins() {
 /// `base` ("bert", "gpt2", "t5") with the weights of its goldens, the head's included; without a tokenizer.
 inline Model golden_model(const std::string& base) {
   const auto tiny = goldens() / (base + "_tiny");
-  const HeadSpec head = base == "bert" ? HeadSpec{HeadKind::classification, 3} : HeadSpec{base == "gpt2" ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0};
+  const HeadSpec head =
+      base == "bert" ? HeadSpec{HeadKind::classification, 3} : HeadSpec{base == "gpt2" ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0};
   Model model;
   model.family = make_family(read_json(tiny / "config.json"), head, "config.json");
   const Weights loaded = load_weights(tiny / "model.safetensors", *model.family);

@@ -8,7 +8,7 @@ namespace tsrun::report {
 
 namespace {
 
-constexpr double letter_height = 12, point_radius = 4;
+constexpr double letter_height = 14.5, point_radius = 4;
 
 struct Box {
   double left = 0, right = 0, top = 0, bottom = 0;
