@@ -13,7 +13,7 @@ local arg = ts.arguments {
   scale = { default = 1, min = 1, doc = "size of the methods: adapters of width 6, LoRA of rank 5 or 6, a prefix of as many numbers, times this" },
   epochs = { default = 0, min = 0, doc = "of stage 0 and of heads; 0: 16 for a built-in model, else 3" },
   lr = { default = 0.0, min = 0, doc = "of stage 0 (Adafactor, constant); 0: 3e-3 for a built-in model, else the paper's 5e-4" },
-  steps = { default = 600, min = 1, doc = "of stage 1 (the paper: 100000)" },
+  steps = { default = 1800, min = 1, doc = "of stage 1 (the paper: 100000)" },
   stage1_lr = { default = 1e-2, min = 0, doc = "of stage 1 (the paper: 1e-4 with 100000 steps; fewer steps need larger ones)" },
   gamma = { default = 0.1, min = 0, doc = "weight of the reconstruction (the release: 0.1 for one training task, 10 for 60)" },
   mixing = { default = "release", choices = { "release", "dirichlet" }, doc = "law of the mixtures of codes" },
@@ -113,7 +113,7 @@ end
 local function learned(seed, dim, mixing)
   local common = { steps = steps, lr = arg.stage1_lr, batch_size = batch, eval_every = math.max(1, steps // 5), eval_rows = 200, max_answer_length = answer_length }
   if together then return train_together(seed, dim, common) end
-  common.preset, common.gamma, common.mixing = batch == 16 and "release-multi-task" or "release", arg.gamma, mixing
+  common.preset, common.gamma, common.mixing = #train_tasks > 1 and "release-multi-task" or "release", arg.gamma, mixing
   return decompose(seed, dim, common)
 end
 
