@@ -73,11 +73,6 @@ for _, method in ipairs(arg.methods) do
     for _, seed in ipairs(seeds) do report:row(("%s, lr %g"):format(method, rate), tuned(seed, method, rate), "every learning rate") end
   end
 end
-for _, method in ipairs(arg.methods) do
-  for _, match in ipairs(adapted[method].matches or {}) do
-    report:note(("%s: '%s' means %s: %d numbers are trained there."):format(method, match.pattern, match.module, match.numbers))
-  end
-end
 report:figure { name = "pareto", kind = "scatter", log_x = true, frontier = true, x_label = "trained numbers", y_label = model.planned and "score" or task.metric,
   caption = "Mean score and its deviation over the seeds against trained numbers. The dashed line joins what nothing beats with fewer.", series = points }
 report:resources { "reference", "best learning rate" }

@@ -7,6 +7,8 @@ ls runs/peft_baselines/*/pareto.svg >/dev/null || fail "no figure"
 # Time and memory are told, of every method, and only where two runs may differ.
 grep -q 'seconds.*peak memory' table.txt || fail "no times in $(cat table.txt)"
 [[ $(grep -cE '^"(lora|adapter|ia3|bitfit|layernorm|prompt|prefix), lr [0-9.e-]+",[0-9.e-]+,' runs/peft_baselines/*/resources.csv) -eq 7 ]] || fail "$(cat runs/peft_baselines/*/resources.csv)"
+grep -q ',lora: query,.*attention' runs/peft_baselines/*/modules.csv || fail "no modules of lora in $(cat runs/peft_baselines/*/modules.csv)"
+[[ $(grep -c ',head,of the task,' runs/peft_baselines/*/modules.csv) -eq 7 ]] || fail "not seven heads in $(cat runs/peft_baselines/*/modules.csv)"
 for file in table.csv table.md metrics.jsonl; do if grep -q 'seconds\|memory' runs/peft_baselines/*/$file; then fail "$file tells times"; fi; done
 mkdir t5 && cp "$TSRUN_SOURCE/tests/goldens/t5_tiny/"{config.json,model.safetensors} t5
 printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' the . in is '?' {a..z} >t5/vocab.txt

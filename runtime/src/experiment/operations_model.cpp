@@ -126,10 +126,10 @@ json run_adapt(Lab& lab, const Options& o) {
   if (handle.value("planned", false)) return handle;  // there is no folder to look into yet
   const auto plain = std::filesystem::path(handle.at("path").get<std::string>());
   const auto family = make_family(CheckpointFolder::open(plain).config(), HeadSpec{}, (plain / "config.json").string());
-  json matches = json::array();
-  int64_t numbers = 0;
+  json matches = handle.value("matches", json::array());
+  auto numbers = handle.value("delta_parameters", int64_t{0});
   for (const DeltaMatch& match : method.attach(*family, Options(added.at("options")))->matches()) {
-    matches.push_back({{"pattern", match.pattern}, {"module", match.module}, {"numbers", match.numbers}});
+    matches.push_back({{"method", method.name()}, {"pattern", match.pattern}, {"module", match.module}, {"numbers", match.numbers}});
     numbers += match.numbers;
   }
   handle["matches"] = matches;

@@ -1,4 +1,5 @@
 #include "experiment/figures.h"
+#include "experiment/modules.h"
 #include "experiment/tables.h"
 
 #include "tsrun/base/error.h"
@@ -112,6 +113,8 @@ json run_report(Lab& lab, const Options& o) {
   for (const auto& figure : o.value("figures")) page.figures.push_back(figure_of(figure));
   const auto resources = resources_of(lab, rows, o.texts("resources"));
   if (!resources.empty()) page.resources.push_back(resource_table(resources));
+  FreeTable modules = module_table(rows);
+  if (!modules.rows.empty()) page.modules.push_back(std::move(modules));
   page.notes = o.texts("notes");
 
   RunFolder& run = lab.run_folder();

@@ -61,13 +61,14 @@ std::string page_as_html(const ReportPage& page, const std::filesystem::path& fo
       "</head>\n<body>\n<main>\n<header>\n<h1>{}</h1>\n{}</header>\n",
       title, report::page_style(), title, has_rows(page) ? "<p>" + report::facts(page.head, page.rows) + "</p>\n" : "");
   if (has_rows(page)) out += report::table_as_html(page.head, page.rows) + links({"table.txt", "table.csv", "table.md", "table.tex"});
-  out += tables_as_html(page.tables, "Tables") + figures_as_html(page, folder) + tables_as_html(page.resources, "What it took");
+  out += tables_as_html(page.tables, "Tables") + figures_as_html(page, folder) + tables_as_html(page.modules, "What was trained") +
+         tables_as_html(page.resources, "What it took");
   out += notes_as_html(page.notes) + report::how_made(page.run);
   return out + "</main>\n</body>\n</html>\n";
 }
 
 void check_names(const ReportPage& page) {
-  std::set<std::string> taken = {"table", "report", "run", "metrics", "resources"}, figures;
+  std::set<std::string> taken = {"table", "report", "run", "metrics", "modules", "resources"}, figures;
   for (const auto& table : page.tables) {
     report::check_file_stem("table", table.name);
     if (!taken.insert(table.name).second)
@@ -97,6 +98,7 @@ std::filesystem::path write_report(const ReportPage& page, const std::filesystem
     write_durable(folder / "table.tex", table_as_latex(page.head, page.rows));
   }
   for (const auto& table : page.tables) write_table(table, folder);
+  for (const auto& table : page.modules) write_table(table, folder);
   for (const auto& table : page.resources) write_table(table, folder);
   const auto path = folder / "report.html";
   write_durable(path, page_as_html(page, folder));

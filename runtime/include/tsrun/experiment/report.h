@@ -136,6 +136,7 @@ struct ReportPage {
   TableHead head;
   std::vector<VariantSummary> rows;
   std::vector<FreeTable> tables;     ///< `rows` may be empty when there are some
+  std::vector<FreeTable> modules;    ///< one, or none
   std::vector<FreeTable> resources;  ///< one, or none
   std::vector<Figure> figures;
   std::vector<std::string> notes;  ///< paragraphs: warnings, what a mask held, readings
