@@ -4,7 +4,7 @@ new_store store
 mkdir t5_tiny && cp "$TSRUN_SOURCE/tests/goldens/t5_tiny/"{config.json,model.safetensors} t5_tiny
 printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' the . in is '?' {a..z} >t5_tiny/vocab.txt
 printf '##%s\n' {a..z} >>t5_tiny/vocab.txt
-small=(--set train=builtin:sentiment --set test=builtin:topic,builtin:acceptability --set dims=2 --set epochs=1 --set rows=32 --set steps=4 --set tuning_steps=4 --set rates=5e-2 --set answer_length=2)
+small=(--set seeds=1 --set train=builtin:sentiment --set test=builtin:topic,builtin:acceptability --set dims=2 --set epochs=1 --set rows=32 --set steps=4 --set tuning_steps=4 --set rates=5e-2 --set answer_length=2)
 for model in t5_tiny builtin:bert-mini; do
   "$TSRUN" "$TSRUN_SOURCE/recipes/unified_subspace.lua" --set model=$model "${small[@]}" --store store --quiet >table.txt 2>error.txt || fail "$(cat error.txt)"
   for line in "Subspace optimisation, relative" "Transfer, absolute" "no mixing" "random decoders" "joint principal components" "mean code"; do

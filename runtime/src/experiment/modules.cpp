@@ -83,7 +83,8 @@ std::vector<TrainedLine> delta_lines(const json& model) {
 
 std::vector<TrainedLine> trained_lines(const json& run) {
   const json binding = run.value("binding", json::object());
-  if (!run.contains("model") || !run.at("model").contains("matches") || !binding.contains("groups") || binding.contains("subspace")) return {};
+  if (!run.contains("model") || !run.at("model").contains("matches") || !binding.contains("groups") || binding.contains("subspace"))
+    return {};
   int64_t trained_delta = 0, others = 0, asked = 0;
   std::vector<TrainedLine> rest;
   for (const json& group : binding.at("groups")) {
@@ -113,7 +114,9 @@ FreeTable module_table(const json& rows) {
   table.caption = "Where the methods act";
   table.columns = {"variant", "what", "modules", "numbers", "share (%)"};
   table.digits = {0, 0, 0, 0, 3};
-  table.note = "Patterns of the delta methods and the modules that they match (* is a number), and the head. Share of all numbers, trained and frozen.";
+  table.note =
+      "Patterns of the delta methods and the modules that they match (* is a number), and the head. Share of all numbers, trained and "
+      "frozen.";
   std::set<std::string> seen;
   for (const json& row : rows) {
     const std::vector<TrainedLine> lines = trained_lines(row.at("result"));
