@@ -13,7 +13,7 @@ local arg = ts.arguments {
   epochs = { default = 0, min = 0, doc = "of every training; 0: the model's default" },
   steps = { default = 600, min = 1, doc = "of learning the shared space" },
   tuning_steps = { default = 200, min = 1, doc = "of training one vector in it" },
-  seeds = { default = 1, min = 1, doc = "number of seeds" },
+  seeds = { default = 3, min = 1, doc = "number of seeds" },
   rows = { default = 1000, min = 0, doc = "training rows of each task; 0: all" },
   answer_length = { default = 8, min = 1, doc = "tokens of an answer at most, where the model writes answers" },
 }
