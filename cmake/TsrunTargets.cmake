@@ -2,7 +2,8 @@
 add_library(tsrun_settings INTERFACE)
 # GCC 12 warns of an overlap in "literal" + string that cannot happen (GCC bug 105651); GCC 14 of a std::vector<bool> inside LibTorch 2.6's
 # autograd::Function that copies no word too many, and of references that a function returns, when one of its arguments was a temporary.
-target_compile_options(tsrun_settings INTERFACE -Wall -Wextra -Wpedantic -Wno-unused-parameter $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+# Nothing here reads errno after a function of <cmath>, and square roots become vector instructions without it.
+target_compile_options(tsrun_settings INTERFACE -fno-math-errno -Wall -Wextra -Wpedantic -Wno-unused-parameter $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
   "$<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,13>>:-Wno-array-bounds;-Wno-stringop-overflow;-Wno-dangling-reference>"
   $<$<BOOL:${TSRUN_WERROR}>:-Werror>)
 target_include_directories(tsrun_settings INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include>)

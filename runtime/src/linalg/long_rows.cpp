@@ -6,63 +6,128 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
 
 namespace tsrun {
 namespace {
 
-// Columns of one row that are worked on at a time. Long runs keep memory busy; the rows in hand and all vectors must stay in the second
-// cache.
-constexpr int64_t shortest_block = 1024, longest_block = 16384, cached = 1 << 17;
-constexpr int64_t sources_together = 4, outs_together = 2;
+// Columns of one row that are worked on at a time: the outs stay in the first cache, the rows in hand and the next ones in the second.
+constexpr int64_t shortest_block = 1024, longest_block = 4096, cached = 1 << 17;
+constexpr int64_t sources_together = 8, outs_together = 2;
+constexpr int64_t forms_block = 512;  // in float64, several vectors in the first cache
+constexpr int64_t line = 16;          // floats in a cache line
 
-/// outs[o][i] += Σ_s coefficients[o][s] · sources[s][i].
-template <int Outs>
+/// The same columns of `sources_together` rows, and the columns that will be wanted when these are done (null: already on the way).
+struct Tile {
+  std::array<float*, sources_together> rows{}, next{};
+};
+
+/// Every row of a tile lies on other pages, where the processor's own prefetching begins anew, so the next tile is asked for by hand.
+TSRUN_INLINE void ask_for(const Tile& tile, int64_t at) {
+  if (!tile.next[0]) return;
+#pragma GCC unroll 8
+  for (const float* row : tile.next) __builtin_prefetch(row + at, 0, 2);
+}
+
+template <int W>
+struct Lanes {
+  typedef float Vector __attribute__((vector_size(W * 8)));
+  static constexpr int64_t count = 2 * W;
+};
+
+using Coefficients = std::array<std::array<float, sources_together>, outs_together>;
+
+/// outs[o][i] += Σ_s coefficients[o][s] · rows[s][i], over the first `Sources` rows.
+template <size_t Sources, size_t Outs>
 struct Accumulate {
   template <int W>
-  TSRUN_INLINE static void run(const std::array<const float*, sources_together>& sources, const std::array<float*, outs_together>& outs,
-                               const float (&coefficients)[outs_together][sources_together], int64_t count) {
-    const float *a = sources[0], *b = sources[1], *c = sources[2], *d = sources[3];
-    float *x = outs[0], *y = outs[1];
-    const float xa = coefficients[0][0], xb = coefficients[0][1], xc = coefficients[0][2], xd = coefficients[0][3];
-    const float ya = coefficients[1][0], yb = coefficients[1][1], yc = coefficients[1][2], yd = coefficients[1][3];
-#pragma GCC ivdep
-    for (int64_t i = 0; i < count; ++i) {
-      x[i] += (xa * a[i] + xb * b[i]) + (xc * c[i] + xd * d[i]);
-      if constexpr (Outs == 2) y[i] += (ya * a[i] + yb * b[i]) + (yc * c[i] + yd * d[i]);
+  TSRUN_INLINE static void run(const Tile& tile, const std::array<float*, outs_together>& outs, const Coefficients& coefficients,
+                               int64_t count) {
+    using Vector = typename Lanes<W>::Vector;
+    const Tile here = tile;  // a store to outs may not change what is kept in registers
+    float *const first = outs[0], *const second = outs[1];
+    Vector to_first[Sources], to_second[Sources];
+    for (size_t s = 0; s < Sources; ++s) {
+      to_first[s] = coefficients[0][s] - Vector{};
+      to_second[s] = coefficients[1][s] - Vector{};
     }
+    int64_t i = 0;
+    for (; i + line <= count; i += line) {
+      ask_for(here, i);
+#pragma GCC unroll 4
+      for (int64_t at = i; at < i + line; at += Lanes<W>::count) {
+        Vector x, y{}, row;
+        std::memcpy(&x, first + at, sizeof x);
+        if constexpr (Outs == 2) std::memcpy(&y, second + at, sizeof y);
+#pragma GCC unroll 8
+        for (size_t s = 0; s < Sources; ++s) {
+          std::memcpy(&row, here.rows[s] + at, sizeof row);
+          x += to_first[s] * row;
+          if constexpr (Outs == 2) y += to_second[s] * row;
+        }
+        std::memcpy(first + at, &x, sizeof x);
+        if constexpr (Outs == 2) std::memcpy(second + at, &y, sizeof y);
+      }
+    }
+    for (; i < count; ++i)
+      for (size_t o = 0; o < Outs; ++o)
+        for (size_t s = 0; s < Sources; ++s) outs[o][i] += coefficients[o][s] * here.rows[s][i];
   }
 };
 
-/// sums[2 s + o] = Σ_i sources[s][i] · vectors[o][i].
+/// What scaled vectors add to the rows of a tile: rows[s] += Σ_o factors[o][s] · scaled[o].
+struct Change {
+  std::array<const float*, outs_together> scaled{};
+  Coefficients factors{};
+};
+
+/// sums[o][s] = Σ_i rows[s][i] · vectors[o][i], and then, where there is a change, the rows with it.
+template <size_t Outs, bool Changed>
 struct Dots {
   template <int W>
-  TSRUN_INLINE static void run(const std::array<const float*, sources_together>& sources,
-                               const std::array<const float*, outs_together>& vectors, int64_t count, double* sums) {
-    typedef float Vector __attribute__((vector_size(W * 8)));
-    constexpr int64_t lanes = 2 * W;
-    Vector total[sources_together][outs_together] = {};
+  TSRUN_INLINE static void run(const Tile& tile, const std::array<const float*, outs_together>& vectors, const Change& change,
+                               int64_t count, std::array<std::array<double, sources_together>, outs_together>* sums) {
+    using Vector = typename Lanes<W>::Vector;
+    const Coefficients factors = change.factors;  // as above
+    Vector total[Outs][sources_together] = {};
     int64_t i = 0;
-    for (; i + lanes <= count; i += lanes) {
-      Vector left, right, row;
-      std::memcpy(&left, vectors[0] + i, sizeof(Vector));
-      std::memcpy(&right, vectors[1] + i, sizeof(Vector));
+    for (; i + line <= count; i += line) {
+      ask_for(tile, i);
 #pragma GCC unroll 4
-      for (int64_t s = 0; s < sources_together; ++s) {
-        std::memcpy(&row, sources[static_cast<size_t>(s)] + i, sizeof(Vector));
-        total[s][0] += row * left;
-        total[s][1] += row * right;
+      for (int64_t at = i; at < i + line; at += Lanes<W>::count) {
+        Vector left, right, row[sources_together];
+        std::memcpy(&left, vectors[0] + at, sizeof left);
+        std::memcpy(&right, vectors[Outs - 1] + at, sizeof right);
+#pragma GCC unroll 8
+        for (size_t s = 0; s < sources_together; ++s) {
+          std::memcpy(&row[s], tile.rows[s] + at, sizeof row[s]);
+          total[0][s] += row[s] * left;
+          if constexpr (Outs == 2) total[1][s] += row[s] * right;
+        }
+        if constexpr (!Changed) continue;
+        // Only now, since a row's place in its page is often that of the others, and a load waits for a store at the same place.
+        std::memcpy(&left, change.scaled[0] + at, sizeof left);
+        std::memcpy(&right, change.scaled[Outs - 1] + at, sizeof right);
+#pragma GCC unroll 8
+        for (size_t s = 0; s < sources_together; ++s) {
+          row[s] += factors[0][s] * left;
+          if constexpr (Outs == 2) row[s] += factors[1][s] * right;
+          std::memcpy(tile.rows[s] + at, &row[s], sizeof row[s]);
+        }
       }
     }
-    for (int64_t s = 0; s < sources_together; ++s) {
-      for (int64_t o = 0; o < outs_together; ++o) {
-        float lane_sums[lanes];
-        std::memcpy(lane_sums, &total[s][o], sizeof(Vector));
-        double sum = 0;
-        for (const float lane : lane_sums) sum += static_cast<double>(lane);
-        for (int64_t rest = i; rest < count; ++rest)
-          sum += static_cast<double>(sources[static_cast<size_t>(s)][rest]) * static_cast<double>(vectors[static_cast<size_t>(o)][rest]);
-        sums[s * outs_together + o] = sum;
+    for (size_t s = 0; s < sources_together; ++s) {
+      for (size_t o = 0; o < Outs; ++o) {
+        float lanes[Lanes<W>::count], sum = 0;
+        std::memcpy(lanes, &total[o][s], sizeof lanes);
+        for (const float lane : lanes) sum += lane;
+        for (int64_t rest = i; rest < count; ++rest) sum += tile.rows[s][rest] * vectors[o][rest];
+        (*sums)[o][s] = static_cast<double>(sum);
       }
+      for (int64_t rest = i; Changed && rest < count; ++rest)
+        for (size_t o = 0; o < Outs; ++o) tile.rows[s][rest] += factors[o][s] * change.scaled[o][rest];
     }
   }
 };
@@ -90,24 +155,34 @@ struct QuadraticForm {
   }
 };
 
+/// Where a block of columns lies, and where the one begins that the same thread takes next (itself, if it is the last).
+struct Block {
+  int64_t at, count, next;
+};
+
+/// The longest block with which the rows in hand and `vectors` long vectors stay in the second cache.
+int64_t block_beside(int64_t vectors) {
+  return std::clamp(cached / (vectors + sources_together) / shortest_block * shortest_block, shortest_block, longest_block);
+}
+
 /// At most 64 runs of whole blocks, so that partial results do not grow with the number of columns.
 struct Cut {
-  Cut(int64_t columns, int64_t vectors) : columns(columns) {
+  Cut(int64_t columns, int64_t longest) : columns(columns) {
     const int64_t share = (columns / 64 + shortest_block) / shortest_block * shortest_block;
-    block =
-        std::min(share, std::clamp(cached / (vectors + sources_together) / shortest_block * shortest_block, shortest_block, longest_block));
+    block = std::min(share, longest);
     const int64_t blocks = (columns + block - 1) / block;
     size = std::max<int64_t>(1, (blocks + 63) / 64) * block;
     count = (columns + size - 1) / size;
   }
-  /// Calls `body(unit, begin, count, scratch)` for every block, those of one unit in order; `scratch` has room for `wanted` elements.
+  /// Calls `body(unit, block, scratch)` for every block, those of one unit in order; `scratch` has room for `wanted` elements.
   template <class Element, class Body>
   void run(int64_t wanted, const Body& body) const {
     parallel_for(count, 1, [&](int64_t first, int64_t last) {
       std::vector<Element> scratch(static_cast<size_t>(wanted));
       for (int64_t unit = first; unit < last; ++unit) {
-        const int64_t end = std::min(columns, (unit + 1) * size);
-        for (int64_t at = unit * size; at < end; at += block) body(unit, at, std::min(block, end - at), scratch.data());
+        const int64_t end = std::min(columns, (unit + 1) * size), last_end = std::min(columns, last * size);
+        for (int64_t at = unit * size; at < end; at += block)
+          body(unit, Block{at, std::min(block, end - at), at + block < last_end ? at + block : at}, scratch.data());
       }
     });
   }
@@ -133,119 +208,170 @@ struct Partial {
   std::vector<double> values;
 };
 
-/// Rows first… at column `at`; beyond the last the first is repeated.
-std::array<const float*, sources_together> four_rows(const LongRows& matrix, int64_t first, int64_t at) {
-  std::array<const float*, sources_together> rows{};
-  for (int64_t s = 0; s < sources_together; ++s)
-    rows[static_cast<size_t>(s)] = matrix.row(first + s < matrix.rows ? first + s : first) + at;
-  return rows;
+/// Rows first… of one block; beyond the last row the first is repeated. After the last rows the next block's first ones are wanted.
+Tile rows_of(const LongRows& matrix, int64_t first, const Block& block) {
+  Tile tile;
+  const bool last = first + sources_together >= matrix.rows;
+  const int64_t next = last ? 0 : first + sources_together;
+  for (int64_t s = 0; s < sources_together; ++s) {
+    const auto place = static_cast<size_t>(s);
+    tile.rows[place] = matrix.row(first + s < matrix.rows ? first + s : first) + block.at;
+    tile.next[place] = matrix.row(next + s < matrix.rows ? next + s : next) + (last ? block.next : block.at);
+  }
+  return tile;
 }
 
-/// Adds the products of rows first… with all vectors over one block.
-void add_dots(const LongRows& matrix, const std::vector<const float*>& vectors, int64_t first, int64_t at, int64_t count, Partial& partial,
+/// Adds the products of the tile's rows, first…, with vectors k and k + 1 over one block, and changes the rows.
+template <bool Changed>
+void add_pair(const Tile& tile, const std::vector<const float*>& vectors, size_t k, const Change& change, int64_t first, const Block& block,
+              Partial& partial, int64_t unit) {
+  std::array<std::array<double, sources_together>, outs_together> sums{};
+  const bool both = k + 1 < vectors.size();
+  const std::array<const float*, outs_together> pair = {vectors[k] + block.at, both ? vectors[k + 1] + block.at : nullptr};
+  if (both) {
+    kernel::run<Dots<2, Changed>>(tile, pair, change, block.count, &sums);
+  } else {
+    kernel::run<Dots<1, Changed>>(tile, pair, change, block.count, &sums);
+  }
+  for (size_t o = 0; o < (both ? 2 : 1); ++o)
+    for (size_t s = 0; s < sources_together; ++s)
+      partial.of(unit, static_cast<int64_t>(k + o))[first + static_cast<int64_t>(s)] += sums[o][s];
+}
+
+/// The same with all vectors from `k` on, and no change.
+void add_dots(Tile& tile, const std::vector<const float*>& vectors, size_t k, int64_t first, const Block& block, Partial& partial,
               int64_t unit) {
-  const auto rows = four_rows(matrix, first, at);
-  for (size_t k = 0; k < vectors.size(); k += outs_together) {
-    const std::array<const float*, outs_together> pair = {vectors[k] + at, vectors[std::min(k + 1, vectors.size() - 1)] + at};
-    double sums[sources_together * outs_together];
-    kernel::run<Dots>(rows, pair, count, static_cast<double*>(sums));
-    for (int64_t s = 0; s < sources_together; ++s)
-      for (int64_t o = 0; o < outs_together; ++o) partial.of(unit, static_cast<int64_t>(k) + o)[first + s] += sums[s * outs_together + o];
+  for (; k < vectors.size(); k += outs_together) {
+    add_pair<false>(tile, vectors, k, {}, first, block, partial, unit);
+    tile.next = {};
   }
 }
 
-/// outs[o] (o < count_outs) += Σ_s coefficient(o, s) · sources[s], four sources and two outs at a time.
-template <class Source, class Out, class Coefficient>
-void accumulate(int64_t source_count, const Source& source, int64_t out_count, const Out& out, const Coefficient& coefficient,
-                int64_t count) {
-  for (int64_t s = 0; s < source_count; s += sources_together) {
-    std::array<const float*, sources_together> four{};
-    for (int64_t i = 0; i < sources_together; ++i) four[static_cast<size_t>(i)] = source(s + i < source_count ? s + i : s);
-    for (int64_t o = 0; o < out_count; o += outs_together) {
-      const bool both = o + 1 < out_count;
-      const std::array<float*, outs_together> pair = {out(o), both ? out(o + 1) : nullptr};
-      float factors[outs_together][sources_together] = {};
-      for (int64_t p = 0; p < (both ? 2 : 1); ++p)
-        for (int64_t i = 0; i < sources_together && s + i < source_count; ++i)
-          factors[p][i] = static_cast<float>(coefficient(o + p, s + i));
-      if (both) {
-        kernel::run<Accumulate<2>>(four, pair, factors, count);
-      } else {
-        kernel::run<Accumulate<1>>(four, pair, factors, count);
-      }
+/// outs[o] (o < out_count) += Σ_s coefficient(o, s) · row s of the tile, two outs at a time.
+template <class Out, class Coefficient>
+void accumulate(Tile tile, int64_t source_count, int64_t out_count, const Out& out, const Coefficient& coefficient, int64_t count) {
+  for (int64_t o = 0; o < out_count; o += outs_together) {
+    const bool both = o + 1 < out_count;
+    const std::array<float*, outs_together> pair = {out(o), both ? out(o + 1) : nullptr};
+    Coefficients factors{};
+    for (int64_t p = 0; p < (both ? 2 : 1); ++p)
+      for (int64_t s = 0; s < source_count; ++s)
+        factors[static_cast<size_t>(p)][static_cast<size_t>(s)] = static_cast<float>(coefficient(o + p, s));
+    const bool few = source_count <= sources_together / 2;
+    if (both) {
+      few ? kernel::run<Accumulate<sources_together / 2, 2>>(tile, pair, factors, count)
+          : kernel::run<Accumulate<sources_together, 2>>(tile, pair, factors, count);
+    } else {
+      few ? kernel::run<Accumulate<sources_together / 2, 1>>(tile, pair, factors, count)
+          : kernel::run<Accumulate<sources_together, 1>>(tile, pair, factors, count);
     }
+    tile.next = {};
   }
+}
+
+/// Writes what came out, past the caches where the processor can: a vector is much longer than a cache, and its old lines need not be read.
+void finish(const RowTarget& target, float* sum, const Block& block) {
+  float* out = target.out + block.at;
+  if (target.base)
+    for (int64_t i = 0; i < block.count; ++i) sum[i] += target.sign * target.base[block.at + i];
+  int64_t done = 0;
+#ifdef __SSE__
+  if (reinterpret_cast<uintptr_t>(out) % 16 == 0)
+    for (; done + 4 <= block.count; done += 4) _mm_stream_ps(out + done, _mm_loadu_ps(sum + done));
+  _mm_sfence();
+#endif
+  std::copy(sum + done, sum + block.count, out + done);
+}
+
+void add(TwoSums& sums, const TwoSums& more) {
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] += more[i];
 }
 
 }  // namespace
 
 void combine_rows(const LongRows& matrix, const SmallMatrix& coefficients, const std::vector<RowTarget>& targets) {
   const auto outs = static_cast<int64_t>(targets.size());
-  const Cut cut(matrix.columns, outs);
-  const int64_t block = cut.block;
-  cut.run<float>(outs * block, [&](int64_t /*unit*/, int64_t at, int64_t count, float* sums) {
-    std::fill(sums, sums + outs * block, 0.0F);
-    accumulate(
-        matrix.rows, [&](int64_t j) { return matrix.row(j) + at; }, outs, [&](int64_t k) { return sums + k * block; },
-        [&](int64_t k, int64_t j) { return coefficients(k, j); }, count);
-    for (int64_t k = 0; k < outs; ++k) {
-      const RowTarget& target = targets[static_cast<size_t>(k)];
-      const float* sum = sums + k * block;
-      for (int64_t i = 0; i < count; ++i) target.out[at + i] = target.base ? target.sign * target.base[at + i] + sum[i] : sum[i];
-    }
+  const Cut cut(matrix.columns, block_beside(outs));
+  cut.run<float>(outs * cut.block, [&](int64_t /*unit*/, const Block& block, float* sums) {
+    const auto sum_of = [&](int64_t k) { return sums + k * cut.block; };
+    std::fill(sums, sums + outs * cut.block, 0.0F);
+    for (int64_t j = 0; j < matrix.rows; j += sources_together)
+      accumulate(
+          rows_of(matrix, j, block), std::min(sources_together, matrix.rows - j), outs, sum_of,
+          [&](int64_t k, int64_t s) { return coefficients(k, j + s); }, block.count);
+    for (int64_t k = 0; k < outs; ++k) finish(targets[static_cast<size_t>(k)], sum_of(k), block);
   });
 }
 
 SmallMatrix multiply_rows(const LongRows& matrix, const std::vector<const float*>& vectors) {
-  const Cut cut(matrix.columns, static_cast<int64_t>(vectors.size()));
+  const Cut cut(matrix.columns, block_beside(static_cast<int64_t>(vectors.size())));
   Partial partial(cut, static_cast<int64_t>(vectors.size()), matrix.rows);
-  cut.run<float>(0, [&](int64_t unit, int64_t at, int64_t count, float* /*scratch*/) {
-    for (int64_t j = 0; j < matrix.rows; j += sources_together) add_dots(matrix, vectors, j, at, count, partial, unit);
+  cut.run<float>(0, [&](int64_t unit, const Block& block, float* /*scratch*/) {
+    for (int64_t j = 0; j < matrix.rows; j += sources_together) {
+      Tile tile = rows_of(matrix, j, block);
+      add_dots(tile, vectors, 0, j, block, partial, unit);
+    }
   });
   return partial.sum(cut.count);
 }
 
-SmallMatrix multiply_and_update(const LongRows& matrix, const std::vector<const float*>& vectors, const std::vector<float>& scale,
+SmallMatrix multiply_and_update(const LongRows& matrix, const std::vector<const float*>& vectors, const ColumnScale& scale,
                                 const SmallMatrix& coefficients) {
   const auto many = static_cast<int64_t>(vectors.size());
-  const Cut cut(matrix.columns, 2 * many);
-  const int64_t block = cut.block;
+  const Cut cut(matrix.columns, block_beside(2 * many));
   Partial partial(cut, many, matrix.rows);
-  cut.run<float>(many * block, [&](int64_t unit, int64_t at, int64_t count, float* scaled) {
+  cut.run<float>((many + 1) * cut.block, [&](int64_t unit, const Block& block, float* scaled) {
+    float* factors = scaled + many * cut.block;  // and then what is written where there is no row
+    scale(block.at, block.count, factors);
     for (int64_t k = 0; k < many; ++k)
-      for (int64_t i = 0; i < count; ++i)
-        scaled[k * block + i] = scale[static_cast<size_t>(at + i)] * vectors[static_cast<size_t>(k)][at + i];
+      for (int64_t i = 0; i < block.count; ++i) scaled[k * cut.block + i] = factors[i] * vectors[static_cast<size_t>(k)][block.at + i];
+    // All products are of the rows before: the first two vectors, whose products come last, bring their change along.
     for (int64_t j = 0; j < matrix.rows; j += sources_together) {
-      add_dots(matrix, vectors, j, at, count, partial, unit);
-      accumulate(
-          many, [&](int64_t k) { return scaled + k * block; }, std::min(sources_together, matrix.rows - j),
-          [&](int64_t o) { return matrix.row(j + o) + at; }, [&](int64_t o, int64_t k) { return coefficients(k, j + o); }, count);
+      Tile tile = rows_of(matrix, j, block);
+      const int64_t rows = std::min(sources_together, matrix.rows - j);
+      add_dots(tile, vectors, outs_together, j, block, partial, unit);
+      Change change;
+      for (int64_t s = rows; s < sources_together; ++s) tile.rows[static_cast<size_t>(s)] = factors;
+      for (int64_t o = 0; o < std::min(outs_together, many); ++o) {
+        change.scaled[static_cast<size_t>(o)] = scaled + o * cut.block;
+        for (int64_t s = 0; s < rows; ++s)
+          change.factors[static_cast<size_t>(o)][static_cast<size_t>(s)] = static_cast<float>(coefficients(o, j + s));
+      }
+      add_pair<true>(tile, vectors, 0, change, j, block, partial, unit);
+      for (int64_t k = outs_together; k < many; k += sources_together) {
+        const int64_t together = std::min(sources_together, many - k);
+        Tile sources;
+        for (int64_t s = 0; s < sources_together; ++s)
+          sources.rows[static_cast<size_t>(s)] = scaled + (s < together ? k + s : k) * cut.block;
+        accumulate(
+            sources, together, rows, [&](int64_t o) { return matrix.row(j + o) + block.at; },
+            [&](int64_t o, int64_t s) { return coefficients(k + s, j + o); }, block.count);
+      }
     }
   });
   return partial.sum(cut.count);
 }
 
-double over_quadratic_forms(const std::vector<const float*>& vectors, int64_t columns, const std::vector<SmallMatrix>& forms,
-                            const std::function<double(int64_t, int64_t, const std::vector<const double*>&)>& body) {
+TwoSums over_quadratic_forms(const std::vector<const float*>& vectors, int64_t columns, const std::vector<SmallMatrix>& forms,
+                             const std::function<TwoSums(int64_t, int64_t, const std::vector<const double*>&)>& body) {
   const auto many = static_cast<int64_t>(vectors.size()), asked = static_cast<int64_t>(forms.size());
-  const Cut cut(columns, 2 * (many + asked));
-  const int64_t block = cut.block;
-  std::vector<double> partial(static_cast<size_t>(cut.count), 0.0);
-  cut.run<double>((many + asked + 1) * block, [&](int64_t unit, int64_t at, int64_t count, double* wide) {
+  const Cut cut(columns, forms_block);
+  std::vector<TwoSums> partial(static_cast<size_t>(cut.count), TwoSums{});
+  cut.run<double>((many + asked + 1) * cut.block, [&](int64_t unit, const Block& block, double* wide) {
     for (int64_t k = 0; k < many; ++k)
-      for (int64_t i = 0; i < count; ++i) wide[k * block + i] = vectors[static_cast<size_t>(k)][at + i];
-    double* inner = wide + (many + asked) * block;
+      for (int64_t i = 0; i < block.count; ++i) wide[k * cut.block + i] = vectors[static_cast<size_t>(k)][block.at + i];
+    double* inner = wide + (many + asked) * cut.block;
     std::vector<const double*> values;
     for (int64_t f = 0; f < asked; ++f) {
-      double* out = wide + (many + f) * block;
-      kernel::run<QuadraticForm>(static_cast<const double*>(wide), block, forms[static_cast<size_t>(f)], count, inner, out);
+      double* out = wide + (many + f) * cut.block;
+      kernel::run<QuadraticForm>(static_cast<const double*>(wide), cut.block, forms[static_cast<size_t>(f)], block.count, inner, out);
       values.push_back(out);
     }
-    partial[static_cast<size_t>(unit)] += body(at, count, values);
+    add(partial[static_cast<size_t>(unit)], body(block.at, block.count, values));
   });
-  double sum = 0;
-  for (const double part : partial) sum += part;
-  return sum;
+  TwoSums sums{};
+  for (const TwoSums& part : partial) add(sums, part);
+  return sums;
 }
 
 }  // namespace tsrun

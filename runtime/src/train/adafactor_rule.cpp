@@ -1,5 +1,6 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
+#include "tsrun/linalg/dispatch.h"
 #include "tsrun/train/adafactor.h"
 
 #include <algorithm>
@@ -47,16 +48,38 @@ std::vector<double> take_row_squares(const AdafactorRule& rule, std::span<float>
   return factors;
 }
 
-/// In float64 and in a fixed order.
-double mean_of(std::span<const float> values) {
-  const auto count = static_cast<int64_t>(values.size());
-  const double sum = over_quadratic_forms({}, count, {}, [&](int64_t at, int64_t many, const std::vector<const double*>& /*forms*/) {
-    double part = 0;
-    for (int64_t i = at; i < at + many; ++i) part += static_cast<double>(values[static_cast<size_t>(i)]);
-    return part;
-  });
-  return sum / static_cast<double>(count);
-}
+/// One block of columns: their means take the squares; two sums, of the means and of weighted squares over them.
+struct TakeColumnSquares {
+  template <int W>
+  TSRUN_INLINE static void run(const AdafactorRule& rule, const double* squares, const double* weighted, double dim, int64_t count,
+                               float* means, TwoSums* sums) {
+    constexpr int64_t lanes = 8;
+    const double kept = rule.kept, taken = 1 - rule.kept, eps1 = rule.eps1;
+    double of_means[lanes] = {}, of_ratios[lanes] = {};
+    const auto take = [&](int64_t i, int64_t lane) {
+      means[i] = static_cast<float>(kept * static_cast<double>(means[i]) + taken * (squares[i] / dim + eps1));
+      of_means[lane] += static_cast<double>(means[i]);
+      of_ratios[lane] += weighted[i] / static_cast<double>(means[i]);
+    };
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes)
+      for (int64_t lane = 0; lane < lanes; ++lane) take(i + lane, lane);
+    for (; i < count; ++i) take(i, 0);
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      (*sums)[0] += of_means[lane];
+      (*sums)[1] += of_ratios[lane];
+    }
+  }
+};
+
+/// factors[i] = √(mean / means[i]).
+struct RootRatios {
+  template <int W>
+  TSRUN_INLINE static void run(double mean, const float* means, int64_t count, float* factors) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < count; ++i) factors[i] = static_cast<float>(std::sqrt(mean / static_cast<double>(means[i])));
+  }
+};
 
 }  // namespace
 
@@ -94,26 +117,20 @@ SmallMatrix adafactor_outer(const AdafactorRule& rule, const LongRows& matrix, s
   // Columns: their means, and what they add to the length of the update, which lacks only the mean of the means.
   const std::vector<SmallMatrix> forms = {weighted_products(narrow, std::vector<double>(row_factors.size(), 1.0)),
                                           weighted_products(narrow, row_weights)};
-  const double lengths =
-      over_quadratic_forms(wide, length, forms, [&](int64_t at, int64_t count, const std::vector<const double*>& values) {
-        double sum = 0;
-        for (int64_t i = 0; i < count; ++i) {
-          float& mean = column_squares[static_cast<size_t>(at + i)];
-          mean = mixed(rule, mean, values[0][i] / static_cast<double>(dim));
-          sum += values[1][i] / static_cast<double>(mean);
-        }
-        return sum;
-      });
-  const double mean = mean_of(column_squares);
-  const double rate = limited_rate(rule, lengths * mean / (static_cast<double>(length) * static_cast<double>(dim)));
-  std::vector<float> scale(static_cast<size_t>(length));
-  parallel_for(length, numbers_a_thread, [&](int64_t first, int64_t last) {
-    for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(last); ++i)
-      scale[i] = static_cast<float>(std::sqrt(mean / static_cast<double>(column_squares[i])));
+  float* const means = column_squares.data();
+  const TwoSums sums = over_quadratic_forms(wide, length, forms, [&](int64_t at, int64_t count, const std::vector<const double*>& values) {
+    TwoSums part{};
+    kernel::run<TakeColumnSquares>(rule, values[0], values[1], static_cast<double>(dim), count, means + at, &part);
+    return part;
   });
+  const double mean = sums[0] / static_cast<double>(length);
+  const double rate = limited_rate(rule, sums[1] * mean / (static_cast<double>(length) * static_cast<double>(dim)));
   SmallMatrix change = narrow;
   for (int64_t k = 0; k < change.rows; ++k)
     for (int64_t j = 0; j < change.columns; ++j) change(k, j) *= -rate * row_factors[static_cast<size_t>(j)];
+  const ColumnScale scale = [&](int64_t at, int64_t count, float* factors) {
+    kernel::run<RootRatios>(mean, static_cast<const float*>(means + at), count, factors);
+  };
   return multiply_and_update(matrix, wide, scale, change);
 }
 

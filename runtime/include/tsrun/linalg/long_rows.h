@@ -2,6 +2,7 @@
 
 #include "tsrun/linalg/rows.h"
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -30,14 +31,19 @@ void combine_rows(const LongRows& matrix, const SmallMatrix& coefficients, const
 /// result(k, j) = ⟨row j, vectors[k]⟩: one read of the matrix. Summed in float32 within a block, in float64 over blocks.
 SmallMatrix multiply_rows(const LongRows& matrix, const std::vector<const float*>& vectors);
 
+/// Writes `count` factors of columns from `begin` on.
+using ColumnScale = std::function<void(int64_t begin, int64_t count, float* factors)>;
+
 /// A change of rank K: row j += scale[·] Σ_k coefficients(k, j) · vectors[k], elementwise in the columns.
 /// Returns what `multiply_rows` gives for the matrix before, from the same read; one write.
-SmallMatrix multiply_and_update(const LongRows& matrix, const std::vector<const float*>& vectors, const std::vector<float>& scale,
+SmallMatrix multiply_and_update(const LongRows& matrix, const std::vector<const float*>& vectors, const ColumnScale& scale,
                                 const SmallMatrix& coefficients);
 
-/// Calls `body(begin, values)` over blocks of columns, where values[f][i] = Σ_kl forms[f](k, l) vectors[k][begin + i] vectors[l][begin +
-/// i], in float64 and never below 0; `body` returns a number. The sum of these numbers in the order of the blocks.
-double over_quadratic_forms(const std::vector<const float*>& vectors, int64_t columns, const std::vector<SmallMatrix>& forms,
-                            const std::function<double(int64_t begin, int64_t count, const std::vector<const double*>& values)>& body);
+using TwoSums = std::array<double, 2>;
+
+/// Calls `body(begin, count, values)` over blocks of columns, where values[f][i] = Σ_kl forms[f](k, l) vectors[k][begin + i]
+/// vectors[l][begin + i], in float64 and never below 0; `body` returns two numbers. Their sums in the order of the blocks.
+TwoSums over_quadratic_forms(const std::vector<const float*>& vectors, int64_t columns, const std::vector<SmallMatrix>& forms,
+                             const std::function<TwoSums(int64_t begin, int64_t count, const std::vector<const double*>& values)>& body);
 
 }  // namespace tsrun
