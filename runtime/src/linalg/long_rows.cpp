@@ -1,11 +1,9 @@
 #include "tsrun/linalg/long_rows.h"
 
+#include "linalg/long_row_kernels.h"
 #include "tsrun/base/parallel.h"
-#include "tsrun/linalg/dispatch.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
@@ -13,147 +11,18 @@
 namespace tsrun {
 namespace {
 
+using long_rows::Accumulate;
+using long_rows::Change;
+using long_rows::Coefficients;
+using long_rows::Dots;
+using long_rows::outs_together;
+using long_rows::QuadraticForm;
+using long_rows::sources_together;
+using long_rows::Tile;
+
 // Columns of one row that are worked on at a time: the outs stay in the first cache, the rows in hand and the next ones in the second.
 constexpr int64_t shortest_block = 1024, longest_block = 4096, cached = 1 << 17;
-constexpr int64_t sources_together = 8, outs_together = 2;
 constexpr int64_t forms_block = 512;  // in float64, several vectors in the first cache
-constexpr int64_t line = 16;          // floats in a cache line
-
-/// The same columns of `sources_together` rows, and the columns that will be wanted when these are done (null: already on the way).
-struct Tile {
-  std::array<float*, sources_together> rows{}, next{};
-};
-
-/// Every row of a tile lies on other pages, where the processor's own prefetching begins anew, so the next tile is asked for by hand.
-TSRUN_INLINE void ask_for(const Tile& tile, int64_t at) {
-  if (!tile.next[0]) return;
-#pragma GCC unroll 8
-  for (const float* row : tile.next) __builtin_prefetch(row + at, 0, 2);
-}
-
-template <int W>
-struct Lanes {
-  typedef float Vector __attribute__((vector_size(W * 8)));
-  static constexpr int64_t count = 2 * W;
-};
-
-using Coefficients = std::array<std::array<float, sources_together>, outs_together>;
-
-/// outs[o][i] += Σ_s coefficients[o][s] · rows[s][i], over the first `Sources` rows.
-template <size_t Sources, size_t Outs>
-struct Accumulate {
-  template <int W>
-  TSRUN_INLINE static void run(const Tile& tile, const std::array<float*, outs_together>& outs, const Coefficients& coefficients,
-                               int64_t count) {
-    using Vector = typename Lanes<W>::Vector;
-    const Tile here = tile;  // a store to outs may not change what is kept in registers
-    float *const first = outs[0], *const second = outs[1];
-    Vector to_first[Sources], to_second[Sources];
-    for (size_t s = 0; s < Sources; ++s) {
-      to_first[s] = coefficients[0][s] - Vector{};
-      to_second[s] = coefficients[1][s] - Vector{};
-    }
-    int64_t i = 0;
-    for (; i + line <= count; i += line) {
-      ask_for(here, i);
-#pragma GCC unroll 4
-      for (int64_t at = i; at < i + line; at += Lanes<W>::count) {
-        Vector x, y{}, row;
-        std::memcpy(&x, first + at, sizeof x);
-        if constexpr (Outs == 2) std::memcpy(&y, second + at, sizeof y);
-#pragma GCC unroll 8
-        for (size_t s = 0; s < Sources; ++s) {
-          std::memcpy(&row, here.rows[s] + at, sizeof row);
-          x += to_first[s] * row;
-          if constexpr (Outs == 2) y += to_second[s] * row;
-        }
-        std::memcpy(first + at, &x, sizeof x);
-        if constexpr (Outs == 2) std::memcpy(second + at, &y, sizeof y);
-      }
-    }
-    for (; i < count; ++i)
-      for (size_t o = 0; o < Outs; ++o)
-        for (size_t s = 0; s < Sources; ++s) outs[o][i] += coefficients[o][s] * here.rows[s][i];
-  }
-};
-
-/// What scaled vectors add to the rows of a tile: rows[s] += Σ_o factors[o][s] · scaled[o].
-struct Change {
-  std::array<const float*, outs_together> scaled{};
-  Coefficients factors{};
-};
-
-/// sums[o][s] = Σ_i rows[s][i] · vectors[o][i], and then, where there is a change, the rows with it.
-template <size_t Outs, bool Changed>
-struct Dots {
-  template <int W>
-  TSRUN_INLINE static void run(const Tile& tile, const std::array<const float*, outs_together>& vectors, const Change& change,
-                               int64_t count, std::array<std::array<double, sources_together>, outs_together>* sums) {
-    using Vector = typename Lanes<W>::Vector;
-    const Coefficients factors = change.factors;  // as above
-    Vector total[Outs][sources_together] = {};
-    int64_t i = 0;
-    for (; i + line <= count; i += line) {
-      ask_for(tile, i);
-#pragma GCC unroll 4
-      for (int64_t at = i; at < i + line; at += Lanes<W>::count) {
-        Vector left, right, row[sources_together];
-        std::memcpy(&left, vectors[0] + at, sizeof left);
-        std::memcpy(&right, vectors[Outs - 1] + at, sizeof right);
-#pragma GCC unroll 8
-        for (size_t s = 0; s < sources_together; ++s) {
-          std::memcpy(&row[s], tile.rows[s] + at, sizeof row[s]);
-          total[0][s] += row[s] * left;
-          if constexpr (Outs == 2) total[1][s] += row[s] * right;
-        }
-        if constexpr (!Changed) continue;
-        // Only now, since a row's place in its page is often that of the others, and a load waits for a store at the same place.
-        std::memcpy(&left, change.scaled[0] + at, sizeof left);
-        std::memcpy(&right, change.scaled[Outs - 1] + at, sizeof right);
-#pragma GCC unroll 8
-        for (size_t s = 0; s < sources_together; ++s) {
-          row[s] += factors[0][s] * left;
-          if constexpr (Outs == 2) row[s] += factors[1][s] * right;
-          std::memcpy(tile.rows[s] + at, &row[s], sizeof row[s]);
-        }
-      }
-    }
-    for (size_t s = 0; s < sources_together; ++s) {
-      for (size_t o = 0; o < Outs; ++o) {
-        float lanes[Lanes<W>::count], sum = 0;
-        std::memcpy(lanes, &total[o][s], sizeof lanes);
-        for (const float lane : lanes) sum += lane;
-        for (int64_t rest = i; rest < count; ++rest) sum += tile.rows[s][rest] * vectors[o][rest];
-        (*sums)[o][s] = static_cast<double>(sum);
-      }
-      for (int64_t rest = i; Changed && rest < count; ++rest)
-        for (size_t o = 0; o < Outs; ++o) tile.rows[s][rest] += factors[o][s] * change.scaled[o][rest];
-    }
-  }
-};
-
-/// values[i] = max(0, Σ_kl form(k, l) wide[k][i] wide[l][i]).
-struct QuadraticForm {
-  template <int W>
-  TSRUN_INLINE static void run(const double* wide, int64_t stride, const SmallMatrix& form, int64_t count, double* inner, double* values) {
-    for (int64_t i = 0; i < count; ++i) values[i] = 0;
-    for (int64_t k = 0; k < form.rows; ++k) {
-      const double own = form(k, k);
-      const double* a = wide + k * stride;
-#pragma GCC ivdep
-      for (int64_t i = 0; i < count; ++i) inner[i] = own * a[i];
-      for (int64_t l = 0; l < k; ++l) {
-        const double twice = 2 * form(k, l);
-        const double* b = wide + l * stride;
-#pragma GCC ivdep
-        for (int64_t i = 0; i < count; ++i) inner[i] += twice * b[i];
-      }
-#pragma GCC ivdep
-      for (int64_t i = 0; i < count; ++i) values[i] += a[i] * inner[i];
-    }
-    for (int64_t i = 0; i < count; ++i) values[i] = values[i] > 0 ? values[i] : 0;
-  }
-};
 
 /// Where a block of columns lies, and where the one begins that the same thread takes next (itself, if it is the last).
 struct Block {
