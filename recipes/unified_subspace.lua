@@ -12,7 +12,7 @@ local arg = ts.arguments {
   dims = { default = { 4 }, min = 1, doc = "numbers of the space (the paper: 4 for one training task, 100 for 60); further ones are compared with the first" },
   scale = { default = 1, min = 1, doc = "size of the methods: adapters of width 6, LoRA of rank 5 or 6, a prefix of as many numbers, times this" },
   epochs = { default = 0, min = 0, doc = "of stage 0 and of heads; 0: 16 for a built-in model, else 3" },
-  lr = { default = 0.0, min = 0, doc = "of stage 0 (Adafactor, constant); 0: 3e-3 for a built-in model, else the paper's 5e-4" },
+  lr = { default = { 0.0 }, min = 0, doc = "of stage 0 (Adafactor, constant); 0: 3e-3 for a built-in model, else the paper's 5e-4; of several the best on dev counts, for every method and task" },
   steps = { default = 1800, min = 1, doc = "of stage 1 (the paper: 100000)" },
   stage1_lr = { default = 1e-2, min = 0, doc = "of stage 1 (the paper: 1e-4 with 100000 steps; fewer steps need larger ones)" },
   gamma = { default = 0.1, min = 0, doc = "weight of the reconstruction (the release: 0.1 for one training task, 10 for 60)" },
@@ -31,7 +31,8 @@ local arg = ts.arguments {
 local model = ts.model(arg.model)
 local builtin, writes = arg.model:sub(1, 8) == "builtin:", model.family == "t5"
 local function pick(given, small, otherwise) return given ~= 0 and given or (builtin and small or otherwise) end
-local epochs, lr, answer_length = pick(arg.epochs, 16, 3), pick(arg.lr, 3e-3, 5e-4), pick(arg.answer_length, 8, 64)
+local epochs, answer_length, lrs = pick(arg.epochs, 16, 3), pick(arg.answer_length, 8, 64), {}
+for i, lr in ipairs(arg.lr) do lrs[i] = pick(lr, 3e-3, 5e-4) end
 local steps, tuning_steps, looks, rates, rows = arg.steps, arg.tuning_steps, arg.looks, arg.rates, arg.rows
 if arg.quick then epochs, steps, tuning_steps, looks, rates, rows = 6, 150, 50, 2, { rates[#rates] }, 256 end
 
@@ -70,6 +71,16 @@ elseif arg.fine_tuning == "low_rank" then
   methods[4] = { name = "full", whole = true, low_rank = true, model = methods[2].model }
 end
 
+-- The run with the best score on dev, the first of equals: make(rate) for every rate.
+local function best_of(rates, make)
+  local best
+  for _, rate in ipairs(rates) do
+    local run = make(rate)
+    if not best or run.best.score > best.best.score then best = run end
+  end
+  return best
+end
+
 -- The head of a task, trained alone: all methods read the answer off in the same way.
 local function head_of(task)
   if writes then return nil end
@@ -83,8 +94,10 @@ local function tuned(method, task)
     return ts.train { model = model, task = task, seed = start, train = { "embeddings", "encoder", "decoder", "pooler" }, origin = head_of(task),
       epochs = epochs, rows = rows, max_answer_length = answer_length }
   end
-  return ts.train { model = method.model, task = task, seed = start, train = { "delta" }, origin = head_of(task), optim = "adafactor", lr = lr,
-    lr_scheduler_type = "constant", batch_size = 16, epochs = epochs, rows = rows, max_answer_length = answer_length }
+  return best_of(lrs, function(lr)
+    return ts.train { model = method.model, task = task, seed = start, train = { "delta" }, origin = head_of(task), optim = "adafactor", lr = lr,
+      lr_scheduler_type = "constant", batch_size = 16, epochs = epochs, rows = rows, max_answer_length = answer_length }
+  end)
 end
 
 -- What stage 1 decomposes: of full tuning the code that is its nearest LoRA.
@@ -119,15 +132,12 @@ end
 
 -- Stage 2: one vector, the better of the rates on dev.
 local function tune(joint, method, task, seed)
-  local best
-  for _, rate in ipairs(rates) do
-    local run = ts.train { model = method.model, task = task, seed = seed, train = {}, origin = head_of(task), rows = rows,
+  return best_of(rates, function(rate)
+    return ts.train { model = method.model, task = task, seed = seed, train = {}, origin = head_of(task), rows = rows,
       tune = ts.within(joint.members[method.name], { lr = rate, init = 0.02, embeddings = false, pooler = false, head = false }),
       optim = "adafactor", lr_scheduler_type = "constant", batch_size = 8, max_steps = tuning_steps, eval_every = math.max(1, tuning_steps // looks),
       max_answer_length = answer_length }
-    if not best or run.best.score > best.best.score then best = run end
-  end
-  return best
+  end)
 end
 
 -- Stage 3; to the source itself it is the score of stage 2.

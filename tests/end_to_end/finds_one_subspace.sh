@@ -13,7 +13,7 @@ for model in t5_tiny builtin:bert-mini; do
   [[ $model = t5_tiny ]] && mv table.txt first.txt
   way=shared_vector control="maps as they are drawn"
   [[ $model = t5_tiny ]] || way=low_rank control="full, its code"
-  "$TSRUN" "$TSRUN_SOURCE/recipes/unified_subspace.lua" --set model=$model "${small[@]}" --set fine_tuning=$way --store store --quiet >full.txt 2>error.txt || fail "$(cat error.txt)"
+  "$TSRUN" "$TSRUN_SOURCE/recipes/unified_subspace.lua" --set model=$model "${small[@]}" --set lr=1e-3,3e-3 --set fine_tuning=$way --store store --quiet >full.txt 2>error.txt || fail "$(cat error.txt)"
   for line in "full > prefix" "$control"; do grep -q "$line" full.txt || fail "no '$line' in $(cat full.txt)"; done
 done
 "$TSRUN" "$TSRUN_SOURCE/recipes/unified_subspace.lua" --set model=t5_tiny "${small[@]}" --store store --quiet >again.txt
