@@ -28,7 +28,7 @@ double form_at(const SmallMatrix& products, const SmallMatrix& narrow, int64_t j
   return std::max(0.0, sum);
 }
 
-float mixed(const AdafactorRule& rule, float mean, double square) {
+TSRUN_INLINE float mixed(const AdafactorRule& rule, float mean, double square) {
   return static_cast<float>(rule.kept * static_cast<double>(mean) + (1 - rule.kept) * (square + rule.eps1));
 }
 
@@ -54,10 +54,9 @@ struct TakeColumnSquares {
   TSRUN_INLINE static void run(const AdafactorRule& rule, const double* squares, const double* weighted, double dim, int64_t count,
                                float* means, TwoSums* sums) {
     constexpr int64_t lanes = 8;
-    const double kept = rule.kept, taken = 1 - rule.kept, eps1 = rule.eps1;
     double of_means[lanes] = {}, of_ratios[lanes] = {};
     const auto take = [&](int64_t i, int64_t lane) {
-      means[i] = static_cast<float>(kept * static_cast<double>(means[i]) + taken * (squares[i] / dim + eps1));
+      means[i] = mixed(rule, means[i], squares[i] / dim);
       of_means[lane] += static_cast<double>(means[i]);
       of_ratios[lane] += weighted[i] / static_cast<double>(means[i]);
     };
