@@ -11,6 +11,8 @@ function(tsrun_add_plugin name)
   target_compile_definitions(${name} PRIVATE TSRUN_ABI_TAG=${TSRUN_ABI_TAG})
   set_target_properties(${name} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   if(TARGET tsrun_pch)  # in this tree
+    target_link_libraries(${name} PRIVATE tsrun_settings)
+    target_precompile_headers(${name} REUSE_FROM tsrun_pch)
     set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/tsrun/plugins
       INSTALL_RPATH "$ORIGIN/../..;${TSRUN_TORCH_LIBDIR}")
     install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/tsrun/plugins)
@@ -26,8 +28,9 @@ function(tsrun_add_plugin_test name)
   target_include_directories(${name} PRIVATE ${ARG_INCLUDES})
   target_compile_features(${name} PRIVATE cxx_std_20)
   target_compile_definitions(${name} PRIVATE TSRUN_ABI_TAG=${TSRUN_ABI_TAG})
-  if(TARGET tsrun_settings)  # in this tree
+  if(TARGET tsrun_test_pch)  # in this tree
     target_link_libraries(${name} PRIVATE tsrun_settings)
+    target_precompile_headers(${name} REUSE_FROM tsrun_test_pch)
   endif()
   add_test(NAME plugin.${name} COMMAND ${name} --gtest_brief=1)  # one process: its start takes longer than most of the tests
   set_tests_properties(plugin.${name} PROPERTIES TIMEOUT 600)

@@ -16,7 +16,7 @@ if(TSRUN_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${TSRUN_CCACHE})
 endif()
 
-# LibTorch's headers take most of a compilation; rooms that include them share one precompiled header.
+# LibTorch's headers take most of a compilation; rooms that include them share one precompiled header, and so do the plugins.
 add_library(tsrun_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
 target_link_libraries(tsrun_pch PUBLIC tsrun_settings tsrun::torch fmt::fmt nlohmann_json::nlohmann_json)
 target_precompile_headers(tsrun_pch PUBLIC <ATen/ATen.h> <torch/csrc/autograd/custom_function.h> <nlohmann/json.hpp> <fmt/format.h>)

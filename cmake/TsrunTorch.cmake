@@ -18,10 +18,7 @@ endif()
 
 find_path(TSRUN_TORCH_INCLUDE torch/csrc/api/include/torch/torch.h HINTS ${TSRUN_TORCH}/include NO_DEFAULT_PATH)
 set(_libs ${TSRUN_TORCH}/lib ${TSRUN_TORCH}/lib/${CMAKE_LIBRARY_ARCHITECTURE})
-foreach(_name torch torch_cpu c10)
-  find_library(TSRUN_TORCH_LIB_${_name} ${_name} HINTS ${_libs} NO_DEFAULT_PATH)
-endforeach()
-foreach(_name torch_cuda c10_cuda)
+foreach(_name torch_cpu c10 torch_cuda c10_cuda)
   find_library(TSRUN_TORCH_LIB_${_name} ${_name} HINTS ${_libs} NO_DEFAULT_PATH)
 endforeach()
 if(NOT TSRUN_TORCH_INCLUDE OR NOT TSRUN_TORCH_LIB_torch_cpu OR NOT TSRUN_TORCH_LIB_c10)
@@ -51,8 +48,10 @@ if(EXISTS ${TSRUN_TORCH_INCLUDE}/fmt/format.h)
 endif()
 target_include_directories(tsrun_torch SYSTEM INTERFACE ${TSRUN_TORCH_INCLUDE} ${TSRUN_TORCH_INCLUDE}/torch/csrc/api/include)
 set(_torch_libraries ${TSRUN_TORCH_LIB_torch_cpu} ${TSRUN_TORCH_LIB_c10})
+# Never libtorch.so: it holds nothing of its own, and that of the CUDA wheels exports an older std::filesystem, whose functions would take the
+# place of libstdc++'s (tests/end_to_end/binds_no_foreign_symbols.sh).
 if(TSRUN_TORCH_LIB_torch_cuda)  # registers the CUDA back end; nothing refers to its symbols, so the linker must be told to keep it
-  list(PREPEND _torch_libraries -Wl,--no-as-needed ${TSRUN_TORCH_LIB_torch} ${TSRUN_TORCH_LIB_torch_cuda} ${TSRUN_TORCH_LIB_c10_cuda} -Wl,--as-needed)
+  list(PREPEND _torch_libraries -Wl,--no-as-needed ${TSRUN_TORCH_LIB_torch_cuda} ${TSRUN_TORCH_LIB_c10_cuda} -Wl,--as-needed)
 endif()
 target_link_libraries(tsrun_torch INTERFACE ${_torch_libraries})
 get_filename_component(TSRUN_TORCH_LIBDIR ${TSRUN_TORCH_LIB_torch_cpu} DIRECTORY)

@@ -6,7 +6,7 @@ namespace tsrun::adapter {
 
 struct Shape {
   int64_t bottleneck = 0;
-  Activation activation = Activation::relu;
+  BottleneckActivation activation = BottleneckActivation::relu;
   bool biases = true;
   double scale = 1;
   bool identity = true;  ///< the second map starts at zero

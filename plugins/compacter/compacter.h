@@ -13,7 +13,7 @@ struct Shape {
   bool biases = true;
   bool identity = true;  ///< the second map starts at zero
   double deviation = 0;  ///< of the first A_i
-  Activation activation = Activation::gelu;
+  BottleneckActivation activation = BottleneckActivation::gelu;
 };
 
 /// One of the two maps of a place, W = Σ_i A_i ⊗ B_i of shape [outputs, inputs].

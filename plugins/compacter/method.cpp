@@ -49,7 +49,7 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
   shape.biases = options.flag("biases");
   shape.identity = options.text("init") == "identity";
   shape.deviation = options.number("init_std");
-  shape.activation = activation_named(options.text("activation"));
+  shape.activation = bottleneck_activation(options.text("activation"));
   return std::make_unique<Compacter>(bottleneck_places(family, options.text("style"), "compacter"), shape);
 }
 

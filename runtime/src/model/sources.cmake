@@ -1,5 +1,4 @@
-# Narrow ATen headers compile faster here than the shared precompiled one.
-tsrun_room(model SOURCES
+tsrun_room(model TORCH SOURCES
   weights.cpp
   families.cpp
   config_reader.cpp
@@ -48,5 +47,5 @@ tsrun_room(model SOURCES
 # Kernels know no LibTorch, and pass vectors only between inlined functions, so the warning about their calling convention is void.
 foreach(_kernel dropout_kernel norm_kernel attention_kernel rotary_kernel)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/runtime/src/model/${_kernel}.cpp PROPERTIES
-    COMPILE_OPTIONS "-Wno-psabi")
+    COMPILE_OPTIONS "-Wno-psabi" SKIP_PRECOMPILE_HEADERS ON)
 endforeach()

@@ -73,7 +73,7 @@ std::string json_difference(const nlohmann::json& there, const nlohmann::json& h
 
 }  // namespace
 
-bool save_run_state(const fs::path& work, const nlohmann::json& identity, const RunState& run, size_t keep) {
+bool save_run_state(const fs::path& work, const nlohmann::json& identity, const Checkpoint& run, size_t keep) {
   fs::create_directories(work);
   const fs::path target = work / fmt::format("step-{:06}", run.step);
   if (fs::exists(target)) {
@@ -88,7 +88,7 @@ bool save_run_state(const fs::path& work, const nlohmann::json& identity, const 
   return true;
 }
 
-std::optional<RunState> newest_run_state(const fs::path& work, const nlohmann::json& identity) {
+std::optional<Checkpoint> newest_run_state(const fs::path& work, const nlohmann::json& identity) {
   if (fs::is_directory(work)) remove_stale_temporaries(work);
   for (const auto& folder : state_folders(work)) {
     if (const auto damage = folder_damage(folder, /*deep=*/true)) {
@@ -100,7 +100,7 @@ std::optional<RunState> newest_run_state(const fs::path& work, const nlohmann::j
       user_error("{}: this checkpoint belongs to a run with other options ({}). Give the same options, or remove '{}' to start anew",
                  folder.string(), json_difference(header.at("identity"), identity), work.string());
     }
-    return RunState{header.at("step").get<int64_t>(), header.at("state"), map_tensors(folder / "tensors.safetensors")};
+    return Checkpoint{header.at("step").get<int64_t>(), header.at("state"), map_tensors(folder / "tensors.safetensors")};
   }
   return std::nullopt;
 }

@@ -177,7 +177,7 @@ class Run {
 
   void save() {
     const auto began = Clock::now();
-    RunState run;
+    Checkpoint run;
     run.step = step_;
     run.state = {{"records", metrics_->records()}, {"tokens", tokens_}, {"loss_sum", loss_sum_}, {"loss_count", loss_count_}};
     for (const auto& group : binding_.groups()) run.tensors["value." + group.name] = group.value;
@@ -190,7 +190,7 @@ class Run {
     checkpoints_.wrote(began);
   }
 
-  void restore(const RunState& run) {
+  void restore(const Checkpoint& run) {
     const auto part = [&](const std::string& prefix) {
       std::map<std::string, at::Tensor> tensors;
       for (const auto& [name, tensor] : run.tensors) {

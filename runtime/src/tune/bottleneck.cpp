@@ -11,15 +11,15 @@
 namespace tsrun {
 namespace {
 
-at::Tensor bent(Activation activation, const at::Tensor& x) {
+at::Tensor activate(BottleneckActivation activation, const at::Tensor& x) {
   switch (activation) {
-    case Activation::relu:
+    case BottleneckActivation::relu:
       return at::relu(x);
-    case Activation::gelu:
+    case BottleneckActivation::gelu:
       return at::gelu(x);
-    case Activation::silu:
+    case BottleneckActivation::silu:
       return at::silu(x);
-    case Activation::tanh:
+    case BottleneckActivation::tanh:
       return at::tanh(x);
   }
   internal_error("bottleneck: activation {} is unknown", static_cast<int>(activation));
@@ -52,7 +52,7 @@ std::string beginning_of_block(const Family& family, const Site& out, const std:
 }  // namespace
 
 at::Tensor BottleneckNetwork::operator()(const at::Tensor& x) const {
-  return at::linear(bent(activation, at::linear(x.to(down.scalar_type()), down, down_bias)), up, up_bias) * scale;
+  return at::linear(activate(activation, at::linear(x.to(down.scalar_type()), down, down_bias)), up, up_bias) * scale;
 }
 
 Option bottleneck_style_option() {
@@ -73,10 +73,10 @@ Option activation_option(const std::string& fallback) {
           .choices = {"relu", "gelu", "silu", "tanh"}};
 }
 
-Activation activation_named(const std::string& name) {
-  if (name == "gelu") return Activation::gelu;
-  if (name == "silu") return Activation::silu;
-  return name == "tanh" ? Activation::tanh : Activation::relu;
+BottleneckActivation bottleneck_activation(const std::string& name) {
+  if (name == "gelu") return BottleneckActivation::gelu;
+  if (name == "silu") return BottleneckActivation::silu;
+  return name == "tanh" ? BottleneckActivation::tanh : BottleneckActivation::relu;
 }
 
 std::vector<Bottleneck> bottleneck_places(const Family& family, const std::string& style, const std::string& method) {

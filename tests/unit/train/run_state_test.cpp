@@ -114,8 +114,8 @@ TEST(Resume, WritesACheckpointAndContinues_AfterAnInterrupt) {
   expect_same_run(scratch.path() / "whole", folder);
 }
 
-RunState some_state(int64_t step) {
-  RunState run;
+Checkpoint some_state(int64_t step) {
+  Checkpoint run;
   run.step = step;
   run.state = {{"records", nlohmann::json::array()}};
   run.tensors["value.z"] = at::full({3}, static_cast<double>(step));

@@ -9,7 +9,7 @@
 /// What delta methods with small networks behind or beside the model's blocks share: where those stand, and how they are added.
 namespace tsrun {
 
-enum class Activation { relu, gelu, silu, tanh };
+enum class BottleneckActivation { relu, gelu, silu, tanh };
 
 /// One network's place.
 struct Bottleneck {
@@ -24,7 +24,7 @@ struct Bottleneck {
 struct BottleneckNetwork {
   at::Tensor down, up;  ///< [bottleneck, width] and [width, bottleneck]
   std::optional<at::Tensor> down_bias, up_bias;
-  Activation activation = Activation::relu;
+  BottleneckActivation activation = BottleneckActivation::relu;
   double scale = 1;
 
   at::Tensor operator()(const at::Tensor& x) const;
@@ -33,7 +33,7 @@ struct BottleneckNetwork {
 /// The options `style` (houlsby, pfeiffer, parallel) and `activation`.
 Option bottleneck_style_option();
 Option activation_option(const std::string& fallback);
-Activation activation_named(const std::string& name);
+BottleneckActivation bottleneck_activation(const std::string& name);
 
 /// Places of a style: behind attention, cross-attention and feed-forward block (houlsby: Houlsby et al., ICML 2019), behind the
 /// feed-forward block (pfeiffer: Pfeiffer et al., EACL 2021), or beside it, from its input to its output (parallel: He et al., ICLR 2022).
