@@ -48,10 +48,13 @@ if(EXISTS ${TSRUN_TORCH_INCLUDE}/fmt/format.h)
 endif()
 target_include_directories(tsrun_torch SYSTEM INTERFACE ${TSRUN_TORCH_INCLUDE} ${TSRUN_TORCH_INCLUDE}/torch/csrc/api/include)
 set(_torch_libraries ${TSRUN_TORCH_LIB_torch_cpu} ${TSRUN_TORCH_LIB_c10})
-# Never libtorch.so: it holds nothing of its own, and that of the CUDA wheels exports an older std::filesystem, whose functions would take the
-# place of libstdc++'s (tests/end_to_end/binds_no_foreign_symbols.sh).
+# The wheels' libraries export a std::filesystem of another compiler, whose functions crash when they meet libstdc++'s own. Symbols are looked up in the
+# order of linking, so libstdc++ goes first, and libtorch.so, which holds nothing else, is left out (tests/end_to_end/binds_no_foreign_symbols.sh).
 if(TSRUN_TORCH_LIB_torch_cuda)  # registers the CUDA back end; nothing refers to its symbols, so the linker must be told to keep it
   list(PREPEND _torch_libraries -Wl,--no-as-needed ${TSRUN_TORCH_LIB_torch_cuda} ${TSRUN_TORCH_LIB_c10_cuda} -Wl,--as-needed)
+endif()
+if(NOT APPLE)
+  list(PREPEND _torch_libraries -Wl,--push-state,--no-as-needed,-lstdc++,--pop-state)
 endif()
 target_link_libraries(tsrun_torch INTERFACE ${_torch_libraries})
 get_filename_component(TSRUN_TORCH_LIBDIR ${TSRUN_TORCH_LIB_torch_cpu} DIRECTORY)
