@@ -9,7 +9,7 @@ grep -q lora plugins.txt || fail "the plugins were not loaded"
 # binding file FROM [0] to TO [0]: normal symbol `NAME' [VERSION]
 cat bindings.* | awk -v build="$TSRUN_BUILD/" '
   FNR == NR && FILENAME == "exported.txt" { exported[$1] = 1; next }
-  !/ binding file / { next }
+  !/binding file / { next }
   { for (i = 1; i <= NF; ++i) { if ($i == "file") from = $(i + 1); if ($i == "to") to = $(i + 1); if ($i == "symbol") name = $(i + 1) }
     gsub(/[`\047]/, "", name)
     if (index(from, build) != 1 || !(name in exported)) next
