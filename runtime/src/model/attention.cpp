@@ -65,6 +65,7 @@ struct AttentionCall : torch::CustomClassHolder {
     unit.key_stride = key_stride;
     unit.query_positions = rows->query_positions.empty() ? nullptr : rows->query_positions.data() + rows->query_offsets[at.row];
     unit.causal_shift = options.causal ? rows->prefix : -1;
+    unit.window = options.causal ? rows->window : 0;
     unit.scale = static_cast<float>(scale);
     unit.unit = static_cast<uint32_t>(at.row * options.heads + at.head);
     unit.dropout = law;

@@ -83,6 +83,7 @@ at::Tensor attend_by_composition(const at::Tensor& query, const at::Tensor& key,
   };
   at::Tensor hidden = columns >= counts;
   if (options.causal) hidden = hidden.logical_or(columns > places + rows.prefix);
+  if (options.causal && rows.window > 0) hidden = hidden.logical_or(columns <= places + rows.prefix - rows.window);
   at::Tensor scores = at::matmul(queries.pad(query, options.heads), spread(key).transpose(2, 3)) * scale;
   if (options.distance_bias.defined()) scores = scores + spread_bias(options, columns - rows.prefix - places);
   at::Tensor probabilities = at::softmax(scores.masked_fill(hidden, -std::numeric_limits<double>::infinity()), -1);

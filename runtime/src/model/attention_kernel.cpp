@@ -29,6 +29,13 @@ TSRUN_INLINE int64_t visible(const AttentionUnit& unit, int64_t query) {
   return seen < unit.keys ? seen : unit.keys;
 }
 
+/// The first key that a query sees.
+TSRUN_INLINE int64_t first_visible(const AttentionUnit& unit, int64_t query) {
+  if (unit.window == 0) return 0;
+  const int64_t first = place(unit, query) + unit.causal_shift + 1 - unit.window;
+  return first > 0 ? first : 0;
+}
+
 /// scores [rows][keys] = scale q kᵀ, minus infinity where a query must not look.
 TSRUN_INLINE void score_block(const AttentionUnit& unit, const Packing& packing, const float* transposed_keys, int64_t first, int64_t rows,
                               float* scores) {
@@ -41,6 +48,7 @@ TSRUN_INLINE void score_block(const AttentionUnit& unit, const Packing& packing,
       const float* bias = unit.bias + unit.bias_shift - place(unit, first + i);
       for (int64_t j = 0; j < unit.keys; ++j) row[j] += bias[j];
     }
+    for (int64_t j = 0; j < first_visible(unit, first + i); ++j) row[j] = minus_infinity;
     for (int64_t j = visible(unit, first + i); j < packing.keys; ++j) row[j] = minus_infinity;
   }
 }

@@ -15,6 +15,7 @@ struct AttentionUnit {
   int64_t queries = 0, keys = 0, size = 0, stride = 0, key_stride = 0;
   const int64_t* query_positions = nullptr;  ///< place of each query in its row; null: 0, 1, 2, …
   int64_t causal_shift = -1;                 ///< causal: query at place p sees keys [0, p + causal_shift]; -1: all keys
+  int64_t window = 0;                        ///< causal: of these only the last so many; 0: all
   float scale = 1;
   uint32_t unit = 0;
   DropoutLaw dropout;

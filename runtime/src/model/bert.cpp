@@ -13,7 +13,8 @@ std::unique_ptr<Family> make_bert(const nlohmann::json& json, const HeadSpec& he
   spec.names.layer = "bert.encoder.layer.{}.";
   spec.classes = {.first = "bert.pooler.dense", .second = "classifier", .first_part = Part::pooler};
   const std::string words = "cls.predictions.";
-  spec.words = {words + "transform.dense", words + "transform.LayerNorm", words + "bias", spec.config.activation};
+  const std::string bias = spec.config.tied ? "bias" : "decoder.bias";
+  spec.words = {words + "transform.dense", words + "transform.LayerNorm", words + bias, words + "decoder", spec.config.activation};
   return make_encoder(std::move(spec), json, head, where);
 }
 
@@ -23,14 +24,27 @@ std::string bert_architecture(HeadKind head) {
   return head == HeadKind::masked_lm ? "BertForMaskedLM" : "BertForSequenceClassification";
 }
 
+/// Fields of the first release's other files, of distilled models (TinyBERT), and none that the computation reads.
+const std::vector<std::string> bert_inert = {
+    "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head",
+    "pooler_type",    "emb_size"};
+
 }  // namespace
 
 FamilyEntry bert_family() {
-  return {
-      "bert",
-      make_bert,
-      {"bert.", {"embeddings.", "encoder.", "pooler."}, {"embeddings.position_ids", "embeddings.token_type_ids"}, {"cls.", "classifier."}},
-      bert_architecture};
+  return {"bert",
+          make_bert,
+          {"bert.",
+           {"embeddings.", "encoder.", "pooler."},
+           {"embeddings.position_ids", "embeddings.token_type_ids"},
+           {"cls.", "classifier."},
+           {"bert.embeddings.word_embeddings.weight",
+            {},
+            "cls.predictions.decoder.weight",
+            "cls.predictions.bias",
+            "cls.predictions.decoder.bias"}},
+          bert_architecture,
+          {names_of(EncoderFields()), bert_inert, {}, {}}};
 }
 
 }  // namespace tsrun

@@ -3,12 +3,24 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/erf.h>
 #include <ATen/ops/gelu.h>
+#include <ATen/ops/hardswish.h>
+#include <ATen/ops/hardtanh.h>
+#include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/mish.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/sigmoid.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/softplus.h>
+#include <ATen/ops/tanh.h>
 #include <ATen/ops/tensor.h>
+
+#include <numbers>
+#include <utility>
 
 namespace tsrun {
 namespace {
@@ -26,14 +38,40 @@ void check_ids(const std::vector<int64_t>& offsets, const at::Tensor& ids, int64
   }
 }
 
+/// By transformers' names. Its several tanh forms of gelu differ by rounding alone.
+constexpr std::pair<const char*, Activation> named_activations[] = {
+    {"gelu", Activation::gelu},
+    {"gelu_10", Activation::gelu_clipped},
+    {"gelu_accurate", Activation::gelu_tanh},
+    {"gelu_fast", Activation::gelu_tanh},
+    {"gelu_new", Activation::gelu_tanh},
+    {"gelu_python", Activation::gelu},
+    {"gelu_python_tanh", Activation::gelu_tanh},
+    {"gelu_pytorch_tanh", Activation::gelu_tanh},
+    {"hardswish", Activation::hardswish},
+    {"laplace", Activation::laplace},
+    {"leaky_relu", Activation::leaky_relu},
+    {"linear", Activation::linear},
+    {"mish", Activation::mish},
+    {"quick_gelu", Activation::quick_gelu},
+    {"relu", Activation::relu},
+    {"relu2", Activation::relu_squared},
+    {"relu6", Activation::relu6},
+    {"sigmoid", Activation::sigmoid},
+    {"silu", Activation::silu},
+    {"sqrtsoftplus", Activation::sqrt_softplus},
+    {"swish", Activation::silu},
+    {"tanh", Activation::tanh},
+};
+
 }  // namespace
 
 Activation parse_activation(const std::string& name, const std::string& where, const std::string& field) {
-  if (name == "gelu" || name == "gelu_python") return Activation::gelu;
-  if (name == "gelu_new" || name == "gelu_pytorch_tanh") return Activation::gelu_tanh;
-  if (name == "relu") return Activation::relu;
-  if (name == "silu" || name == "swish") return Activation::silu;
-  const std::vector<std::string> known = {"gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu"};
+  for (const auto& [known, activation] : named_activations) {
+    if (name == known) return activation;
+  }
+  std::vector<std::string> known;
+  for (const auto& [one, activation] : named_activations) known.emplace_back(one);
   data_error("{}: field '{}' is '{}', expected {}{}", where, field, name, join_words(known), did_you_mean(name, known));
 }
 
@@ -41,12 +79,36 @@ at::Tensor activate(Activation activation, const at::Tensor& x) {
   switch (activation) {
     case Activation::gelu:
       return at::gelu(x);
+    case Activation::gelu_clipped:
+      return at::gelu(x).clamp(-10, 10);
     case Activation::gelu_tanh:
       return at::gelu(x, "tanh");
+    case Activation::hardswish:
+      return at::hardswish(x);
+    case Activation::laplace:
+      return 0.5 * (1 + at::erf((x - 0.707107) / (0.282095 * std::numbers::sqrt2)));
+    case Activation::leaky_relu:
+      return at::leaky_relu(x);
+    case Activation::linear:
+      return x;
+    case Activation::mish:
+      return at::mish(x);
+    case Activation::quick_gelu:
+      return x * at::sigmoid(1.702 * x);
     case Activation::relu:
       return at::relu(x);
+    case Activation::relu6:
+      return at::hardtanh(x, 0, 6);
+    case Activation::relu_squared:
+      return at::relu(x).square();
+    case Activation::sigmoid:
+      return at::sigmoid(x);
     case Activation::silu:
       return at::silu(x);
+    case Activation::sqrt_softplus:
+      return at::softplus(x).sqrt();
+    case Activation::tanh:
+      return at::tanh(x);
   }
   internal_error("activation {} is unknown", static_cast<int>(activation));
 }

@@ -12,9 +12,26 @@
 /// Building blocks that families share. Each takes the weights it needs by module name.
 namespace tsrun {
 
-enum class Activation { gelu, gelu_tanh, relu, silu };
-/// hidden_act of a config.json: "gelu" (exact), "gelu_new" and "gelu_pytorch_tanh" (tanh form), "relu",
-/// "silu". @throws Error(data) naming `field`.
+enum class Activation {
+  gelu,
+  gelu_clipped,  ///< gelu, cut to [-10, 10]
+  gelu_tanh,     ///< the tanh form of gelu
+  hardswish,
+  laplace,  ///< the cumulative normal distribution of mean 0.707107 and deviation 0.282095
+  leaky_relu,
+  linear,
+  mish,
+  quick_gelu,  ///< x sigmoid(1.702 x)
+  relu,
+  relu6,
+  relu_squared,
+  sigmoid,
+  silu,
+  sqrt_softplus,
+  tanh
+};
+/// An activation by its name in transformers: all that are plain functions, none that learns ("prelu", "xielu").
+/// @throws Error(data) naming `field`.
 Activation parse_activation(const std::string& name, const std::string& where, const std::string& field = "hidden_act");
 at::Tensor activate(Activation activation, const at::Tensor& x);
 

@@ -6,8 +6,6 @@
 #include <cmath>
 
 namespace tsrun {
-namespace {
-
 std::string shortened(const nlohmann::json& value) {
   constexpr size_t longest = 60;
   std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -15,8 +13,6 @@ std::string shortened(const nlohmann::json& value) {
   text.resize(longest);
   return text.append(" …");
 }
-
-}  // namespace
 
 ConfigReader::ConfigReader(const nlohmann::json& config, std::string where) : config_(config), where_(std::move(where)) {
   if (!config.is_object()) data_error("{}: found {}, expected a JSON object", where_, shortened(config));

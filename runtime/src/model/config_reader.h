@@ -8,6 +8,9 @@
 
 namespace tsrun {
 
+/// A value for a message.
+std::string shortened(const nlohmann::json& value);
+
 /// Fields of a config.json, each checked for presence, type and range. Messages start with `where` and state what was found and expected.
 class ConfigReader {
  public:
@@ -19,6 +22,7 @@ class ConfigReader {
   std::string text(std::string_view field, std::optional<std::string> fallback = {}) const;
   bool flag(std::string_view field, bool fallback) const;
   bool has(std::string_view field) const { return find(field) != nullptr; }
+  bool stated(std::string_view field) const { return config_.contains(std::string(field)); }  ///< null included
   const std::string& where() const { return where_; }
 
  private:

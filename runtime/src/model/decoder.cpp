@@ -24,7 +24,7 @@ class DecoderPass : public Pass {
   DecoderPass(const DecoderSpec& spec, const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch,
               const ForwardOptions& options)
       : Pass(facts, weights, batch, options), spec_(&spec) {
-    if (config().rotary) rotary_ = rotary_table(*config().rotary, batch_.positions, config().head_size);
+    if (config().rotary) rotary_ = rotary_table(*config().rotary, batch_.positions, batch_.host_offsets, config().head_size);
   }
 
   Output run() const {
@@ -88,6 +88,11 @@ class DecoderPass : public Pass {
     return {at_place(layer, query, out.query), at_place(layer, key, out.key), at_place(layer, value, out.value), subset};
   }
 
+  double score_scale(int64_t layer) const {
+    const double scale = config().scaled_scores ? 1 / std::sqrt(static_cast<double>(config().head_size)) : 1;
+    return config().scaled_by_layer ? scale / static_cast<double>(layer + 1) : scale;
+  }
+
   at::Tensor attention(int64_t layer, const at::Tensor& x, const std::optional<TokenSubset>& subset) const {
     Asked asked = project(layer, x, subset);
     if (config().rotary) {
@@ -102,7 +107,9 @@ class DecoderPass : public Pass {
     attention.dropout = rate(config().attention_dropout);
     attention.key = draw_key(layer, "attention");
     attention.causal = true;
-    return attend_within(layer, std::move(asked), batch_.host_offsets, attention);
+    attention.scale = score_scale(layer);
+    const int64_t window = config().windows.empty() ? 0 : config().windows[static_cast<size_t>(layer)];
+    return attend_within(layer, std::move(asked), batch_.host_offsets, attention, window);
   }
 
   at::Tensor layer_output(int64_t layer, const at::Tensor& x, const std::optional<TokenSubset>& subset) const {
@@ -185,6 +192,10 @@ class Decoder : public FamilyBase {
 };
 
 }  // namespace
+
+double read_tag_dropout(const ConfigReader& reader) {
+  return reader.number(reader.has("classifier_dropout") ? "classifier_dropout" : "hidden_dropout", 0, 0.99, 0.1);
+}
 
 std::unique_ptr<Family> make_decoder(DecoderSpec spec, const nlohmann::json& json, const HeadSpec& head, const std::string& where) {
   check_head(head, where);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 /// Causal decoders with norms before each block: GPT-2, Llama and their kin. A family says how its config.json and its weights are called.
 namespace tsrun {
@@ -24,6 +25,9 @@ struct DecoderConfig {
   bool feed_forward_bias = false;
   bool tied = true;               ///< the word scores use the word embeddings
   bool scaled_residuals = false;  ///< projections back to the stream start smaller by √(2 layers) (GPT-2)
+  bool scaled_scores = true;      ///< attention's scores are divided by √head_size
+  bool scaled_by_layer = false;   ///< and by the layer's number, counted from 1 (GPT-2)
+  std::vector<int64_t> windows;   ///< tokens that each layer's queries see, themselves included; 0: all before them; empty: all, everywhere
   std::optional<Rotary> rotary;   ///< none: learned positions
   double embedding_dropout = 0, attention_dropout = 0, residual_dropout = 0;
   double tag_dropout = 0.1;  ///< before the classes of tokens
@@ -49,6 +53,9 @@ struct DecoderSpec {
   DecoderConfig config;
   DecoderNames names;
 };
+
+/// Before the classes of tokens: `classifier_dropout`, else `hidden_dropout`, else 0.1.
+double read_tag_dropout(const ConfigReader& reader);
 
 /// @throws Error(user) naming `where` when the family has no such head.
 std::unique_ptr<Family> make_decoder(DecoderSpec spec, const nlohmann::json& json, const HeadSpec& head, const std::string& where);

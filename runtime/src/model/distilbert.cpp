@@ -38,7 +38,7 @@ std::unique_ptr<Family> make_distilbert(const nlohmann::json& json, const HeadSp
   spec.names.output_norm = "output_layer_norm";
   spec.classes = {.first = "pre_classifier", .second = "classifier", .between = ClassHead::Between::relu};
   spec.tags.dropout = spec.config.hidden_dropout;
-  spec.words = {"vocab_transform", "vocab_layer_norm", "vocab_projector.bias", spec.config.activation};
+  spec.words = {"vocab_transform", "vocab_layer_norm", "vocab_projector.bias", "vocab_projector", spec.config.activation};
   return make_encoder(std::move(spec), json, head, where);
 }
 
@@ -53,8 +53,17 @@ std::string distilbert_architecture(HeadKind head) {
 FamilyEntry distilbert_family() {
   return {"distilbert",
           make_distilbert,
-          {"distilbert.", {"embeddings.", "transformer."}, {"embeddings.position_ids"}, {"pre_classifier.", "classifier.", "vocab_"}},
-          distilbert_architecture};
+          {"distilbert.",
+           {"embeddings.", "transformer."},
+           {"embeddings.position_ids"},
+           {"pre_classifier.", "classifier.", "vocab_"},
+           {"distilbert.embeddings.word_embeddings.weight", {}, "vocab_projector.weight", "", ""}},
+          distilbert_architecture,
+          // Sinusoids are what the position embeddings start as; a checkpoint has their values.
+          {names_of(distilbert_fields()),
+           {"qa_dropout", "sinusoidal_pos_embds", "tie_weights_"},
+           {},
+           {{"hidden_size", "dim"}, {"num_attention_heads", "n_heads"}, {"num_hidden_layers", "n_layers"}}}};
 }
 
 }  // namespace tsrun

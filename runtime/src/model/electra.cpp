@@ -15,7 +15,8 @@ std::unique_ptr<Family> make_electra(const nlohmann::json& json, const HeadSpec&
   spec.names.projection = "embeddings_project";
   spec.classes = {
       .first = "classifier.dense", .second = "classifier.out_proj", .between = ClassHead::Between::gelu, .dropout_before_first = true};
-  spec.words = {"generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head.bias", Activation::gelu};
+  spec.words = {"generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head.bias", "generator_lm_head",
+                Activation::gelu};
   spec.replaced = {"discriminator_predictions.dense", "discriminator_predictions.dense_prediction"};
   return make_encoder(std::move(spec), json, head, where);
 }
@@ -42,13 +43,18 @@ std::string electra_architecture(HeadKind head) {
 }  // namespace
 
 FamilyEntry electra_family() {
+  std::vector<std::string> read = names_of(EncoderFields());
+  read.push_back("embedding_size");
+  // The summary is the multiple-choice head's.
   return {"electra",
           make_electra,
           {"electra.",
            {"embeddings.", "embeddings_project.", "encoder."},
            {"embeddings.position_ids", "embeddings.token_type_ids"},
-           {"discriminator_predictions.", "generator_predictions.", "generator_lm_head.", "classifier."}},
-          electra_architecture};
+           {"discriminator_predictions.", "generator_predictions.", "generator_lm_head.", "classifier."},
+           {"electra.embeddings.word_embeddings.weight", {}, "generator_lm_head.weight", "", ""}},
+          electra_architecture,
+          {read, {"summary_type", "summary_use_proj", "summary_activation", "summary_last_dropout"}, {}, {}}};
 }
 
 }  // namespace tsrun

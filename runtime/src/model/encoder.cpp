@@ -143,7 +143,8 @@ class EncoderPass : public Pass {
     const at::Tensor x = activate(head.activation, map(head.dense, tokens));
     const at::Tensor y =
         at::layer_norm(x, {config().embedding}, weight(head.norm + ".weight"), weight(head.norm + ".bias"), config().norm_epsilon);
-    return at::linear(y, weight(names().base + "embeddings.word_embeddings.weight"), weight(head.bias));
+    const std::string table = config().tied ? names().base + "embeddings.word_embeddings" : head.scores;
+    return at::linear(y, weight(table + ".weight"), weight(head.bias));
   }
 
   at::Tensor replaced_logits(const ReplacedTokenHead& head, const at::Tensor& tokens) const {

@@ -26,6 +26,7 @@ struct EncoderConfig {
   double attention_dropout = 0.1;  ///< of the attention's probabilities
   double classifier_dropout = 0.1;
   double norm_epsilon = 1e-12, initializer_range = 0.02;
+  bool tied = true;         ///< word scores use the word embeddings
   int64_t padding_id = -1;  ///< its embedding starts as zeros; -1: none
 
   int64_t positions() const { return table_rows - first_position; }
@@ -57,9 +58,10 @@ struct TagHead {
   std::optional<double> dropout = {};  ///< absent: the classifier's
 };
 
-/// Scores of the vocabulary: `dense` to the embedding width, an activation, `norm`, the transposed word embeddings, and a bias.
+/// Scores of the vocabulary: `dense` to the embedding width, an activation, `norm`, the transposed word embeddings (`scores` where they are
+/// not tied), and a bias.
 struct WordHead {
-  std::string dense, norm, bias;
+  std::string dense, norm, bias, scores;
   Activation activation = Activation::gelu;
 };
 

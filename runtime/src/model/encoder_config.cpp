@@ -7,20 +7,6 @@ namespace {
 
 constexpr int64_t largest_table = int64_t{1} << 24;  // keeps every product of two sizes far from overflow
 
-void refuse_encoder_variants(const ConfigReader& reader) {
-  const std::string positions = reader.text("position_embedding_type", "absolute");
-  if (positions != "absolute") {
-    data_error("{}: field 'position_embedding_type' is '{}', expected 'absolute', the only kind supported", reader.where(), positions);
-  }
-  for (const char* field : {"is_decoder", "add_cross_attention"}) {
-    if (reader.flag(field, false))
-      data_error("{}: field '{}' is true, expected false: only the encoder is supported", reader.where(), field);
-  }
-  if (!reader.flag("tie_word_embeddings", true)) {
-    data_error("{}: field 'tie_word_embeddings' is false, expected true", reader.where());
-  }
-}
-
 void read_encoder_sizes(const ConfigReader& reader, const EncoderFields& fields, EncoderConfig& config) {
   config.vocabulary = reader.integer("vocab_size", 1, largest_table);
   config.hidden = reader.integer(fields.hidden, 1, int64_t{1} << 16);
@@ -28,7 +14,7 @@ void read_encoder_sizes(const ConfigReader& reader, const EncoderFields& fields,
   config.layers = reader.integer(fields.layers, 1, 1024);
   config.heads = reader.integer(fields.heads, 1, int64_t{1} << 16);
   config.intermediate = reader.integer(fields.intermediate, 1, int64_t{1} << 18);
-  config.table_rows = reader.integer("max_position_embeddings", 1, largest_table);
+  config.table_rows = reader.integer(fields.positions, 1, largest_table);
   config.segments = fields.segments.empty() ? 0 : reader.integer(fields.segments, 1, 1024, 2);
   if (config.hidden % config.heads != 0) {
     data_error("{}: {} is {} and {} is {}, expected a number of heads that divides {}", reader.where(), fields.hidden, config.hidden,
@@ -38,13 +24,22 @@ void read_encoder_sizes(const ConfigReader& reader, const EncoderFields& fields,
 
 }  // namespace
 
+std::vector<std::string> names_of(const EncoderFields& fields) {
+  std::vector<std::string> names;
+  for (const std::string* name :
+       {&fields.hidden, &fields.layers, &fields.heads, &fields.intermediate, &fields.segments, &fields.activation, &fields.norm_epsilon,
+        &fields.hidden_dropout, &fields.attention_dropout, &fields.classifier_dropout, &fields.positions}) {
+    if (!name->empty()) names.push_back(*name);
+  }
+  return names;
+}
+
 EncoderConfig read_encoder_config(const nlohmann::json& json, const std::string& where, const EncoderFields& fields) {
   constexpr double most = 0.99;  // a dropout of 1 leaves nothing to scale
   const ConfigReader reader(json, where);
   EncoderConfig config;
-  refuse_encoder_variants(reader);
   read_encoder_sizes(reader, fields, config);
-  config.activation = parse_activation(reader.text(fields.activation, "gelu"), where);
+  config.activation = parse_activation(reader.text(fields.activation, "gelu"), where, fields.activation);
   config.hidden_dropout = reader.number(fields.hidden_dropout, 0, most, 0.1);
   config.output_dropout = config.hidden_dropout;
   config.attention_dropout = reader.number(fields.attention_dropout, 0, most, 0.1);
@@ -52,6 +47,7 @@ EncoderConfig read_encoder_config(const nlohmann::json& json, const std::string&
   config.classifier_dropout = reader.number(fields.classifier_dropout, 0, most, otherwise);
   if (!fields.norm_epsilon.empty()) config.norm_epsilon = reader.number(fields.norm_epsilon, 0, 1, 1e-12);
   config.initializer_range = reader.number("initializer_range", 0, 10, 0.02);
+  config.tied = reader.flag("tie_word_embeddings", true);
   config.padding_id = reader.has("pad_token_id") ? reader.integer("pad_token_id", -1, config.vocabulary - 1) : -1;
   return config;
 }

@@ -3,6 +3,9 @@
 #include "model/config_reader.h"
 #include "model/encoder.h"
 
+#include <string>
+#include <vector>
+
 namespace tsrun {
 
 /// What a config.json calls the fields; the defaults are BERT's. A field whose name is empty does not exist.
@@ -11,8 +14,12 @@ struct EncoderFields {
   std::string segments = "type_vocab_size", activation = "hidden_act", norm_epsilon = "layer_norm_eps";
   std::string hidden_dropout = "hidden_dropout_prob", attention_dropout = "attention_probs_dropout_prob";
   std::string classifier_dropout = "classifier_dropout";
+  std::string positions = "max_position_embeddings";
   double default_classifier_dropout = -1;  ///< below 0: as hidden_dropout
 };
+
+/// The names of all these.
+std::vector<std::string> names_of(const EncoderFields& fields);
 
 /// @throws Error(data) naming `where` and the field that is missing, ill-typed, out of range or at odds with another.
 EncoderConfig read_encoder_config(const nlohmann::json& config, const std::string& where, const EncoderFields& fields = {});

@@ -66,6 +66,7 @@ void add_head(ParameterList& list, const EncoderSpec& spec, const HeadSpec& head
       list.start(Part::head, -1, "");
       list.linear(spec.words->dense, config.embedding, config.hidden);
       list.norm(spec.words->norm, config.embedding);
+      if (!config.tied) list.add(spec.words->scores, "weight", ParameterKind::weight, {config.vocabulary, config.embedding});
       return;
     }
     case HeadKind::replaced_token:

@@ -20,15 +20,27 @@ const FamilyEntry& family_entry(std::string_view model_type) {
   internal_error("no family '{}'", model_type);
 }
 
-std::unique_ptr<Family> make_family(const nlohmann::json& config, const HeadSpec& head, const std::string& where) {
+const FamilyEntry& entry_of(const nlohmann::json& config, const std::string& where) {
   const ConfigReader reader(config, where);
   const std::string model_type = reader.text("model_type");
   std::vector<std::string> known;
   for (const FamilyEntry& entry : family_entries()) {
-    if (entry.model_type == model_type) return entry.make(config, head, where);
+    if (entry.model_type == model_type) return entry;
     known.push_back(entry.model_type);
   }
   data_error("{}: model_type is '{}', expected {}{}", where, model_type, join_words(known), did_you_mean(model_type, known));
+}
+
+std::unique_ptr<Family> make_family(const nlohmann::json& config, const HeadSpec& head, const std::string& where) {
+  const FamilyEntry& entry = entry_of(config, where);
+  check_fields(config, entry.fields, where);
+  const bool rows = head.kind == HeadKind::classification || head.kind == HeadKind::regression;
+  if (rows && config.value("problem_type", nlohmann::json()) == "multi_label_classification")
+    data_error(
+        "{}: field 'problem_type' is \"multi_label_classification\", expected \"single_label_classification\" or \"regression\": a "
+        "row has one label",
+        where);
+  return entry.make(without_aliases(config, entry.fields, where), head, where);
 }
 
 std::string_view name_of(Part part) {

@@ -10,11 +10,9 @@ namespace {
 DecoderConfig read_gpt2_config(const nlohmann::json& json, const std::string& where) {
   constexpr double most = 0.99;  // a dropout of 1 leaves nothing to scale
   const ConfigReader reader(json, where);
-  if (!reader.flag("scale_attn_weights", true)) data_error("{}: field 'scale_attn_weights' is false, expected true", where);
-  for (const char* field : {"scale_attn_by_inverse_layer_idx", "add_cross_attention"}) {
-    if (reader.flag(field, false)) data_error("{}: field '{}' is true, expected false", where, field);
-  }
   DecoderConfig config;
+  config.scaled_scores = reader.flag("scale_attn_weights", true);
+  config.scaled_by_layer = reader.flag("scale_attn_by_inverse_layer_idx", false);
   config.vocabulary = reader.integer("vocab_size", 1, int64_t{1} << 24);
   config.hidden = reader.integer("n_embd", 1, int64_t{1} << 16);
   config.layers = reader.integer("n_layer", 1, 1024);
@@ -30,7 +28,7 @@ DecoderConfig read_gpt2_config(const nlohmann::json& json, const std::string& wh
   config.attention_dropout = reader.number("attn_pdrop", 0, most, 0.1);
   config.residual_dropout = reader.number("resid_pdrop", 0, most, 0.1);
   config.norm_epsilon = reader.number("layer_norm_epsilon", 0, 1, 1e-5);
-  config.tag_dropout = reader.number("classifier_dropout", 0, 0.99, 0.1);
+  config.tag_dropout = read_tag_dropout(reader);
   config.initializer_range = reader.number("initializer_range", 0, 10, 0.02);
   config.tied = reader.flag("tie_word_embeddings", true);
   config.root_mean_square = false;
@@ -64,13 +62,31 @@ std::string gpt2_architecture(HeadKind head) {
   return head == HeadKind::causal_lm ? "GPT2LMHeadModel" : "GPT2ForSequenceClassification";
 }
 
+FieldRules gpt2_fields() {
+  return {{"n_embd", "n_layer", "n_head", "n_positions", "n_inner", "activation_function", "embd_pdrop", "attn_pdrop", "resid_pdrop",
+           "layer_norm_epsilon", "classifier_dropout", "hidden_dropout", "scale_attn_weights", "scale_attn_by_inverse_layer_idx"},
+          // The summary is the double-heads model's; scores are float32 in either order; it is a decoder whatever is said.
+          {"summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
+           "reorder_and_upcast_attn", "is_decoder", "n_ctx", "predict_special_tokens"},
+          {},
+          {{"hidden_size", "n_embd"},
+           {"max_position_embeddings", "n_positions"},
+           {"num_attention_heads", "n_head"},
+           {"num_hidden_layers", "n_layer"}}};
+}
+
 }  // namespace
 
 FamilyEntry gpt2_family() {
   return {"gpt2",
           make_gpt2,
-          {"transformer.", {"wte.", "wpe.", "h.", "ln_f."}, {".attn.bias", ".attn.masked_bias"}, {"lm_head.", "score.", "classifier."}},
-          gpt2_architecture};
+          {"transformer.",
+           {"wte.", "wpe.", "h.", "ln_f."},
+           {".attn.bias", ".attn.masked_bias"},
+           {"lm_head.", "score.", "classifier."},
+           {"transformer.wte.weight", {}, "lm_head.weight", "", ""}},
+          gpt2_architecture,
+          gpt2_fields()};
 }
 
 }  // namespace tsrun

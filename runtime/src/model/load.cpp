@@ -1,4 +1,5 @@
 #include "model/match.h"
+#include "model/rotary.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
@@ -26,16 +27,34 @@ void check_vocabulary(const Tokenizer& tokenizer, const Family& family, const st
   }
 }
 
+/// Of a folder's model: names that config.json ties but whose stored values differ are parameters of their own.
+std::unique_ptr<Family> stored_family(const nlohmann::json& config, const std::vector<TensorInfo>& tensors, const HeadSpec& head,
+                                      const std::filesystem::path& folder) {
+  const std::string where = (folder / "config.json").string();
+  if (!scores_words(head.kind)) return make_family(config, head, where);
+  const FamilyEntry& entry = entry_of(config, where);
+  const StoredTensors stored = stored_tensors(tensors, entry.names, folder.string());
+  return make_family(settled_config(config, stored, entry, folder.string()), head, where);
+}
+
+void warn_of_idle_fields(const nlohmann::json& config, const std::string& where) {
+  std::vector<std::string> lines = idle_fields(config, entry_of(config, where).fields);
+  for (std::string& line : idle_rotary_fields(config)) lines.push_back(std::move(line));
+  for (const std::string& line : lines) log_warning("{}: {}", where, line);
+}
+
 }  // namespace
 
 Model load_model(const std::filesystem::path& path, const HeadSpec& head, Key key) {
   const CheckpointFolder folder = CheckpointFolder::open(path);
   const std::string where = path.string();
   Model model;
-  model.family = make_family(folder.config(), head, (path / "config.json").string());
+  const std::vector<TensorInfo> tensors = folder.tensors();
+  model.family = stored_family(folder.config(), tensors, head, path);
+  warn_of_idle_fields(folder.config(), (path / "config.json").string());
   model.tokenizer = load_tokenizer(path);
   check_vocabulary(*model.tokenizer, *model.family, where);
-  MatchedWeights matched = match_weights(folder.tensors(), *model.family, where);
+  MatchedWeights matched = match_weights(tensors, *model.family, where);
   if (!matched.unused.empty()) log_info("{}: weights of another head, not used: {}", where, join_words(matched.unused));
   model.weights = std::move(matched.weights);
   initialise_missing(model, matched.missing, where, key);

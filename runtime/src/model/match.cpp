@@ -5,7 +5,6 @@
 #include "tsrun/model/model.h"
 
 #include <algorithm>
-#include <map>
 
 namespace tsrun {
 namespace {
@@ -57,22 +56,20 @@ std::vector<std::string> names_of(const Family& family) {
   return names;
 }
 
-/// Sorts a checkpoint's tensors into those that the family knows, other heads' and surprises.
+/// Takes a family's parameters from a checkpoint's tensors, and notes what is left over.
 class Matcher {
  public:
-  Matcher(const Family& family, const NameRules& rules) : family_(family), rules_(rules), names_(names_of(family)) {}
-
-  void sort(const std::vector<TensorInfo>& tensors) {
-    for (const TensorInfo& tensor : tensors) {
-      if (ends_with_any(tensor.name, rules_.buffers)) continue;
-      const std::string name = canonical(tensor.name, rules_);
-      const bool known = std::find(names_.begin(), names_.end(), name) != names_.end();
-      if (known && !found_.emplace(name, &tensor).second) complaints.lines.push_back(fmt::format("'{}' appears twice", name));
-      if (!known) other(tensor, name);
-    }
-  }
+  Matcher(const Family& family, const FamilyEntry& entry, StoredTensors stored)
+      : family_(family),
+        rules_(entry.names),
+        names_(names_of(family)),
+        stored_(std::move(stored)),
+        tied_(ties_scores(family.config(), rules_.tie)) {}
 
   MatchedWeights take() {
+    for (const auto& [name, tensor] : stored_) {
+      if (std::find(names_.begin(), names_.end(), name) == names_.end() && !tied_away(name)) other(*tensor, name);
+    }
     for (const ParameterInfo& parameter : family_.parameters()) take_one(parameter);
     return std::move(result_);
   }
@@ -80,6 +77,39 @@ class Matcher {
   Complaints complaints;
 
  private:
+  const TensorInfo* find(const std::string& name) const {
+    const auto place = stored_.find(name);
+    return place == stored_.end() ? nullptr : place->second;
+  }
+
+  /// The tensor of a parameter, under its own name or another that is tied to it.
+  const TensorInfo* source_of(const std::string& name) const {
+    if (const TensorInfo* own = find(name)) return own;
+    const WordTie& tie = rules_.tie;
+    if (name == tie.words) return stored_words(stored_, tie, tied_);
+    if (!name.empty() && name == tie.bias) return find(tie.scores_bias);
+    return !name.empty() && name == tie.scores_bias ? find(tie.bias) : nullptr;
+  }
+
+  /// Whether `name` is another name of a parameter of this family; then it must hold the parameter's values.
+  bool tied_away(const std::string& name) {
+    const WordTie& tie = rules_.tie;
+    const bool scores = scores_words(family_.head().kind);
+    const bool copy = std::find(tie.copies.begin(), tie.copies.end(), name) != tie.copies.end();
+    if (copy || (tied_ && scores && name == tie.scores)) return same(name, stored_words(stored_, tie, tied_));
+    if (tied_ && name == tie.scores && find(name) == source_of(tie.words)) return true;
+    if (tied_ && scores && !name.empty() && name == tie.scores_bias) return same(name, source_of(tie.bias));
+    return scores && !name.empty() && name == tie.bias;  // of scores that have a bias of their own
+  }
+
+  bool same(const std::string& name, const TensorInfo* source) {
+    const TensorInfo& tensor = *find(name);
+    if (!source || !holds_numbers(tensor) || !holds_numbers(*source) || same_values(tensor, *source)) return true;
+    complaints.lines.push_back(
+        fmt::format("'{}' and '{}' hold different values, expected equal ones: they are tied", tensor.name, source->name));
+    return true;
+  }
+
   void other(const TensorInfo& tensor, const std::string& name) {
     const bool pooler = name.starts_with(rules_.prefix + "pooler.");
     if (pooler || starts_with_any(name, rules_.heads)) {
@@ -90,38 +120,46 @@ class Matcher {
   }
 
   void take_one(const ParameterInfo& parameter) {
-    auto place = found_.find(parameter.name);
-    if (const auto copy = rules_.copies.find(parameter.name); place == found_.end() && copy != rules_.copies.end())
-      place = found_.find(copy->second);
-    if (place == found_.end()) {
+    const TensorInfo* source = source_of(parameter.name);
+    if (!source) {
       if (may_be_missing(parameter)) result_.missing.push_back(parameter.name);
       if (!may_be_missing(parameter))
         complaints.lines.push_back(fmt::format("missing '{}' [{}]", parameter.name, fmt::join(parameter.shape, ", ")));
       return;
     }
-    const TensorInfo& tensor = *place->second;
-    if (tensor.shape != parameter.shape) {
-      complaints.lines.push_back(
-          fmt::format("'{}' has shape [{}], expected [{}]", tensor.name, fmt::join(tensor.shape, ", "), fmt::join(parameter.shape, ", ")));
-    } else if (!holds_numbers(tensor)) {
-      complaints.lines.push_back(fmt::format("'{}' is of type {}, expected F32, F16, BF16 or F64", tensor.name, name_of(tensor.type)));
+    if (source->shape != parameter.shape) {
+      complaints.lines.push_back(fmt::format("'{}' has shape [{}], expected [{}]", source->name, fmt::join(source->shape, ", "),
+                                             fmt::join(parameter.shape, ", ")));
+    } else if (!holds_numbers(*source)) {
+      complaints.lines.push_back(fmt::format("'{}' is of type {}, expected F32, F16, BF16 or F64", source->name, name_of(source->type)));
     } else if (complaints.lines.empty()) {  // no copies for a checkpoint that will be refused
-      result_.weights.set(parameter.name, as_float32(tensor));
+      result_.weights.set(parameter.name, as_float32(*source));
     }
   }
 
   const Family& family_;
   const NameRules& rules_;
   std::vector<std::string> names_;
-  std::map<std::string, const TensorInfo*> found_;
+  StoredTensors stored_;
+  bool tied_;
   MatchedWeights result_;
 };
 
 }  // namespace
 
+StoredTensors stored_tensors(const std::vector<TensorInfo>& tensors, const NameRules& rules, const std::string& where) {
+  StoredTensors stored;
+  for (const TensorInfo& tensor : tensors) {
+    if (ends_with_any(tensor.name, rules.buffers)) continue;
+    const auto [place, fresh] = stored.emplace(canonical(tensor.name, rules), &tensor);
+    if (!fresh) data_error("{}: '{}' and '{}' are names of one weight", where, place->second->name, tensor.name);
+  }
+  return stored;
+}
+
 MatchedWeights match_weights(const std::vector<TensorInfo>& tensors, const Family& family, const std::string& where) {
-  Matcher matcher(family, family_entry(family.model_type()).names);
-  matcher.sort(tensors);
+  const FamilyEntry& entry = family_entry(family.model_type());
+  Matcher matcher(family, entry, stored_tensors(tensors, entry.names, where));
   MatchedWeights matched = matcher.take();
   matcher.complaints.raise(where, family.model_type());
   return matched;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "model/families.h"
+#include "model/ties.h"
 #include "tsrun/checkpoint/safetensors.h"
 
 #include <functional>
@@ -15,6 +15,9 @@ struct MatchedWeights {
   std::vector<std::string> missing;  ///< names of the pooler or the head that the checkpoint lacks
   std::vector<std::string> unused;   ///< tensors of other heads
 };
+
+/// A checkpoint's tensors by the family's spelling of their names. @throws Error(data) when one name has two tensors
+StoredTensors stored_tensors(const std::vector<TensorInfo>& tensors, const NameRules& rules, const std::string& where);
 
 /// @throws Error(data) listing every embedding or encoder weight that is missing, every unexpected and every mis-shaped tensor.
 MatchedWeights match_weights(const std::vector<TensorInfo>& tensors, const Family& family, const std::string& where);

@@ -76,8 +76,8 @@ Pass::Prefix Pass::prefix_of(int64_t layer) const {
   return prefixes_.empty() ? std::nullopt : prefixes_[static_cast<size_t>(layer)];
 }
 
-at::Tensor Pass::attend_cached(int64_t layer, const Asked& asked, const std::vector<int64_t>& offsets,
-                               const AttentionOptions& attention) const {
+at::Tensor Pass::attend_cached(int64_t layer, const Asked& asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention,
+                               int64_t window) const {
   DecodingCache& cache = *options_.cache;
   const auto extra = prefix_of(layer);
   const auto held = extra ? cache.append(static_cast<int>(layer), asked.key, asked.value, offsets, extra->first, extra->second)
@@ -87,6 +87,7 @@ at::Tensor Pass::attend_cached(int64_t layer, const Asked& asked, const std::vec
   rows->key_offsets = held.offsets;
   rows->key_counts = held.counts;
   rows->prefix = held.prefix;
+  rows->window = window;
   for (int64_t row = 0; row < rows->rows(); ++row) {
     for (int64_t i = 0; i < rows->queries(row); ++i) {
       const int64_t place = asked.subset ? asked.subset->rows->position(row, i) : i;
@@ -96,12 +97,14 @@ at::Tensor Pass::attend_cached(int64_t layer, const Asked& asked, const std::vec
   return attend(asked.query, held.keys, held.values, std::move(rows), attention);
 }
 
-at::Tensor Pass::attend_within(int64_t layer, Asked asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention) const {
-  if (options_.cache && attention.causal) return attend_cached(layer, asked, offsets, attention);
+at::Tensor Pass::attend_within(int64_t layer, Asked asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention,
+                               int64_t window) const {
+  if (options_.cache && attention.causal) return attend_cached(layer, asked, offsets, attention, window);
   auto rows = std::make_shared<AttentionRows>();
   if (asked.subset) *rows = *asked.subset->rows;
   if (!asked.subset) rows->query_offsets = offsets;
   rows->key_offsets = offsets;
+  rows->window = window;
   if (const auto extra = prefix_of(layer)) {
     rows->prefix = extra->first.size(0);
     rows->key_offsets = offsets_with_prefix(offsets, rows->prefix);

@@ -55,8 +55,9 @@ class Pass {
     at::Tensor query, key, value;
     std::optional<TokenSubset> subset;
   };
-  /// Self-attention behind the layer's prefix and behind what a cache holds.
-  at::Tensor attend_within(int64_t layer, Asked asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention) const;
+  /// Self-attention behind the layer's prefix and behind what a cache holds. `window`: as AttentionRows'.
+  at::Tensor attend_within(int64_t layer, Asked asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention,
+                           int64_t window = 0) const;
 
   /// Vectors in front of the rows of a layer.
   int64_t prefix_length(int64_t layer) const {
@@ -83,7 +84,8 @@ class Pass {
   using Prefix = std::optional<std::pair<at::Tensor, at::Tensor>>;
   static std::vector<Prefix> prefixes(const ForwardOptions& options, int64_t layers);
   Prefix prefix_of(int64_t layer) const;
-  at::Tensor attend_cached(int64_t layer, const Asked& asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention) const;
+  at::Tensor attend_cached(int64_t layer, const Asked& asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention,
+                           int64_t window) const;
 
  protected:
   std::reference_wrapper<const FamilyFacts> facts_;

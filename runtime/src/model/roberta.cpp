@@ -20,7 +20,8 @@ std::unique_ptr<Family> make_roberta_of(const std::string& model_type, const nlo
   spec.names.base = "roberta.";
   spec.names.layer = "roberta.encoder.layer.{}.";
   spec.classes = {.first = "classifier.dense", .second = "classifier.out_proj", .dropout_before_first = true};
-  spec.words = {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias", Activation::gelu};
+  const std::string bias = spec.config.tied ? "lm_head.bias" : "lm_head.decoder.bias";
+  spec.words = {"lm_head.dense", "lm_head.layer_norm", bias, "lm_head.decoder", Activation::gelu};
   return make_encoder(std::move(spec), json, head, where);
 }
 
@@ -38,19 +39,29 @@ std::string class_of(const std::string& stem, HeadKind head) {
   return stem + (head == HeadKind::masked_lm ? "ForMaskedLM" : "ForSequenceClassification");
 }
 
-const NameRules roberta_names = {"roberta.",
-                                 {"embeddings.", "encoder.", "pooler."},
-                                 {"embeddings.position_ids", "embeddings.token_type_ids"},
-                                 {"lm_head.", "classifier."}};
+const NameRules roberta_names = {
+    "roberta.",
+    {"embeddings.", "encoder.", "pooler."},
+    {"embeddings.position_ids", "embeddings.token_type_ids"},
+    {"lm_head.", "classifier."},
+    {"roberta.embeddings.word_embeddings.weight", {}, "lm_head.decoder.weight", "lm_head.bias", "lm_head.decoder.bias"}};
 
 }  // namespace
 
 FamilyEntry roberta_family() {
-  return {"roberta", make_roberta, roberta_names, [](HeadKind head) { return class_of("Roberta", head); }};
+  return {"roberta",
+          make_roberta,
+          roberta_names,
+          [](HeadKind head) { return class_of("Roberta", head); },
+          {names_of(EncoderFields()), {}, {}, {}}};
 }
 
 FamilyEntry xlm_roberta_family() {
-  return {"xlm-roberta", make_xlm_roberta, roberta_names, [](HeadKind head) { return class_of("XLMRoberta", head); }};
+  return {"xlm-roberta",
+          make_xlm_roberta,
+          roberta_names,
+          [](HeadKind head) { return class_of("XLMRoberta", head); },
+          {names_of(EncoderFields()), {}, {}, {}}};
 }
 
 }  // namespace tsrun

@@ -2,9 +2,7 @@
 
 #include "model/composition.h"
 #include "model/rotary_kernel.h"
-#include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
-#include "tsrun/base/suggest.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -16,6 +14,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numbers>
 
 namespace tsrun {
@@ -33,51 +32,73 @@ at::Tensor llama3_frequencies(const Rotary& rotary, const at::Tensor& plain) {
   return at::where(wavelengths > longest, scaled, at::where(wavelengths < shortest, plain, between));
 }
 
-Rotary::Scaling scaling_named(const std::string& name, const std::string& where) {
-  if (name == "default") return Rotary::Scaling::none;
-  if (name == "linear") return Rotary::Scaling::linear;
-  if (name == "llama3") return Rotary::Scaling::llama3;
-  const std::vector<std::string> known = {"default", "linear", "llama3"};
-  data_error("{}: rotary scaling '{}' is not supported, expected {}{}", where, name, join_words(known), did_you_mean(name, known));
+/// YaRN's frequencies: those that turn often within the original positions are kept, slow ones divided by `factor`, those between blended.
+at::Tensor yarn_frequencies(const Rotary& rotary, const at::Tensor& powers, int64_t size) {
+  const auto original = static_cast<double>(rotary.original_positions);
+  const auto dimension_of = [&](double rotations) {
+    return static_cast<double>(size) * std::log(original / (rotations * 2 * std::numbers::pi)) / (2 * std::log(rotary.theta));
+  };
+  double low = dimension_of(rotary.fast_rotations), high = dimension_of(rotary.slow_rotations);
+  if (rotary.whole_dimensions) {
+    low = std::floor(low);
+    high = std::ceil(high);
+  }
+  low = std::max(low, 0.0);
+  high = std::min(high, static_cast<double>(size - 1));
+  if (low == high) high += 0.001;
+  const at::Tensor scaled_share = ((at::arange(size / 2, at::kFloat) - low) / (high - low)).clamp(0, 1);
+  return 1.0 / (rotary.factor * powers) * scaled_share + 1.0 / powers * (1 - scaled_share);
+}
+
+/// The base of NTK-aware scaling for a row of `length` tokens.
+double dynamic_theta(const Rotary& rotary, int64_t size, int64_t length) {
+  const double stretch = rotary.factor * static_cast<double>(std::max(length, rotary.positions)) / static_cast<double>(rotary.positions);
+  return rotary.theta * std::pow(stretch - (rotary.factor - 1), static_cast<double>(size) / static_cast<double>(size - 2));
 }
 
 }  // namespace
 
-at::Tensor Rotary::frequencies(int64_t size) const {
+at::Tensor Rotary::frequencies(int64_t size, int64_t length) const {
   const at::Tensor exponents = at::arange(0, size, 2, at::kFloat) / static_cast<double>(size);
-  const at::Tensor plain = 1.0 / at::pow(theta, exponents);
+  const bool longer = scaling == Scaling::dynamic && length > positions;
+  const at::Tensor powers = at::pow(longer ? dynamic_theta(*this, size, length) : theta, exponents);
+  if (scaling == Scaling::yarn) return yarn_frequencies(*this, powers, size);
+  const at::Tensor plain = 1.0 / powers;
   if (scaling == Scaling::linear) return plain / factor;
   return scaling == Scaling::llama3 ? llama3_frequencies(*this, plain) : plain;
 }
 
-Rotary read_rotary(const nlohmann::json& config, const std::string& where) {
-  Rotary rotary;
-  const ConfigReader whole(config, where);
-  rotary.theta = whole.number("rope_theta", 1, 1e12, 10000.0);
-  for (const char* field : {"rope_parameters", "rope_scaling"}) {
-    if (!whole.has(field)) continue;
-    const ConfigReader reader(config.at(field), where + ": " + field);
-    rotary.theta = reader.number("rope_theta", 1, 1e12, rotary.theta);
-    rotary.scaling = scaling_named(reader.has("rope_type") ? reader.text("rope_type") : reader.text("type", "default"), where);
-    if (rotary.scaling == Rotary::Scaling::none) return rotary;
-    rotary.factor = reader.number("factor", 1e-3, 1e6);
-    if (rotary.scaling == Rotary::Scaling::linear) return rotary;
-    rotary.low_frequency_factor = reader.number("low_freq_factor", 1e-3, 1e6);
-    rotary.high_frequency_factor = reader.number("high_freq_factor", 1e-3, 1e6);
-    rotary.original_positions = reader.integer("original_max_position_embeddings", 1, int64_t{1} << 32);
-    if (rotary.high_frequency_factor <= rotary.low_frequency_factor) {
-      data_error("{}: {}: high_freq_factor is {}, expected more than low_freq_factor, which is {}", where, field,
-                 rotary.high_frequency_factor, rotary.low_frequency_factor);
-    }
-    return rotary;
-  }
-  return rotary;
+int64_t Rotary::reach() const {
+  if (scaling != Scaling::dynamic && scaling != Scaling::yarn) return positions;
+  const auto trained = static_cast<double>(scaling == Scaling::dynamic ? positions : original_positions);
+  return std::max(positions, static_cast<int64_t>(std::min(trained * factor, 1e9)));
 }
 
-RotaryTable rotary_table(const Rotary& rotary, const at::Tensor& positions, int64_t size) {
-  const at::Tensor angles = at::outer(positions.to(at::kFloat), rotary.frequencies(size).to(positions.device()));
+namespace {
+
+at::Tensor rotary_angles(const Rotary& rotary, const at::Tensor& positions, int64_t size, int64_t length) {
+  return at::outer(positions.to(at::kFloat), rotary.frequencies(size, length).to(positions.device()));
+}
+
+/// Angles by row, whose length decides: the place of its last token and those before it.
+at::Tensor dynamic_angles(const Rotary& rotary, const at::Tensor& positions, const std::vector<int64_t>& offsets, int64_t size) {
+  const at::Tensor host = positions.cpu();
+  std::vector<at::Tensor> rows;
+  for (size_t row = 0; row + 1 < offsets.size(); ++row) {
+    const int64_t length = host[offsets[row + 1] - 1].item<int64_t>() + 1;
+    rows.push_back(rotary_angles(rotary, positions.slice(0, offsets[row], offsets[row + 1]), size, length));
+  }
+  return at::cat(rows);
+}
+
+}  // namespace
+
+RotaryTable rotary_table(const Rotary& rotary, const at::Tensor& positions, const std::vector<int64_t>& offsets, int64_t size) {
+  const bool by_row = rotary.scaling == Rotary::Scaling::dynamic;
+  const at::Tensor angles = by_row ? dynamic_angles(rotary, positions, offsets, size) : rotary_angles(rotary, positions, size, 0);
   const at::Tensor both = at::cat({angles, angles}, 1);
-  return {both.cos(), both.sin()};
+  if (rotary.amplitude == 1) return {both.cos(), both.sin()};
+  return {both.cos() * rotary.amplitude, both.sin() * rotary.amplitude};
 }
 
 namespace {
@@ -104,7 +125,7 @@ at::Tensor rotate_by_composition(const RotaryTable& table, const at::Tensor& x, 
   return (y * table_of(table.cosines) + other * table_of(table.sines)).view({tokens, heads * size});
 }
 
-/// Turning is orthogonal: the gradient is turned back.
+/// Turning is orthogonal up to its amplitude: the gradient is turned back.
 struct RotateFunction : torch::autograd::Function<RotateFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& cosines,
                             const at::Tensor& sines, int64_t heads, double direction) {

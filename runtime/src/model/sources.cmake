@@ -2,6 +2,7 @@ tsrun_room(model TORCH SOURCES
   weights.cpp
   families.cpp
   config_reader.cpp
+  config_fields.cpp
   blocks.cpp
   decoding_cache.cpp
   family_base.cpp
@@ -18,6 +19,7 @@ tsrun_room(model TORCH SOURCES
   roberta.cpp
   rms_norm.cpp
   rotary.cpp
+  rotary_config.cpp
   decoder_parameters.cpp
   decoder.cpp
   generate.cpp
@@ -30,6 +32,7 @@ tsrun_room(model TORCH SOURCES
   writer.cpp
   initial.cpp
   match.cpp
+  ties.cpp
   load.cpp
   save.cpp
   tensors.cpp

@@ -7,12 +7,25 @@
 namespace tsrun {
 namespace {
 
-/// "relu", or "gated-gelu", which is the tanh form there.
+/// `feed_forward_proj`: an activation, with "gated-" in front where it gates; "gated-gelu" is the tanh form. transformers writes what it
+/// made of that as `is_gated_act` and `dense_act_fn`, which win when it reads them back.
 void read_feed_forward(const ConfigReader& reader, T5Config& config) {
   std::string name = reader.text("feed_forward_proj", "relu");
-  config.gated = name.starts_with("gated-");
-  if (config.gated) name = name.substr(6);
-  config.activation = config.gated && name == "gelu" ? Activation::gelu_tanh : parse_activation(name, reader.where(), "feed_forward_proj");
+  const bool gated = name.starts_with("gated-");
+  if (gated) name = name.substr(6);
+  config.gated = reader.flag("is_gated_act", gated);
+  if (gated && name == "gelu") name = "gelu_new";
+  const bool own = reader.has("dense_act_fn");
+  config.activation = parse_activation(reader.text("dense_act_fn", name), reader.where(), own ? "dense_act_fn" : "feed_forward_proj");
+}
+
+/// `scale_decoder_outputs` (transformers 5), else tie_word_embeddings, by which transformers 4 told the two shapes apart.
+bool scales_scores(const ConfigReader& reader) { return reader.flag("scale_decoder_outputs", reader.flag("tie_word_embeddings", true)); }
+
+/// transformers 5 ties the scores of every T5 unless a checkpoint has others.
+void settle_t5_tie(nlohmann::json& config, bool tied) {
+  config["scale_decoder_outputs"] = scales_scores(ConfigReader(config, "config"));
+  config["tie_word_embeddings"] = tied;
 }
 
 T5Config read_t5_config(const nlohmann::json& json, const std::string& where) {
@@ -33,9 +46,8 @@ T5Config read_t5_config(const nlohmann::json& json, const std::string& where) {
   config.dropout = reader.number("dropout_rate", 0, 0.99, 0.1);
   config.norm_epsilon = reader.number("layer_norm_epsilon", 0, 1, 1e-6);
   config.initializer_factor = reader.number("initializer_factor", 0, 100, 1.0);
-  // transformers 4 says by tie_word_embeddings which of the two shapes it is; transformers 5 by scale_decoder_outputs.
-  config.scaled_scores = reader.flag("scale_decoder_outputs", reader.flag("tie_word_embeddings", true));
-  config.tied = config.scaled_scores && reader.flag("tie_word_embeddings", true);
+  config.scaled_scores = scales_scores(reader);
+  config.tied = reader.flag("tie_word_embeddings", true);
   const int64_t padding = reader.integer("pad_token_id", 0, config.vocabulary - 1, 0);
   config.decoder_start = reader.integer("decoder_start_token_id", 0, config.vocabulary - 1, padding);
   read_feed_forward(reader, config);
@@ -51,6 +63,15 @@ std::unique_ptr<Family> make_t5(const nlohmann::json& json, const HeadSpec& head
 
 std::string t5_architecture(HeadKind head) { return head == HeadKind::none ? "T5Model" : "T5ForConditionalGeneration"; }
 
+FieldRules t5_fields() {
+  return {{"d_model", "d_kv", "num_heads", "d_ff", "num_layers", "num_decoder_layers", "relative_attention_num_buckets",
+           "relative_attention_max_distance", "dropout_rate", "layer_norm_epsilon", "initializer_factor", "feed_forward_proj",
+           "is_gated_act", "dense_act_fn", "scale_decoder_outputs"},
+          {"n_positions", "classifier_dropout"},  // of places that are absolute, of heads that T5 has not here
+          {{"is_encoder_decoder", {true}}},
+          {{"hidden_size", "d_model"}, {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {"head_dim", "d_kv"}}};
+}
+
 }  // namespace
 
 FamilyEntry t5_family() {
@@ -58,11 +79,12 @@ FamilyEntry t5_family() {
           make_t5,
           {"",
            {},
-           // The word embeddings again, and what the first release left in its checkpoints.
-           {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "EncDecAttention.relative_attention_bias.weight"},
+           {"EncDecAttention.relative_attention_bias.weight"},  // what the first release left in its checkpoints
            {"lm_head."},
-           {{"lm_head.weight", "shared.weight"}}},  // transformers 5 leaves the scores out of a checkpoint while they are the embeddings
-          t5_architecture};
+           {"shared.weight", {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}, "lm_head.weight", "", ""}},
+          t5_architecture,
+          t5_fields(),
+          settle_t5_tie};
 }
 
 }  // namespace tsrun

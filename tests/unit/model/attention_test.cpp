@@ -22,6 +22,7 @@ struct Case {
   int64_t prefix = 0;
   int64_t key_heads = 0;  ///< 0: as heads
   bool biased = false;    ///< by distance, with a scale of 1
+  int64_t window = 0;     ///< of a causal case
 
   int64_t longest() const { return *std::max_element(lengths.begin(), lengths.end()); }
   int64_t key_width() const { return (key_heads > 0 ? key_heads : heads) * size; }
@@ -61,6 +62,17 @@ Inputs inputs_of(const Case& c) {
   return inputs;
 }
 
+/// Attention of a case with a window: x is query, key, value, and a prefix's key and value where there is one.
+at::Tensor windowed(const Case& c, const std::vector<at::Tensor>& x, const AttentionOptions& options) {
+  auto rows = std::make_shared<AttentionRows>();
+  rows->query_offsets = offsets_of(c.lengths);
+  rows->key_offsets = offsets_with_prefix(rows->query_offsets, c.prefix);
+  rows->prefix = c.prefix;
+  rows->window = c.window;
+  if (c.prefix == 0) return attend(x[0], x[1], x[2], rows, options);
+  return attend(x[0], with_prefix(x[1], x[3], rows->query_offsets), with_prefix(x[2], x[4], rows->query_offsets), rows, options);
+}
+
 /// The output and the gradients of all inputs, computed in `type`.
 std::vector<at::Tensor> run(const Case& c, const Inputs& inputs, at::ScalarType type) {
   std::vector<at::Tensor> x;
@@ -68,7 +80,8 @@ std::vector<at::Tensor> run(const Case& c, const Inputs& inputs, at::ScalarType 
   AttentionOptions options = c.options();
   if (c.biased) options.distance_bias = x.back();
   const std::vector<int64_t> offsets = offsets_of(c.lengths);
-  const at::Tensor y = c.prefix > 0 ? packed_attention(x[0], x[1], x[2], offsets, options, x[3], x[4])
+  const at::Tensor y = c.window > 0   ? windowed(c, x, options)
+                       : c.prefix > 0 ? packed_attention(x[0], x[1], x[2], offsets, options, x[3], x[4])
                                     : packed_attention(x[0], x[1], x[2], offsets, options);
   (y * inputs.weights.to(type)).sum().backward();
   std::vector<at::Tensor> results = {y.detach()};
@@ -98,6 +111,26 @@ TEST(Attention, EqualsFloat64_BiasByDistance) {
 }
 TEST(Attention, EqualsFloat64_CausalBiasAndPrefix) {
   expect_equals_float64({.lengths = {9, 30, 1}, .heads = 2, .size = 16, .causal = true, .prefix = 4, .biased = true});
+}
+
+TEST(Attention, EqualsFloat64_Window) {
+  expect_equals_float64({.lengths = {9, 50, 1, 130}, .heads = 2, .size = 16, .dropout = 0.1, .causal = true, .window = 7});
+}
+TEST(Attention, EqualsFloat64_WindowPrefixBiasAndGroupedKeyHeads) {
+  expect_equals_float64(
+      {.lengths = {9, 50, 1}, .heads = 4, .size = 16, .causal = true, .prefix = 3, .key_heads = 2, .biased = true, .window = 5});
+}
+TEST(Attention, SeesItselfAlone_WindowOfOne) {
+  const Case c{.lengths = {5, 19}, .heads = 2, .size = 16, .causal = true, .window = 1};
+  const Inputs inputs = inputs_of(c);
+  EXPECT_LT(largest_difference(windowed(c, inputs.tensors, c.options()), inputs.tensors[2]), 1e-6);
+}
+TEST(Attention, GivesTheSameBits_WindowLongerThanTheRows) {
+  const Case c{.lengths = {5, 19}, .heads = 2, .size = 16, .causal = true, .window = 19};
+  Case open = c;
+  open.window = 0;
+  const Inputs inputs = inputs_of(c);
+  EXPECT_TRUE(at::equal(run(c, inputs, at::kFloat)[0], run(open, inputs, at::kFloat)[0]));
 }
 
 TEST(Attention, LooksOnlyAtTheKeysThatARowHas_RoomBehindThem) {
