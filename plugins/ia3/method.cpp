@@ -1,9 +1,13 @@
 #include "method.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/suggest.h"
+#include "tsrun/tune/extra_deltas.h"
+#include "tsrun/tune/module_rules.h"
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <map>
 
 namespace tsrun::ia3 {
@@ -16,7 +20,7 @@ struct Map {
   Target target;
   bool of_inputs = false;
   std::string vector() const { return target.module.name + ".ia3_l"; }
-  std::string weight() const { return target.module.name + ".weight"; }
+  std::string weight() const { return target.module.weight; }
   std::string bias() const { return target.module.name + ".bias"; }
 };
 
@@ -61,12 +65,19 @@ class Ia3 final : public Delta {
   }
 
   std::optional<Weights> merge(const Weights& weights) const override {
+    if (!why_not_merged().empty()) return std::nullopt;
     Weights result = weights;
     for (const Map& map : maps_) {
       result.set(map.weight(), (map.of_inputs ? columns_scaled(map, weights) : rows_scaled(map, weights)).contiguous());
       if (!map.of_inputs && weights.find(map.bias())) result.set(map.bias(), weights.at(map.bias()) * weights.at(map.vector()).flatten());
     }
     return result;
+  }
+
+  std::string why_not_merged() const override {
+    for (const Map& map : maps_)
+      if (map.target.module.shared) return map.target.module.name + " has its weight in common with another module";
+    return {};
   }
 
  private:
@@ -82,40 +93,78 @@ class Ia3 final : public Delta {
   std::vector<Map> maps_;
 };
 
+/// An entry of feedforward_modules that is nothing of the model's is a slip, unless it is a target too, of other models perhaps.
+void check_entry(const Options& options, const std::string& entry, const std::vector<Target>& targets) {
+  const auto given = options.texts("target_modules");
+  if (std::find(given.begin(), given.end(), entry) != given.end()) return;
+  std::vector<std::string> known = given;
+  for (const Target& target : targets) known.push_back(target.module.name.substr(target.module.name.rfind('.') + 1));
+  user_error("ia3: feedforward_modules: '{}' means none of the targets{}", entry, did_you_mean(entry, known));
+}
+
+bool makes_site(const Family& family, const std::string& module, const std::string& site) {
+  return std::any_of(family.sites().begin(), family.sites().end(),
+                     [&](const Site& s) { return s.module == module && name_of(s.kind) == site; });
+}
+
+/// The targets whose whole names an expression matches.
+std::vector<bool> matching(const std::string& expression, const Family& family, const Options& options,
+                           const std::vector<Target>& targets) {
+  std::vector<bool> found;
+  for (const Target& target : targets)
+    found.push_back(fullmatch(expression, rule_name(family, options, target.module.name), "ia3: feedforward_modules"));
+  return found;
+}
+
+/// Of each target, whether feedforward_modules means it. PEFT compares a list's entries with the ends of names, dot or not; a site is one
+/// that no name ends in.
+std::vector<bool> rescaled_inputs(const Family& family, const Options& options, const std::vector<Target>& targets) {
+  const json& given = options.value("feedforward_modules");
+  std::vector<bool> inputs(targets.size(), false);
+  if (given.is_string()) return matching(given.get<std::string>(), family, options, targets);
+  for (const std::string& entry : options.texts("feedforward_modules")) {
+    bool any = false;
+    const auto mark = [&](const auto& means) {
+      for (size_t i = 0; i < targets.size(); ++i)
+        if (means(targets[i].module.name)) inputs[i] = any = true;
+    };
+    mark([&](const std::string& name) { return rule_name(family, options, name).ends_with(entry); });
+    if (!any) mark([&](const std::string& name) { return makes_site(family, name, entry); });
+    if (!any) check_entry(options, entry, targets);
+  }
+  return inputs;
+}
+
 }  // namespace
 
 OptionTable Method::options() const {
-  return {
-      {.name = "target_modules",
-       .type = OptionType::list,
-       .fallback = json::array({"key", "value", "feed_forward_out"}),
-       .doc = "Maps that are rescaled: sites, ends of module names, patterns with *, or all-linear."},
-      {.name = "exclude_modules", .type = OptionType::list, .fallback = json::array(), .doc = "Maps that are not, in the same forms."},
+  OptionTable table = module_rule_options(json::array({"key", "value", "feed_forward_out"}), "Maps that are rescaled", LayerRules::none);
+  table.add(
       {.name = "feedforward_modules",
        .type = OptionType::list,
        .fallback = json::array({"feed_forward_out"}),
-       .doc = "Those of them whose inputs are rescaled instead of their outputs."},
-  };
+       .doc = "Those of them whose inputs are rescaled instead of their outputs: a regular expression for whole names, or a list of ends "
+              "of names and sites.",
+       .choices = {"text"}});
+  return table;
 }
 
 std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
-  const auto targets = find_targets(family, options.texts("target_modules"), options.texts("exclude_modules"), "ia3: target_modules");
-  const auto named = options.texts("feedforward_modules");
-  const auto inputs = named.empty() ? std::vector<Target>() : find_targets(family, named, {}, "ia3: feedforward_modules");
+  const auto targets = find_targets(family, options, "ia3");
+  const auto inputs = rescaled_inputs(family, options, targets);
   std::vector<Map> maps;
-  for (const Target& target : targets) {
-    bool of_inputs = false;
-    for (const Target& other : inputs) of_inputs = of_inputs || other.module.name == target.module.name;
-    maps.push_back({target, of_inputs});
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (inputs[i] && targets[i].module.shared)
+      user_error("ia3: feedforward_modules means {}, whose weight is the word embeddings' too", targets[i].module.name);
+    maps.push_back({targets[i], inputs[i]});
   }
-  return std::make_unique<Ia3>(std::move(maps));
+  return with_saved_modules(std::make_unique<Ia3>(std::move(maps)), family, options, "ia3");
 }
 
 json Method::from_peft(const json& config) const {
-  json options = json::object();
-  for (const char* name : {"target_modules", "exclude_modules", "feedforward_modules"})
-    if (config.contains(name) && !config[name].is_null())
-      options[name] = config[name].is_string() ? json::array({config[name]}) : config[name];
+  json options = module_rules_from_peft(config);
+  if (config.contains("feedforward_modules") && !config["feedforward_modules"].is_null())
+    options["feedforward_modules"] = config["feedforward_modules"];
   return options;
 }
 

@@ -9,7 +9,7 @@ class Method final : public DeltaMethod {
  public:
   std::string name() const override { return "ia3"; }
   std::string doc() const override { return "Vectors that rescale keys, values and feed-forward activations."; }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override;
   nlohmann::json to_peft(const Options& options) const override { return {{"peft_type", "IA3"}}; }

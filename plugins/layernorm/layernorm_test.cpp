@@ -27,6 +27,9 @@ TEST(LayerNorm, CountsAsByHand) {
 TEST(LayerNorm, TrainsTheNormsThatAreNamed) {
   EXPECT_EQ(norms_of(small_bert(), {{"target_modules", {"output.LayerNorm"}}}), 2 * 2 * 2 * 24);
   EXPECT_EQ(norms_of(small_bert(), {{"target_modules", {"attention.output.LayerNorm"}}}), 2 * 2 * 24);
+  EXPECT_EQ(norms_of(small_bert(), {{"target_modules", ".*layer\\.1\\.output\\.LayerNorm"}}), 2 * 24);
+  EXPECT_EQ(norms_of(small_bert(), {{"target_modules", {"LayerNorm"}}, {"exclude_modules", ".*layer.*"}}), 2 * 24);
+  EXPECT_EQ(norms_of(small_bert(), {{"exclude_modules", {"output.LayerNorm"}}}), 2 * 24);
   try {
     attach(delta_method("layernorm"), small_bert(), {{"target_modules", {"layernorm"}}});
     FAIL() << "a target that matches nothing was accepted";

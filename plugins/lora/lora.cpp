@@ -47,18 +47,26 @@ at::Tensor orthogonal(const Map& map, bool of_a, Key key) {
 
 }  // namespace
 
-std::vector<DeltaTensor> Lora::tensors() const {
-  std::vector<DeltaTensor> tensors;
-  for (const Map& map : maps_) {
-    const LinearModule& module = map.target.module;
-    DeltaTensor a{
-        map.a(), {map.rank, module.inputs}, module.layer, DeltaTensor::Law::uniform, 1 / std::sqrt(static_cast<double>(module.inputs))};
-    if (start_ == Start::release) a.scale = 1 / std::sqrt(static_cast<double>(map.rank));
-    if (start_ == Start::gaussian) a.law = DeltaTensor::Law::normal, a.scale = 1 / static_cast<double>(map.rank);
+void Lora::add_tensors(const Map& map, std::vector<DeltaTensor>& tensors) const {
+  const LinearModule& module = map.target.module;
+  using enum DeltaTensor::Law;
+  if (map.embedding()) {  // A at zero and B drawn, the other way round than of a map
+    tensors.push_back({map.a(), {map.rank, module.inputs}, module.layer});
+    tensors.push_back({map.b(), {module.outputs, map.rank}, module.layer, normal, 1});
+  } else {
+    DeltaTensor a{map.a(), {map.rank, module.inputs}, module.layer, uniform, 1 / std::sqrt(static_cast<double>(module.inputs))};
+    if (choices_.start == Start::release) a.scale = 1 / std::sqrt(static_cast<double>(map.rank));
+    if (choices_.start == Start::gaussian) a.law = normal, a.scale = 1 / static_cast<double>(map.rank);
     tensors.push_back(std::move(a));
     tensors.push_back({map.b(), {module.outputs, map.rank}, module.layer});
-    if (dora_) tensors.push_back({map.magnitude(), {module.outputs}, module.layer});
   }
+  if (choices_.bias_of_b) tensors.push_back({map.b_bias(), {module.outputs}, module.layer});
+  if (choices_.dora) tensors.push_back({map.magnitude(), {module.outputs}, module.layer});
+}
+
+std::vector<DeltaTensor> Lora::tensors() const {
+  std::vector<DeltaTensor> tensors;
+  for (const Map& map : maps_) add_tensors(map, tensors);
   return tensors;
 }
 
@@ -66,8 +74,8 @@ std::vector<DeltaMatch> Lora::matches() const {
   std::vector<DeltaMatch> matches;
   for (const Map& map : maps_) {
     const LinearModule& module = map.target.module;
-    const int64_t numbers = map.rank * (module.inputs + module.outputs) + (dora_ ? module.outputs : 0);
-    matches.push_back({map.target.pattern, module.name, numbers});
+    const int64_t more = (choices_.dora ? module.outputs : 0) + (choices_.bias_of_b ? module.outputs : 0);
+    matches.push_back({map.target.pattern, module.name, map.rank * (module.inputs + module.outputs) + more});
   }
   return matches;
 }
@@ -80,11 +88,13 @@ const Map* Lora::map_of(std::string_view tensor) const {
 }
 
 at::Tensor Lora::initial(const DeltaTensor& tensor, const Weights& origin, Key key) const {
-  const Map& map = *map_of(tensor.name);
-  if (tensor.name == map.magnitude()) return lengths(map, origin.at(map.weight())).flatten().contiguous();
-  if (start_ == Start::orthogonal) return orthogonal(map, tensor.name == map.a(), key);
-  if (start_ != Start::pissa) return {};
-  return principal_factor(map, origin.at(map.weight()), tensor.name == map.a());
+  const Map* map = map_of(tensor.name);
+  if (!map) return {};
+  if (tensor.name == map->magnitude()) return lengths(*map, origin.at(map->weight())).flatten().contiguous();
+  if (map->embedding()) return {};
+  if (choices_.start == Start::orthogonal) return orthogonal(*map, tensor.name == map->a(), key);
+  if (choices_.start != Start::pissa) return {};
+  return principal_factor(*map, origin.at(map->weight()), tensor.name == map->a());
 }
 
 at::Tensor Lora::principal_factor(const Map& map, const at::Tensor& weight, bool of_a) const {
@@ -99,8 +109,9 @@ at::Tensor Lora::principal_factor(const Map& map, const at::Tensor& weight, bool
 }
 
 void Lora::adjust_origin(const Weights& values, Weights& origin) const {
-  if (start_ != Start::pissa) return;
-  for (const Map& map : maps_) origin.set(map.weight(), (origin.at(map.weight()) - update(map, values)).contiguous());
+  if (choices_.start != Start::pissa) return;
+  for (const Map& map : maps_)
+    if (!map.embedding()) origin.set(map.weight(), (origin.at(map.weight()) - update(map, values)).contiguous());
 }
 
 at::Tensor Lora::rescaling(const Map& map, const Weights& weights, const at::Tensor& sum) const {
@@ -110,17 +121,17 @@ at::Tensor Lora::rescaling(const Map& map, const Weights& weights, const at::Ten
 
 at::Tensor Lora::merged(const Map& map, const Weights& weights) const {
   const at::Tensor sum = weights.at(map.weight()) + update(map, weights);
-  return dora_ ? sum * rescaling(map, weights, sum) : sum;
+  return choices_.dora ? sum * rescaling(map, weights, sum) : sum;
 }
 
 void Lora::override_weights(const Weights& weights, Weights& seen) const {
-  if (!acts_on_weights()) return;
-  for (const Map& map : maps_) seen.set(map.weight(), merged(map, weights));
+  for (const Map& map : maps_)
+    if (acts_on_weight(map)) seen.set(map.weight(), merged(map, weights));
 }
 
 /// A map's factors as one forward pass has them.
 struct Lora::Low {
-  at::Tensor a, b;
+  at::Tensor a, b, b_bias;
   double scale;
   Key key;
   at::Tensor factor, weight, bias;  ///< DoRA's factor g [outputs] (undefined: plain LoRA) and the map itself
@@ -130,7 +141,8 @@ struct Lora::Low {
   /// at hand.
   at::Tensor operator()(const at::Tensor& in, const at::Tensor& out, double p) const {
     const at::Tensor x = dropout(in.to(a.scalar_type()), p, key);
-    const at::Tensor low = at::linear(at::linear(x, a), b) * scale;
+    const at::Tensor product = at::linear(at::linear(x, a), b);
+    const at::Tensor low = (b_bias.defined() ? product + b_bias : product) * scale;
     if (!factor.defined()) return low;
     const at::Tensor whole = p > 0 ? at::matmul(x, transposed ? weight : weight.t()) : bias.defined() ? out - bias : out;
     return (factor - 1) * whole + factor * low;
@@ -139,20 +151,29 @@ struct Lora::Low {
 
 Lora::Low Lora::low(const Map& map, const Weights& weights, const ForwardOptions& forward) const {
   const LinearModule& module = map.target.module;
-  Low low{weights.at(map.a()), weights.at(map.b()), map.scale, forward.dropout.split("lora").split(module.name), {}, {}, {},
+  const at::Tensor* b_bias = weights.find(map.b_bias());
+  Low low{weights.at(map.a()),
+          weights.at(map.b()),
+          b_bias ? *b_bias : at::Tensor(),
+          map.scale,
+          forward.dropout.split("lora").split(module.name),
+          {},
+          {},
+          {},
           module.transposed};
-  if (!dora_) return low;
+  if (!choices_.dora) return low;
   low.weight = weights.at(map.weight());
   low.factor = rescaling(map, weights, low.weight + update(map, weights)).flatten();
   if (const at::Tensor* bias = weights.find(map.bias())) low.bias = *bias;
   return low;
 }
 
-void Lora::install(const Weights& weights, ForwardOptions& forward) const {
-  if (acts_on_weights()) return;
+void Lora::install_maps(const Weights& weights, ForwardOptions& forward) const {
   auto installed = std::make_shared<std::map<std::string, Low>>();
-  for (const Map& map : maps_) installed->emplace(map.target.module.name, low(map, weights, forward));
-  const double p = forward.training ? dropout_ : 0;
+  for (const Map& map : maps_)
+    if (!map.embedding() && !acts_on_weight(map)) installed->emplace(map.target.module.name, low(map, weights, forward));
+  if (installed->empty()) return;
+  const double p = forward.training ? choices_.dropout : 0;
   forward.at_map = [installed, p, before = forward.at_map](const std::string& module, const at::Tensor& in, const at::Tensor& out) {
     const at::Tensor y = before ? before(module, in, out) : out;
     const auto found = installed->find(module);
@@ -160,9 +181,48 @@ void Lora::install(const Weights& weights, ForwardOptions& forward) const {
   };
 }
 
+/// A table's factors: rows s A[:, ids]ᵀ Bᵀ are added. PEFT has no dropout here.
+struct Lora::LowRows {
+  at::Tensor a, b;
+  double scale;
+  at::Tensor factor;  ///< DoRA's g [width]; undefined: none
+
+  at::Tensor operator()(const at::Tensor& ids, const at::Tensor& rows) const {
+    const at::Tensor sum = rows + at::linear(at::embedding(a.t(), ids), b) * scale;
+    return factor.defined() ? sum * factor : sum;
+  }
+};
+
+Lora::LowRows Lora::low_rows(const Map& map, const Weights& weights) const {
+  LowRows low{weights.at(map.a()), weights.at(map.b()), map.scale, {}};
+  if (choices_.dora) low.factor = rescaling(map, weights, weights.at(map.weight()) + update(map, weights)).flatten();
+  return low;
+}
+
+void Lora::install_tables(const Weights& weights, ForwardOptions& forward) const {
+  auto installed = std::make_shared<std::map<std::string, LowRows>>();
+  for (const Map& map : maps_)
+    if (map.embedding()) installed->emplace(map.target.module.name, low_rows(map, weights));
+  if (installed->empty()) return;
+  forward.at_map = [installed, before = forward.at_map](const std::string& module, const at::Tensor& ids, const at::Tensor& rows) {
+    const at::Tensor y = before ? before(module, ids, rows) : rows;
+    const auto found = installed->find(module);
+    return found == installed->end() ? y : found->second(ids, y);
+  };
+}
+
+void Lora::install(const Weights& weights, ForwardOptions& forward) const {
+  install_maps(weights, forward);
+  install_tables(weights, forward);
+}
+
 std::optional<Weights> Lora::merge(const Weights& weights) const {
+  if (!choices_.why_not_merged.empty()) return std::nullopt;
   Weights result = weights;
-  for (const Map& map : maps_) result.set(map.weight(), merged(map, weights).contiguous());
+  for (const Map& map : maps_) {
+    result.set(map.weight(), merged(map, weights).contiguous());
+    if (choices_.bias_of_b) result.set(map.bias(), (weights.at(map.bias()) + weights.at(map.b_bias()) * map.scale).contiguous());
+  }
   return result;
 }
 

@@ -10,23 +10,35 @@ namespace tsrun::lora {
 
 enum class Start { kaiming, gaussian, orthogonal, pissa, release };
 
-/// One adapted map.
+/// One adapted map, or table of embeddings: its B A is [width, rows].
 struct Map {
   Target target;
   int64_t rank = 0;
   double scale = 0;  ///< s
 
-  std::string a() const { return target.module.name + ".lora_A.weight"; }
-  std::string b() const { return target.module.name + ".lora_B.weight"; }
+  bool embedding() const { return target.module.embedding; }
+  std::string a() const { return target.module.name + (embedding() ? ".lora_embedding_A" : ".lora_A.weight"); }
+  std::string b() const { return target.module.name + (embedding() ? ".lora_embedding_B" : ".lora_B.weight"); }
+  std::string b_bias() const { return target.module.name + ".lora_B.bias"; }
   std::string magnitude() const { return target.module.name + ".lora_magnitude_vector"; }
-  std::string weight() const { return target.module.name + ".weight"; }
+  std::string weight() const { return target.module.weight; }
   std::string bias() const { return target.module.name + ".bias"; }
+  /// Whether a change of the weight acts on this module alone and takes no more than its product.
+  bool has_own_weight() const { return !target.module.shared && !embedding(); }
+};
+
+/// What is the same for all maps.
+struct Choices {
+  Start start = Start::kaiming;
+  bool dora = false;
+  bool bias_of_b = false;  ///< lora_bias
+  double dropout = 0;
+  std::string why_not_merged = {};  ///< empty: it can be
 };
 
 class Lora final : public Delta {
  public:
-  Lora(std::vector<Map> maps, Start start, bool dora, double dropout)
-      : maps_(std::move(maps)), start_(start), dora_(dora), dropout_(dropout) {}
+  Lora(std::vector<Map> maps, Choices choices) : maps_(std::move(maps)), choices_(choices) {}
 
   std::vector<DeltaTensor> tensors() const override;
   std::vector<DeltaMatch> matches() const override;
@@ -35,22 +47,26 @@ class Lora final : public Delta {
   void override_weights(const Weights& weights, Weights& seen) const override;
   void install(const Weights& weights, ForwardOptions& forward) const override;
   std::optional<Weights> merge(const Weights& weights) const override;
+  std::string why_not_merged() const override { return choices_.why_not_merged; }
 
  private:
   struct Low;
+  struct LowRows;
+  void install_maps(const Weights& weights, ForwardOptions& forward) const;
+  void install_tables(const Weights& weights, ForwardOptions& forward) const;
+  void add_tensors(const Map& map, std::vector<DeltaTensor>& tensors) const;
   Low low(const Map& map, const Weights& weights, const ForwardOptions& forward) const;
+  LowRows low_rows(const Map& map, const Weights& weights) const;
   const Map* map_of(std::string_view tensor) const;
   at::Tensor merged(const Map& map, const Weights& weights) const;
   /// DoRA's factor of each output, shaped to scale the weight; no gradient goes through the norm (the paper's section 4.3).
   at::Tensor rescaling(const Map& map, const Weights& weights, const at::Tensor& sum) const;
   /// DoRA as a change of the weight; with dropout there is no such weight, and what is added depends on the mask.
-  bool acts_on_weights() const { return dora_ && dropout_ == 0; }
+  bool acts_on_weight(const Map& map) const { return choices_.dora && choices_.dropout == 0 && map.has_own_weight(); }
   at::Tensor principal_factor(const Map& map, const at::Tensor& weight, bool of_a) const;
 
   std::vector<Map> maps_;
-  Start start_;
-  bool dora_;
-  double dropout_;
+  Choices choices_;
   /// A singular value decomposition gives A and B at once, but they are asked for one by one.
   struct Waiting {
     at::Tensor weight, b;

@@ -14,7 +14,11 @@ const bool cases = add_delta_case("lora", nlohmann::json::object()) &&
                    add_delta_case("lora", {{"target_modules", {"all-linear"}}, {"r", 4}, {"use_rslora", true}}) &&
                    add_delta_case("lora", {{"use_dora", true}, {"r", 3}}) && add_delta_case("lora", {{"init_lora_weights", "pissa"}}) &&
                    add_delta_case("lora", {{"init_lora_weights", "orthogonal"}, {"lora_dropout", 0.2}}) &&
-                   add_delta_case("lora", {{"use_dora", true}, {"lora_dropout", 0.2}, {"init_lora_weights", "release"}});
+                   add_delta_case("lora", {{"use_dora", true}, {"lora_dropout", 0.2}, {"init_lora_weights", "release"}}) &&
+                   add_delta_case("lora", {{"bias", "all"}, {"lora_bias", true}, {"target_modules", "all-linear"}}) &&
+                   add_delta_case("lora", {{"bias", "lora_only"}, {"trainable_token_indices", {2, 5}}, {"use_rslora", true}}) &&
+                   add_delta_case("lora", {{"target_modules", {"word_embeddings", "wte", "embed_tokens", "value"}}, {"use_dora", true}}) &&
+                   add_delta_case("lora", {{"target_modules", {"query"}}, {"modules_to_save", {"LayerNorm", "ln_1", "layer_norm"}}});
 
 int64_t numbers_of(const SmallModel& model, const nlohmann::json& options) {
   int64_t numbers = 0;
@@ -31,6 +35,39 @@ TEST(Lora, CountsAsByHand) {
   EXPECT_EQ(numbers_of(small_bert(), {{"r", 8}, {"rank_pattern", {{"value", 2}}}}), 2 * (8 + 2) * (24 + 24));
 }
 
+TEST(Lora, CountsWhatItTrainsBesideItsFactors) {
+  const nlohmann::json query = {{"r", 2}, {"target_modules", {"query"}}};
+  const auto with = [&](nlohmann::json more) {
+    more.update(query);
+    return numbers_of(small_bert(), more) - numbers_of(small_bert(), query);
+  };
+  EXPECT_EQ(with({{"lora_bias", true}}), 2 * 24);
+  EXPECT_EQ(with({{"bias", "lora_only"}}), 2 * 24);
+  EXPECT_EQ(with({{"trainable_token_indices", {1, 2, 3}}}), 3 * 24);
+  EXPECT_EQ(with({{"modules_to_save", {"output.LayerNorm"}}}), 2 * 2 * 2 * 24);
+}
+
+std::string lora_refused(const SmallModel& model, const nlohmann::json& options) {
+  try {
+    attach(delta_method("lora"), model, options);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::user);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Lora, RefusesWhatPeftRefuses) {
+  EXPECT_NE(lora_refused(small_bert(), {{"lora_bias", true}, {"use_dora", true}}).find("use_dora"), std::string::npos);
+  EXPECT_NE(lora_refused(small_bert(), {{"lora_bias", true}, {"init_lora_weights", "gaussian"}}).find("gaussian"), std::string::npos);
+  EXPECT_NE(lora_refused(small_bert(), {{"lora_bias", true}, {"target_modules", {"word_embeddings"}}}).find("tables"), std::string::npos);
+  EXPECT_NE(lora_refused(small_bert(), {{"trainable_token_indices", {-1}}}).find("token ids from 0"), std::string::npos);
+  EXPECT_NE(lora_refused(small_bert(), {{"trainable_token_indices", {{"word_embedings", {1}}}}}).find("word_embeddings"),
+            std::string::npos);
+  EXPECT_NE(lora_refused(small_bert(), {{"trainable_token_indices", {1}}, {"target_modules", {"word_embeddings"}}}).find("one of them"),
+            std::string::npos);
+}
+
 TEST(Lora, NamesTheNearestTarget_WhenOneMatchesNothing) {
   try {
     attach(delta_method("lora"), small_bert(), {{"target_modules", {"qeury"}}});
@@ -41,8 +78,9 @@ TEST(Lora, NamesTheNearestTarget_WhenOneMatchesNothing) {
   }
 }
 
-TEST(Lora, RefusesARankThatTheMapLacks) {
-  EXPECT_THROW(attach(delta_method("lora"), small_bert(), {{"r", 25}}), Error);
+TEST(Lora, RefusesARankThatItsStartCannotFill) {
+  EXPECT_EQ(numbers_of(small_bert(), {{"r", 25}}), 2 * 2 * 25 * (24 + 24)) << "PEFT takes it too";
+  EXPECT_THROW(attach(delta_method("lora"), small_bert(), {{"r", 25}, {"init_lora_weights", "pissa"}}), Error);
   EXPECT_THROW(attach(delta_method("lora"), small_bert(), {{"r", 3}, {"init_lora_weights", "orthogonal"}}), Error);
 }
 

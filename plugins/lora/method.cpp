@@ -2,9 +2,14 @@
 
 #include "lora.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
+#include "tsrun/tune/extra_deltas.h"
+#include "tsrun/tune/module_rules.h"
+#include "tsrun/tune/own_parameters.h"
 
+#include <algorithm>
 #include <cmath>
-#include <regex>
+#include <set>
 
 namespace tsrun::lora {
 namespace {
@@ -18,34 +23,11 @@ Start start_of(const std::string& name) {
   return name == "pissa" ? Start::pissa : Start::kaiming;
 }
 
-/// PEFT's patterns: a regular expression that is the module's whole name or its end behind a dot.
-bool means(const std::string& pattern, const std::string& module, const std::string& where) {
-  try {
-    return std::regex_match(module, std::regex("(.*\\.)?(" + pattern + ")"));
-  } catch (const std::regex_error&) {
-    user_error("{}: '{}' is no regular expression", where, pattern);
-  }
-}
-
-/// The value that `patterns` has for `module`, else `fallback`; of several that match, the longest pattern's.
-double by_pattern(const json& patterns, const std::string& module, double fallback, const std::string& where) {
-  size_t longest = 0;
-  for (const auto& [pattern, value] : patterns.items()) {
-    if (!value.is_number()) user_error("{}: '{}' is {}, expected a number", where, pattern, value.dump());
-    if (pattern.size() < longest || !means(pattern, module, where)) continue;
-    longest = pattern.size();
-    fallback = value.get<double>();
-  }
-  return fallback;
-}
-
-/// Every pattern must mean a module that is adapted.
-void check_patterns(const json& patterns, const std::vector<Target>& targets, const std::string& where) {
-  for (const auto& [pattern, value] : patterns.items()) {
-    bool used = false;
-    for (const Target& target : targets) used = used || means(pattern, target.module.name, where);
-    if (!used) user_error("{}: '{}' matches no adapted module", where, pattern);
-  }
+/// Starts that PEFT takes out of nothing but the delta's own tensors; of others the model's weights may be no longer what they were.
+bool leaves_the_model(const std::string& start) {
+  for (const char* known : {"gaussian", "orthogonal", "eva", "mica"})
+    if (start == known) return true;
+  return false;
 }
 
 /// PEFT's init_lora_weights as a word. Starts that change the model's own weights in a way that cannot be done again here are refused.
@@ -53,24 +35,111 @@ std::string start_in_peft(const json& config) {
   const json start = config.value("init_lora_weights", json());
   if (!start.is_string()) return "";
   const auto word = start.get<std::string>();
-  for (const char* changing : {"pissa_niter", "olora", "corda", "loftq"})
-    if (word.starts_with(changing))
-      user_error(
-          "lora: init_lora_weights is '{}', which belongs to other weights of the model than those it was given; save such a delta with "
-          "PEFT's path_initial_model_for_weight_conversion",
-          word);
+  if (word != "pissa" && !leaves_the_model(word))
+    user_error(
+        "lora: init_lora_weights is '{}', which belongs to other weights of the model than those it was given; save such a delta with "
+        "PEFT's path_initial_model_for_weight_conversion",
+        word);
   return word;
+}
+
+/// What LoRA's options say of all maps, checked against each other.
+Choices choices_of(const Options& options) {
+  const std::string start = options.text("init_lora_weights");
+  Choices choices{start_of(start), options.flag("use_dora"), options.flag("lora_bias"), options.number("lora_dropout")};
+  if (choices.bias_of_b && choices.dora) user_error("lora: lora_bias goes not with use_dora, as in PEFT; leave one of them out");
+  if (choices.bias_of_b && choices.start != Start::kaiming && choices.start != Start::release)
+    user_error("lora: lora_bias goes not with init_lora_weights '{}', as in PEFT; expected kaiming or release", start);
+  return choices;
+}
+
+void check_map(const Map& map, const Choices& choices) {
+  const LinearModule& module = map.target.module;
+  const int64_t most = std::min(module.inputs, module.outputs);
+  if (map.rank < 1 || (choices.start == Start::pissa && !map.embedding() && map.rank > most))
+    user_error("lora: rank {} for {} [{}, {}], expected 1 to {}", map.rank, module.name, module.outputs, module.inputs, most);
+  if (map.rank > most)
+    log_warning("lora: rank {} for {} [{}, {}]; more than {} say nothing more", map.rank, module.name, module.outputs, module.inputs, most);
+  if (choices.start == Start::orthogonal && map.rank % 2 != 0 && !map.embedding())
+    user_error("lora: rank {} for {}, expected an even one: the orthogonal start shares its rows out between A and B", map.rank,
+               module.name);
+  if (choices.start == Start::pissa && module.shared && !map.embedding())
+    user_error("lora: init_lora_weights is pissa, but {} has its weight in common with the word embeddings", module.name);
+  if (choices.bias_of_b && map.embedding())
+    user_error("lora: lora_bias goes not with tables of embeddings, as in PEFT, and {} is one", module.name);
+}
+
+class MapMaker {
+ public:
+  MapMaker(const Family& family, const Options& options)
+      : family_(family),
+        options_(options),
+        ranks_(options.value("rank_pattern"), "lora: rank_pattern"),
+        alphas_(options.value("alpha_pattern"), "lora: alpha_pattern") {}
+
+  std::vector<Map> maps(const Choices& choices) const {
+    std::vector<Map> maps;
+    std::vector<std::string> names;
+    for (const Target& target : find_targets(family_, options_, "lora", TargetKinds::linear_and_embeddings)) {
+      names.push_back(rule_name(family_, options_, target.module.name));
+      maps.push_back(map(target, names.back()));
+      check_map(maps.back(), choices);
+    }
+    ranks_.warn_of_unused(names);
+    alphas_.warn_of_unused(names);
+    return maps;
+  }
+
+ private:
+  Map map(const Target& target, const std::string& name) const {
+    Map map{target, static_cast<int64_t>(ranks_.of(name, static_cast<double>(options_.integer("r")))), 0};
+    const double alpha = alphas_.of(name, options_.number("lora_alpha")), rank = static_cast<double>(map.rank);
+    map.scale = alpha / (options_.flag("use_rslora") ? std::sqrt(rank) : rank);
+    return map;
+  }
+
+  const Family& family_;
+  const Options& options_;
+  NumbersByPattern ranks_, alphas_;
+};
+
+std::string why_not_merged(const Family& family, const std::vector<Map>& maps, bool bias_of_b) {
+  std::set<std::string> parameters;
+  for (const ParameterInfo& info : family.parameters()) parameters.insert(info.name);
+  for (const Map& map : maps) {
+    if (map.target.module.shared) return map.target.module.name + " has its weight in common with another module";
+    if (bias_of_b && !parameters.contains(map.bias())) return map.target.module.name + " has no bias to add that of lora_bias to";
+  }
+  return "";
+}
+
+/// The model's own biases that `bias` trains: all, or those of the adapted maps. A head's are trained with it, or not at all.
+std::unique_ptr<Delta> trained_biases(const Family& family, const Options& options, const std::vector<Map>& maps) {
+  const std::string which = options.text("bias");
+  if (which == "none") return nullptr;
+  std::set<std::string> adapted;
+  for (const Map& map : maps) adapted.insert(map.bias());
+  const auto saved = options.texts("modules_to_save");
+  return own_parameters(family, "bias = " + which, [&](const ParameterInfo& info) {
+    if (info.part == Part::head || !info.name.ends_with(".bias")) return false;
+    return (which == "all" || adapted.contains(info.name)) && !is_saved_module(saved, info.name.substr(0, info.name.rfind('.')));
+  });
+}
+
+/// A table of embeddings has its trained rows or its factors.
+void check_apart(const std::vector<Map>& maps, const Delta& tokens) {
+  for (const DeltaTensor& tensor : tokens.tensors())
+    for (const Map& map : maps)
+      if (tensor.name.starts_with(map.target.module.name + ".token_adapter."))
+        user_error("lora: {} is a target, and trainable_token_indices names it; give one of them", map.target.module.name);
 }
 
 }  // namespace
 
 OptionTable Method::options() const {
-  return {
-      {.name = "target_modules",
-       .type = OptionType::list,
-       .fallback = json::array({"query", "value"}),
-       .doc = "Maps that are adapted: sites, ends of module names, patterns with *, or all-linear."},
-      {.name = "exclude_modules", .type = OptionType::list, .fallback = json::array(), .doc = "Maps that are not, in the same forms."},
+  OptionTable table =
+      module_rule_options(json::array({"query", "value"}), "Maps and tables of embeddings that are adapted", LayerRules::by_number);
+  table.include({
       {.name = "r", .type = OptionType::integer, .fallback = 8, .doc = "Rank of the update.", .minimum = 1, .maximum = 4096},
       {.name = "lora_alpha", .type = OptionType::number, .fallback = 8.0, .doc = "The update is scaled by lora_alpha / r.", .minimum = 0},
       {.name = "lora_dropout",
@@ -87,57 +156,63 @@ OptionTable Method::options() const {
       {.name = "rank_pattern",
        .type = OptionType::table,
        .fallback = json::object(),
-       .doc = "Other ranks by module: regular expressions for (the end of) its name; the longest that matches."},
-      {.name = "alpha_pattern", .type = OptionType::table, .fallback = json::object(), .doc = "Other alphas, in the same form."},
+       .doc = "Other ranks by module: regular expressions for its name or its end behind a dot. Of several that match, the first of a list "
+              "of pairs { pattern, rank }; a table, which has no order, may have one.",
+       .choices = {"list"}},
+      {.name = "alpha_pattern",
+       .type = OptionType::table,
+       .fallback = json::object(),
+       .doc = "Other alphas, in the same form.",
+       .choices = {"list"}},
+      {.name = "bias",
+       .type = OptionType::choice,
+       .fallback = "none",
+       .doc = "Biases of the model that are trained too: all, or the adapted maps' (lora_only).",
+       .choices = {"none", "all", "lora_only"}},
+      {.name = "lora_bias", .type = OptionType::boolean, .fallback = false, .doc = "B has a bias."},
+      {.name = "trainable_token_indices",
+       .type = OptionType::list,
+       .doc = "Token ids whose word embeddings are trained too; or a table of such lists by (ends of) names of modules.",
+       .choices = {"table"}},
       {.name = "init_lora_weights",
        .type = OptionType::choice,
        .fallback = "kaiming",
        .doc = "First values: with B = 0, A uniform in ±1/√inputs (kaiming) or in ±1/√r (release, as the unified-subspace paper's code), or "
               "N(0, 1/r²) (gaussian); both from random orthogonal matrices; or the weight's principal part, which is taken out of it "
-              "(pissa).",
+              "(pissa). Of a table of embeddings A is zero and B N(0, 1).",
        .choices = {"kaiming", "gaussian", "orthogonal", "pissa", "release"}},
-  };
+  });
+  return table;
 }
 
 std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
-  const auto targets = find_targets(family, options.texts("target_modules"), options.texts("exclude_modules"), "lora: target_modules");
-  const json &ranks = options.value("rank_pattern"), &alphas = options.value("alpha_pattern");
-  check_patterns(ranks, targets, "lora: rank_pattern");
-  check_patterns(alphas, targets, "lora: alpha_pattern");
-  std::vector<Map> maps;
-  for (const Target& target : targets) {
-    const std::string& name = target.module.name;
-    Map map{target, static_cast<int64_t>(by_pattern(ranks, name, static_cast<double>(options.integer("r")), "lora: rank_pattern")), 0};
-    if (map.rank < 1 || map.rank > std::min(target.module.inputs, target.module.outputs))
-      user_error("lora: rank {} for {} [{}, {}], expected 1 to {}", map.rank, name, target.module.outputs, target.module.inputs,
-                 std::min(target.module.inputs, target.module.outputs));
-    if (options.text("init_lora_weights") == "orthogonal" && map.rank % 2 != 0)
-      user_error("lora: rank {} for {}, expected an even one: the orthogonal start shares its rows out between A and B", map.rank, name);
-    const double alpha = by_pattern(alphas, name, options.number("lora_alpha"), "lora: alpha_pattern");
-    map.scale = alpha / (options.flag("use_rslora") ? std::sqrt(static_cast<double>(map.rank)) : static_cast<double>(map.rank));
-    maps.push_back(std::move(map));
-  }
-  return std::make_unique<Lora>(std::move(maps), start_of(options.text("init_lora_weights")), options.flag("use_dora"),
-                                options.number("lora_dropout"));
+  Choices choices = choices_of(options);
+  std::vector<Map> maps = MapMaker(family, options).maps(choices);
+  choices.why_not_merged = why_not_merged(family, maps, choices.bias_of_b);
+  std::vector<std::unique_ptr<Delta>> all;
+  all.push_back(nullptr);
+  all.push_back(trained_biases(family, options, maps));
+  all.push_back(trained_tokens(family, options.value("trainable_token_indices"), "lora: trainable_token_indices"));
+  if (all.back()) check_apart(maps, *all.back());
+  all.front() = std::make_unique<Lora>(std::move(maps), std::move(choices));
+  return with_saved_modules(together(std::move(all)), family, options, "lora");
 }
 
 json Method::to_peft(const Options& options) const {
-  json config = {{"peft_type", "LORA"}, {"bias", "none"}};
-  for (const char* name : {"r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"})
+  json config = {{"peft_type", "LORA"}};
+  for (const char* name : {"r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "bias",
+                           "lora_bias", "trainable_token_indices"})
     config[name] = options.value(name);
   return config;
 }
 
 json Method::from_peft(const json& config) const {
-  if (config.value("bias", "none") != "none") user_error("lora: bias is '{}', expected none", config["bias"].dump());
+  json options = module_rules_from_peft(config);
   const std::string start = start_in_peft(config);
-  json options = json::object();
   if (start == "pissa") options["init_lora_weights"] = start;  // its base is the model less the first A and B
-  for (const char* name :
-       {"r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "target_modules", "exclude_modules"})
+  for (const char* name : {"r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "bias",
+                           "lora_bias", "trainable_token_indices"})
     if (config.contains(name) && !config[name].is_null()) options[name] = config[name];
-  for (const char* name : {"target_modules", "exclude_modules"})
-    if (options.contains(name) && options[name].is_string()) options[name] = json::array({options[name]});
   return options;
 }
 

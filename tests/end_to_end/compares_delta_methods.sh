@@ -20,7 +20,7 @@ local ts = require "ts"
 ts.adapt(ts.model "builtin:bert-mini", { method = "lora", target_modules = { "quary" } })
 L
 if "$TSRUN" wrong.lua --store store --quiet 2>error.txt; then fail "a target that matches nothing was taken"; fi
-grep -q "wrong.lua:2: .*'quary' matches no linear map of the model (did you mean 'query'?)" error.txt || fail "$(cat error.txt)"
+grep -q "wrong.lua:2: .*'quary' matches no possible target of the model (did you mean 'query'?)" error.txt || fail "$(cat error.txt)"
 # A merged model answers as the model with its delta did, and the folder says how far its logits moved.
 cat >merge.lua <<'L'
 local ts = require "ts"

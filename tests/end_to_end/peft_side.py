@@ -14,7 +14,7 @@ import sys
 import tomllib
 
 STEPS, BATCH, MAX_LENGTH, VIRTUAL = 6, 16, 512, 5
-RATES = {"lora": 3e-3, "ia3": 3e-2, "ln_tuning": 1e-2, "prompt": 1e-1, "prefix": 1e-1}
+RATES = {"lora": 3e-3, "lora_rules": 3e-3, "lora_tables": 3e-3, "lora_tokens": 3e-3, "ia3": 3e-2, "ln_tuning": 1e-2, "prompt": 1e-1, "prefix": 1e-1}
 
 
 class Task:
@@ -35,6 +35,11 @@ def configs():
     import peft
     prompts = dict(task_type="SEQ_CLS", num_virtual_tokens=VIRTUAL)
     return {"lora": peft.LoraConfig(task_type="SEQ_CLS", r=8, lora_alpha=16, lora_dropout=0.1, target_modules=["query", "value"]),
+            "lora_rules": peft.LoraConfig(task_type="SEQ_CLS", r=4, use_dora=True, bias="all", target_modules=r".*layer\.\d+\..*(query|dense)",
+                                          exclude_modules=r".*layer\.0\.attention\.output\.dense", rank_pattern={"dense": 2, "output.dense": 3}),
+            "lora_tables": peft.LoraConfig(task_type="SEQ_CLS", r=4, use_rslora=True, target_modules=["word_embeddings", "position_embeddings", "key"]),
+            "lora_tokens": peft.LoraConfig(task_type="SEQ_CLS", r=4, bias="lora_only", lora_bias=True, layers_to_transform=[0], target_modules=["value"],
+                                           modules_to_save=["pooler"], trainable_token_indices=[1, 2, 3]),
             "ia3": peft.IA3Config(task_type="SEQ_CLS"),
             "ln_tuning": peft.LNTuningConfig(task_type="SEQ_CLS", target_modules=["LayerNorm"]),
             "prompt": peft.PromptTuningConfig(**prompts),

@@ -30,6 +30,16 @@ std::string shown(const json& value) {
   return text.size() <= most ? text : text.substr(0, most) + "…";
 }
 
+// Types beside its own that an option takes: of a list, say, "text".
+std::vector<OptionType> others(const Option& option) {
+  using enum OptionType;
+  std::vector<OptionType> types;
+  if (option.type == choice || option.type == artifact) return types;
+  for (const OptionType type : {boolean, integer, number, text, list, table})
+    if (std::find(option.choices.begin(), option.choices.end(), name_of(type)) != option.choices.end()) types.push_back(type);
+  return types;
+}
+
 // "an integer from 1 to 1024", "a number of at least 0", "one of a, b and c"
 std::string expected(const Option& option) {
   static const std::map<OptionType, std::string_view> nouns = {
@@ -41,6 +51,7 @@ std::string expected(const Option& option) {
   if (option.type == OptionType::choice) return "one of " + join_words(option.choices);
   std::string text(nouns.at(option.type));
   if (option.type == OptionType::artifact && !option.choices.empty()) text += " of kind " + join_words(option.choices);
+  for (const OptionType other : others(option)) text += fmt::format(" or {}", nouns.at(other));
   if (option.type == OptionType::list && (option.minimum || option.maximum)) text += " of numbers";
   if (option.minimum && option.maximum) return text + fmt::format(" from {} to {}", *option.minimum, *option.maximum);
   if (option.minimum) return text + fmt::format(" of at least {}", *option.minimum);
@@ -73,10 +84,10 @@ bool artifact_fits(const Option& option, const json& value) {
   return kind && (option.choices.empty() || std::find(option.choices.begin(), option.choices.end(), *kind) != option.choices.end());
 }
 
-// The value in canonical form (so that 1 and 1.0 hash alike), or nothing when it does not fit the declaration.
+// The value in canonical form (so that 1 and 1.0 hash alike), or nothing when it does not fit the option taken as one of `type`.
 // An empty Lua table may stand for an empty list or an empty table: either is taken for the other.
-std::optional<json> fitted(const Option& option, const json& value) {
-  switch (option.type) {
+std::optional<json> fitted_as(OptionType type, const Option& option, const json& value) {
+  switch (type) {
     case OptionType::boolean:
       return value.is_boolean() ? std::optional(value) : std::nullopt;
     case OptionType::integer: {
@@ -101,6 +112,13 @@ std::optional<json> fitted(const Option& option, const json& value) {
       return artifact_fits(option, value) ? std::optional(value) : std::nullopt;
   }
   internal_error("option '{}' has an unknown type", option.name);
+}
+
+std::optional<json> fitted(const Option& option, const json& value) {
+  std::optional<json> found = fitted_as(option.type, option, value);
+  for (const OptionType other : others(option))
+    if (!found) found = fitted_as(other, option, value);
+  return found;
 }
 
 json checked(const Option& option, const json& value, std::string_view where) {

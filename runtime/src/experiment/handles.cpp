@@ -66,20 +66,17 @@ Model model_of(const nlohmann::json& handle, const HeadSpec& head, Key key) {
 
 std::vector<std::shared_ptr<const Delta>> deltas_of(const PluginHost& plugins, const nlohmann::json& handle, const Family& family) {
   std::vector<std::shared_ptr<const Delta>> deltas;
-  for (const auto& given : handle.value("deltas", nlohmann::json::array())) {
-    const DeltaMethod& method = plugins.delta(given.at("method"));
-    if (method.version() != given.at("version")) {
-      data_error("the delta '{}' was attached by version {} of its method, which is at {} now", method.name(), given.at("version").dump(),
-                 method.version());
-    }
-    deltas.push_back(method.attach(family, Options(given.at("options"))));
-  }
+  for (const auto& given : handle.value("deltas", nlohmann::json::array())) deltas.push_back(attach_delta(plugins, given, family));
   return deltas;
 }
 
-std::shared_ptr<const Family> family_of(const PluginHost& plugins, const nlohmann::json& handle, const HeadSpec& head) {
+std::shared_ptr<const Family> plain_family(const nlohmann::json& handle, const HeadSpec& head) {
   const std::filesystem::path folder = field(handle, "path").get<std::string>();
-  std::shared_ptr<const Family> base = make_family(CheckpointFolder::open(folder).config(), head, (folder / "config.json").string());
+  return make_family(CheckpointFolder::open(folder).config(), head, (folder / "config.json").string());
+}
+
+std::shared_ptr<const Family> family_of(const PluginHost& plugins, const nlohmann::json& handle, const HeadSpec& head) {
+  const std::shared_ptr<const Family> base = plain_family(handle, head);
   const auto deltas = deltas_of(plugins, handle, *base);
   return deltas.empty() ? base : adapt(base, deltas);
 }
@@ -94,13 +91,12 @@ void attach_deltas(const PluginHost& plugins, const nlohmann::json& handle, Mode
     const Key own = seed.is_null() ? key : Key::root(seed.get<uint64_t>()).split("init").split("delta");
     add_first_values({deltas[i]}, model.weights, own);
   }
-  for (const auto& given : all) {
-    if (given.contains("values")) take_peft_values(given.at("values").get<std::string>(), model);
-  }
+  for (size_t i = 0; i < deltas.size(); ++i)
+    if (all[i].contains("values")) take_peft_values(all[i].at("values").get<std::string>(), *deltas[i], model);
 }
 
 Setting setting_of(Lab& lab, const nlohmann::json& task_handle, const nlohmann::json& model_handle, Key key) {
-  const Reader reader = family_of(lab.plugins(), model_handle, {})->reader();
+  const Reader reader = plain_family(model_handle, {})->reader();
   Setting setting;
   setting.task = task_for(task_of(task_handle), reader);
   setting.model = load_model(field(model_handle, "path").get<std::string>(), head_for(setting.task, reader), key);

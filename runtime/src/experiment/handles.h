@@ -30,7 +30,8 @@ Task task_of(const nlohmann::json& handle);
 Model model_of(const nlohmann::json& handle, const HeadSpec& head, Key key);
 /// The delta methods that a model's handle names, attached to `family`; none for a plain model.
 std::vector<std::shared_ptr<const Delta>> deltas_of(const PluginHost& plugins, const nlohmann::json& handle, const Family& family);
-/// The family of a model's handle with its deltas, for a head.
+/// The family of a model's handle, for a head; without its deltas, and with them.
+std::shared_ptr<const Family> plain_family(const nlohmann::json& handle, const HeadSpec& head);
 std::shared_ptr<const Family> family_of(const PluginHost& plugins, const nlohmann::json& handle, const HeadSpec& head);
 /// Puts a handle's deltas into a model that was loaded without them; first values under `key`, or as a training with the delta's own seed
 /// would draw them, where ts.adapt was given one.

@@ -61,11 +61,16 @@ std::vector<Factors> factors_of(const Delta& delta, const Family& family, const 
   for (const DeltaTensor& tensor : delta.tensors()) {
     if (tensor.name.ends_with(".lora_magnitude_vector"))
       user_error("low_rank: DoRA rescales rows, so its factors are not the update's; expected a plain lora");
+    if (tensor.name.ends_with(".lora_embedding_A"))
+      user_error("low_rank: '{}' belongs to a table of embeddings; expected a lora of linear maps", tensor.name);
     if (!tensor.name.ends_with(suffix)) continue;
     const std::string module = tensor.name.substr(0, tensor.name.size() - suffix.size());
     Factors factors{tensor.name, module + ".lora_B.weight", module + ".weight", tensor.shape.at(0)};
     const ParameterInfo* info = find_info(family, factors.weight);
-    if (!info || !weights.find(factors.b)) internal_error("low_rank: '{}' has no weight or no B", module);
+    if (!weights.find(factors.b)) internal_error("low_rank: '{}' has no B", module);
+    if (!info) user_error("low_rank: '{}' has no weight of its own; leave it out of the lora's target_modules", module);
+    if (factors.rank > std::min(info->shape.at(0), info->shape.at(1)))
+      user_error("low_rank: rank {} for '{}', expected at most {}", factors.rank, module, std::min(info->shape.at(0), info->shape.at(1)));
     factors.transposed = info->transposed;
     factors.scale = scale_of(delta, factors, weights);
     if (!(factors.scale > 0))
@@ -98,7 +103,7 @@ struct Coded {
   Energy energy;
 };
 
-/// The lora model at the code of `tuned`; pooler and head are the training's own.
+/// The lora model at the code of `tuned`; pooler and head are the training's own where no map has a code for them.
 Coded coded(const Model& lora, const std::vector<Factors>& maps, const Model& plain, const Weights& tuned) {
   Coded result{lora.weights, {}};
   for (const Factors& map : maps) {
@@ -108,7 +113,8 @@ Coded coded(const Model& lora, const std::vector<Factors>& maps, const Model& pl
     write_factors(map, tuned.at(map.weight) - plain.weights.at(map.weight), result.weights, result.energy);
   }
   for (const ParameterInfo& info : plain.family->parameters()) {
-    if (info.part == Part::pooler || info.part == Part::head) {
+    const bool is_coded = std::any_of(maps.begin(), maps.end(), [&](const auto& map) { return map.weight == info.name; });
+    if (!is_coded && (info.part == Part::pooler || info.part == Part::head)) {
       result.weights.set(info.name, tuned.at(info.name));
     } else {
       result.energy.update += energy_of((tuned.at(info.name) - plain.weights.at(info.name)).to(at::kDouble));

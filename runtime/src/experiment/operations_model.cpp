@@ -114,9 +114,15 @@ json asked_delta(Lab& lab, const Options& o) {
   return delta;
 }
 
+/// The model with the head that it may have by itself: a language model's, where a delta may sit.
+std::shared_ptr<const Family> family_to_adapt(const json& handle) {
+  const auto bare = plain_family(handle, {});
+  if (bare->reader() == Reader::encoder) return bare;
+  return plain_family(handle, {bare->reader() == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0});
+}
+
 json run_adapt(Lab& lab, const Options& o) {
   const json added = asked_delta(lab, o);
-  const DeltaMethod& method = lab.plugins().delta(added.at("method"));
   json handle = o.value("model");
   json inputs = {{"model", handle.at("key")}, {"delta", added}};
   if (o.has("peft")) inputs["values"] = sha256_file(std::filesystem::path(o.text("peft")) / "adapter_model.safetensors");
@@ -124,12 +130,10 @@ json run_adapt(Lab& lab, const Options& o) {
   if (!handle.contains("deltas")) handle["deltas"] = json::array();
   handle["deltas"].push_back(added);
   if (handle.value("planned", false)) return handle;  // there is no folder to look into yet
-  const auto plain = std::filesystem::path(handle.at("path").get<std::string>());
-  const auto family = make_family(CheckpointFolder::open(plain).config(), HeadSpec{}, (plain / "config.json").string());
   json matches = handle.value("matches", json::array());
   auto numbers = handle.value("delta_parameters", int64_t{0});
-  for (const DeltaMatch& match : method.attach(*family, Options(added.at("options")))->matches()) {
-    matches.push_back({{"method", method.name()}, {"pattern", match.pattern}, {"module", match.module}, {"numbers", match.numbers}});
+  for (const DeltaMatch& match : attach_delta(lab.plugins(), added, *family_to_adapt(handle))->matches()) {
+    matches.push_back({{"method", added.at("method")}, {"pattern", match.pattern}, {"module", match.module}, {"numbers", match.numbers}});
     numbers += match.numbers;
   }
   handle["matches"] = matches;

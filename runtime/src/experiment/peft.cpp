@@ -1,12 +1,8 @@
 #include "experiment/peft.h"
 
+#include "experiment/peft_config.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
-#include "tsrun/base/suggest.h"
-
-#include <ATen/core/Tensor.h>
-
-#include <set>
 
 namespace tsrun {
 namespace {
@@ -24,68 +20,66 @@ const DeltaMethod* method_of(const PluginHost& plugins, const std::string& peft_
   return nullptr;
 }
 
-/// A parameter's name from PEFT's: without the wrappers' prefixes and what names the adapter's own modules.
-std::string plain_name(std::string name) {
-  for (const char* prefix : {"base_model.model.", "base_model."}) {
-    if (name.starts_with(prefix)) {
-      name.erase(0, std::string(prefix).size());
-      break;
-    }
-  }
-  for (const char* inner : {".modules_to_save", ".ln_tuning_layers"}) {
-    if (const auto place = name.find(inner); place != name.npos) name.erase(place, std::string(inner).size());
-  }
-  return name;
+void check_files(const fs::path& folder) {
+  const fs::path pickle = folder / "adapter_model.bin";
+  if (!fs::exists(folder / peft_values_file) && fs::exists(pickle))
+    data_error(
+        "{0}: is a Python pickle, which can run any code when it is read; tsrun reads {1} only. Convert it where you trust it:\n"
+        "  python3 -c \"import torch, safetensors.torch as s; d = torch.load('{0}', map_location='cpu', weights_only=True); "
+        "s.save_file({{k: v.clone().contiguous() for k, v in d.items()}}, '{2}', metadata={{'format': 'pt'}})\"",
+        pickle.string(), peft_values_file, (folder / peft_values_file).string());
+  for (const char* file : {peft_config_file, peft_values_file})
+    if (!fs::exists(folder / file)) data_error("{}: found no {}, expected a folder that PEFT saved", folder.string(), file);
 }
 
-const ParameterInfo* parameter_named(const Family& family, const std::string& name) {
-  for (const ParameterInfo& info : family.parameters()) {
-    if (info.name == name) return &info;
+/// Runs `call`; what it says of options is the file's fault, not the user's.
+template <class Call>
+auto blaming(const fs::path& file, Call&& call) {
+  try {
+    return call();
+  } catch (const Error& error) {
+    const std::string text = error.what(), where = file.string();
+    if (error.kind() != ErrorKind::user) throw;
+    throw Error(ErrorKind::data, text.starts_with(where) ? text : where + ": " + text);
   }
-  return nullptr;
+}
+
+/// Whether names of modules in a folder are those of the model without its head ("encoder.layer.0.…"), as AutoModel's are.
+bool has_bare_names(const fs::path& folder) {
+  const SafetensorsFile file = SafetensorsFile::open(folder / peft_values_file);
+  for (const TensorInfo& tensor : file.tensors())
+    for (const std::string_view beginning :
+         {"encoder.layer.", "embeddings.", "embeddings_project.", "transformer.layer.", "h.", "wte.", "wpe.", "layers.", "embed_tokens."})
+      if (tensor.name.starts_with("base_model.model." + std::string(beginning))) return true;
+  return false;
+}
+
+json options_in_peft(const DeltaMethod& method, const fs::path& folder, const json& config) {
+  json given = method.from_peft(config);
+  if (given.is_object() && method.options().find("module_names") && has_bare_names(folder)) given["module_names"] = "bare";
+  return method.options().resolve(given, (folder / peft_config_file).string()).json();
 }
 
 }  // namespace
 
 json delta_of_peft(const PluginHost& plugins, const fs::path& folder) {
-  for (const char* file : {peft_config_file, peft_values_file}) {
-    if (!fs::exists(folder / file)) data_error("{}: found no {}, expected a folder that PEFT saved", folder.string(), file);
-  }
-  const json config = read_json(folder / peft_config_file);
-  const std::string type = config.value("peft_type", "");
+  check_files(folder);
+  const fs::path file = folder / peft_config_file;
+  const json config = read_peft_config(file);
+  const std::string type = config.at("peft_type");
   const DeltaMethod* method = method_of(plugins, type);
-  if (!method) data_error("{}: peft_type is '{}', which no plugin has", (folder / peft_config_file).string(), type);
-  const Options options = method->options().resolve(method->from_peft(config), (folder / peft_config_file).string());
-  return {
-      {"method", method->name()}, {"version", method->version()}, {"options", options.json()}, {"values", fs::absolute(folder).string()}};
+  if (!method) data_error("{}: peft_type is '{}', which no plugin has", file.string(), type);
+  const json options = blaming(file, [&] { return options_in_peft(*method, folder, config); });
+  return {{"method", method->name()}, {"version", method->version()}, {"options", options}, {"values", fs::absolute(folder).string()}};
 }
 
-void take_peft_values(const fs::path& folder, Model& model) {
-  const SafetensorsFile file = SafetensorsFile::open(folder / peft_values_file);
-  std::set<std::string> taken;
-  for (const TensorInfo& tensor : file.tensors()) {
-    const std::string name = plain_name(tensor.name);
-    const ParameterInfo* info = parameter_named(*model.family, name);
-    if (!info && name == "prompt_embeddings" && model.family->reader() == Reader::encoder_decoder)
-      data_error(
-          "{}: a prefix of an encoder-decoder, which PEFT puts in front of the decoder alone, two layers' places apart; the paper's, in "
-          "front "
-          "of both stacks, cannot be made of it",
-          (folder / peft_values_file).string());
-    if (!info) data_error("{}: '{}' fits no tensor of the model with its delta", (folder / peft_values_file).string(), tensor.name);
-    at::Tensor value = as_float32(tensor);
-    if (value.dim() == 2 && info->shape.size() == 2 && value.size(0) == 2 * info->shape[0] && name == "prompt_embeddings")
-      value = value.narrow(0, 0, info->shape[0]);  // PEFT saves as many again for a decoder that it does not reach
-    if (value.sizes().vec() != info->shape)
-      data_error("{}: '{}' has shape [{}], expected [{}]", (folder / peft_values_file).string(), tensor.name, fmt::join(tensor.shape, ", "),
-                 fmt::join(info->shape, ", "));
-    model.weights.set(name, value);
-    taken.insert(name);
-  }
-  for (const ParameterInfo& info : model.family->parameters()) {
-    if (info.part == Part::delta && !taken.contains(info.name))
-      data_error("{}: found no value of '{}'", (folder / peft_values_file).string(), info.name);
-  }
+std::unique_ptr<Delta> attach_delta(const PluginHost& plugins, const json& given, const Family& family) {
+  const DeltaMethod& method = plugins.delta(given.at("method"));
+  if (method.version() != given.at("version"))
+    data_error("the delta '{}' was attached by version {} of its method, which is at {} now", method.name(), given.at("version").dump(),
+               method.version());
+  const auto attach = [&] { return method.attach(family, Options(given.at("options"))); };
+  return given.contains("values") ? blaming(fs::path(given.at("values").get<std::string>()) / peft_config_file, attach) : attach();
 }
 
 }  // namespace tsrun

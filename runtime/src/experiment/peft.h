@@ -13,12 +13,16 @@ namespace tsrun {
 inline constexpr const char *peft_config_file = "adapter_config.json", *peft_values_file = "adapter_model.safetensors";
 
 /// The delta that a folder holds, as a model's handle names it: {"method", "version", "options", "values"}. @throws Error(data) when no
-/// plugin has PEFT's method, or the folder lacks a file.
+/// plugin has PEFT's method, when the folder lacks a file, and for options that are none or that nothing here honours.
 nlohmann::json delta_of_peft(const PluginHost& plugins, const std::filesystem::path& folder);
 
-/// Puts a folder's values (and the head that it saved) into a model that the delta is attached to. @throws Error(data) naming tensors that
+/// The delta that an entry of a handle's "deltas" names, attached to `family`. @throws Error of kind user, or data where a folder's rules
+/// are at fault.
+std::unique_ptr<Delta> attach_delta(const PluginHost& plugins, const nlohmann::json& given, const Family& family);
+
+/// Puts a folder's values (and the head that it saved) into a model that `delta` is attached to. @throws Error(data) naming tensors that
 /// the model lacks, that it misses, or that have another shape.
-void take_peft_values(const std::filesystem::path& folder, Model& model);
+void take_peft_values(const std::filesystem::path& folder, const Delta& delta, Model& model);
 
 /// Writes the delta and the head of `model` as PEFT would. `delta` is an entry of a handle's "deltas". A prefix is written as the keys and
 /// values that its network makes, which is all that PEFT keeps of one. @throws Error(user) with the reason for a method that PEFT lacks or

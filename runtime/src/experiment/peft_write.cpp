@@ -1,6 +1,7 @@
 #include "experiment/peft.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/tune/extra_deltas.h"
 
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
@@ -37,12 +38,24 @@ class PeftFolder {
     config_["task_type"] = task_type(model.family->head().kind);
     config_["inference_mode"] = true;
     const std::string type = config_.at("peft_type");
-    if (type == "LORA") add_lora(options);
-    if (type == "IA3") add_ia3();
-    if (type == "LN_TUNING") add_norms();
-    if (type == "PROMPT_TUNING") add_prompt();
-    if (type == "PREFIX_TUNING") add_prefix();
-    add_head(type.ends_with("_TUNING") && type != "LN_TUNING");
+    if (type == "LORA") {
+      add_lora(options);
+    } else if (type == "IA3") {
+      add_ia3();
+    } else if (type == "LN_TUNING") {
+      add_norms(options);
+    } else if (type == "PROMPT_TUNING") {
+      add_prompt();
+    } else if (type == "PREFIX_TUNING") {
+      add_prefix();
+    } else {
+      add_tensors({});  // a plugin's own, under the names that it gave them
+    }
+    const bool learns_prompts = type == "PROMPT_TUNING" || type == "PREFIX_TUNING";
+    if (!learns_prompts && type != "LN_TUNING") add_trained_parameters();
+    add_head(learns_prompts);
+    if (options.has("modules_to_save")) add_saved_names(options.texts("modules_to_save"));
+    if (!saved_.empty()) config_["modules_to_save"] = saved_;
   }
 
   const json& config() const { return config_; }
@@ -55,21 +68,27 @@ class PeftFolder {
  private:
   void add(const std::string& name, const at::Tensor& tensor) { tensors_.emplace_back(name, tensor.detach().cpu().contiguous()); }
 
-  /// The delta's tensors under their own names. Returns the modules that have one ending in `suffix`.
-  json add_tensors(const std::string& suffix) {
-    json modules = json::array();
+  /// The delta's tensors under their own names. Returns the modules that have one ending in one of `suffixes`.
+  std::set<std::string> add_tensors(const std::vector<std::string>& suffixes) {
+    std::set<std::string> modules;
     for (const DeltaTensor& tensor : delta_->tensors()) {
       add("base_model.model." + tensor.name, model_.weights.at(tensor.name));
-      if (tensor.name.ends_with(suffix)) modules.push_back(tensor.name.substr(0, tensor.name.size() - suffix.size()));
+      for (const std::string& suffix : suffixes)
+        if (tensor.name.ends_with(suffix)) modules.insert(tensor.name.substr(0, tensor.name.size() - suffix.size()));
     }
     return modules;
   }
 
-  /// Whether the maps of `modules` are stored as [inputs, outputs].
-  bool transposed(const json& modules) const {
+  void add_targets(const std::vector<std::string>& suffixes) {
+    targets_ = add_tensors(suffixes);
+    config_["target_modules"] = targets_;
+    config_["fan_in_fan_out"] = transposed();
+  }
+
+  /// Whether the adapted maps are stored as [inputs, outputs].
+  bool transposed() const {
     for (const LinearModule& module : linear_modules(*model_.family))
-      for (const auto& name : modules)
-        if (name == module.name && module.transposed) return true;
+      if (module.transposed && targets_.contains(module.name)) return true;
     return false;
   }
 
@@ -77,26 +96,49 @@ class PeftFolder {
     if (options.text("init_lora_weights") == "pissa")
       user_error(
           "export: pissa took its first values out of the model's weights, which a folder of PEFT does not hold; use form = \"merged\"");
-    config_["target_modules"] = add_tensors(".lora_A.weight");
-    config_["fan_in_fan_out"] = transposed(config_["target_modules"]);
+    add_targets({".lora_A.weight", ".lora_embedding_A"});
   }
 
   void add_ia3() {
-    config_["target_modules"] = add_tensors(".ia3_l");
-    config_["fan_in_fan_out"] = transposed(config_["target_modules"]);
+    add_targets({".ia3_l"});
     config_["feedforward_modules"] = json::array();
-    for (const auto& module : config_["target_modules"])
-      if (model_.weights.at(module.get<std::string>() + ".ia3_l").size(0) == 1) config_["feedforward_modules"].push_back(module);
+    for (const std::string& module : targets_)
+      if (model_.weights.at(module + ".ia3_l").size(0) == 1) config_["feedforward_modules"].push_back(module);
   }
 
-  void add_norms() {
+  void add_norms(const Options& options) {
+    const auto saved = options.texts("modules_to_save");
     std::set<std::string> modules;
     for (const std::string& name : delta_->trained_parameters()) {
       const auto dot = name.rfind('.');
+      if (is_saved_module(saved, name.substr(0, dot))) {
+        add_parameter(name);
+        continue;
+      }
       modules.insert(name.substr(0, dot));
       add("base_model.model." + name.substr(0, dot) + ".ln_tuning_layers" + name.substr(dot), model_.weights.at(name));
     }
+    add_tensors({});
     config_["target_modules"] = modules;
+  }
+
+  /// A parameter of the model itself, which stands inside the wrapper of an adapted module.
+  void add_parameter(const std::string& name) {
+    const auto dot = name.rfind('.');
+    const std::string module = name.substr(0, dot);
+    add("base_model.model." + module + (targets_.contains(module) ? ".base_layer" : "") + name.substr(dot), model_.weights.at(name));
+  }
+  void add_trained_parameters() {
+    for (const std::string& name : delta_->trained_parameters()) add_parameter(name);
+  }
+
+  /// modules_to_save as it was given, but for the names of modules that the model lacks.
+  void add_saved_names(const std::vector<std::string>& names) {
+    for (const ParameterInfo& info : model_.family->parameters()) {
+      const std::string module = info.name.substr(0, info.name.rfind('.'));
+      const bool trained = info.part == Part::head || info.part == Part::delta ? info.name == "lm_head.weight" : true;
+      if (trained && is_saved_module(names, module) && !targets_.contains(module)) saved_.insert(module);
+    }
   }
 
   void add_prompt() {
@@ -125,25 +167,40 @@ class PeftFolder {
   }
 
   void add_head(bool learns_prompts) {
-    std::set<std::string> heads;
+    bool any = false;
     for (const ParameterInfo& info : model_.family->parameters()) {
       if (info.part != Part::head) continue;
-      heads.insert(info.name.substr(0, info.name.find('.')));
-      add((learns_prompts ? "base_model." : "base_model.model.") + info.name, model_.weights.at(info.name));
+      any = true;
+      if (learns_prompts) {
+        add("base_model." + info.name, model_.weights.at(info.name));
+      } else {
+        add_parameter(info.name);
+      }
+      if (!targets_.contains(info.name.substr(0, info.name.rfind('.')))) saved_.insert(info.name.substr(0, info.name.find('.')));
     }
-    if (heads.empty()) return;
     const HeadKind kind = model_.family->head().kind;
-    if (learns_prompts && kind != HeadKind::classification && kind != HeadKind::regression && kind != HeadKind::token_classification)
+    if (any && learns_prompts && kind != HeadKind::classification && kind != HeadKind::regression && kind != HeadKind::token_classification)
       user_error("export: PEFT keeps a head beside a prompt or a prefix for classification alone, and this {} model has one of its own",
                  name_of(kind));
-    config_["modules_to_save"] = heads;
   }
 
+  std::set<std::string> targets_, saved_;
   const Model& model_;
   std::unique_ptr<Delta> delta_;
   json config_;
   std::vector<std::pair<std::string, at::Tensor>> tensors_;
 };
+
+/// Patterns in the order in which they hold, as PEFT reads them.
+nlohmann::ordered_json in_order(const nlohmann::ordered_json& patterns) {
+  if (!patterns.is_array()) return patterns;
+  nlohmann::ordered_json object = nlohmann::ordered_json::object();
+  for (const auto& pair : patterns) {
+    const std::string pattern = pair.at(0);
+    if (!object.contains(pattern)) object[pattern] = pair.at(1);
+  }
+  return object;
+}
 
 }  // namespace
 
@@ -151,8 +208,10 @@ void save_peft(const PluginHost& plugins, const json& delta, const Model& model,
                const std::filesystem::path& folder) {
   const at::NoGradGuard no_grad;
   const PeftFolder peft(plugins.delta(delta.at("method")), Options(delta.at("options")), model);
-  json config = peft.config();
+  nlohmann::ordered_json config = peft.config();
   config["base_model_name_or_path"] = base;
+  for (const char* field : {"rank_pattern", "alpha_pattern"})
+    if (config.contains(field)) config[field] = in_order(config[field]);
   std::filesystem::create_directories(folder);
   write_durable(folder / peft_config_file, config.dump(2) + "\n");
   peft.write(folder);

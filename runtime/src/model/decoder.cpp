@@ -66,7 +66,7 @@ class DecoderPass : public Pass {
 
   at::Tensor embeddings() const {
     at::Tensor x = word_rows(names().base + names().words);
-    if (!config().rotary) x = x + embed(*weights_, names().base + names().places, batch_.positions);
+    if (!config().rotary) x = x + rows_of(names().base + names().places, batch_.positions);
     return at_site(0, dropout(x, rate(config().embedding_dropout), draw_key("embeddings")));
   }
 
@@ -145,9 +145,9 @@ class DecoderPass : public Pass {
   at::Tensor logits(const at::Tensor& read) const {
     if (head().kind == HeadKind::token_classification)
       return Pass::map(names().tags, dropout(read, rate(config().tag_dropout), draw_key("classifier")));
-    if (head().kind != HeadKind::causal_lm) return at::linear(read, weight("score.weight"));
+    if (head().kind != HeadKind::causal_lm) return behind_map("score", read, at::linear(read, weight("score.weight")));
     const std::string table = config().tied ? names().base + names().words + ".weight" : "lm_head.weight";
-    return product(read, weight(table), {}, false, options_.precision);
+    return behind_map("lm_head", read, product(read, weight(table), {}, false, options_.precision));
   }
 
   const DecoderSpec* spec_;

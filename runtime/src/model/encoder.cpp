@@ -59,8 +59,8 @@ class EncoderPass : public Pass {
     const std::string base = names().base + "embeddings.";
     const at::Tensor words = word_rows(base + "word_embeddings");
     const at::Tensor rows = config().first_position == 0 ? batch_.positions : batch_.positions + config().first_position;
-    at::Tensor places = embed(*weights_, base + "position_embeddings", rows);
-    if (config().segments > 0) places = places + embed(*weights_, base + "token_type_embeddings", batch_.segments);
+    at::Tensor places = rows_of(base + "position_embeddings", rows);
+    if (config().segments > 0) places = places + rows_of(base + "token_type_embeddings", batch_.segments);
     at::Tensor x = norm(base + "LayerNorm", words, places, {config().norm_epsilon, 0, options_.dropout, {}});
     x = dropout(x, rate(config().hidden_dropout), draw_key("embeddings"));
     if (config().embedding != config().hidden) x = map(names().base + names().projection, x);

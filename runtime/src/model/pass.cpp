@@ -34,7 +34,7 @@ at::Tensor only(const at::Tensor& x, const std::optional<std::vector<int64_t>>& 
 at::Tensor Pass::map(const std::string& module, const at::Tensor& x, bool bias, bool transposed) const {
   const auto added = bias ? std::optional(weights_->at(module + ".bias")) : std::nullopt;
   const at::Tensor y = product(x, weights_->at(module + ".weight"), added, transposed, options_.precision);
-  return options_.at_map ? options_.at_map(module, x, y) : y;
+  return behind_map(module, x, y);
 }
 
 /// Lengthens every row of the batch: placeholders among ids and segments, places counted anew, no targets.
@@ -59,9 +59,14 @@ void Pass::make_room_for_prompt() {
   batch_.offsets = at::tensor(batch_.host_offsets, at::kLong).to(batch_.ids.device());
 }
 
-at::Tensor Pass::word_rows(const std::string& module) const {
-  if (own_offsets_.empty()) return embed(*weights_, module, batch_.ids);
-  return with_prefix(embed(*weights_, module, own_ids_), options_.prompt, own_offsets_);
+at::Tensor Pass::rows_of(const std::string& weight, const at::Tensor& ids, const std::string& module) const {
+  const at::Tensor rows = embed(*weights_, weight, ids);
+  return behind_map(module.empty() ? weight : module, ids, rows);
+}
+
+at::Tensor Pass::word_rows(const std::string& weight, const std::string& module) const {
+  if (own_offsets_.empty()) return rows_of(weight, batch_.ids, module);
+  return with_prefix(rows_of(weight, own_ids_, module), options_.prompt, own_offsets_);
 }
 
 std::vector<Pass::Prefix> Pass::prefixes(const ForwardOptions& options, int64_t layers) {

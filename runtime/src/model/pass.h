@@ -47,8 +47,16 @@ class Pass {
   /// x Wᵀ, and + b: `module`.weight and `module`.bias in the pass's precision.
   at::Tensor map(const std::string& module, const at::Tensor& x, bool bias = true, bool transposed = false) const;
 
-  /// Rows of the word embeddings `module`, behind the prompt where there is one.
-  at::Tensor word_rows(const std::string& module) const;
+  /// What goes on behind a map or a table whose outputs are made elsewhere.
+  at::Tensor behind_map(const std::string& module, const at::Tensor& x, const at::Tensor& y) const {
+    return options_.at_map ? options_.at_map(module, x, y) : y;
+  }
+
+  /// Rows `ids` of the table `weight`, as module `module` gives them (of a table that several modules share); empty: its own.
+  at::Tensor rows_of(const std::string& weight, const at::Tensor& ids, const std::string& module = {}) const;
+
+  /// Rows of the word embeddings `weight` as module `module` gives them, behind the prompt where there is one.
+  at::Tensor word_rows(const std::string& weight, const std::string& module = {}) const;
 
   /// Queries, keys and values of a layer: `tokens` lie by `offsets`; with a subset only its tokens ask.
   struct Asked {

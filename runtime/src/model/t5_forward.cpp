@@ -77,7 +77,8 @@ class T5Pass : public Pass {
     }
     check_tokens(batch_.ids, batch_.host_offsets, config_->vocabulary);
     encoded_offsets_ = batch_.host_offsets;
-    at::Tensor hidden = options_.from_hidden.defined() ? options_.from_hidden : record(embeddings(word_rows("shared"), "encoder", 0));
+    at::Tensor hidden = options_.from_hidden.defined() ? options_.from_hidden
+                                                       : record(embeddings(word_rows("shared", "encoder.embed_tokens"), "encoder", 0));
     const at::Tensor bias = position_bias(0, batch_.host_offsets);
     for (int64_t layer = options_.from_layer; layer < config_->encoder_layers; ++layer) {
       hidden = layer_output(layer, hidden, bias, {}, {});
@@ -98,7 +99,8 @@ class T5Pass : public Pass {
     const auto wanted = tokens_read(offsets, /*from_last=*/true);
     const bool narrow = wanted && !watched() && first < config_->layers();
     at::Tensor hidden =
-        inside ? options_.from_hidden : record(embeddings(embed(*weights_, "shared", batch_.decoder_ids), "decoder", first_decoder_site()));
+        inside ? options_.from_hidden
+               : record(embeddings(rows_of("shared", batch_.decoder_ids, "decoder.embed_tokens"), "decoder", first_decoder_site()));
     const at::Tensor bias = position_bias(config_->encoder_layers, offsets);
     for (int64_t layer = first; layer < config_->layers(); ++layer) {
       const bool last = layer + 1 == config_->layers();
@@ -114,7 +116,7 @@ class T5Pass : public Pass {
 
   at::Tensor logits(const at::Tensor& read) const {
     const at::Tensor x = config_->scaled_scores ? read * (1 / std::sqrt(static_cast<double>(config_->hidden))) : read;
-    return product(x, weight(config_->tied ? "shared.weight" : "lm_head.weight"), {}, false, options_.precision);
+    return behind_map("lm_head", x, product(x, weight(config_->tied ? "shared.weight" : "lm_head.weight"), {}, false, options_.precision));
   }
 
   /// The bias of the stack that begins at layer `first`, [heads, distances]; its distances are set for the stack's layers.

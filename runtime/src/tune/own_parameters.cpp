@@ -10,6 +10,7 @@ class OwnParameters : public Delta {
   std::vector<DeltaMatch> matches() const override { return matches_; }
   std::vector<std::string> trained_parameters() const override { return names_; }
   std::optional<Weights> merge(const Weights& weights) const override { return weights; }
+  std::string why_not_merged() const override { return {}; }
 
  private:
   std::vector<DeltaMatch> matches_;

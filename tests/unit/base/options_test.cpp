@@ -127,5 +127,16 @@ TEST(Options, GivesTextsOfAListOrOfOneText) {
   message_of(ErrorKind::user, [&] { options.texts("c"); });
 }
 
+TEST(Options, TakeOtherTypesThatAreNamed) {
+  const OptionTable table = {{.name = "targets", .type = OptionType::list, .choices = {"text"}},
+                             {.name = "layers", .type = OptionType::list, .choices = {"integer"}},
+                             {.name = "ranks", .type = OptionType::table, .choices = {"list"}}};
+  const Options options = table.resolve({{"targets", "query|key"}, {"layers", 2.0}, {"ranks", {{"a", 1}}}}, "test");
+  EXPECT_EQ(options.value("targets"), "query|key");
+  EXPECT_EQ(options.value("layers"), 2);
+  EXPECT_EQ(table.resolve({{"ranks", nlohmann::json::array({{"b", 1}, {"a", 2}})}}, "test").value("ranks").dump(), R"([["b",1],["a",2]])");
+  EXPECT_THAT(message_of(ErrorKind::user, [&] { table.resolve({{"targets", 3}}, "test"); }), HasSubstr("expected a list or text"));
+}
+
 }  // namespace
 }  // namespace tsrun

@@ -16,21 +16,18 @@
 namespace tsrun {
 namespace {
 
-/// The tiny model of a kind with deltas' first values.
+/// The tiny model of a kind with a delta's first values, or with those of a folder that it names.
 Model with_delta(const std::string& base, const nlohmann::json& delta) {
   Model model = golden_model(base);
-  const std::shared_ptr<const Family> family = model.family;
-  const DeltaMethod& method = built_plugins().delta(delta.at("method"));
-  const std::vector<std::shared_ptr<const Delta>> deltas = {method.attach(*family, Options(delta.at("options")))};
-  model.family = adapt(family, deltas);
+  const std::vector<std::shared_ptr<const Delta>> deltas = {attach_delta(built_plugins(), delta, *model.family)};
+  model.family = adapt(model.family, deltas);
   add_first_values(deltas, model.weights, Key::root(1));
+  if (delta.contains("values")) take_peft_values(delta.at("values").get<std::string>(), *deltas[0], model);
   return model;
 }
 
 Model with_peft(const std::string& base, const std::filesystem::path& folder) {
-  Model model = with_delta(base, delta_of_peft(built_plugins(), folder));
-  take_peft_values(folder, model);
-  return model;
+  return with_delta(base, delta_of_peft(built_plugins(), folder));
 }
 
 nlohmann::json given(const std::string& method, const nlohmann::json& options = nlohmann::json::object()) {
@@ -95,6 +92,37 @@ INSTANTIATE_TEST_SUITE_P(Methods, PeftFolderTest,
                                            "peft_prompt_t5", "peft_prefix_bert", "peft_prefix_gpt2"),
                          [](const auto& info) { return std::string(info.param); });
 
+/// What rules and extras of PEFT's do (make_peft_folders.py): other folders may be written for the same delta.
+class PeftRulesTest : public PeftFolderTest {};
+
+TEST_P(PeftRulesTest, GivesItsLogitsAndThoseOfWhatIsWrittenAgain) {
+  EXPECT_LT(apart(logits(with_peft(base, folder), rows), expected), 1e-4);
+  const testing::TemporaryFolder out;
+  const auto again = out.path() / "again";
+  save_peft(built_plugins(), delta_of_peft(built_plugins(), folder), with_peft(base, folder), base + "_tiny", again);
+  EXPECT_LT(apart(logits(with_peft(base, again), rows), expected), 1e-4);
+}
+
+TEST_P(PeftRulesTest, MergesOrSaysWhyNot) {
+  const auto delta = attach_delta(built_plugins(), delta_of_peft(built_plugins(), folder), *golden_model(base).family);
+  Model model = with_peft(base, folder);
+  const auto merged = delta->merge(model.weights);
+  if (!merged) {
+    EXPECT_FALSE(delta->why_not_merged().empty());
+    return;
+  }
+  model.family = golden_model(base).family;
+  model.weights = *merged;
+  EXPECT_LT(apart(logits(model, rows), expected), 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rules, PeftRulesTest,
+                         ::testing::Values("peft_bias_all_bert", "peft_layers_bert", "peft_layer_one_bert", "peft_expressions_bert",
+                                           "peft_all_linear_bert", "peft_tables_bert", "peft_tokens_bert", "peft_tokens_gpt2",
+                                           "peft_tables_gpt2", "peft_own_head_gpt2", "peft_tables_t5", "peft_ia3_expressions_bert",
+                                           "peft_norms_and_maps_bert", "peft_bare_bert"),
+                         [](const auto& info) { return std::string(info.param); });
+
 std::string refusal(const std::function<void()>& call, ErrorKind kind) {
   try {
     call();
@@ -131,8 +159,107 @@ TEST(Peft, RefusesToReadWhatItUnderstandsOtherwise) {
   write_durable(out.path() / "adapter_config.json", R"({"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3})");
   write_safetensors(out.path() / "adapter_model.safetensors", std::vector<TensorInfo>{as_info("prompt_embeddings", values)});
   EXPECT_NE(refusal([&] { with_peft("t5", out.path()); }, ErrorKind::data).find("the decoder alone"), std::string::npos);
-  write_durable(out.path() / "adapter_config.json", R"({"peft_type": "LORA", "init_lora_weights": "olora"})");
-  EXPECT_NE(refusal([&] { with_peft("bert", out.path()); }, ErrorKind::user).find("init_lora_weights is 'olora'"), std::string::npos);
+}
+
+/// A folder like a golden one, but for some fields of its configuration.
+class ChangedFolder {
+ public:
+  ChangedFolder(const std::string& name, const nlohmann::json& fields) {
+    const auto source = goldens() / "deltas" / name;
+    auto config = nlohmann::ordered_json::parse(read_text(source / "adapter_config.json"));
+    for (const auto& [field, value] : fields.items()) config[field] = value;
+    write_durable(path() / "adapter_config.json", config.dump());
+    std::filesystem::copy_file(source / "adapter_model.safetensors", path() / "adapter_model.safetensors");
+  }
+  const std::filesystem::path& path() const { return folder_.path(); }
+
+ private:
+  testing::TemporaryFolder folder_;
+};
+
+TEST(Peft, RefusesEveryFieldThatChangesWhatIsComputed) {
+  const std::vector<std::pair<std::string, nlohmann::json>> fields = {
+      {"layer_replication", {{0, 2}}},  {"target_parameters", {"q.weight"}}, {"use_qalora", true},
+      {"use_bdlora", {{"nblocks", 2}}}, {"arrow_config", {{"top_k", 1}}},    {"kasa_config", {{"beta", 1}}},
+      {"megatron_config", {{"a", 1}}},  {"velora_config", {{"scale", 1}}},   {"monteclora_config", {{"a", 1}}},
+      {"alora_invocation_tokens", {3}}, {"init_lora_weights", "olora"},      {"a_field_of_tomorrow", "x"},
+      {"init_lora_weights", "corda"},   {"init_lora_weights", "lora_ga"},    {"another", nlohmann::json::array()}};
+  for (const auto& [field, value] : fields) {
+    const ChangedFolder folder("peft_lora_bert", {{field, value}});
+    EXPECT_NE(refusal([&] { with_peft("bert", folder.path()); }, ErrorKind::data).find(field), std::string::npos) << field;
+  }
+}
+
+TEST(Peft, TakesFieldsThatMeanNothingHere) {
+  const ChangedFolder folder("peft_lora_bert", {{"a_field_of_tomorrow", nullptr},
+                                                {"another", false},
+                                                {"loftq_config", {{"loftq_bits", 4}}},
+                                                {"inference_mode", false},
+                                                {"init_lora_weights", "eva"},
+                                                {"eva_config", {{"rho", 2.0}}},
+                                                {"fan_in_fan_out", true},
+                                                {"revision", "main"},
+                                                {"qalora_group_size", 32}});
+  const SafetensorsFile rows = SafetensorsFile::open(goldens() / "bert_tiny/goldens.safetensors");
+  const SafetensorsFile saved = SafetensorsFile::open(goldens() / "deltas/peft_lora_bert/logits.safetensors");
+  EXPECT_LT(apart(logits(with_peft("bert", folder.path()), rows), as_tensor(*saved.find("logits"))), 1e-4);
+}
+
+TEST(Peft, CallsAWrongConfigurationTheFilesFault) {
+  const std::vector<nlohmann::json> wrong = {{{"target_modules", "(query"}},
+                                             {{"target_modules", {"qurey"}}},
+                                             {{"bias", "some"}},
+                                             {{"r", "four"}},
+                                             {{"rank_pattern", {1}}},
+                                             {{"lora_dropout", 2}},
+                                             {{"layers_to_transform", {0.5}}},
+                                             {{"target_modules", ".*"}},
+                                             {{"layers_pattern", "layer"}}};
+  for (const nlohmann::json& fields : wrong) {
+    const ChangedFolder folder("peft_lora_bert", fields);
+    EXPECT_NE(refusal([&] { with_peft("bert", folder.path()); }, ErrorKind::data).find("adapter_config.json"), std::string::npos) << fields;
+  }
+}
+
+/// What comes of reading a folder whose values have rank 4, under other patterns of ranks.
+std::string read_with_ranks(const std::string& patterns) {
+  const ChangedFolder folder("peft_lora_bert", nlohmann::json::object());
+  auto config = nlohmann::ordered_json::parse(read_text(folder.path() / "adapter_config.json"));
+  config["rank_pattern"] = nlohmann::ordered_json::parse(patterns);
+  write_durable(folder.path() / "adapter_config.json", config.dump());
+  return refusal([&] { with_peft("bert", folder.path()); }, ErrorKind::data);
+}
+
+TEST(Peft, HoldsTheFirstPatternOfTheFile) {
+  EXPECT_EQ(read_with_ranks(R"({"self.(query|value)": 4, "attention.*": 3, "b": 2})"), "nothing was refused");
+  EXPECT_EQ(read_with_ranks(R"({"query|value": 4, "attention.self.query": 3, "attention": 2})"), "nothing was refused");
+EXPECT_NE(read_with_ranks(R"({"attention.*": 3, "a.*": 4})").find("shape"), std::string::npos);
+}
+
+TEST(Peft, NamesTensorsThatNothingTakesAndThoseThatLack) {
+  const ChangedFolder more("peft_lora_bert", {{"target_modules", {"query"}}}), fewer("peft_lora_bert", {{"bias", "lora_only"}});
+  EXPECT_NE(refusal([&] { with_peft("bert", more.path()); }, ErrorKind::data).find("self.value.lora_"), std::string::npos);
+  EXPECT_NE(refusal([&] { with_peft("bert", fewer.path()); }, ErrorKind::data)
+                .find("no value of 'bert.encoder.layer.0.attention.self.query.bias'"),
+            std::string::npos);
+}
+
+TEST(Peft, TellsHowToConvertAPickle) {
+  const testing::TemporaryFolder out;
+  write_durable(out.path() / "adapter_config.json", R"({"peft_type": "LORA"})");
+  write_durable(out.path() / "adapter_model.bin", "PK");
+  EXPECT_NE(refusal([&] { delta_of_peft(built_plugins(), out.path()); }, ErrorKind::data).find("adapter_model.bin: is a Python pickle"),
+            std::string::npos);
+}
+
+TEST(Peft, RefusesTheSavedEmbeddingsOfATiedModel) {
+  EXPECT_NE(refusal(
+                [] {
+                  with_delta("gpt2", given("lora", {{"modules_to_save", {"wte"}}}));
+                },
+                ErrorKind::user)
+                .find("name lm_head too"),
+            std::string::npos);
 }
 
 TEST(Peft, NamesWhatAFolderLacks) {

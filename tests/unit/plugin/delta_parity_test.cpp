@@ -1,4 +1,5 @@
 // Delta methods against PEFT (tests/goldens/make_deltas.py): the same weights give the same logits and gradients.
+#include "experiment/peft_config.h"
 #include "support/golden_models.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
@@ -23,7 +24,7 @@ class PeftCase : public ::testing::TestWithParam<const char*> {
   PeftCase() : name(GetParam()), file(SafetensorsFile::open(goldens() / "deltas" / (name + ".safetensors"))) {
     const Model tiny = golden_model(name.substr(0, name.find('_')));
     model = tiny.family;
-    const auto peft = read_json(goldens() / "deltas" / (name + ".json"));
+    const auto peft = read_peft_config(goldens() / "deltas" / (name + ".json"));
     const DeltaMethod& method = built_plugins().delta(method_names.at(peft.at("peft_type").get<std::string>()));
     nlohmann::json options = method.from_peft(peft);
     if (name == "t5_prefix") options["stacks"] = "decoder";  // all that PEFT reaches

@@ -19,7 +19,7 @@ struct Option {
   std::string doc;                    ///< one sentence
   bool required = false;
   std::optional<double> minimum = {}, maximum = {};  ///< inclusive range of numbers (and of list elements)
-  std::vector<std::string> choices = {};             ///< for `choice`; for `artifact` the kinds accepted
+  std::vector<std::string> choices = {};  ///< for `choice`; for `artifact` the kinds accepted; else other types that are taken too
   std::string unit = {};
 };
 

@@ -108,8 +108,8 @@ struct ForwardOptions {
   DecodingCache* cache = nullptr;  ///< reads on behind what it holds, and keeps what it reads; logits are the last token's of every row
   Precision precision = Precision::float32;  ///< of the products with weights
   bool gradient_checkpointing = false;       ///< backward computes each layer again instead of keeping what happens inside
-  /// Called for every linear map of the layers, whose weight is `module`.weight, with what goes in and what comes out; returns what goes
-  /// on. Empty: not called.
+  /// Called for every linear map with what goes in and what comes out, and for every table of embeddings with the ids and their rows;
+  /// returns what goes on. The weight is `module`.weight, but that of a tied "lm_head" is the word embeddings'. Empty: not called.
   std::function<at::Tensor(const std::string& module, const at::Tensor& in, const at::Tensor& out)> at_map;
   /// Vectors in front of the word embeddings of every row, [count, embedding width]: the row is so many tokens longer (of an
   /// encoder-decoder, the encoder's row), and a head that reads a row's first token reads the first of these. Undefined: none.

@@ -80,19 +80,23 @@ std::unique_ptr<Family> adapt(std::shared_ptr<const Family> base, std::vector<st
 /// taken out.
 void add_first_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key);
 
-/// The modules with a two-dimensional weight in the model's layers, whose outputs `at_map` sees, in order.
+/// A module with a two-dimensional weight: a linear map or a table of embeddings; `at_map` sees what comes of it.
 struct LinearModule {
-  std::string name;  ///< without ".weight"
+  std::string name;
   int layer = -1;
-  int64_t inputs = 0, outputs = 0;
-  bool transposed = false;  ///< its weight is [inputs, outputs]
+  int64_t inputs = 0, outputs = 0;  ///< of a table: its rows, and their width
+  bool transposed = false;          ///< its weight is [inputs, outputs], as tables are
+  bool embedding = false;
+  std::string weight = name + ".weight";  ///< the parameter that holds its weight
+  bool shared = false;                    ///< another module has the same weight (a tied lm_head): a change of it would change both
 };
+/// The model's linear maps, in order: those of its layers, of pooler and head, and the lm_head of a language model, tied or not.
 std::vector<LinearModule> linear_modules(const Family& family);
+/// Its tables of embeddings, in front of the layers.
+std::vector<LinearModule> embedding_modules(const Family& family);
 
-/// Modules that a list of targets means. A target is a site ("query", "value", "feed_forward_in"), the end of a module's name ("q_proj",
-/// "attention.self.query"), or a pattern where `*` matches any run of characters; "all-linear" is every one. `excluded` (same forms) are
-/// left out.
-/// @throws Error(user) naming `where` and the nearest names, for a target that matches nothing.
+/// Linear maps that a list of targets means, by the rules of a list in module_rules.h. `excluded` (same forms) are left out.
+/// @throws Error(user) naming `where` and the nearest names, when none is meant.
 struct Target {
   std::string pattern;
   LinearModule module;
