@@ -127,7 +127,8 @@ void check_fields(const nlohmann::json& config, const FieldRules& rules, const s
 
 std::vector<std::string> idle_fields(const nlohmann::json& config, const FieldRules& rules) {
   std::vector<std::string> lines;
-  for (const auto& [name, value] : config.items()) {
+  const nlohmann::json plain = without_aliases(config, rules, "config.json");
+  for (const auto& [name, value] : plain.items()) {
     if (value.is_null() || value == false) continue;
     if (has_name(own_code, name)) lines.push_back(fmt::format("field '{}' names code of the model's own, which is not run", name));
     if (has_name(own_code, name) || is_known(rules, name) || fixed_values(rules, name)) continue;

@@ -33,14 +33,16 @@ const FamilyEntry& entry_of(const nlohmann::json& config, const std::string& whe
 
 std::unique_ptr<Family> make_family(const nlohmann::json& config, const HeadSpec& head, const std::string& where) {
   const FamilyEntry& entry = entry_of(config, where);
-  check_fields(config, entry.fields, where);
-  const bool rows = head.kind == HeadKind::classification || head.kind == HeadKind::regression;
-  if (rows && config.value("problem_type", nlohmann::json()) == "multi_label_classification")
+  const nlohmann::json plain = without_aliases(config, entry.fields, where);
+  std::unique_ptr<Family> family = entry.make(plain, head, where);  // a field that is missing comes before its misspelling
+  check_fields(plain, entry.fields, where);
+  const bool judges_rows = head.kind == HeadKind::classification || head.kind == HeadKind::regression;
+  if (judges_rows && config.value("problem_type", nlohmann::json()) == "multi_label_classification")
     data_error(
-        "{}: field 'problem_type' is \"multi_label_classification\", expected \"single_label_classification\" or \"regression\": a "
-        "row has one label",
+        "{}: field 'problem_type' is \"multi_label_classification\", expected \"single_label_classification\" or \"regression\": a row has "
+        "one label",
         where);
-  return entry.make(without_aliases(config, entry.fields, where), head, where);
+  return family;
 }
 
 std::string_view name_of(Part part) {

@@ -15,8 +15,8 @@ void read_feed_forward(const ConfigReader& reader, T5Config& config) {
   if (gated) name = name.substr(6);
   config.gated = reader.flag("is_gated_act", gated);
   if (gated && name == "gelu") name = "gelu_new";
-  const bool own = reader.has("dense_act_fn");
-  config.activation = parse_activation(reader.text("dense_act_fn", name), reader.where(), own ? "dense_act_fn" : "feed_forward_proj");
+  config.activation = parse_activation(name, reader.where(), "feed_forward_proj");
+  if (reader.has("dense_act_fn")) config.activation = parse_activation(reader.text("dense_act_fn"), reader.where(), "dense_act_fn");
 }
 
 /// `scale_decoder_outputs` (transformers 5), else tie_word_embeddings, by which transformers 4 told the two shapes apart.
