@@ -82,7 +82,7 @@ std::vector<at::Tensor> run(const Case& c, const Inputs& inputs, at::ScalarType 
   const std::vector<int64_t> offsets = offsets_of(c.lengths);
   const at::Tensor y = c.window > 0   ? windowed(c, x, options)
                        : c.prefix > 0 ? packed_attention(x[0], x[1], x[2], offsets, options, x[3], x[4])
-                                    : packed_attention(x[0], x[1], x[2], offsets, options);
+                                      : packed_attention(x[0], x[1], x[2], offsets, options);
   (y * inputs.weights.to(type)).sum().backward();
   std::vector<at::Tensor> results = {y.detach()};
   for (const at::Tensor& tensor : x) results.push_back(tensor.grad());

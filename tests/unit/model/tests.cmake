@@ -1,6 +1,7 @@
 tsrun_test(model SOURCES
   unit/model/attention_test.cpp
   unit/model/bert_test.cpp
+  unit/model/config_fields_test.cpp
   unit/model/config_test.cpp
   unit/model/dropout_test.cpp
   unit/model/generate_test.cpp
@@ -11,4 +12,6 @@ tsrun_test(model SOURCES
   unit/model/product_test.cpp
   unit/model/recompute_test.cpp
   unit/model/stories_test.cpp
-  unit/model/t5_test.cpp)
+  unit/model/t5_test.cpp
+  unit/model/ties_test.cpp
+  unit/model/variants_test.cpp)
