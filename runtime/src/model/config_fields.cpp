@@ -23,8 +23,9 @@ const std::vector<std::string> common_inert = {
     "_experts_implementation_internal", "_flash_attn_2_enabled", "_name_or_path", "_num_labels", "architectures", "attn_implementation",
     "chunk_size_feed_forward", "cross_attention_hidden_size", "dtype", "experts_implementation", "finetuning_task",
     "gradient_checkpointing", "name_or_path", "output_attentions", "output_hidden_states", "output_past", "prefix", "problem_type",
-    "return_dict", "task_specific_params", "tf_legacy_loss", "torch_dtype", "torchscript", "transformers.js_config", "transformers_version",
-    "unsloth_fixed", "unsloth_version", "use_bfloat16", "use_cache", "use_return_dict", "xla_device",
+    "return_dict", "sentence_transformers", "task_specific_params", "tf_legacy_loss", "torch_dtype", "torchscript",
+    "transformers.js_config", "transformers_version", "unsloth_fixed", "unsloth_version", "use_bfloat16", "use_cache", "use_return_dict",
+    "xla_device",
     // generation
     "assistant_confidence_threshold", "assistant_lookbehind", "bad_words_ids", "begin_suppress_tokens", "diversity_penalty", "do_sample",
     "early_stopping", "encoder_no_repeat_ngram_size", "encoder_repetition_penalty", "epsilon_cutoff", "eta_cutoff",

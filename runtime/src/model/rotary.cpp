@@ -69,9 +69,11 @@ at::Tensor Rotary::frequencies(int64_t size, int64_t length) const {
 }
 
 int64_t Rotary::reach() const {
-  if (scaling != Scaling::dynamic && scaling != Scaling::yarn) return positions;
-  const auto trained = static_cast<double>(scaling == Scaling::dynamic ? positions : original_positions);
-  return std::max(positions, static_cast<int64_t>(std::min(trained * factor, 1e9)));
+  constexpr int64_t no_end = int64_t{1} << 30;
+  if (scaling == Scaling::dynamic) return no_end;
+  if (scaling != Scaling::linear && scaling != Scaling::yarn) return positions;
+  const auto trained = static_cast<double>(scaling == Scaling::linear ? positions : original_positions);
+  return std::max(positions, static_cast<int64_t>(std::min(trained * factor, static_cast<double>(no_end))));
 }
 
 namespace {

@@ -29,7 +29,7 @@ struct Rotary {
 
   /// float32 [size / 2], for a row of `length` tokens.
   at::Tensor frequencies(int64_t size, int64_t length = 0) const;
-  /// Longest row that the scaling is meant for, at least `positions`.
+  /// Longest row that the scaling is meant for, at least `positions`; very large where it grows with the row.
   int64_t reach() const;
 };
 
