@@ -16,8 +16,7 @@ bool is_norm(const ParameterInfo& info) { return info.kind == ParameterKind::nor
 }  // namespace
 
 OptionTable Method::options() const {
-  OptionTable table =
-      module_rule_options(json::array(), "Only these norms, or other modules that are trained whole; none: all norms", LayerRules::none);
+  OptionTable table = module_rule_options(json::array(), "Norms that are trained (none: all), or other modules, whole", LayerRules::none);
   table.add({.name = "embeddings",
              .type = OptionType::boolean,
              .fallback = true,

@@ -92,7 +92,9 @@ class MapMaker {
 
  private:
   Map map(const Target& target, const std::string& name) const {
-    Map map{target, static_cast<int64_t>(ranks_.of(name, static_cast<double>(options_.integer("r")))), 0};
+    const double given = ranks_.of(name, static_cast<double>(options_.integer("r")));
+    Map map{target, static_cast<int64_t>(given), 0};
+    if (given != static_cast<double>(map.rank)) user_error("lora: rank_pattern: rank {} for {}, expected a whole number", given, name);
     const double alpha = alphas_.of(name, options_.number("lora_alpha")), rank = static_cast<double>(map.rank);
     map.scale = alpha / (options_.flag("use_rslora") ? std::sqrt(rank) : rank);
     return map;

@@ -80,6 +80,10 @@ json Method::to_peft(const Options& options) const {
   return {{"peft_type", "PROMPT_TUNING"}, {"num_virtual_tokens", options.integer("num_virtual_tokens")}, {"prompt_tuning_init", "RANDOM"}};
 }
 
-json Method::from_peft(const json& config) const { return {{"num_virtual_tokens", config.at("num_virtual_tokens")}}; }
+json Method::from_peft(const json& config) const {
+  const json tokens = config.value("num_virtual_tokens", json());
+  if (tokens.is_null()) user_error("prompt: num_virtual_tokens is missing, expected the number of vectors in front of a row");
+  return {{"num_virtual_tokens", tokens}};
+}
 
 }  // namespace tsrun::prompt

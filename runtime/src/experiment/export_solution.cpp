@@ -12,6 +12,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <numeric>
 
 namespace tsrun {
@@ -76,6 +77,21 @@ json export_merged(Lab& lab, const json& handle, const Setting& setting, const s
   return {{"path", to.string()}, {"merge", report}};
 }
 
+/// Parameters of the model itself that are neither the delta's nor the head's and are not what they were when the folder was loaded:
+/// trained beside, or drawn because the folder lacks them (a pooler).
+std::vector<std::string> moved_parameters(const Setting& setting, const Weights& before) {
+  std::vector<std::string> moved;
+  const auto& trained = setting.trained_parameters;
+  for (const ParameterInfo& info : setting.model.family->parameters()) {
+    if (info.part == Part::delta || info.part == Part::head) continue;
+    if (std::find(trained.begin(), trained.end(), info.name) != trained.end()) continue;
+    const auto& drawn = setting.model.initialised;
+    const bool lacked = std::find(drawn.begin(), drawn.end(), info.name) != drawn.end();
+    if (lacked || !at::equal(before.at(info.name), setting.model.weights.at(info.name))) moved.push_back(info.name);
+  }
+  return moved;
+}
+
 /// What a recipe sees where nothing is written.
 json planned_export(const std::string& form, const std::filesystem::path& to) {
   json result = {{"path", to.string()}};
@@ -89,12 +105,13 @@ json export_solution(Lab& lab, const json& solution, const std::string& form, co
   if (lab.settings().plan_only) return planned_export(form, to);
   const json& handle = solution.at("model");
   Setting setting = setting_of(lab, solution.at("task"), handle, Key::root(0));
+  const Weights before = setting.model.weights;
   const Weights last = solution_weights(lab, solution, "last", *setting.model.family);
   for (const auto& name : last.names()) setting.model.weights.set(name, last.at(name));
   if (form == "merged") return export_merged(lab, handle, setting, to);
   const json deltas = handle.value("deltas", json::array());
   if (deltas.size() != 1) user_error("export: the training's model has {} deltas, expected one, as a folder of PEFT has", deltas.size());
-  save_peft(lab.plugins(), deltas[0], setting.model, handle.value("spec", ""), to);
+  save_peft(lab.plugins(), deltas[0], setting.model, handle.value("spec", ""), to, moved_parameters(setting, before));
   return {{"path", to.string()}};
 }
 

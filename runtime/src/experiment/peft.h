@@ -25,9 +25,9 @@ std::unique_ptr<Delta> attach_delta(const PluginHost& plugins, const nlohmann::j
 void take_peft_values(const std::filesystem::path& folder, const Delta& delta, Model& model);
 
 /// Writes the delta and the head of `model` as PEFT would. `delta` is an entry of a handle's "deltas". A prefix is written as the keys and
-/// values that its network makes, which is all that PEFT keeps of one. @throws Error(user) with the reason for a method that PEFT lacks or
-/// understands otherwise.
+/// values that its network makes, which is all that PEFT keeps of one. `moved` are parameters of the model itself that must be written too.
+/// @throws Error(user) with the reason for a method that PEFT lacks or understands otherwise.
 void save_peft(const PluginHost& plugins, const nlohmann::json& delta, const Model& model, const std::string& base,
-               const std::filesystem::path& folder);
+               const std::filesystem::path& folder, const std::vector<std::string>& moved = {});
 
 }  // namespace tsrun

@@ -32,7 +32,7 @@ const char* task_type(HeadKind head) {
 /// What is written: PEFT's configuration, and its tensors by its names.
 class PeftFolder {
  public:
-  PeftFolder(const DeltaMethod& method, const Options& options, const Model& model)
+  PeftFolder(const DeltaMethod& method, const Options& options, const Model& model, const std::vector<std::string>& moved)
       : model_(model), delta_(method.attach(*model.family, options)), config_(method.to_peft(options)) {
     if (!config_.is_object()) user_error("export: PEFT has no method '{}'; form = \"merged\" may do", method.name());
     config_["task_type"] = task_type(model.family->head().kind);
@@ -53,6 +53,7 @@ class PeftFolder {
     }
     const bool learns_prompts = type == "PROMPT_TUNING" || type == "PREFIX_TUNING";
     if (!learns_prompts && type != "LN_TUNING") add_trained_parameters();
+    add_moved(moved, learns_prompts);
     add_head(learns_prompts);
     if (options.has("modules_to_save")) add_saved_names(options.texts("modules_to_save"));
     if (!saved_.empty()) config_["modules_to_save"] = saved_;
@@ -132,6 +133,22 @@ class PeftFolder {
     for (const std::string& name : delta_->trained_parameters()) add_parameter(name);
   }
 
+  /// What else is not as in the model's folder: modules_to_save, or inside an adapted module.
+  void add_moved(const std::vector<std::string>& names, bool learns_prompts) {
+    std::set<std::string> shared;
+    for (const auto& modules : {linear_modules(*model_.family), embedding_modules(*model_.family)})
+      for (const LinearModule& module : modules)
+        if (module.shared) shared.insert(module.weight);
+    for (const std::string& name : names) {
+      if (learns_prompts || shared.contains(name))
+        user_error("export: '{}' is not what it is in the model's folder, and a folder of PEFT has no place for it; use form = \"merged\"",
+                   name);
+      add_parameter(name);
+      const std::string module = name.substr(0, name.rfind('.'));
+      if (!targets_.contains(module)) saved_.insert(module);
+    }
+  }
+
   /// modules_to_save as it was given, but for the names of modules that the model lacks.
   void add_saved_names(const std::vector<std::string>& names) {
     for (const ParameterInfo& info : model_.family->parameters()) {
@@ -205,9 +222,9 @@ nlohmann::ordered_json in_order(const nlohmann::ordered_json& patterns) {
 }  // namespace
 
 void save_peft(const PluginHost& plugins, const json& delta, const Model& model, const std::string& base,
-               const std::filesystem::path& folder) {
+               const std::filesystem::path& folder, const std::vector<std::string>& moved) {
   const at::NoGradGuard no_grad;
-  const PeftFolder peft(plugins.delta(delta.at("method")), Options(delta.at("options")), model);
+  const PeftFolder peft(plugins.delta(delta.at("method")), Options(delta.at("options")), model, moved);
   nlohmann::ordered_json config = peft.config();
   config["base_model_name_or_path"] = base;
   for (const char* field : {"rank_pattern", "alpha_pattern"})

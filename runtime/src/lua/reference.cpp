@@ -72,7 +72,13 @@ std::string parameter_names(const Helper& helper) {
   return names;
 }
 
-std::string lua_type(const Option& option) {
+/// Names of the types that an option takes beside its own.
+std::vector<std::string> other_types(const Option& option) {
+  const bool names_types = option.type != OptionType::choice && option.type != OptionType::artifact;
+  return names_types ? option.choices : std::vector<std::string>();
+}
+
+std::string lua_type_of(const Option& option) {
   switch (option.type) {
     case OptionType::boolean:
       return "boolean";
@@ -92,6 +98,12 @@ std::string lua_type(const Option& option) {
   std::string choices;
   for (const auto& choice : option.choices) choices += fmt::format("{}\"{}\"", choices.empty() ? "" : "|", choice);
   return choices;
+}
+
+std::string lua_type(const Option& option) {
+  std::string text = lua_type_of(option);
+  for (const std::string& other : other_types(option)) text += "|" + (other == "text" ? "string" : other == "list" ? "any[]" : other);
+  return text;
 }
 
 std::string class_stub(const std::string& name, const OptionTable& options) {
@@ -119,6 +131,7 @@ std::string range_text(const Option& option) {
   if (option.minimum) return fmt::format("at least {}", *option.minimum);
   if (option.maximum) return fmt::format("at most {}", *option.maximum);
   std::string text;
+  if (!other_types(option).empty()) return text;
   for (const auto& choice : option.choices) text += fmt::format("{}`{}`", text.empty() ? "" : ", ", choice);
   return text;
 }
@@ -128,8 +141,9 @@ std::string option_rows(const OptionTable& options) {
   std::string text = "| option | type | default | range | |\n| --- | --- | --- | --- | --- |\n";
   for (const auto& option : options.all()) {
     const auto unit = option.unit.empty() ? "" : fmt::format(" ({})", option.unit);
-    text += fmt::format("| `{}` | {}{} | {} | {} | {} |\n", option.name, name_of(option.type), unit, default_text(option),
-                        range_text(option), option.doc);
+    std::string type(name_of(option.type));
+    for (const std::string& other : other_types(option)) type += " or " + other;
+    text += fmt::format("| `{}` | {}{} | {} | {} | {} |\n", option.name, type, unit, default_text(option), range_text(option), option.doc);
   }
   text += "\n";
   return text;

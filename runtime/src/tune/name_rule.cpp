@@ -64,15 +64,15 @@ std::optional<std::string> NameRule::meaning(const RuledModule& module, const st
 }
 
 LayerRule::LayerRule(const json& layers, const json& pattern, const std::string& where) {
-  const auto patterns = texts_of(pattern, where + ": layers_pattern");
+  auto patterns = texts_of(pattern, where + ": layers_pattern");
+  std::erase(patterns, "");
   if (layers.is_null() && !patterns.empty()) user_error("{}: layers_pattern is given without layers_to_transform", where);
   for (const json& layer : layers.is_array() ? layers : layers.is_null() ? json::array() : json::array({layers})) {
     const bool whole = layer.is_number_integer() || (layer.is_number_float() && layer == std::floor(layer.get<double>()));
     if (!whole) user_error("{}: layers_to_transform holds {}, expected whole numbers", where, layer.dump());
     layers_.push_back(layer.get<int64_t>());
   }
-  for (const std::string& one : patterns)
-    if (!one.empty()) patterns_.emplace_back("(?:^|.*?\\.)" + one + "\\.(\\d+)\\.", where + ": layers_pattern");
+  for (const std::string& one : patterns) patterns_.emplace_back("(?:^|.*?\\.)" + one + "\\.(\\d+)\\.", where + ": layers_pattern");
   if (patterns_.empty()) patterns_.emplace_back(".*?\\.[^.]*\\.(\\d+)\\.", where);
 }
 

@@ -147,6 +147,17 @@ TEST(Peft, KeepsOfAPrefixWhatItsNetworkMakes) {
   EXPECT_LT(apart(logits(with_peft("bert", out.path() / "folded"), rows), logits(model, rows)), 1e-5);
 }
 
+TEST(Peft, WritesWhatElseHasMoved) {
+  const testing::TemporaryFolder out;
+  const SafetensorsFile rows = SafetensorsFile::open(goldens() / "bert_tiny/goldens.safetensors");
+  const nlohmann::json delta = given("lora", {{"target_modules", {"query"}}});
+  Model model = with_delta("bert", delta);
+  const std::vector<std::string> moved = {"bert.pooler.dense.weight", "bert.encoder.layer.1.attention.self.query.weight"};
+  for (const std::string& name : moved) model.weights.set(name, model.weights.at(name) + 0.5);
+  save_peft(built_plugins(), delta, model, "bert_tiny", out.path() / "moved", moved);
+  EXPECT_LT(apart(logits(with_peft("bert", out.path() / "moved"), rows), logits(model, rows)), 1e-5);
+}
+
 TEST(Peft, RefusesToWriteWhatItUnderstandsOtherwise) {
   EXPECT_NE(refusal_to_write("t5", given("prefix")).find("in front of an encoder-decoder's decoder alone"), std::string::npos);
   EXPECT_NE(refusal_to_write("bert", given("lora", {{"init_lora_weights", "pissa"}})).find("pissa took"), std::string::npos);
@@ -206,15 +217,10 @@ TEST(Peft, TakesFieldsThatMeanNothingHere) {
 }
 
 TEST(Peft, CallsAWrongConfigurationTheFilesFault) {
-  const std::vector<nlohmann::json> wrong = {{{"target_modules", "(query"}},
-                                             {{"target_modules", {"qurey"}}},
-                                             {{"bias", "some"}},
-                                             {{"r", "four"}},
-                                             {{"rank_pattern", {1}}},
-                                             {{"lora_dropout", 2}},
-                                             {{"layers_to_transform", {0.5}}},
-                                             {{"target_modules", ".*"}},
-                                             {{"layers_pattern", "layer"}}};
+  const std::vector<nlohmann::json> wrong = {
+      {{"target_modules", "(query"}},       {{"target_modules", {"qurey"}}}, {{"bias", "some"}},           {{"r", "four"}},
+      {{"rank_pattern", {{"query", 2.5}}}}, {{"modules_to_save", {3}}},      {{"rank_pattern", {1}}},      {{"lora_dropout", 2}},
+      {{"layers_to_transform", {0.5}}},     {{"target_modules", ".*"}},      {{"layers_pattern", "layer"}}};
   for (const nlohmann::json& fields : wrong) {
     const ChangedFolder folder("peft_lora_bert", fields);
     EXPECT_NE(refusal([&] { with_peft("bert", folder.path()); }, ErrorKind::data).find("adapter_config.json"), std::string::npos) << fields;
@@ -230,10 +236,17 @@ std::string read_with_ranks(const std::string& patterns) {
   return refusal([&] { with_peft("bert", folder.path()); }, ErrorKind::data);
 }
 
+TEST(Peft, CallsAPromptWithoutLengthTheFilesFault) {
+  for (const char* name : {"peft_prompt_bert", "peft_prefix_bert"}) {
+    const ChangedFolder folder(name, {{"num_virtual_tokens", nullptr}});
+    EXPECT_NE(refusal([&] { with_peft("bert", folder.path()); }, ErrorKind::data).find("num_virtual_tokens"), std::string::npos) << name;
+  }
+}
+
 TEST(Peft, HoldsTheFirstPatternOfTheFile) {
-  EXPECT_EQ(read_with_ranks(R"({"self.(query|value)": 4, "attention.*": 3, "b": 2})"), "nothing was refused");
-  EXPECT_EQ(read_with_ranks(R"({"query|value": 4, "attention.self.query": 3, "attention": 2})"), "nothing was refused");
-EXPECT_NE(read_with_ranks(R"({"attention.*": 3, "a.*": 4})").find("shape"), std::string::npos);
+  EXPECT_EQ(read_with_ranks(R"j({"self.(query|value)": 4, "attention.*": 3, "b": 2})j"), "nothing was refused");
+  EXPECT_EQ(read_with_ranks(R"j({"query|value": 4, "attention.self.query": 3, "attention": 2})j"), "nothing was refused");
+EXPECT_NE(read_with_ranks(R"j({"attention.*": 3, "a.*": 4})j").find("shape"), std::string::npos);
 }
 
 TEST(Peft, NamesTensorsThatNothingTakesAndThoseThatLack) {
