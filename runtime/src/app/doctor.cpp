@@ -2,6 +2,8 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
 #include "tsrun/base/parallel.h"
+#include "tsrun/base/suggest.h"
+#include "tsrun/base/vectors.h"
 
 #include <ATen/Context.h>
 #include <torch/version.h>
@@ -39,6 +41,13 @@ Finding examine_store(const std::filesystem::path& folder) {
   }
 }
 
+/// Which of our kernels run, and which could.
+std::string vectors_found() {
+  std::vector<std::string> names;
+  for (const Vectors available : vectors_available()) names.emplace_back(vectors_name(available));
+  return fmt::format("{} (this processor has {}; TSRUN_VECTORS chooses)", vectors_name(), join_words(names));
+}
+
 Finding examine_plugins(const Command& command) {
   try {
     PluginHost host;
@@ -59,6 +68,7 @@ void doctor(const Command& command) {
       {true, "LibTorch", fmt::format("{}, {}", TORCH_VERSION, at::hasCUDA() ? "CUDA device found" : "no CUDA device"), ""},
       {true, "ABI", std::string(abi_tag()), ""},
       {true, "threads", std::to_string(threads()), ""},
+      {true, "vectors", vectors_found(), ""},
       examine_plugins(command),
       {on_path("gnuplot"), "gnuplot", on_path("gnuplot") ? "found" : "not found: reports have no figures", "apt install gnuplot-nox"},
       examine_store(command.lab.store)};

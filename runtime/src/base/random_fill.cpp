@@ -6,14 +6,9 @@
 #include <cstring>
 
 #include "base/philox.h"
+#include "tsrun/base/dispatch.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/base/random.h"
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define TSRUN_WIDE __attribute__((target_clones("avx512f", "avx2", "default"), noinline))
-#else
-#define TSRUN_WIDE
-#endif
 
 namespace tsrun {
 namespace {
@@ -21,7 +16,7 @@ namespace {
 constexpr size_t tile_blocks = 64, tile_numbers = 4 * tile_blocks;
 using Words = uint32_t[4][tile_blocks];
 
-inline __attribute__((always_inline)) void make_words(uint64_t first_block, uint32_t low, uint32_t high, Words& words) {
+TSRUN_INLINE void make_words(uint64_t first_block, uint32_t low, uint32_t high, Words& words) {
   for (size_t i = 0; i < tile_blocks; ++i) {
     const uint64_t counter = first_block + i;
     words[0][i] = static_cast<uint32_t>(counter);
@@ -44,7 +39,7 @@ inline __attribute__((always_inline)) void make_words(uint64_t first_block, uint
 }
 
 // log x for normal positive x: x = m 2^e with m in [sqrt(1/2), sqrt 2); log m = 2 artanh((m-1)/(m+1)), five terms (error below 1e-9).
-inline __attribute__((always_inline)) float log_of(float x) {
+TSRUN_INLINE float log_of(float x) {
   const int32_t bits = std::bit_cast<int32_t>(x);
   const int32_t exponent = (bits - 0x3f3504f3) >> 23;  // 0x3f3504f3 is sqrt(1/2)
   const float m = std::bit_cast<float>(static_cast<int32_t>(static_cast<uint32_t>(bits) - (static_cast<uint32_t>(exponent) << 23)));
@@ -54,7 +49,7 @@ inline __attribute__((always_inline)) float log_of(float x) {
 }
 
 // Box-Muller (Box and Muller 1958): two words to two independent standard normals; |normal| <= 6.67.
-inline __attribute__((always_inline)) void normal_pair(uint32_t a, uint32_t b, float& first, float& second) {
+TSRUN_INLINE void normal_pair(uint32_t a, uint32_t b, float& first, float& second) {
   const float u = (static_cast<float>(static_cast<int32_t>(a >> 1)) + 0.5f) * 0x1p-31f;  // (0, 1]
   const float radius = std::sqrt(std::max(0.0f, -2.0f * log_of(u)));
   // The two upper bits choose a quadrant, the others an angle of at most pi/4 around its middle.
@@ -67,28 +62,34 @@ inline __attribute__((always_inline)) void normal_pair(uint32_t a, uint32_t b, f
   second = sign * (swap ? cosine : sine);
 }
 
-TSRUN_WIDE void normal_tile(uint64_t first_block, uint32_t low, uint32_t high, float mean, float deviation, float* out) {
-  Words words;
-  make_words(first_block, low, high, words);
-  float values[4][tile_blocks];
-  for (size_t i = 0; i < tile_blocks; ++i) {
-    normal_pair(words[0][i], words[1][i], values[0][i], values[1][i]);
-    normal_pair(words[2][i], words[3][i], values[2][i], values[3][i]);
+struct NormalTile {
+  template <int W>
+  TSRUN_INLINE static void run(uint64_t first_block, uint32_t low, uint32_t high, float mean, float deviation, float* out) {
+    Words words;
+    make_words(first_block, low, high, words);
+    float values[4][tile_blocks];
+    for (size_t i = 0; i < tile_blocks; ++i) {
+      normal_pair(words[0][i], words[1][i], values[0][i], values[1][i]);
+      normal_pair(words[2][i], words[3][i], values[2][i], values[3][i]);
+    }
+    for (size_t i = 0; i < tile_blocks; ++i)
+      for (size_t k = 0; k < 4; ++k) out[4 * i + k] = mean + deviation * values[k][i];
   }
-  for (size_t i = 0; i < tile_blocks; ++i)
-    for (size_t k = 0; k < 4; ++k) out[4 * i + k] = mean + deviation * values[k][i];
-}
+};
 
-TSRUN_WIDE void uniform_tile(uint64_t first_block, uint32_t low, uint32_t high, float least, float width, float* out) {
-  Words words;
-  make_words(first_block, low, high, words);
-  for (size_t i = 0; i < tile_blocks; ++i)
-    for (size_t k = 0; k < 4; ++k) out[4 * i + k] = least + width * (static_cast<float>(static_cast<int32_t>(words[k][i] >> 8)) * 0x1p-24f);
-}
+struct UniformTile {
+  template <int W>
+  TSRUN_INLINE static void run(uint64_t first_block, uint32_t low, uint32_t high, float least, float width, float* out) {
+    Words words;
+    make_words(first_block, low, high, words);
+    for (size_t i = 0; i < tile_blocks; ++i)
+      for (size_t k = 0; k < 4; ++k)
+        out[4 * i + k] = least + width * (static_cast<float>(static_cast<int32_t>(words[k][i] >> 8)) * 0x1p-24f);
+  }
+};
 
-using Tile = void (*)(uint64_t, uint32_t, uint32_t, float, float, float*);
-
-void fill(Key key, std::span<float> out, uint64_t offset, Tile tile, float a, float b) {
+template <class Tile>
+void fill(Key key, std::span<float> out, uint64_t offset, float a, float b) {
   if (out.empty()) return;
   const auto [low, high] = key.words();
   const uint64_t end = offset + out.size(), first_tile = offset / tile_numbers, last_tile = (end - 1) / tile_numbers;
@@ -96,10 +97,10 @@ void fill(Key key, std::span<float> out, uint64_t offset, Tile tile, float a, fl
     for (uint64_t t = first_tile + static_cast<uint64_t>(begin_tile); t < first_tile + static_cast<uint64_t>(end_tile); ++t) {
       const uint64_t start = t * tile_numbers, from = std::max(start, offset), to = std::min(start + tile_numbers, end);
       if (to - from == tile_numbers) {
-        tile(t * tile_blocks, low, high, a, b, out.data() + (start - offset));
+        kernel::run<Tile>(t * tile_blocks, low, high, a, b, out.data() + (start - offset));
       } else {
         float whole[tile_numbers];
-        tile(t * tile_blocks, low, high, a, b, whole);
+        kernel::run<Tile>(t * tile_blocks, low, high, a, b, static_cast<float*>(whole));
         std::memcpy(out.data() + (from - offset), whole + (from - start), (to - from) * sizeof(float));
       }
     }
@@ -109,10 +110,10 @@ void fill(Key key, std::span<float> out, uint64_t offset, Tile tile, float a, fl
 }  // namespace
 
 void fill_normal(Key key, std::span<float> out, uint64_t offset, float mean, float deviation) {
-  fill(key, out, offset, normal_tile, mean, deviation);
+  fill<NormalTile>(key, out, offset, mean, deviation);
 }
 void fill_uniform(Key key, std::span<float> out, uint64_t offset, float low, float high) {
-  fill(key, out, offset, uniform_tile, low, high - low);
+  fill<UniformTile>(key, out, offset, low, high - low);
 }
 
 }  // namespace tsrun

@@ -17,5 +17,6 @@ tsrun_room(base
     random.cpp
     random_fill.cpp
     suggest.cpp
+    vectors.cpp
     memory.cpp
   LIBRARIES spdlog::spdlog OpenSSL::Crypto)

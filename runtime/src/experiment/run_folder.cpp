@@ -4,6 +4,7 @@
 #include "tsrun/base/hash.h"
 #include "tsrun/base/memory.h"
 #include "tsrun/base/suggest.h"
+#include "tsrun/base/vectors.h"
 
 #include <fcntl.h>
 #include <sys/utsname.h>
@@ -42,6 +43,7 @@ nlohmann::json host() {
   return {{"name", system.nodename},
           {"system", fmt::format("{} {} {}", system.sysname, system.release, system.machine)},
           {"processor", processor()},
+          {"vectors", vectors_name()},
           {"cores", std::thread::hardware_concurrency()},
           {"memory_bytes", static_cast<int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE)}};
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tsrun/linalg/dispatch.h"
+#include "tsrun/base/dispatch.h"
 #include "tsrun/linalg/rows.h"
 
 #include <array>

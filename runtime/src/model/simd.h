@@ -1,56 +1,93 @@
 #pragma once
 
+#include "tsrun/base/dispatch.h"
+
 #include <cstdint>
 
-/// Sixteen-lane vectors of the compiler, and the attribute that compiles a kernel once per instruction set and picks at load time.
-/// Everything here is inlined into such kernels; no vector crosses a call.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define TSRUN_MULTIVERSIONED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else  // sanitizers instrument the load-time resolvers, which then run too early
-#define TSRUN_MULTIVERSIONED
-#endif
-#define TSRUN_INLINE __attribute__((always_inline)) inline
-
+/// Vectors of 32-bit numbers for kernels (tsrun/base/vectors.h): Simd<W> fills registers of W doubles. Everything here is inlined into the
+/// kernels; no vector crosses a call.
 namespace tsrun::simd {
 
-constexpr int64_t lanes = 16;
-using Floats = float __attribute__((vector_size(64)));
-using Ints = int32_t __attribute__((vector_size(64)));
-using Words = uint32_t __attribute__((vector_size(64)));
-using Longs = uint64_t __attribute__((vector_size(64)));
+template <int W>
+struct Simd {
+  static constexpr int64_t lanes = 2 * W;
+  typedef float Floats __attribute__((vector_size(W * 8)));
+  typedef int32_t Ints __attribute__((vector_size(W * 8)));
+  typedef uint32_t Words __attribute__((vector_size(W * 8)));
+  typedef uint64_t Longs __attribute__((vector_size(W * 8)));
+  static constexpr int64_t padded(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
+};
 
-constexpr int64_t padded(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
-
-TSRUN_INLINE Floats load(const float* from) {
-  Floats value;
+template <class Vector>
+TSRUN_INLINE Vector load(const float* from) {
+  Vector value;
   __builtin_memcpy(&value, from, sizeof value);
   return value;
 }
-TSRUN_INLINE void store(float* to, Floats value) { __builtin_memcpy(to, &value, sizeof value); }
-TSRUN_INLINE Floats all(float value) { return Floats{} + value; }
-TSRUN_INLINE Floats larger(Floats a, Floats b) { return a > b ? a : b; }
-
-TSRUN_INLINE float sum(Floats value) {
-  float total = 0;
-  for (int i = 0; i < lanes; ++i) total += value[i];
-  return total;
+template <class Vector>
+TSRUN_INLINE void store(float* to, Vector value) {
+  __builtin_memcpy(to, &value, sizeof value);
 }
-TSRUN_INLINE float maximum(Floats value) {
-  float most = value[0];
-  for (int i = 1; i < lanes; ++i) most = value[i] > most ? value[i] : most;
-  return most;
+template <class Vector>
+TSRUN_INLINE Vector all(float value) {
+  return Vector{} + value;
+}
+template <class Vector>
+TSRUN_INLINE Vector larger(Vector a, Vector b) {
+  return a > b ? a : b;
+}
+
+/// Folds a vector's upper half onto its lower one until one number is left.
+template <class Vector, class Operation>
+TSRUN_INLINE float fold(Vector value, Operation operation) {
+  if constexpr (sizeof(Vector) == 64) {
+    return fold(operation(__builtin_shufflevector(value, value, 0, 1, 2, 3, 4, 5, 6, 7),
+                          __builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15)),
+                operation);
+  } else if constexpr (sizeof(Vector) == 32) {
+    return fold(operation(__builtin_shufflevector(value, value, 0, 1, 2, 3), __builtin_shufflevector(value, value, 4, 5, 6, 7)), operation);
+  } else {
+    const Vector pairs = operation(value, __builtin_shufflevector(value, value, 2, 3, 0, 1));
+    return operation(pairs, __builtin_shufflevector(pairs, pairs, 1, 0, 3, 2))[0];
+  }
+}
+
+struct Add {
+  template <class Vector>
+  TSRUN_INLINE Vector operator()(Vector a, Vector b) const {
+    return a + b;
+  }
+};
+struct Larger {
+  template <class Vector>
+  TSRUN_INLINE Vector operator()(Vector a, Vector b) const {
+    return larger(a, b);
+  }
+};
+
+template <class Vector>
+TSRUN_INLINE float sum(Vector value) {
+  return fold(value, Add{});
+}
+template <class Vector>
+TSRUN_INLINE float maximum(Vector value) {
+  return fold(value, Larger{});
 }
 
 /// e^x to about 2 units in the last place; 0 below -87, where the result would be subnormal. x must not exceed 88.
-TSRUN_INLINE Floats exponential(Floats x) {
+template <int W>
+TSRUN_INLINE typename Simd<W>::Floats exponential(typename Simd<W>::Floats x) {
+  using Floats = typename Simd<W>::Floats;
+  using Ints = typename Simd<W>::Ints;
   constexpr float log2e = 1.44269504f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
   constexpr float rounder = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low mantissa bits
-  const Ints kept = x > -87.0f;
-  x = larger(x, all(-87.0f));
+  const Floats least = all<Floats>(-87.0f);
+  const Ints lost = x < least;  // not a number stays what it is
+  x = x < least ? least : x;
   const Floats shifted = x * log2e + rounder;
   const Floats whole = shifted - rounder;
   const Floats rest = x - whole * ln2_high - whole * ln2_low;
-  Floats series = all(1.0f / 5040);
+  Floats series = all<Floats>(1.0f / 5040);
   series = series * rest + 1.0f / 720;
   series = series * rest + 1.0f / 120;
   series = series * rest + 1.0f / 24;
@@ -59,7 +96,7 @@ TSRUN_INLINE Floats exponential(Floats x) {
   series = series * rest + 1.0f;
   series = series * rest + 1.0f;
   const Ints power = ((Ints)shifted - 0x4B400000 + 127) << 23;
-  return (Floats)((Ints)(series * (Floats)power) & kept);
+  return (Floats)((Ints)(series * (Floats)power) & ~lost);
 }
 
 }  // namespace tsrun::simd

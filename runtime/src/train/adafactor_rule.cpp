@@ -1,6 +1,6 @@
+#include "tsrun/base/dispatch.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
-#include "tsrun/linalg/dispatch.h"
 #include "tsrun/train/adafactor.h"
 
 #include <algorithm>

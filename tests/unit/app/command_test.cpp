@@ -114,7 +114,8 @@ TEST_F(CommandTest, ChecksWithoutTouchingAnything) {
 
 TEST_F(CommandTest, ExaminesTheInstallation) {
   const auto outcome = tsrun({"doctor"});
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("LibTorch"), HasSubstr("tsrun_abi_"), HasSubstr("store"), HasSubstr("gnuplot")));
+  EXPECT_THAT(outcome.out,
+              AllOf(HasSubstr("LibTorch"), HasSubstr("tsrun_abi_"), HasSubstr("store"), HasSubstr("vectors"), HasSubstr("gnuplot")));
   const auto broken = tsrun({"doctor", "--store", "/dev/null/store"});
   EXPECT_EQ(broken.code, 3);
   EXPECT_THAT(broken.out, HasSubstr("PROBLEM   store"));

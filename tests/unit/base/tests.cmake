@@ -7,4 +7,5 @@ tsrun_test(base SOURCES
   unit/base/options_test.cpp
   unit/base/parallel_test.cpp
   unit/base/random_test.cpp
-  unit/base/suggest_test.cpp)
+  unit/base/suggest_test.cpp
+  unit/base/vectors_test.cpp)

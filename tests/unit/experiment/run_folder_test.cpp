@@ -1,6 +1,7 @@
 #include "tsrun/experiment/run_folder.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/vectors.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -66,6 +67,7 @@ TEST_F(Runs, RecordIsDurableFromTheStartAndSaysHowItEnded) {
   for (const char* field : {"recipe", "settings", "seeds", "versions", "host", "started", "ended", "seconds", "command"}) {
     EXPECT_TRUE(json.contains(field)) << field;
   }
+  EXPECT_EQ(json["host"]["vectors"], vectors_name());
 }
 
 TEST_F(Runs, SameDescriptionGivesTheSameFolder_OtherArgumentsAnother) {

@@ -4,6 +4,8 @@
 #include "tsrun/base/parallel.h"
 #include "tsrun/base/random.h"
 
+#include "support/every_vectors.h"
+
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -30,12 +32,14 @@ class Hadamard : public ::testing::TestWithParam<int64_t> {};
 INSTANTIATE_TEST_SUITE_P(Lengths, Hadamard, ::testing::Values(1, 2, 8, 64, 2048, 4096, 8192, 1 << 15, 1 << 20, 1 << 21));
 
 TEST_P(Hadamard, EqualsTheDenseMatrix) {
-  const auto x = normals(GetParam());
-  auto y = x;
-  hadamard(y);
-  const size_t step = x.size() <= 2048 ? 1 : (x.size() / 17) | 1;  // odd, so that low and high bits vary
-  const double scale = std::sqrt(static_cast<double>(x.size()));
-  for (size_t i = 0; i < x.size(); i += step) ASSERT_NEAR(y[i], dense_row(x, i), 2e-6 * scale) << i;
+  with_every_vectors([&] {
+    const auto x = normals(GetParam());
+    auto y = x;
+    hadamard(y);
+    const size_t step = x.size() <= 2048 ? 1 : (x.size() / 17) | 1;  // odd, so that low and high bits vary
+    const double scale = std::sqrt(static_cast<double>(x.size()));
+    for (size_t i = 0; i < x.size(); i += step) ASSERT_NEAR(y[i], dense_row(x, i), 2e-6 * scale) << i;
+  });
 }
 
 TEST_P(Hadamard, AppliedTwiceGivesNTimesTheVector) {
@@ -47,14 +51,16 @@ TEST_P(Hadamard, AppliedTwiceGivesNTimesTheVector) {
 }
 
 TEST_P(Hadamard, GivesTheSameBytesOnAnyNumberOfThreads) {
-  const int before = threads();
-  auto one = normals(GetParam()), two = one;
-  set_threads(1);
-  hadamard(one);
-  set_threads(2);
-  hadamard(two);
-  set_threads(before);
-  EXPECT_EQ(one, two);
+  with_every_vectors([&] {
+    const int before = threads();
+    auto one = normals(GetParam()), two = one;
+    set_threads(1);
+    hadamard(one);
+    set_threads(2);
+    hadamard(two);
+    set_threads(before);
+    EXPECT_EQ(one, two);
+  });
 }
 
 TEST(HadamardLengths, RefusesWhatIsNoPowerOfTwo) {

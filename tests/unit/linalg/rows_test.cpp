@@ -4,6 +4,8 @@
 #include "tsrun/base/parallel.h"
 #include "tsrun/base/random.h"
 
+#include "support/every_vectors.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -50,78 +52,88 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Kernels,
                                            std::pair{6, 300001}));
 
 TEST_P(Kernels, GramEqualsDotProducts) {
-  const Matrix m = random_matrix(GetParam().first, GetParam().second);
-  const SmallMatrix g = gram(m.view());
-  for (int64_t i = 0; i < g.rows; ++i)
-    for (int64_t j = 0; j < g.columns; ++j) {
-      const double expected = dot(m.rows[static_cast<size_t>(i)], m.rows[static_cast<size_t>(j)]);
-      ASSERT_NEAR(g(i, j), expected, 1e-12 * static_cast<double>(GetParam().second) + 1e-12) << i << ", " << j;
-    }
+  with_every_vectors([&] {
+    const Matrix m = random_matrix(GetParam().first, GetParam().second);
+    const SmallMatrix g = gram(m.view());
+    for (int64_t i = 0; i < g.rows; ++i)
+      for (int64_t j = 0; j < g.columns; ++j) {
+        const double expected = dot(m.rows[static_cast<size_t>(i)], m.rows[static_cast<size_t>(j)]);
+        ASSERT_NEAR(g(i, j), expected, 1e-12 * static_cast<double>(GetParam().second) + 1e-12) << i << ", " << j;
+      }
+  });
 }
 
 TEST_P(Kernels, ExpandAddsTheCombination_AndProjectIsItsTranspose) {
-  const Matrix m = random_matrix(GetParam().first, GetParam().second);
-  std::vector<double> c(m.rows.size());
-  for (size_t i = 0; i < c.size(); ++i) c[i] = std::sin(1.0 + static_cast<double>(i));
-  std::vector<float> out(m.rows[0].size(), 1.0f), g = random_matrix(1, GetParam().second, 9).rows[0];
-  expand(m.view(), c, out);
-  double forward = 0, back = 0;
-  for (size_t k = 0; k < out.size(); ++k) {
-    double expected = 1;
-    for (size_t i = 0; i < c.size(); ++i) expected += c[i] * m.rows[i][k];
-    ASSERT_NEAR(out[k], expected, 3e-6) << k;
-    forward += (expected - 1) * g[k];
-  }
-  const auto z = project(m.view(), g);
-  for (size_t i = 0; i < c.size(); ++i) back += c[i] * z[i];
-  EXPECT_NEAR(forward, back, 1e-9 * static_cast<double>(out.size()));
+  with_every_vectors([&] {
+    const Matrix m = random_matrix(GetParam().first, GetParam().second);
+    std::vector<double> c(m.rows.size());
+    for (size_t i = 0; i < c.size(); ++i) c[i] = std::sin(1.0 + static_cast<double>(i));
+    std::vector<float> out(m.rows[0].size(), 1.0f), g = random_matrix(1, GetParam().second, 9).rows[0];
+    expand(m.view(), c, out);
+    double forward = 0, back = 0;
+    for (size_t k = 0; k < out.size(); ++k) {
+      double expected = 1;
+      for (size_t i = 0; i < c.size(); ++i) expected += c[i] * m.rows[i][k];
+      ASSERT_NEAR(out[k], expected, 3e-6) << k;
+      forward += (expected - 1) * g[k];
+    }
+    const auto z = project(m.view(), g);
+    for (size_t i = 0; i < c.size(); ++i) back += c[i] * z[i];
+    EXPECT_NEAR(forward, back, 1e-9 * static_cast<double>(out.size()));
+  });
 }
 
 TEST_P(Kernels, CombineMakesEveryRow_InPlaceToo) {
-  Matrix m = random_matrix(GetParam().first, GetParam().second);
-  const Matrix before = m;
-  SmallMatrix a(m.view().count(), m.view().count());
-  for (size_t i = 0; i < a.values.size(); ++i) a.values[i] = std::cos(static_cast<double>(i));
-  combine(a, m.view(), m.pointers());
-  for (size_t i = 0; i < m.rows.size(); i += 3)
-    for (size_t k = 0; k < m.rows[i].size(); k += 97) {
-      double expected = 0;
-      for (size_t j = 0; j < m.rows.size(); ++j) expected += a(static_cast<int64_t>(i), static_cast<int64_t>(j)) * before.rows[j][k];
-      ASSERT_NEAR(m.rows[i][k], expected, 1e-5) << i << ", " << k;
-    }
+  with_every_vectors([&] {
+    Matrix m = random_matrix(GetParam().first, GetParam().second);
+    const Matrix before = m;
+    SmallMatrix a(m.view().count(), m.view().count());
+    for (size_t i = 0; i < a.values.size(); ++i) a.values[i] = std::cos(static_cast<double>(i));
+    combine(a, m.view(), m.pointers());
+    for (size_t i = 0; i < m.rows.size(); i += 3)
+      for (size_t k = 0; k < m.rows[i].size(); k += 97) {
+        double expected = 0;
+        for (size_t j = 0; j < m.rows.size(); ++j) expected += a(static_cast<int64_t>(i), static_cast<int64_t>(j)) * before.rows[j][k];
+        ASSERT_NEAR(m.rows[i][k], expected, 1e-5) << i << ", " << k;
+      }
+  });
 }
 
 TEST(Rows, Bfloat16RowsGiveTheResultsOfTheirWidenedValues) {
-  Matrix wide = random_matrix(5, 3001);
-  std::vector<std::vector<uint16_t>> narrow(5);
-  Rows view{{}, RowType::bfloat16, 3001};
-  for (size_t r = 0; r < 5; ++r) {
-    for (float& v : wide.rows[r]) {
-      narrow[r].push_back(static_cast<uint16_t>(std::bit_cast<uint32_t>(v) >> 16));
-      v = std::bit_cast<float>(static_cast<uint32_t>(narrow[r].back()) << 16);
+  with_every_vectors([&] {
+    Matrix wide = random_matrix(5, 3001);
+    std::vector<std::vector<uint16_t>> narrow(5);
+    Rows view{{}, RowType::bfloat16, 3001};
+    for (size_t r = 0; r < 5; ++r) {
+      for (float& v : wide.rows[r]) {
+        narrow[r].push_back(static_cast<uint16_t>(std::bit_cast<uint32_t>(v) >> 16));
+        v = std::bit_cast<float>(static_cast<uint32_t>(narrow[r].back()) << 16);
+      }
+      view.data.push_back(narrow[r].data());
     }
-    view.data.push_back(narrow[r].data());
-  }
-  EXPECT_EQ(gram(view).values, gram(wide.view()).values);
-  const std::vector<double> c = {1, -2, 0.5, 3, 0.25};
-  std::vector<float> a(3001), b(3001);
-  expand(view, c, a);
-  expand(wide.view(), c, b);
-  EXPECT_EQ(a, b);
-  EXPECT_EQ(project(view, a), project(wide.view(), a));
-  EXPECT_EQ(gram(view.slice(1000, 2000)).values, gram(wide.view().slice(1000, 2000)).values);
+    EXPECT_EQ(gram(view).values, gram(wide.view()).values);
+    const std::vector<double> c = {1, -2, 0.5, 3, 0.25};
+    std::vector<float> a(3001), b(3001);
+    expand(view, c, a);
+    expand(wide.view(), c, b);
+    EXPECT_EQ(a, b);
+    EXPECT_EQ(project(view, a), project(wide.view(), a));
+    EXPECT_EQ(gram(view.slice(1000, 2000)).values, gram(wide.view().slice(1000, 2000)).values);
+  });
 }
 
 TEST(Rows, ResultsDoNotDependOnTheNumberOfThreads) {
-  const Matrix m = random_matrix(9, 100000);
-  const int before = threads();
-  set_threads(1);
-  const auto g1 = gram(m.view()).values;
-  const auto p1 = project(m.view(), m.rows[0]);
-  set_threads(3);
-  EXPECT_EQ(gram(m.view()).values, g1);
-  EXPECT_EQ(project(m.view(), m.rows[0]), p1);
-  set_threads(before);
+  with_every_vectors([&] {
+    const Matrix m = random_matrix(9, 100000);
+    const int before = threads();
+    set_threads(1);
+    const auto g1 = gram(m.view()).values;
+    const auto p1 = project(m.view(), m.rows[0]);
+    set_threads(3);
+    EXPECT_EQ(gram(m.view()).values, g1);
+    EXPECT_EQ(project(m.view(), m.rows[0]), p1);
+    set_threads(before);
+  });
 }
 
 TEST(Rows, RefusesWrongSizes) {

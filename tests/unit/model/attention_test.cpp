@@ -5,6 +5,8 @@
 #include "tsrun/base/parallel.h"
 #include "tsrun/model/kernels.h"
 
+#include "support/every_vectors.h"
+
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -91,8 +93,11 @@ std::vector<at::Tensor> run(const Case& c, const Inputs& inputs, at::ScalarType 
 
 void expect_equals_float64(const Case& c) {
   const Inputs inputs = inputs_of(c);
-  const auto found = run(c, inputs, at::kFloat), expected = run(c, inputs, at::kDouble);
-  for (size_t i = 0; i < found.size(); ++i) EXPECT_LT(relative_difference(found[i], expected[i]), 2e-6) << "tensor " << i;
+  const auto expected = run(c, inputs, at::kDouble);
+  with_every_vectors([&] {
+    const auto found = run(c, inputs, at::kFloat);
+    for (size_t i = 0; i < found.size(); ++i) EXPECT_LT(relative_difference(found[i], expected[i]), 2e-6) << "tensor " << i;
+  });
 }
 
 TEST(Attention, EqualsFloat64_MixedLengths) { expect_equals_float64({{1, 7, 33, 16, 130, 24}, 3, 32}); }
@@ -134,19 +139,21 @@ TEST(Attention, GivesTheSameBits_WindowLongerThanTheRows) {
 }
 
 TEST(Attention, LooksOnlyAtTheKeysThatARowHas_RoomBehindThem) {
-  const Case c{{5, 19}, 2, 16};
-  const Inputs inputs = inputs_of(c);
-  const at::Tensor expected = run(c, inputs, at::kDouble)[0];
-  const auto with_room = [&](const at::Tensor& x) {  // four and three vectors of rubbish behind the rows
-    return at::cat({x.narrow(0, 0, 5), at::full({4, 32}, 1e6f), x.narrow(0, 5, 19), at::full({3, 32}, -1e6f)});
-  };
-  auto rows = std::make_shared<AttentionRows>();
-  rows->query_offsets = offsets_of(c.lengths);
-  rows->key_offsets = {0, 9, 31};
-  rows->key_counts = c.lengths;
-  const at::Tensor q = inputs.tensors[0], k = with_room(inputs.tensors[1]), v = with_room(inputs.tensors[2]);
-  EXPECT_LT(relative_difference(attend(q, k, v, rows, c.options()), expected), 2e-6);
-  EXPECT_LT(relative_difference(attend_by_composition(q, k, v, *rows, c.options()), expected), 2e-6);
+  with_every_vectors([&] {
+    const Case c{{5, 19}, 2, 16};
+    const Inputs inputs = inputs_of(c);
+    const at::Tensor expected = run(c, inputs, at::kDouble)[0];
+    const auto with_room = [&](const at::Tensor& x) {  // four and three vectors of rubbish behind the rows
+      return at::cat({x.narrow(0, 0, 5), at::full({4, 32}, 1e6f), x.narrow(0, 5, 19), at::full({3, 32}, -1e6f)});
+    };
+    auto rows = std::make_shared<AttentionRows>();
+    rows->query_offsets = offsets_of(c.lengths);
+    rows->key_offsets = {0, 9, 31};
+    rows->key_counts = c.lengths;
+    const at::Tensor q = inputs.tensors[0], k = with_room(inputs.tensors[1]), v = with_room(inputs.tensors[2]);
+    EXPECT_LT(relative_difference(attend(q, k, v, rows, c.options()), expected), 2e-6);
+    EXPECT_LT(relative_difference(attend_by_composition(q, k, v, *rows, c.options()), expected), 2e-6);
+  });
 }
 
 TEST(Attention, RefusesABiasThatLacksDistances) {
@@ -159,33 +166,39 @@ TEST(Attention, RefusesABiasThatLacksDistances) {
 }
 
 TEST(Attention, EqualsFloat64_SomeQueriesOnly) {
-  const Case c{{30, 64, 2}, 2, 16, 0.2};
-  const Inputs inputs = inputs_of(c);
-  const std::vector<int64_t> tokens = {0, 29, 30, 77, 93, 95};
-  auto rows = std::make_shared<AttentionRows>();
-  rows->key_offsets = offsets_of(c.lengths);
-  rows->query_offsets = {0, 2, 5, 6};
-  rows->query_positions = {0, 29, 0, 47, 63, 1};
-  const at::Tensor chosen = at::tensor(tokens, at::kLong);
-  const at::Tensor found = attend(inputs.tensors[0].index_select(0, chosen), inputs.tensors[1], inputs.tensors[2], rows, c.options());
-  EXPECT_LT(relative_difference(found, run(c, inputs, at::kDouble)[0].index_select(0, chosen)), 2e-6);
+  with_every_vectors([&] {
+    const Case c{{30, 64, 2}, 2, 16, 0.2};
+    const Inputs inputs = inputs_of(c);
+    const std::vector<int64_t> tokens = {0, 29, 30, 77, 93, 95};
+    auto rows = std::make_shared<AttentionRows>();
+    rows->key_offsets = offsets_of(c.lengths);
+    rows->query_offsets = {0, 2, 5, 6};
+    rows->query_positions = {0, 29, 0, 47, 63, 1};
+    const at::Tensor chosen = at::tensor(tokens, at::kLong);
+    const at::Tensor found = attend(inputs.tensors[0].index_select(0, chosen), inputs.tensors[1], inputs.tensors[2], rows, c.options());
+    EXPECT_LT(relative_difference(found, run(c, inputs, at::kDouble)[0].index_select(0, chosen)), 2e-6);
+  });
 }
 
 TEST(Attention, DoesNotDependOnThreads) {
-  const Case c{{64, 80, 100, 31}, 4, 32, 0.1};
-  const Inputs inputs = inputs_of(c);
-  const int before = threads();
-  set_threads(1);
-  const auto one = run(c, inputs, at::kFloat);
-  set_threads(3);
-  const auto three = run(c, inputs, at::kFloat);
-  set_threads(before);
-  for (size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], three[i])) << "tensor " << i;
+  with_every_vectors([&] {
+    const Case c{{64, 80, 100, 31}, 4, 32, 0.1};
+    const Inputs inputs = inputs_of(c);
+    const int before = threads();
+    set_threads(1);
+    const auto one = run(c, inputs, at::kFloat);
+    set_threads(3);
+    const auto three = run(c, inputs, at::kFloat);
+    set_threads(before);
+    for (size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], three[i])) << "tensor " << i;
+  });
 }
 
 TEST(Attention, SurvivesScoresOfAnySize) {
-  const at::Tensor x = at::full({8, 16}, 100.0f), y = packed_attention(x, x, x, {0, 8}, {.heads = 2});
-  EXPECT_LT(largest_difference(y, x), 1e-3);
+  with_every_vectors([&] {
+    const at::Tensor x = at::full({8, 16}, 100.0f), y = packed_attention(x, x, x, {0, 8}, {.heads = 2});
+    EXPECT_LT(largest_difference(y, x), 1e-3);
+  });
 }
 
 TEST(Attention, CanBeDifferentiatedTwice) {
@@ -211,8 +224,11 @@ std::vector<at::Tensor> run_add_norm(at::ScalarType type, int64_t rows, int64_t 
 }
 
 void expect_norm_equals_float64(int64_t rows, int64_t width, const AddNormOptions& options) {
-  const auto found = run_add_norm(at::kFloat, rows, width, options), expected = run_add_norm(at::kDouble, rows, width, options);
-  for (size_t i = 0; i < found.size(); ++i) EXPECT_LT(relative_difference(found[i], expected[i]), 3e-6) << "tensor " << i;
+  const auto expected = run_add_norm(at::kDouble, rows, width, options);
+  with_every_vectors([&] {
+    const auto found = run_add_norm(at::kFloat, rows, width, options);
+    for (size_t i = 0; i < found.size(); ++i) EXPECT_LT(relative_difference(found[i], expected[i]), 3e-6) << "tensor " << i;
+  });
 }
 
 TEST(AddNorm, EqualsFloat64) { expect_norm_equals_float64(200, 384, {}); }
@@ -220,12 +236,14 @@ TEST(AddNorm, EqualsFloat64_OddWidth) { expect_norm_equals_float64(7, 21, {}); }
 TEST(AddNorm, EqualsFloat64_Dropout) { expect_norm_equals_float64(77, 65, {1e-12, 0.2, Key::root(8), {}}); }
 
 TEST(AddNorm, TreatsASubsetAsAmongAllRows) {
-  const at::Tensor x = at::randn({50, 40}), residual = at::randn({50, 40}), gain = at::randn({40}), bias = at::randn({40});
-  const at::Tensor places = at::tensor(std::vector<int64_t>{3, 17, 49}, at::kLong);
-  const at::Tensor all = add_norm(x, residual, gain, bias, {1e-12, 0.3, Key::root(8), {}});
-  const at::Tensor some =
-      add_norm(x.index_select(0, places), residual.index_select(0, places), gain, bias, {1e-12, 0.3, Key::root(8), places});
-  EXPECT_TRUE(at::equal(some, all.index_select(0, places)));
+  with_every_vectors([&] {
+    const at::Tensor x = at::randn({50, 40}), residual = at::randn({50, 40}), gain = at::randn({40}), bias = at::randn({40});
+    const at::Tensor places = at::tensor(std::vector<int64_t>{3, 17, 49}, at::kLong);
+    const at::Tensor all = add_norm(x, residual, gain, bias, {1e-12, 0.3, Key::root(8), {}});
+    const at::Tensor some =
+        add_norm(x.index_select(0, places), residual.index_select(0, places), gain, bias, {1e-12, 0.3, Key::root(8), places});
+    EXPECT_TRUE(at::equal(some, all.index_select(0, places)));
+  });
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include "tsrun/base/parallel.h"
 #include "tsrun/model/kernels.h"
 
+#include "support/every_vectors.h"
+
 #include <gtest/gtest.h>
 
 namespace tsrun {
@@ -18,32 +20,38 @@ TEST(Dropout, KeepsTheStatedShareAndTheMean) {
 }
 
 TEST(Dropout, DrawsTheNumbersOfTheKeyAtEveryPosition) {
-  const int64_t n = 300;
-  const double p = 0.3;
-  const at::Tensor y = dropout(at::ones({n}), p, key);
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t group = i / 128, within = i % 128;
-    const uint32_t word = key.block(static_cast<uint64_t>(group * 16 + within % 16))[static_cast<size_t>(within / 16 % 4)];
-    const uint32_t number = within < 64 ? word & 0xffff : word >> 16;
-    const bool kept = number >= static_cast<uint32_t>(std::lround(p * 65536));
-    ASSERT_EQ(y[i].item<float>() != 0, kept) << "position " << i;
-  }
+  with_every_vectors([&] {
+    const int64_t n = 300;
+    const double p = 0.3;
+    const at::Tensor y = dropout(at::ones({n}), p, key);
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t group = i / 128, within = i % 128;
+      const uint32_t word = key.block(static_cast<uint64_t>(group * 16 + within % 16))[static_cast<size_t>(within / 16 % 4)];
+      const uint32_t number = within < 64 ? word & 0xffff : word >> 16;
+      const bool kept = number >= static_cast<uint32_t>(std::lround(p * 65536));
+      ASSERT_EQ(y[i].item<float>() != 0, kept) << "position " << i;
+    }
+  });
 }
 
 TEST(Dropout, DoesNotDependOnThreads) {
-  const at::Tensor x = at::randn({777, 333});
-  const int before = threads();
-  set_threads(1);
-  const at::Tensor one = dropout(x, 0.1, key);
-  set_threads(3);
-  const at::Tensor three = dropout(x, 0.1, key);
-  set_threads(before);
-  EXPECT_TRUE(at::equal(one, three));
+  with_every_vectors([&] {
+    const at::Tensor x = at::randn({777, 333});
+    const int before = threads();
+    set_threads(1);
+    const at::Tensor one = dropout(x, 0.1, key);
+    set_threads(3);
+    const at::Tensor three = dropout(x, 0.1, key);
+    set_threads(before);
+    EXPECT_TRUE(at::equal(one, three));
+  });
 }
 
 TEST(Dropout, DrawsTheSameMaskInEveryType) {
-  const at::Tensor x = at::rand({37, 41}) + 1;
-  EXPECT_TRUE(at::equal(dropout(x, 0.2, key) == 0, dropout(x.to(at::kDouble), 0.2, key) == 0));
+  with_every_vectors([&] {
+    const at::Tensor x = at::rand({37, 41}) + 1;
+    EXPECT_TRUE(at::equal(dropout(x, 0.2, key) == 0, dropout(x.to(at::kDouble), 0.2, key) == 0));
+  });
 }
 
 TEST(Dropout, DrawsTheSameMaskInBackward) {

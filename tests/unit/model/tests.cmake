@@ -5,6 +5,7 @@ tsrun_test(model SOURCES
   unit/model/config_test.cpp
   unit/model/dropout_test.cpp
   unit/model/generate_test.cpp
+  unit/model/kernels_test.cpp
   unit/model/load_test.cpp
   unit/model/mapped_test.cpp
   unit/model/minilm_test.cpp
