@@ -78,6 +78,15 @@ std::unique_ptr<Tokenizer> load_tokenizer(const Path& folder) {
              folder.string());
 }
 
+std::vector<Path> tokenizer_files(const Path& folder) {
+  std::vector<Path> files;
+  for (const char* name :
+       {"tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "added_tokens.json",
+        "special_tokens_map.json", "tokenizer_config.json", "config.json", "generation_config.json"})
+    if (std::filesystem::exists(folder / name)) files.push_back(folder / name);
+  return files;
+}
+
 void WordPiece::save(const std::filesystem::path& folder) const {
   std::filesystem::create_directories(folder);
   std::string lines;

@@ -58,6 +58,14 @@ TEST_F(LoadTokenizer, LowersCase_WhenOnlyAVocabularyIsThere) {
   EXPECT_THAT(load_tokenizer(folder_)->encode("Fox Caf\xC3\xA9").ids, ElementsAre(2, 6, 7, 3));
 }
 
+TEST_F(LoadTokenizer, ListsEveryFileThatDecidesIds) {
+  for (const char* name : {"merges.txt", "vocab.json", "added_tokens.json", "generation_config.json", "README.md", "model.safetensors"})
+    write(name, "{}");
+  EXPECT_THAT(tokenizer_files(folder_), ElementsAre(folder_ / "vocab.json", folder_ / "merges.txt", folder_ / "added_tokens.json",
+                                                    folder_ / "generation_config.json"));
+  EXPECT_TRUE(tokenizer_files(folder_ / "missing").empty());
+}
+
 TEST_F(LoadTokenizer, ReadsWindowsLineEnds) {
   write("vocab.txt", "[UNK]\r\n[CLS]\r\n[SEP]\r\nfox\r\n");
   EXPECT_THAT(load_tokenizer(folder_)->encode("fox").ids, ElementsAre(1, 3, 2));

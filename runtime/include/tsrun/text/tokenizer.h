@@ -71,4 +71,8 @@ std::unique_ptr<Tokenizer> make_wordpiece(std::vector<std::string> vocabulary, W
 /// that a tokenizer.json fixes are ignored. @throws Error(data) naming the file (and line), and a component that is not supported.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 
+/// The files of a model folder that decide on ids or on where generated texts end, those that are there, in a fixed order: vocabularies of
+/// every form, added and special tokens, configurations. A key over model results holds their contents. Cheap: looks at names only.
+std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& folder);
+
 }  // namespace tsrun
