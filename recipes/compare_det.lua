@@ -43,12 +43,12 @@ end
 -- Each method at its best rate.
 local function head_of(on)
   if writes then return nil end
-  local probe = ts.train { model = model, task = on, seed = start, train = { "head" }, epochs = epochs, rows = arg.rows, keep = "last" }
+  local probe = ts.train { name = "head for " .. on.name, model = model, task = on, seed = start, train = { "head" }, epochs = epochs, rows = arg.rows, keep = "last" }
   return { solution = probe, parts = { "head" } }
 end
 local function own(name, seed, rate, on, keep)
-  if name == "full" then return train(seed, { model = model, lr = rate / 10, lr_head = model.defaults.lr_head }) end
-  return train(seed, { model = adapted[name], task = on, lr = rate, lr_head = model.defaults.lr_head, keep = keep })
+  if name == "full" then return train(seed, { name = ("full, lr %g"):format(rate / 10), model = model, lr = rate / 10, lr_head = model.defaults.lr_head }) end
+  return train(seed, { name = ("%s, lr %g"):format(name, rate), model = adapted[name], task = on, lr = rate, lr_head = model.defaults.lr_head, keep = keep })
 end
 local function best_rate(name)
   local best, score
@@ -62,7 +62,7 @@ end
 
 -- The shared space: solutions on its training tasks, under held heads.
 local function solution(name, on, rate)
-  return ts.train { model = adapted[name], task = on, seed = start, train = { "delta" }, origin = head_of(on), lr = name == "full" and rate / 10 or rate, epochs = epochs, rows = arg.rows,
+  return ts.train { name = ("%s on %s, lr %g"):format(name, on.name, rate), model = adapted[name], task = on, seed = start, train = { "delta" }, origin = head_of(on), lr = name == "full" and rate / 10 or rate, epochs = epochs, rows = arg.rows,
     max_answer_length = arg.answer_length }
 end
 local function solve(name, on)
@@ -79,28 +79,28 @@ local function space(seed)
     members[i] = { name = name, solutions = {} }
     for j, on in ipairs(sources) do members[i].solutions[j] = solve(name, on) end
   end
-  return ts.decompose("joint_decomposition", { members = members, dim = arg.dim, seed = seed, steps = arg.steps, lr = 1e-2, mixing = "dirichlet", batch_size = 8,
+  return ts.decompose("joint_decomposition", { name = "shared space", members = members, dim = arg.dim, seed = seed, steps = arg.steps, lr = 1e-2, mixing = "dirichlet", batch_size = 8,
     eval_every = math.max(1, arg.steps // 4), eval_rows = 200, max_answer_length = arg.answer_length })
 end
 local function in_space(name, seed)
-  return ts.train { model = adapted[name], task = task, seed = seed, train = {}, origin = head_of(task), rows = arg.rows, optim = "adafactor", lr_scheduler_type = "constant",
+  return ts.train { name = name .. " in the shared space", model = adapted[name], task = task, seed = seed, train = {}, origin = head_of(task), rows = arg.rows, optim = "adafactor", lr_scheduler_type = "constant",
     tune = ts.within(space(seed).members[name], { lr = 5e-2, init = 0.02, embeddings = false, pooler = false, head = false }), batch_size = 8,
     max_steps = arg.tuning_steps, eval_every = math.max(1, arg.tuning_steps // 10), max_answer_length = arg.answer_length }
 end
 
 -- Subspaces of the model's own layers.
 local function trajectory(seed)
-  return train(seed, { model = model, epochs = math.max(epochs, arg.dim), record = ts.every "epoch" })
+  return train(seed, { name = "trajectory", model = model, epochs = math.max(epochs, arg.dim), record = ts.every "epoch" })
 end
-local function within(seed, basis)
-  return train(seed, { model = model, tune = ts.within(basis, { embeddings = false }) })
+local function within(seed, name, basis)
+  return train(seed, { name = name, model = model, tune = ts.within(basis, { embeddings = false }) })
 end
 local subspaces = {
-  { name = ("trajectory, d = %d a layer"):format(arg.dim), run = function(seed)
-    return within(seed, ts.discover("trajectory_svd", { trajectory = trajectory(seed).trajectory, dim = arg.dim, variant = "delta" }))
+  { name = ("trajectory, d = %d a layer"):format(arg.dim), run = function(seed, name)
+    return within(seed, name, ts.discover("trajectory_svd", { name = "basis of " .. name, trajectory = trajectory(seed).trajectory, dim = arg.dim, variant = "delta" }))
   end },
-  { name = ("random, d = %d a layer"):format(arg.dim), run = function(seed)
-    return within(seed, ts.discover("random_projection", { model = model, dim = arg.dim, seed = seed }))
+  { name = ("random, d = %d a layer"):format(arg.dim), run = function(seed, name)
+    return within(seed, name, ts.discover("random_projection", { name = "basis of " .. name, model = model, dim = arg.dim, seed = seed }))
   end },
 }
 
@@ -108,7 +108,7 @@ local names = { "full" }
 for _, name in ipairs(arg.methods) do names[#names + 1] = name end
 ts.sweep({ name = names, rate = arg.rates, seed = seeds }, function(at) own(at.name, at.seed, at.rate) end)
 ts.sweep({ name = arg.shared, on = sources, rate = arg.rates }, function(at) solution(at.name, at.on, at.rate) end)
-ts.sweep({ seed = seeds, subspace = subspaces }, function(at) at.subspace.run(at.seed) end)
+ts.sweep({ seed = seeds, subspace = subspaces }, function(at) at.subspace.run(at.seed, at.subspace.name) end)
 ts.sweep({ seed = seeds, name = arg.shared }, function(at) in_space(at.name, at.seed) end)
 
 local report = ts.report("Ways of tuning, in their own spaces and in one", { model = model, task = task })
@@ -127,7 +127,7 @@ for _, name in ipairs(names) do
   local rate = best_rate(name)
   add("own space", ("%s, lr %g"):format(name, name == "full" and rate / 10 or rate), name, function(seed) return own(name, seed, rate) end)
 end
-for _, one in ipairs(subspaces) do add("subspace of the layers", one.name, one.name:match("^%a+"), one.run) end
+for _, one in ipairs(subspaces) do add("subspace of the layers", one.name, one.name:match("^%a+"), function(seed) return one.run(seed, one.name) end) end
 for _, name in ipairs(arg.shared) do
   add("one shared space", ("%s, d = %d"):format(name, arg.dim), name .. "*", function(seed) return in_space(name, seed) end)
 end
@@ -142,7 +142,7 @@ for _, name in ipairs(arg.shared) do
   row[3] = mean_of(function(seed) return 100 * in_space(name, seed).best.score end)
   for _, target in ipairs(arg.shared) do
     row[#row + 1] = mean_of(function(seed)
-      return 100 * ts.decode { basis = space(seed).members[target], model = adapted[target], task = task, z = in_space(name, seed), which = "best", origin = head_of(task),
+      return 100 * ts.decode { name = name .. " > " .. target, basis = space(seed).members[target], model = adapted[target], task = task, z = in_space(name, seed), which = "best", origin = head_of(task),
         max_answer_length = arg.answer_length }.last.score
     end)
   end

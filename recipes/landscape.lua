@@ -34,14 +34,14 @@ for _, method in ipairs(methods) do
 end
 
 local function solve(method)
-  return ts.train { model = method.model, task = task, seed = start, train = { "delta" }, optim = "adafactor", lr = arg.lr, lr_scheduler_type = "constant",
+  return ts.train { name = method.name .. ", full space", model = method.model, task = task, seed = start, train = { "delta" }, optim = "adafactor", lr = arg.lr, lr_scheduler_type = "constant",
     batch_size = 16, epochs = arg.epochs, rows = arg.rows, max_answer_length = arg.answer_length }
 end
 ts.sweep({ method = methods }, function(at) solve(at.method) end)
 
 local members = {}
 for i, method in ipairs(methods) do members[i] = { name = method.name, solutions = { solve(method) } } end
-local joint = ts.decompose("joint_decomposition", { members = members, dim = arg.dim, seed = seed, steps = arg.steps, lr = arg.stage1_lr, batch_size = 8,
+local joint = ts.decompose("joint_decomposition", { name = "shared space", members = members, dim = arg.dim, seed = seed, steps = arg.steps, lr = arg.stage1_lr, batch_size = 8,
   eval_every = math.max(1, arg.steps // 5), eval_rows = 200, max_answer_length = arg.answer_length })
 
 -- Small vectors.
@@ -106,7 +106,7 @@ local function picture(caption, p, marks, x_range, y_range)
   local panels, good = {}, {}
   for m, method in ipairs(methods) do
     local whole = solve(method).best.score
-    local found = ts.scan { basis = joint.members[method.name], model = method.model, task = task, points = points, rows = arg.scan_rows,
+    local found = ts.scan { name = caption .. ": " .. method.name, basis = joint.members[method.name], model = method.model, task = task, points = points, rows = arg.scan_rows,
       max_answer_length = arg.answer_length }
     local values = {}
     for i = 1, #ys do
@@ -149,7 +149,7 @@ end
 picture("Plane through the codes of the solutions", triangle, marks, { around(xs) }, { around(ys) })
 
 -- A plane of random directions around a tuned vector, as wide as the codes lie apart.
-local tuned = ts.train { model = methods[2].model, task = task, seed = seed, train = {}, rows = arg.rows, optim = "adafactor", lr_scheduler_type = "constant",
+local tuned = ts.train { name = "lora, subspace", model = methods[2].model, task = task, seed = seed, train = {}, rows = arg.rows, optim = "adafactor", lr_scheduler_type = "constant",
   tune = ts.within(joint.members.lora, { lr = 5e-2, init = 0.02, embeddings = false, pooler = false, head = false }), batch_size = 8,
   max_steps = arg.tuning_steps, eval_every = math.max(1, arg.tuning_steps // 10), max_answer_length = arg.answer_length }
 local best = tuned.planned and zero or tuned.coordinates.best

@@ -24,7 +24,10 @@ local seeds = ts.seeds(arg.seeds)
 local epochs = arg.epochs > 0 and arg.epochs or model.defaults.epochs
 local lr = arg.lr > 0 and arg.lr or model.defaults.lr
 
--- Everything below is a function of the seed. A stage that was computed before is read, so calling one twice costs nothing.
+-- Everything below is a function of the seed. A stage that was computed before is read, so calling one twice costs nothing. Names are what the
+-- display says.
+
+local trajectory_name = ("full, %d epochs (trajectory)"):format(arg.dim)
 
 local function train(seed, options)
   options.model, options.task, options.seed, options.lr, options.rows = model, task, seed, lr, arg.rows
@@ -34,34 +37,37 @@ local function train(seed, options)
 end
 
 local function trajectory_run(seed)
-  return train(seed, { epochs = arg.dim, record = ts.every "epoch", keep = "all" })
+  return train(seed, { name = trajectory_name, epochs = arg.dim, record = ts.every "epoch", keep = "all" })
 end
 
 local function basis(seed, reading)
-  return ts.discover("trajectory_svd", { trajectory = trajectory_run(seed).trajectory, dim = arg.dim, variant = reading })
+  return ts.discover("trajectory_svd", { name = "basis, " .. reading, trajectory = trajectory_run(seed).trajectory, dim = arg.dim, variant = reading })
 end
 
 local function random_basis(seed)
-  return ts.discover("random_projection", { model = model, dim = arg.dim, seed = seed })
+  return ts.discover("random_projection", { name = "basis, random", model = model, dim = arg.dim, seed = seed })
 end
 
-local function within(seed, subspace)
+local function within(seed, subspace, name)
   return train(seed, {
+    name = name,
     keep = "last",
     tune = ts.within(subspace, { lr = arg.lr_z, init = arg.init, ensemble = arg.ensemble, embeddings = arg.embeddings }),
   })
 end
 
+local function intrinsic(seed, reading) return within(seed, basis(seed, reading), "intrinsic " .. reading) end
+
 local function outliers(seed, reading)
-  return ts.outliers { solution = within(seed, basis(seed, reading)), sigmas = arg.sigmas }
+  return ts.outliers { name = "outliers of " .. reading, solution = intrinsic(seed, reading), sigmas = arg.sigmas }
 end
 
-local function control(seed, reading, name)
-  return ts.mask(name, { like = outliers(seed, reading), seed = seed })
+local function control(seed, reading, kind, name)
+  return ts.mask(kind, { name = "mask for " .. name, like = outliers(seed, reading), seed = seed })
 end
 
-local function zeroed(seed, mask)
-  return train(seed, { zero = mask, hold = arg.hold })
+local function zeroed(seed, mask, name)
+  return train(seed, { name = name, zero = mask, hold = arg.hold })
 end
 
 local function without_encoder(seed, options)
@@ -77,43 +83,46 @@ local function other(seed)
   end
 end
 
+-- run(seed, name) makes the result of a row.
 local variants = {}
 local section
 local function variant(name, run) variants[#variants + 1] = { section = section, name = name, run = run } end
 
 section = "fine-tuning"
-variant(("full, %d epochs (trajectory)"):format(arg.dim), trajectory_run)
-variant(("full, %d epochs"):format(epochs), function(seed) return train(seed, {}) end)
-variant("freeze (z = 0)", without_encoder)
-variant("intrinsic raw", function(seed) return within(seed, basis(seed, "raw")) end)
-variant("intrinsic delta", function(seed) return within(seed, basis(seed, "delta")) end)
-variant("intrinsic delta, other seed's basis", function(seed) return within(seed, basis(other(seed), "delta")) end)
-variant("random", function(seed) return within(seed, random_basis(seed)) end)
-variant("mean of checkpoints as encoder, frozen", function(seed)
-  return without_encoder(seed, { origin = { solution = trajectory_run(seed), which = "mean" } })
+variant(trajectory_name, trajectory_run)
+variant(("full, %d epochs"):format(epochs), function(seed, name) return train(seed, { name = name }) end)
+variant("freeze (z = 0)", function(seed, name) return without_encoder(seed, { name = name }) end)
+variant("intrinsic raw", function(seed) return intrinsic(seed, "raw") end)
+variant("intrinsic delta", function(seed) return intrinsic(seed, "delta") end)
+variant("intrinsic delta, other seed's basis", function(seed, name) return within(seed, basis(other(seed), "delta"), name) end)
+variant("random", function(seed, name) return within(seed, random_basis(seed), name) end)
+variant("mean of checkpoints as encoder, frozen", function(seed, name)
+  return without_encoder(seed, { name = name, origin = { solution = trajectory_run(seed), which = "mean" } })
 end)
 
 for _, reading in ipairs { "raw", "delta" } do
   section = "weights zeroed at the outliers of " .. reading
-  variant(reading .. ": outliers", function(seed) return zeroed(seed, outliers(seed, reading)) end)
+  variant(reading .. ": outliers", function(seed, name) return zeroed(seed, outliers(seed, reading), name) end)
   for _, c in ipairs { "random", "random_per_tensor", "magnitude", "without_norms", "magnitude_without_norms", "top" } do
-    variant(("%s: %s"):format(reading, c:gsub("_", " ")), function(seed) return zeroed(seed, control(seed, reading, c)) end)
+    variant(("%s: %s"):format(reading, c:gsub("_", " ")), function(seed, name) return zeroed(seed, control(seed, reading, c, name), name) end)
   end
-  variant(reading .. ": update reset, weights kept", function(seed)
-    return ts.evaluate { solution = within(seed, basis(seed, reading)), reset = outliers(seed, reading) }
+  variant(reading .. ": update reset, weights kept", function(seed, name)
+    return ts.evaluate { name = name, solution = intrinsic(seed, reading), reset = outliers(seed, reading) }
   end)
 end
 
 section = "no further training"
-variant("last checkpoint", function(seed) return ts.evaluate { solution = trajectory_run(seed) } end)
-variant("mean of checkpoints", function(seed) return ts.evaluate { solution = trajectory_run(seed), which = "mean" } end)
-for _, reading in ipairs { "raw", "delta" } do
-  variant("last update projected, " .. reading, function(seed) return ts.evaluate { solution = trajectory_run(seed), project = basis(seed, reading) } end)
-  variant("last update, top direction, " .. reading, function(seed)
-    return ts.evaluate { solution = trajectory_run(seed), project = basis(seed, reading), directions = 1 }
-  end)
+local function evaluated(seed, name, options)
+  options.name, options.solution = name, trajectory_run(seed)
+  return ts.evaluate(options)
 end
-variant("last update projected, random", function(seed) return ts.evaluate { solution = trajectory_run(seed), project = random_basis(seed) } end)
+variant("last checkpoint", function(seed, name) return evaluated(seed, name, {}) end)
+variant("mean of checkpoints", function(seed, name) return evaluated(seed, name, { which = "mean" }) end)
+for _, reading in ipairs { "raw", "delta" } do
+  variant("last update projected, " .. reading, function(seed, name) return evaluated(seed, name, { project = basis(seed, reading) }) end)
+  variant("last update, top direction, " .. reading, function(seed, name) return evaluated(seed, name, { project = basis(seed, reading), directions = 1 }) end)
+end
+variant("last update projected, random", function(seed, name) return evaluated(seed, name, { project = random_basis(seed) }) end)
 
 -- Trajectories first: nearly everything else waits for them.
 local first = { table.unpack(seeds) }
@@ -122,13 +131,13 @@ ts.sweep({ seed = first }, function(at) trajectory_run(at.seed) end)
 
 local report = ts.report("Outlier dimensions in the intrinsic subspace", { model = model, task = task })
 ts.sweep({ variant = variants, seed = seeds }, function(at)
-  report:row(at.variant.name, at.variant.run(at.seed), at.variant.section)
+  report:row(at.variant.name, at.variant.run(at.seed, at.variant.name), at.variant.section)
 end)
 
 -- Figures of the first seed.
 local seed = seeds[1]
 report:spectrum("Singular values of each layer's basis", { raw = basis(seed, "raw"), delta = basis(seed, "delta") })
-local random_outliers = ts.outliers { solution = within(seed, random_basis(seed)), sigmas = arg.sigmas }
+local random_outliers = ts.outliers { name = "outliers of random", solution = within(seed, random_basis(seed), "random"), sigmas = arg.sigmas }
 report:positions("Update along the positions of each layer: intrinsic (raw)", outliers(seed, "raw"), { sigmas = arg.sigmas })
 report:positions("Update along the positions of each layer: intrinsic (delta)", outliers(seed, "delta"), { sigmas = arg.sigmas })
 report:positions("Update along the positions of each layer: random basis", random_outliers, { sigmas = arg.sigmas })

@@ -27,7 +27,7 @@ local adapted = {}
 for _, method in ipairs(arg.methods) do adapted[method] = ts.adapt(model, { method = method }) end
 
 local function tuned(seed, method, rate)
-  return train(seed, { model = adapted[method], lr = rate, lr_head = model.defaults.lr_head })
+  return train(seed, { name = ("%s, lr %g"):format(method, rate), model = adapted[method], lr = rate, lr_head = model.defaults.lr_head })
 end
 
 ts.sweep({ method = arg.methods, rate = arg.rates, seed = seeds }, function(at) tuned(at.seed, at.method, at.rate) end)
@@ -60,9 +60,9 @@ local function add(name, section, run)
   points[#points + 1] = series
 end
 
-add("full", "reference", function(seed) return train(seed, {}) end)
+add("full", "reference", function(seed) return train(seed, { name = "full" }) end)
 if model.family ~= "t5" then  -- which writes its answers and has no head of its own
-  add("head only", "reference", function(seed) return train(seed, { train = { "head" } }) end)
+  add("head only", "reference", function(seed) return train(seed, { name = "head only", train = { "head" } }) end)
 end
 for _, method in ipairs(arg.methods) do
   local rate = best_rate(method)

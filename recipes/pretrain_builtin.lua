@@ -21,7 +21,7 @@ for _, name in ipairs(ts.builtin_tasks()) do
     { name = "full fine-tuning, random weights", options = { fresh = true } },
   }
   ts.sweep({ variant = variants, seed = ts.seeds(arg.seeds) }, function(at)
-    local options = { model = model, task = task, seed = at.seed, keep = "none" }
+    local options = { name = name .. ": " .. at.variant.name, model = model, task = task, seed = at.seed, keep = "none" }
     for key, value in pairs(at.variant.options) do options[key] = value end
     report:row(at.variant.name, ts.train(options))
   end)

@@ -23,24 +23,25 @@ local function train(seed, options)
   return ts.train(options)
 end
 
-local function full(seed) return train(seed, { epochs = longest, record = ts.every "epoch" }) end
-local function within(seed, basis) return train(seed, { tune = ts.within(basis, { embeddings = arg.embeddings }) }) end
+local full_name = ("full, %d epochs"):format(longest)
+local function full(seed) return train(seed, { name = full_name, epochs = longest, record = ts.every "epoch" }) end
+local function within(seed, name, basis) return train(seed, { name = name, tune = ts.within(basis, { embeddings = arg.embeddings }) }) end
 
 local variants = {
-  { name = ("full, %d epochs"):format(longest), run = full },
-  { name = "freeze", run = function(seed) return train(seed, { train = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" } }) end },
+  { name = full_name, run = full },
+  { name = "freeze", run = function(seed, name) return train(seed, { name = name, train = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" } }) end },
 }
 for _, dim in ipairs(arg.dims) do
-  variants[#variants + 1] = { name = "intrinsic d=" .. dim, run = function(seed)
-    return within(seed, ts.discover("trajectory_svd", { trajectory = full(seed).trajectory, dim = dim, variant = arg.variant }))
+  variants[#variants + 1] = { name = "intrinsic d=" .. dim, run = function(seed, name)
+    return within(seed, name, ts.discover("trajectory_svd", { name = "basis of " .. name, trajectory = full(seed).trajectory, dim = dim, variant = arg.variant }))
   end }
-  variants[#variants + 1] = { name = "random d=" .. dim, run = function(seed)
-    return within(seed, ts.discover("random_projection", { model = model, dim = dim, seed = seed }))
+  variants[#variants + 1] = { name = "random d=" .. dim, run = function(seed, name)
+    return within(seed, name, ts.discover("random_projection", { name = "basis of " .. name, model = model, dim = dim, seed = seed }))
   end }
 end
 
 local report = ts.report("Fine-tuning in tiny subspaces", { model = model, task = task })
 ts.sweep({ variant = variants, seed = ts.seeds(arg.seeds) }, function(at)
-  report:row(at.variant.name, at.variant.run(at.seed))
+  report:row(at.variant.name, at.variant.run(at.seed, at.variant.name))
 end)
 report:save()

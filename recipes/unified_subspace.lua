@@ -84,38 +84,39 @@ end
 -- The head of a task, trained alone: all methods read the answer off in the same way.
 local function head_of(task)
   if writes then return nil end
-  local probe = ts.train { model = model, task = task, seed = start, train = { "head" }, epochs = epochs, lr_head = builtin and 1e-2 or 1e-3, rows = rows, keep = "last" }
+  local probe = ts.train { name = "head for " .. task.name, model = model, task = task, seed = start, train = { "head" }, epochs = epochs, lr_head = builtin and 1e-2 or 1e-3, rows = rows, keep = "last" }
   return { solution = probe, parts = { "head" } }
 end
 
 -- Stage 0, and every method in its own full space on the test tasks.
 local function tuned(method, task)
   if method.whole then
-    return ts.train { model = model, task = task, seed = start, train = { "embeddings", "encoder", "decoder", "pooler" }, origin = head_of(task),
+    return ts.train { name = "full on " .. task.name, model = model, task = task, seed = start, train = { "embeddings", "encoder", "decoder", "pooler" }, origin = head_of(task),
       epochs = epochs, rows = rows, max_answer_length = answer_length }
   end
   return best_of(lrs, function(lr)
-    return ts.train { model = method.model, task = task, seed = start, train = { "delta" }, origin = head_of(task), optim = "adafactor", lr = lr,
+    return ts.train { name = ("%s on %s, lr %g"):format(method.name, task.name, lr), model = method.model, task = task, seed = start, train = { "delta" }, origin = head_of(task), optim = "adafactor", lr = lr,
       lr_scheduler_type = "constant", batch_size = 16, epochs = epochs, rows = rows, max_answer_length = answer_length }
   end)
 end
 
 -- What stage 1 decomposes: of full tuning the code that is its nearest LoRA.
 local function solve(method, task)
-  return method.low_rank and ts.low_rank { solution = tuned(method, task), model = method.model, max_answer_length = answer_length } or tuned(method, task)
+  return method.low_rank and ts.low_rank { name = "low-rank code of full on " .. task.name, solution = tuned(method, task), model = method.model, max_answer_length = answer_length } or tuned(method, task)
 end
 
 -- Stage 1.
 local batch = #train_tasks > 1 and 16 or 8
-local function train_together(seed, dim, options)
+local function train_together(seed, dim, name, options)
   options.members, options.tasks, options.heads, options.dim, options.seed = {}, train_tasks, {}, dim, seed
+  options.name = name
   options.bias = { "prefix" }
   for i, method in ipairs(methods) do options.members[i] = { name = method.name, model = method.model } end
   for i, task in ipairs(train_tasks) do options.heads[i] = (head_of(task) or {}).solution end
   return ts.decompose("shared_vector", options)
 end
-local function decompose(seed, dim, options)
-  options.members, options.dim, options.seed = {}, dim, seed
+local function decompose(seed, dim, name, options)
+  options.members, options.dim, options.seed, options.name = {}, dim, seed, name
   for i, method in ipairs(methods) do
     local solutions = {}
     for j, task in ipairs(train_tasks) do solutions[j] = solve(method, task) end
@@ -124,16 +125,17 @@ local function decompose(seed, dim, options)
   return ts.decompose("joint_decomposition", options)
 end
 local function learned(seed, dim, mixing)
+  local name = ("shared space, %d numbers%s"):format(dim, mixing == "none" and ", no mixing" or "")
   local common = { steps = steps, lr = arg.stage1_lr, batch_size = batch, eval_every = math.max(1, steps // 5), eval_rows = 200, max_answer_length = answer_length }
-  if together then return train_together(seed, dim, common) end
+  if together then return train_together(seed, dim, name, common) end
   common.preset, common.gamma, common.mixing = #train_tasks > 1 and "release-multi-task" or "release", arg.gamma, mixing
-  return decompose(seed, dim, common)
+  return decompose(seed, dim, name, common)
 end
 
 -- Stage 2: one vector, the better of the rates on dev.
-local function tune(joint, method, task, seed)
+local function tune(joint, space, method, task, seed)
   return best_of(rates, function(rate)
-    return ts.train { model = method.model, task = task, seed = seed, train = {}, origin = head_of(task), rows = rows,
+    return ts.train { name = ("%s in %s on %s, lr %g"):format(method.name, space, task.name, rate), model = method.model, task = task, seed = seed, train = {}, origin = head_of(task), rows = rows,
       tune = ts.within(joint.members[method.name], { lr = rate, init = 0.02, embeddings = false, pooler = false, head = false }),
       optim = "adafactor", lr_scheduler_type = "constant", batch_size = 8, max_steps = tuning_steps, eval_every = math.max(1, tuning_steps // looks),
       max_answer_length = answer_length }
@@ -142,21 +144,21 @@ end
 
 -- Stage 3; to the source itself it is the score of stage 2.
 local function split_of(task) return task.splits.test and "test" or "dev" end
-local function decode(joint, target, task, z)
-  return ts.decode { basis = joint.members[target.name], model = target.model, task = task, z = z, which = "best", origin = head_of(task),
+local function decode(joint, space, target, task, z)
+  return ts.decode { name = ("%s decoded from %s on %s"):format(target.name, space, task.name), basis = joint.members[target.name], model = target.model, task = task, z = z, which = "best", origin = head_of(task),
     split = split_of(task), bootstrap = 1000, max_answer_length = answer_length }
 end
 
 local spaces = { { name = "learned", make = function(seed) return learned(seed, dim, arg.mixing) end } }
 if arg.controls and together then
-  spaces[2] = { name = "maps as they are drawn", make = function(seed) return train_together(seed, dim, { fit = "random" }) end }
+  spaces[2] = { name = "maps as they are drawn", make = function(seed) return train_together(seed, dim, "maps as they are drawn", { fit = "random" }) end }
 elseif arg.controls then
   spaces[2] = { name = "no mixing", make = function(seed) return learned(seed, dim, "none") end }
   spaces[3] = { name = "random decoders", make = function(seed)
     -- Columns as long as those that learning starts from, N(0, 0.02²) in every number.
-    return decompose(seed, dim, { fit = "random", column_length = 0.02 * math.sqrt(methods[1].model.delta_parameters or 1) })
+    return decompose(seed, dim, "random decoders", { fit = "random", column_length = 0.02 * math.sqrt(methods[1].model.delta_parameters or 1) })
   end }
-  spaces[4] = { name = "joint principal components", make = function(seed) return decompose(seed, dim, { fit = "pca" }) end }
+  spaces[4] = { name = "joint principal components", make = function(seed) return decompose(seed, dim, "joint principal components", { fit = "pca" }) end }
 end
 for i = 2, #arg.dims do
   local dim = arg.dims[i]
@@ -171,8 +173,8 @@ ts.sweep({ task = all_tasks, method = methods }, function(at) solve(at.method, a
 ts.sweep({ seed = seeds, space = spaces }, function(at) at.space.make(at.seed) end)
 ts.sweep({ seed = seeds, space = spaces, task = test_tasks, source = methods }, function(at)
   local joint = at.space.make(at.seed)
-  local found = tune(joint, at.source, at.task, at.seed)
-  for _, target in ipairs(methods) do decode(joint, target, at.task, found) end
+  local found = tune(joint, at.space.name, at.source, at.task, at.seed)
+  for _, target in ipairs(methods) do decode(joint, at.space.name, target, at.task, found) end
 end)
 
 local report = ts.report "One subspace for adapter, LoRA and prefix"
@@ -182,7 +184,7 @@ local function scores(space, source, target, task)
   local list = {}
   for i, seed in ipairs(seeds) do
     local joint = space.make(seed)
-    list[i] = decode(joint, target, task, tune(joint, source, task, seed)).last.score
+    list[i] = decode(joint, space.name, target, task, tune(joint, space.name, source, task, seed)).last.score
   end
   return list
 end
@@ -280,7 +282,7 @@ for _, task in ipairs(test_tasks) do
   for _, method in ipairs(methods) do
     for _, seed in ipairs(seeds) do
       local joint = spaces[1].make(seed)
-      untrained[#untrained + 1] = mean(in_percent({ decode(joint, method, task, joint.mean_code).last.score }, method, task))
+      untrained[#untrained + 1] = mean(in_percent({ decode(joint, "the mean code", method, task, joint.mean_code).last.score }, method, task))
     end
   end
 end
@@ -308,10 +310,10 @@ for _, task in ipairs(test_tasks) do
     detail:row(method.name .. ", full space", solve(method, task))
     for _, seed in ipairs(seeds) do
       local joint = spaces[1].make(seed)
-      local found = tune(joint, method, task, seed)
+      local found = tune(joint, spaces[1].name, method, task, seed)
       detail:row(method.name .. ", subspace", found)
       for _, target in ipairs(methods) do
-        if target ~= method then detail:row(method.name .. " > " .. target.name, decode(joint, target, task, found)) end
+        if target ~= method then detail:row(method.name .. " > " .. target.name, decode(joint, spaces[1].name, target, task, found)) end
       end
     end
   end

@@ -61,7 +61,8 @@ class FastfoodMap : public ::testing::TestWithParam<std::pair<int64_t, int64_t>>
 };
 INSTANTIATE_TEST_SUITE_P(Shapes, FastfoodMap,
                          ::testing::Values(std::pair{1, 1}, std::pair{5, 3}, std::pair{64, 8}, std::pair{65, 8}, std::pair{100, 9},
-                                           std::pair{20, 33}));
+                                           std::pair{20, 33}),
+                         [](const auto& info) { return std::to_string(info.param.first) + "By" + std::to_string(info.param.second); });
 
 TEST_P(FastfoodMap, EqualsItsDenseDefinition) {
   const Fastfood map(size, dim, key, false);
@@ -141,7 +142,11 @@ class DecoderShapes : public ::testing::TestWithParam<std::tuple<bool, bool, boo
 };
 INSTANTIATE_TEST_SUITE_P(Kinds, DecoderShapes,
                          ::testing::Values(std::tuple{true, false, false}, std::tuple{true, false, true}, std::tuple{false, false, false},
-                                           std::tuple{false, true, true}));
+                                           std::tuple{false, true, true}),
+                         [](const auto& info) {
+                           const auto [fastfood, bias, drop] = info.param;
+                           return std::string(fastfood ? "Fastfood" : "Dense") + (bias ? "WithBias" : "") + (drop ? "WithoutOrigin" : "");
+                         });
 
 TEST_P(DecoderShapes, GivesTheGradientOfALossInTheVector_ByFiniteDifferences) {
   const auto map = decoder();
@@ -262,7 +267,11 @@ TEST(SharedVector, KeepsTheBestByDevScore_AndTheFirstOfEquals) {
 class StoppedTraining : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
 INSTANTIATE_TEST_SUITE_P(Places, StoppedTraining,
                          ::testing::Values(std::pair{1, -1}, std::pair{26, -1}, std::pair{71, -1}, std::pair{-1, 1}, std::pair{-1, 28},
-                                           std::pair{-1, 70}));
+                                           std::pair{-1, 70}),
+                         [](const auto& info) {
+                           const auto [signal, error] = info.param;
+                           return signal > 0 ? "SignalInPass" + std::to_string(signal) : "ErrorInPass" + std::to_string(error);
+                         });
 
 TEST_P(StoppedTraining, ResumesBitEqual) {
   const SmallInputs files;

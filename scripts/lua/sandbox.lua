@@ -24,6 +24,7 @@ function setmetatable(value, meta)
   return raw_setmetatable(value, meta)
 end
 
+error = native.error
 function load(chunk, name, _, env) return raw_load(chunk, name, "t", env == nil and _G or env) end
 
 -- require "ts", or a text file beside the recipe.

@@ -47,28 +47,33 @@ po::options_description verb_options() {
       "predict, score: longest row in tokens (128; score: what the model reads, up to 1024)");
   add("stubs", "describe: stubs of `ts` for the Lua language server");
   add("reference", "describe: the reference page of `ts`");
+  add("json", "describe, plugins, show, compare, doctor: one JSON value instead of lines");
   return options;
 }
 
 /// Which verbs an option belongs to, where it is not common to all.
 const std::map<std::string, Texts>& owners() {
-  static const std::map<std::string, Texts> all = {{"pair", {"tokenize"}},  {"delta", {"predict"}},
-                                                   {"split", {"predict"}},  {"max-length", {"predict", "score"}},
-                                                   {"stubs", {"describe"}}, {"reference", {"describe"}}};
+  static const std::map<std::string, Texts> all = {{"pair", {"tokenize"}},
+                                                   {"delta", {"predict"}},
+                                                   {"split", {"predict"}},
+                                                   {"max-length", {"predict", "score"}},
+                                                   {"stubs", {"describe"}},
+                                                   {"reference", {"describe"}},
+                                                   {"json", {"describe", "plugins", "show", "compare", "doctor"}}};
   return all;
 }
 
 po::options_description all_options() {
   po::options_description all;
   all.add(common_options()).add(verb_options());
-  all.add_options()("worker", "")("word", po::value<Texts>(), "");
+  all.add_options()("worker", "")("planner", "")("word", po::value<Texts>(), "");
   return all;
 }
 
 Texts option_names(const po::options_description& options) {
   Texts names;
   for (const auto& option : options.options())
-    if (option->long_name() != "worker" && option->long_name() != "word") names.push_back("--" + option->long_name());
+    if (option->description() != "") names.push_back("--" + option->long_name());
   return names;
 }
 
@@ -163,8 +168,7 @@ void check_operands(const Command& command) {
   for (const auto& verb : verbs()) {
     if (verb.name != command.verb) continue;
     const auto count = command.operands.size();
-    const bool optional = command.verb == "describe" && (command.stubs || command.reference);
-    if (count > verb.most || (count < verb.least && !optional))
+    if (count > verb.most || count < verb.least)
       user_error("tsrun {} {}: {} {} given", verb.name, verb.operands, count, count == 1 ? "word is" : "words are");
     if (command.verb != "run" && command.verb != "check") return;
     std::error_code ignored;
@@ -203,6 +207,8 @@ void take_options(Command& command, const po::variables_map& given) {
   command.quiet = has("quiet");
   command.debug = has("debug");
   command.worker = command.lab.worker = has("worker");
+  command.planner = has("planner");
+  command.json = has("json");
   command.pairs = has("pair");
   command.stubs = has("stubs");
   command.reference = has("reference");
@@ -216,7 +222,7 @@ const std::vector<Verb>& verbs() {
       {"run", "RECIPE", "run a recipe (the default)", 1, 1},
       {"check", "RECIPE", "validate a recipe and print its plan; touches nothing", 1, 1},
       {"plugins", "", "list the plugins that are found", 0, 0},
-      {"describe", "NAME", "options of a plugin, an operation or a recipe", 1, 1},
+      {"describe", "[NAME]", "options of a plugin, an operation, a verb or a recipe; without a name all that there is", 0, 1},
       {"show", "RUN", "what a run did, and its table", 1, 1},
       {"compare", "RUN RUN", "two runs side by side", 2, 2},
       {"tokenize", "MODEL", "lines of standard input as lists of ids", 1, 1},

@@ -16,7 +16,8 @@ struct Command {
   std::map<std::string, std::string> values;  ///< --set
   LabSettings lab;
   std::optional<int> threads, jobs;
-  bool quiet = false, debug = false, worker = false;
+  bool quiet = false, debug = false, json = false;
+  bool worker = false, planner = false;  ///< processes that another one started
   bool pairs = false, stubs = false, reference = false;
   std::optional<std::string> delta;
   std::string split = "dev";

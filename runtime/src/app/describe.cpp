@@ -1,14 +1,20 @@
+#include "app/described.h"
 #include "app/verbs.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
+#include "tsrun/data/builtin.h"
 #include "tsrun/lua/recipe.h"
+#include "tsrun/train/pretrain.h"
 
 #include <sstream>
 
 /// Verbs that show what there is: plugins, describe.
 namespace tsrun {
 namespace {
+
+using nlohmann::json;
 
 Lab planning_lab(const Command& command) {
   auto settings = command.lab;
@@ -24,49 +30,82 @@ std::string opening_comment(const std::string& recipe) {
   return text;
 }
 
-std::string described(const std::string& heading, const std::string& doc, const OptionTable& options) {
-  const auto table = options.all().empty() ? std::string("no options\n") : options.describe();
-  return fmt::format("{}\n{}{}\n{}{}", heading, doc, doc.ends_with('\n') ? "" : "\n", table, table.ends_with('\n') ? "" : "\n");
+/// Everything that has options, but for recipes.
+std::vector<Described> all_described(const Lab& lab) {
+  std::vector<Described> all;
+  for (const auto& plugin : lab.plugins().plugins())
+    all.push_back({plugin.name, plugin.kind, plugin.doc, plugin.version, plugin.file.string(), lab.plugins().options_of(plugin.name)});
+  for (const auto& operation : lab.operations())
+    all.push_back({operation.name, "operation", operation.doc, operation.version, "", operation.options});
+  for (const auto& verb : verbs())
+    if (auto options = set_options(verb.name)) all.push_back({verb.name, "verb", verb.doc, 0, "", std::move(*options)});
+  return all;
 }
 
-std::string describe_named(const Lab& lab, const std::string& name) {
+Described described_recipe(Lab& lab, const std::string& file) {
+  return {file, "recipe", opening_comment(file), 0, file, recipe_arguments(lab, file)};
+}
+
+Described find_described(Lab& lab, const std::string& name) {
+  if (name.ends_with(".lua")) return described_recipe(lab, name);
   std::vector<std::string> known;
-  for (const auto& plugin : lab.plugins().plugins()) {
-    if (plugin.name == name)
-      return described(fmt::format("{}  ({}, version {}, {})", name, plugin.kind, plugin.version, plugin.file.string()), plugin.doc,
-                       lab.plugins().options_of(name));
-    known.push_back(plugin.name);
+  for (auto& one : all_described(lab)) {
+    if (one.name == name) return one;
+    known.push_back(one.name);
   }
-  for (const auto& operation : lab.operations()) {
-    if (operation.name == name) return described("ts." + name, operation.doc, operation.options);
-    known.push_back(operation.name);
-  }
-  user_error("nothing is named '{}'{}; name a plugin (tsrun plugins), an operation ({}) or a recipe's file", name,
-             did_you_mean(name, known), join_words(known));
+  user_error("nothing is named '{}'{}; name a plugin, an operation or a verb ({}), or a recipe's file", name, did_you_mean(name, known),
+             join_words(known));
+}
+
+std::vector<std::string> builtin_models() {
+  std::vector<std::string> names;
+  for (const auto& name : builtin_model_names()) names.push_back("builtin:" + name);
+  return names;
+}
+
+std::string overview(const std::vector<Described>& all) {
+  std::string text = "Verbs (tsrun NAME … --set OPTION=VALUE)\n" + lines_of(all, {"verb"});
+  text += "\nOperations (ts.NAME in a recipe)\n" + lines_of(all, {"operation"});
+  text += "\nPlugins\n" + lines_of(all, {"subspace", "delta", "selector", "regularizer"});
+  text += "\nBuilt-in models\n" + name_lines(builtin_models()) + "\nBuilt-in tasks\n" + name_lines(builtin_task_names());
+  return text + "\ntsrun describe NAME shows the options; NAME may be a recipe's file too.\n";
+}
+
+json overview_json(const std::vector<Described>& all) {
+  json list = json::array();
+  for (const auto& one : all) list.push_back(json_of(one));
+  return {{"described", list}, {"models", builtin_models()}, {"tasks", builtin_task_names()}};
 }
 
 }  // namespace
 
 void list_plugins(const Command& command) {
   const Lab lab = planning_lab(command);
+  json list = json::array();
   std::string text;
-  for (const auto& plugin : lab.plugins().plugins())
+  for (const auto& plugin : lab.plugins().plugins()) {
+    list.push_back(
+        {{"name", plugin.name}, {"kind", plugin.kind}, {"version", plugin.version}, {"doc", plugin.doc}, {"file", plugin.file.string()}});
     text +=
         fmt::format("{:<20}{:<12} {:>3}  {}\n{:20}{}\n", plugin.name, plugin.kind, plugin.version, plugin.doc, "", plugin.file.string());
+  }
   if (text.empty()) {
     text = "no plugins; searched:\n";
     for (const auto& folder : PluginHost::search_path(command.lab.plugins)) text += fmt::format("  {}\n", folder.string());
   }
-  print(text);
+  command.json ? print_json(list) : print_result(text);
 }
 
 void describe(const Command& command) {
   Lab lab = planning_lab(command);
-  if (command.stubs) return print(lua_stubs(lab));
-  if (command.reference) return print(reference_page(lab));
-  const auto& name = command.operands.front();
-  if (name.ends_with(".lua")) return print(described(name, opening_comment(name), recipe_arguments(lab, name)));
-  print(describe_named(lab, name));
+  if (command.stubs) return print_result(lua_stubs(lab));
+  if (command.reference) return print_result(reference_page(lab));
+  if (command.operands.empty()) {
+    const auto all = all_described(lab);
+    return command.json ? print_json(overview_json(all)) : print_result(overview(all));
+  }
+  const auto one = find_described(lab, command.operands.front());
+  command.json ? print_json(json_of(one)) : print_result(text_of(one));
 }
 
 }  // namespace tsrun

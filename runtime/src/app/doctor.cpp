@@ -9,6 +9,7 @@
 #include <torch/version.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 /// The verb doctor: what a run depends on, one line each, and what to do where something is missing.
@@ -59,6 +60,24 @@ Finding examine_plugins(const Command& command) {
   }
 }
 
+std::string text_of(const std::vector<Finding>& findings) {
+  std::string text;
+  for (const auto& finding : findings) {
+    text += fmt::format("{:<9} {:<10} {}\n", finding.good ? "ok" : "PROBLEM", finding.what, finding.found);
+    if (!finding.good && !finding.remedy.empty()) text += fmt::format("{:21}-> {}\n", "", finding.remedy);
+  }
+  return text;
+}
+
+nlohmann::json json_of(const std::vector<Finding>& findings) {
+  auto list = nlohmann::json::array();
+  for (const auto& finding : findings) {
+    list.push_back({{"name", finding.what}, {"ok", finding.good}, {"found", finding.found}});
+    if (!finding.good && !finding.remedy.empty()) list.back()["remedy"] = finding.remedy;
+  }
+  return list;
+}
+
 }  // namespace
 
 void doctor(const Command& command) {
@@ -72,15 +91,8 @@ void doctor(const Command& command) {
       examine_plugins(command),
       {on_path("gnuplot"), "gnuplot", on_path("gnuplot") ? "found" : "not found: reports have no figures", "apt install gnuplot-nox"},
       examine_store(command.lab.store)};
-  std::string text;
-  bool good = true;
-  for (const auto& finding : findings) {
-    text += fmt::format("{:<9} {:<10} {}\n", finding.good ? "ok" : "PROBLEM", finding.what, finding.found);
-    if (!finding.good && !finding.remedy.empty()) text += fmt::format("{:21}-> {}\n", "", finding.remedy);
-    good = good && finding.good;
-  }
-  print(text);
-  if (!good) data_error("something is missing");
+  command.json ? print_json(json_of(findings)) : print_result(text_of(findings));
+  if (std::any_of(findings.begin(), findings.end(), [](const Finding& one) { return !one.good; })) data_error("something is missing");
 }
 
 }  // namespace tsrun

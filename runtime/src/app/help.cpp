@@ -1,9 +1,7 @@
 #include "app/verbs.h"
-#include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
 
 #include <torch/version.h>
-
-#include <cstdio>
 
 namespace tsrun {
 
@@ -25,9 +23,6 @@ std::string long_help() {
          "interrupted.\n";
 }
 
-void print(const std::string& text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  if (!written) run_error("standard output cannot be written");
-}
+void print_json(const nlohmann::json& value) { print_result(value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"); }
 
 }  // namespace tsrun

@@ -3,7 +3,6 @@
 #include "tsrun/base/log.h"
 #include "tsrun/base/vectors.h"
 
-#include <cstdio>
 #include <new>
 
 namespace tsrun {
@@ -13,9 +12,9 @@ using Action = void (*)(const Command&);
 
 const std::map<std::string, Action>& actions() {
   static const std::map<std::string, Action> all = {
-      {"", [](const Command&) { print(short_help()); }},
-      {"help", [](const Command&) { print(long_help()); }},
-      {"version", [](const Command&) { print(version_text()); }},
+      {"", [](const Command&) { print_result(short_help()); }},
+      {"help", [](const Command&) { print_result(long_help()); }},
+      {"version", [](const Command&) { print_result(version_text()); }},
       {"run", run},
       {"check", check},
       {"plugins", list_plugins},
@@ -40,10 +39,10 @@ void act(int count, const char* const* words) {
 
 int report(ErrorKind kind, const char* message) {
   if (kind == ErrorKind::internal)
-    std::fprintf(stderr, "internal error: %s\nThis is a bug of tsrun or of a plugin. Please report it with the command and the recipe.\n",
-                 message);
+    print_problem(fmt::format(
+        "internal error: {}\nThis is a bug of tsrun or of a plugin. Please report it with the command and the recipe.", message));
   else
-    std::fprintf(stderr, "%s\n", message);
+    print_problem(message);
   return static_cast<int>(kind);
 }
 

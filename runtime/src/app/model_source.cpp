@@ -1,6 +1,7 @@
 #include "app/model_source.h"
 
 #include "experiment/handles.h"
+#include "experiment/identity.h"
 #include "experiment/peft.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
@@ -23,13 +24,20 @@ fs::path training_folder(const fs::path& store, const std::string& prefix) {
   return store / "objects" / "train" / found.front();
 }
 
+/// A field of what may be no object; null where there is none.
+json part_of(const json& whole, const char* name) {
+  const auto found = whole.is_object() ? whole.find(name) : whole.end();
+  return found != whole.end() ? *found : json();
+}
+
 ModelSource source_of_training(const fs::path& folder) {
   const auto meta = read_json(folder / "artifact.json");
-  const auto model = meta.value("summary", json::object()).value("model", json::object());
-  if (meta.value("kind", "") != "train" || !model.contains("path"))
-    data_error("{}: a {}, expected a training that names its model", folder.string(), meta.value("kind", "folder"));
+  const auto model = part_of(part_of(meta, "summary"), "model");
+  if (part_of(meta, "kind") != "train" || !part_of(model, "path").is_string())
+    data_error("{}: expected the artifact of a training, which names its model", (folder / "artifact.json").string());
   if (!fs::exists(folder / "last.safetensors")) data_error("{}: the training kept no weights; train with keep = \"last\"", folder.string());
-  return {model["path"].get<std::string>(), folder / "last.safetensors", model};
+  require_unchanged(model);
+  return {model["path"].get<std::string>(), folder / "last.safetensors", model, model.value("spec", "")};
 }
 
 }  // namespace
@@ -39,9 +47,9 @@ ModelSource source_of(const Command& command, const std::string& model) {
   if (model.starts_with("train:")) return source_of_training(training_folder(command.lab.store, model.substr(6)));
   if (fs::exists(fs::path(model) / "artifact.json", ignored) && !fs::exists(fs::path(model) / "config.json", ignored))
     return source_of_training(model);
-  if (!model.starts_with("builtin:")) return {resolve_model_folder(model), std::nullopt, {}};
+  if (!model.starts_with("builtin:")) return {resolve_model_folder(model), std::nullopt, {}, model};
   Lab lab(command.lab);
-  return {lab.call("model", {{"spec", model}}).at("path").get<std::string>(), std::nullopt, {}};
+  return {lab.call("model", {{"spec", model}}).at("path").get<std::string>(), std::nullopt, {}, model};
 }
 
 Reader reader_of(const ModelSource& source) {
@@ -49,7 +57,7 @@ Reader reader_of(const ModelSource& source) {
 }
 
 Model load(const Command& command, const ModelSource& source, const HeadSpec& head) {
-  Model model = load_model(source.folder, head, Key::root(command.lab.seed).split("init"));
+  Model model = load_model(source.folder, head, Key::root(command.lab.seed).split("init"), source.name);
   if (source.handle.contains("deltas") || command.delta) {
     Lab lab(command.lab);
     json handle = source.handle;

@@ -17,6 +17,7 @@ struct ModelSource {
   std::filesystem::path folder;
   std::optional<std::filesystem::path> weights;
   nlohmann::json handle = nlohmann::json::object();  ///< of the training's model, with its deltas
+  std::string name = {};                             ///< as the user called it, for log lines
 };
 
 /// A folder as it is, from the hub cache, made here the first time, or what a training left.

@@ -1,6 +1,7 @@
 #include "app/model_source.h"
 #include "app/verbs.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/checkpoint/folder.h"
 #include "tsrun/data/builtin.h"
@@ -53,7 +54,7 @@ void tokenize(const Command& command) {
   const auto tokenizer = tokenizer_of(command.operands.front());
   int64_t number = 0;
   for (std::string line; std::getline(std::cin, line);)
-    print(json(encode_line(*tokenizer, line, command.pairs, ++number).ids).dump() + "\n");
+    print_result(json(encode_line(*tokenizer, line, command.pairs, ++number).ids).dump() + "\n");
 }
 
 void predict(const Command& command) {
@@ -71,7 +72,7 @@ void predict(const Command& command) {
   evaluate(*model.family, model.weights, make_exam(model, task, command.split, reading), command.lab.device, &predictions);
   std::string text;
   for (size_t row = 0; row < task.split(command.split).examples.size(); ++row) text += prediction(task, predictions, row).dump() + "\n";
-  print(text);
+  print_result(text);
 }
 
 }  // namespace tsrun

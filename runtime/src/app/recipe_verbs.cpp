@@ -1,5 +1,6 @@
 #include "app/verbs.h"
 #include "app/workers.h"
+#include "base/display.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
@@ -8,7 +9,10 @@
 #include "tsrun/lua/recipe.h"
 
 #include <sched.h>
+#include <unistd.h>
 
+#include <csignal>
+#include <optional>
 #include <set>
 
 /// Verbs about recipes and what they leave: run, check, show, compare.
@@ -21,10 +25,10 @@ int usable_cores() {
   return sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
 }
 
-/// The command of a worker: the same, with one thread unless the user said otherwise.
-std::vector<std::string> worker_command(const Command& command) {
+/// The command of a further process: the same, with one thread unless the user said otherwise. role: --worker or --planner.
+std::vector<std::string> command_of(const Command& command, const char* role) {
   auto words = command.lab.command;
-  words.insert(words.begin() + 1, {"--worker", "--quiet"});
+  words.insert(words.begin() + 1, role);
   if (!command.threads) words.insert(words.begin() + 1, "--threads=1");
   return words;
 }
@@ -53,29 +57,52 @@ std::map<std::string, int> outcomes(const Lab& lab) {
 /// take a core from others, and slow them down many times over.
 int64_t jobs_that_fit(const Command& command) { return std::max<int64_t>(1, usable_cores() / command.threads.value_or(1)); }
 
-/// Further processes start when a sweep has something to compute, so that a recipe that is read from the store starts none.
-void run_with_workers(Lab& lab, const Command& command) {
-  Workers workers(worker_command(command));
+constexpr int kPlanner = -1, kFirstWorker = 1;  // as the display numbers processes
+
+/// Starts further processes when there is something to compute, so that a recipe that is read from the store starts none.
+class Helpers {
+ public:
+  explicit Helpers(const Command& command) : command_(command) {}
+  void before_work(int64_t jobs) {
+    if (command_.worker) return;
+    if (!planner_ && Display::get().wants_plan()) planner_.emplace(kPlanner, SIGKILL).start(command_of(command_, "--planner"));
+    if (workers_ || jobs < 2) return;
+    workers_.emplace(kFirstWorker, SIGTERM);  // they write a checkpoint first
+    for (int64_t i = 1; i < jobs; ++i) workers_->start(command_of(command_, "--worker"));
+    log_debug("{} more processes share the sweep", workers_->count());
+    if (!command_.threads) set_threads(1);
+  }
+
+ private:
+  const Command& command_;
+  std::optional<Workers> planner_, workers_;
+};
+
+void run_with_helpers(Lab& lab, const Command& command) {
+  Helpers helpers(command);
   auto settings = recipe_settings(command);
   int64_t jobs = 0;
-  lab.settings().before_work = [&] {
-    if (command.worker || workers.started() || jobs < 2) return;
-    workers.start(static_cast<int>(jobs) - 1);
-    if (!command.threads) set_threads(1);
-  };
+  lab.settings().before_work = [&] { helpers.before_work(jobs); };
   settings.on_sweep = [&](int64_t points) { jobs = std::min<int64_t>(command.jobs ? *command.jobs : jobs_that_fit(command), points); };
   run_recipe(lab, command.operands.front(), settings);
   lab.settings().before_work = nullptr;
 }
 
-}  // namespace
+/// Tells the process that started us which stages there are.
+void plan(const Command& command) {
+  auto settings = command.lab;
+  settings.plan_only = settings.worker = true;
+  Lab lab(settings);
+  run_recipe(lab, command.operands.front(), recipe_settings(command));
+  News whole;
+  whole.kind = News::Kind::planned;
+  Display::get().take(0, whole);
+}
 
-void run(const Command& command) {
-  watch_interrupts();
-  set_threads(command.threads.value_or(0));
+void run_and_finish(const Command& command) {
   Lab lab(command.lab);
   try {
-    run_with_workers(lab, command);
+    run_with_helpers(lab, command);
   } catch (const Error& error) {
     finish_run(lab, error.kind() == ErrorKind::interrupt ? RunState::killed : RunState::failed, error.what());
     throw;
@@ -84,6 +111,29 @@ void run(const Command& command) {
   const auto counts = outcomes(lab);
   const auto count = [&](const char* outcome) { return counts.contains(outcome) ? counts.at(outcome) : 0; };
   log_debug("{} stages computed, {} read from the store", count("computed"), count("read"));
+}
+
+/// The display of a run, as long as it lasts.
+class Shown {
+ public:
+  explicit Shown(const Command& command) {
+    if (command.worker || command.planner)
+      Display::get().send_to(STDOUT_FILENO);
+    else
+      Display::get().begin_run(std::filesystem::path(command.operands.front()).stem().string());
+  }
+  ~Shown() { Display::get().end_run(); }
+  Shown(const Shown&) = delete;
+  Shown& operator=(const Shown&) = delete;
+};
+
+}  // namespace
+
+void run(const Command& command) {
+  watch_interrupts();
+  set_threads(command.threads.value_or(0));
+  const Shown shown(command);
+  command.planner ? plan(command) : run_and_finish(command);
 }
 
 void check(const Command& command) {
@@ -98,13 +148,17 @@ void check(const Command& command) {
     if (seen.insert(stage.key).second) text += fmt::format("  {:<14}{}\n", stage.outcome, stage.title);
   const auto counts = outcomes(lab);
   const int found = counts.contains("in the store") ? counts.at("in the store") : 0;
-  print(fmt::format("{}: {} stages, {} of them in the store\n{}", command.operands.front(), seen.size(), found, text));
+  print_result(fmt::format("{}: {} stages, {} of them in the store\n{}", command.operands.front(), seen.size(), found, text));
 }
 
-void show(const Command& command) { print(show_run(find_run(command.lab.runs, command.operands[0]))); }
+void show(const Command& command) {
+  const auto run = find_run(command.lab.runs, command.operands[0]);
+  command.json ? print_json(run_as_json(run)) : print_result(show_run(run));
+}
 
 void compare(const Command& command) {
-  print(compare_runs(find_run(command.lab.runs, command.operands[0]), find_run(command.lab.runs, command.operands[1])));
+  const auto a = find_run(command.lab.runs, command.operands[0]), b = find_run(command.lab.runs, command.operands[1]);
+  command.json ? print_json(comparison_as_json(a, b)) : print_result(compare_runs(a, b));
 }
 
 }  // namespace tsrun

@@ -2,6 +2,7 @@
 #include "app/verbs.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/log.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/data/metrics.h"
 #include "tsrun/model/generate.h"
@@ -12,24 +13,6 @@ namespace tsrun {
 namespace {
 
 using nlohmann::json;
-
-OptionTable generate_verb_options() {
-  return {
-      {.name = "max_new_tokens", .type = OptionType::integer, .fallback = 256, .doc = "tokens that are written at most", .minimum = 1},
-      {.name = "num_beams",
-       .type = OptionType::integer,
-       .fallback = 1,
-       .doc = "texts that are followed; 1: greedy",
-       .minimum = 1,
-       .maximum = 256},
-      {.name = "length_penalty",
-       .type = OptionType::number,
-       .fallback = 1.0,
-       .doc = "beams are ranked by log-likelihood over length to this power"},
-      {.name = "early_stopping", .type = OptionType::boolean, .fallback = false, .doc = "stop when num_beams texts have ended"},
-      {.name = "precision", .type = OptionType::choice, .fallback = "float32", .doc = "of the products", .choices = {"float32", "bf16"}},
-  };
-}
 
 GenerateOptions generate_options(const Command& command, const Tokenizer& tokenizer) {
   const Options given = generate_verb_options().resolve(typed_values(command.values), "tsrun generate");
@@ -74,6 +57,29 @@ Task text_task(const std::string& path) {
 
 }  // namespace
 
+OptionTable generate_verb_options() {
+  return {
+      {.name = "max_new_tokens", .type = OptionType::integer, .fallback = 256, .doc = "tokens that are written at most", .minimum = 1},
+      {.name = "num_beams",
+       .type = OptionType::integer,
+       .fallback = 1,
+       .doc = "texts that are followed; 1: greedy",
+       .minimum = 1,
+       .maximum = 256},
+      {.name = "length_penalty",
+       .type = OptionType::number,
+       .fallback = 1.0,
+       .doc = "beams are ranked by log-likelihood over length to this power"},
+      {.name = "early_stopping", .type = OptionType::boolean, .fallback = false, .doc = "stop when num_beams texts have ended"},
+      {.name = "precision", .type = OptionType::choice, .fallback = "float32", .doc = "of the products", .choices = {"float32", "bf16"}},
+  };
+}
+
+std::optional<OptionTable> set_options(const std::string& verb) {
+  if (verb == "generate") return generate_verb_options();
+  return verb == "predict" || verb == "score" ? std::optional(reading_options()) : std::nullopt;
+}
+
 void generate(const Command& command) {
   set_threads(command.threads.value_or(0));
   const ModelSource source = source_of(command, command.operands[0]);
@@ -84,7 +90,7 @@ void generate(const Command& command) {
   const auto written = generate(*model.family, model.weights, {ids}, generate_options(command, *model.tokenizer), command.lab.device);
   if (reader == Reader::encoder_decoder) ids.clear();
   ids.insert(ids.end(), written[0].ids.begin(), written[0].ids.end());
-  print(model.tokenizer->decode(ids, /*skip_special_tokens=*/true) + "\n");
+  print_result(model.tokenizer->decode(ids, /*skip_special_tokens=*/true) + "\n");
 }
 
 void score(const Command& command) {
@@ -99,7 +105,7 @@ void score(const Command& command) {
   const Evaluation result = evaluate(*model.family, model.weights, make_exam(model, task, "text", reading), command.lab.device);
   json line = result.metrics;
   line["loss"] = result.loss;
-  print(line.dump() + "\n");
+  print_result(line.dump() + "\n");
 }
 
 }  // namespace tsrun

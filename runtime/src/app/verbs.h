@@ -2,6 +2,10 @@
 
 #include "app/command_line.h"
 
+#include <nlohmann/json.hpp>
+
+#include <optional>
+
 /// What each verb does. Results go to standard output. @throws Error
 namespace tsrun {
 
@@ -17,11 +21,14 @@ void generate(const Command& command);
 void score(const Command& command);
 void doctor(const Command& command);
 
+/// What --set may change of a verb; nothing where it takes none. (A recipe's arguments are its own.)
+std::optional<OptionTable> set_options(const std::string& verb);
+OptionTable generate_verb_options();
+
 std::string short_help();
 std::string long_help();
 std::string version_text();
-
-/// Writes to standard output. @throws Error(run) when it cannot be written.
-void print(const std::string& text);
+/// One value on standard output, for --json.
+void print_json(const nlohmann::json& value);
 
 }  // namespace tsrun

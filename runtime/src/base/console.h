@@ -1,40 +1,31 @@
 #pragma once
 
-#include <atomic>
-#include <chrono>
-#include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
-
-#include "tsrun/base/log.h"
-
-namespace spdlog {
-class logger;
-}
 
 namespace tsrun {
 
-/// Standard error, shared by log lines and progress bars. Bars nest; the innermost is the one on the screen.
+/// Standard error and standard output of one terminal. A block of lines may stand at the lower end; whatever is written goes above it.
+/// Every call may come from any thread.
 class Console {
  public:
-  using Clock = std::chrono::steady_clock;
-  /// One line below which the bar is drawn again.
-  void line(const std::string& text);
-  /// Draws `text` as the bar; "" erases it. Nothing unless standard error is a terminal.
-  void bar(const std::string& text);
-  static bool terminal();
-  static size_t columns();
   static Console& get();
-
-  std::recursive_mutex mutex;     ///< held by Progress around its own state too
-  std::vector<const void*> bars;  ///< open bars, innermost last
-  std::atomic<Verbosity> verbosity{Verbosity::normal};
+  void line(const std::string& text);                 ///< standard error, control characters escaped
+  bool result(std::string_view text);                 ///< standard output; escaped where it is a terminal. False when it cannot be written
+  void block(const std::vector<std::string>& lines);  ///< draws these in the place of what stands there; cut to the terminal's size
+  static bool terminal();                             ///< whether standard error is one on which lines can be drawn again
 
  private:
-  Console();
-  std::shared_ptr<spdlog::logger> logger_;
-  std::string drawn_;
+  void erase();
+  void draw();
+  std::recursive_mutex mutex_;
+  std::vector<std::string> wanted_;
+  size_t drawn_ = 0;  ///< lines on the screen
 };
+
+/// At most `columns` columns of a text; wide characters take two.
+std::string cut_to_columns(const std::string& text, size_t columns);
 
 }  // namespace tsrun

@@ -4,6 +4,9 @@ set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/parallel.cpp PROPERTIES CO
 set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/random_fill.cpp PROPERTIES COMPILE_OPTIONS "-ffp-contract=off")
 tsrun_room(base
   SOURCES
+    bar_text.cpp
+    console.cpp
+    display.cpp
     durable_file.cpp
     durable_folder.cpp
     fault.cpp
@@ -11,12 +14,15 @@ tsrun_room(base
     hash.cpp
     interrupt.cpp
     log.cpp
+    news.cpp
     options.cpp
     parallel.cpp
+    printable.cpp
     progress.cpp
     random.cpp
     random_fill.cpp
+    stage_count.cpp
     suggest.cpp
     vectors.cpp
     memory.cpp
-  LIBRARIES spdlog::spdlog OpenSSL::Crypto)
+  LIBRARIES OpenSSL::Crypto)

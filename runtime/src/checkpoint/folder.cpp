@@ -98,10 +98,16 @@ std::vector<TensorInfo> CheckpointFolder::tensors() const {
   return all;
 }
 
+std::vector<fs::path> CheckpointFolder::files() const {
+  std::vector<fs::path> all = {path_ / config_name};
+  for (const SafetensorsFile& shard : shards_) all.emplace_back(shard.name());
+  if (all.back() != path_ / weights_name) all.push_back(path_ / index_name);
+  return all;
+}
+
 std::string CheckpointFolder::digest() const {
   Sha256 hash;
-  hash.update(sha256_file(path_ / config_name));
-  for (const SafetensorsFile& shard : shards_) hash.update(sha256_file(shard.name()));
+  for (const fs::path& file : files()) hash.update(sha256_file(file));
   return hash.hex();
 }
 

@@ -1,5 +1,6 @@
 #include "experiment/handles.h"
 
+#include "experiment/identity.h"
 #include "experiment/peft.h"
 
 #include <ATen/Functions.h>
@@ -13,16 +14,11 @@
 #include "tsrun/train/reading.h"
 #include "tsrun/train/train.h"
 
-#include <torch/version.h>
-
 namespace tsrun {
 
 namespace {
 
 using nlohmann::json;
-
-/// Raised whenever an operation's numbers change for reasons that no other version covers.
-constexpr int kOperationsVersion = 1;
 
 const nlohmann::json& field(const nlohmann::json& handle, const char* name) {
   const auto found = handle.find(name);
@@ -61,7 +57,8 @@ Task task_of(const nlohmann::json& handle) {
 }
 
 Model model_of(const nlohmann::json& handle, const HeadSpec& head, Key key) {
-  return load_model(field(handle, "path").get<std::string>(), head, key);
+  require_unchanged(handle);
+  return load_model(field(handle, "path").get<std::string>(), head, key, handle.value("spec", ""));
 }
 
 std::vector<std::shared_ptr<const Delta>> deltas_of(const PluginHost& plugins, const nlohmann::json& handle, const Family& family) {
@@ -91,15 +88,20 @@ void attach_deltas(const PluginHost& plugins, const nlohmann::json& handle, Mode
     const Key own = seed.is_null() ? key : Key::root(seed.get<uint64_t>()).split("init").split("delta");
     add_first_values({deltas[i]}, model.weights, own);
   }
-  for (size_t i = 0; i < deltas.size(); ++i)
-    if (all[i].contains("values")) take_peft_values(all[i].at("values").get<std::string>(), *deltas[i], model);
+  for (size_t i = 0; i < deltas.size(); ++i) {
+    if (!all[i].contains("values")) continue;
+    const std::string folder = all[i].at("values");
+    if (all[i].contains("content") && all[i].at("content") != peft_files(folder))
+      data_error("{}: its files are no longer those that the model was adapted with: run the recipe again", folder);
+    take_peft_values(folder, *deltas[i], model);
+  }
 }
 
 Setting setting_of(Lab& lab, const nlohmann::json& task_handle, const nlohmann::json& model_handle, Key key) {
   const Reader reader = plain_family(model_handle, {})->reader();
   Setting setting;
   setting.task = task_for(task_of(task_handle), reader);
-  setting.model = load_model(field(model_handle, "path").get<std::string>(), head_for(setting.task, reader), key);
+  setting.model = model_of(model_handle, head_for(setting.task, reader), key);
   for (const auto& delta : deltas_of(lab.plugins(), model_handle, *setting.model.family)) {
     for (const std::string& name : delta->trained_parameters()) setting.trained_parameters.push_back(name);
   }
@@ -142,8 +144,6 @@ at::Tensor update_of(Lab& lab, const nlohmann::json& solution, const ParameterSe
   }
   return flatten(solution_weights(lab, solution, "last", family), set.layout) - flatten(origin, set.layout);
 }
-
-nlohmann::json versions() { return {{"operations", kOperationsVersion}, {"torch", TORCH_VERSION}}; }
 
 nlohmann::json scored(const Evaluation& evaluation, const Task& task) {
   nlohmann::json result = evaluation.to_json();

@@ -56,9 +56,6 @@ Weights solution_weights(Lab& lab, const nlohmann::json& handle, const std::stri
 /// The flat update a training made: V z for a subspace, θ_last − θ0 over `set` otherwise; float32 [set.layout.total()].
 at::Tensor update_of(Lab& lab, const nlohmann::json& solution, const ParameterSet& set, const Family& family, const Weights& origin);
 
-/// Versions that decide numbers; part of every key of a computed artifact.
-nlohmann::json versions();
-
 /// θ's metric from an evaluation as {"score", "loss", "epoch", "step", "metrics", "commonest_share"}.
 nlohmann::json scored(const struct Evaluation& evaluation, const Task& task);
 

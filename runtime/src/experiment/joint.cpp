@@ -192,7 +192,11 @@ ParameterSet joint_parameters(Lab& lab, const JointRequestMember& member) {
 void check_joint_start(Lab& lab, const json& basis, const Subspace& subspace, const Model& model) {
   if (basis.value("stage", "") != "joint") return;
   const std::string path = (lab.store().get("joint", basis.at("key")).path / kSolutionsFile).string();
-  const json members = read_json(path).value("members", json::array());
+  const json list = read_json(path), members = list.is_object() ? list.value("members", json()) : json();
+  const bool whole = std::all_of(members.begin(), members.end(), [](const json& member) {
+    return member.is_object() && member.value("inside", json()).is_string() && member.contains("layout") && member.contains("start");
+  });
+  if (!members.is_array() || !whole) data_error("{}: lists no members of a joint space", path);
   const std::string inside = basis.at("inside");
   const auto own = std::find_if(members.begin(), members.end(), [&](const json& member) { return member.value("inside", "") == inside; });
   if (own == members.end() || own->at("layout") != subspace.parameters().layout.digest())

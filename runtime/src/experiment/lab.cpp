@@ -1,7 +1,7 @@
 #include "tsrun/experiment/lab.h"
 
+#include "base/display.h"
 #include "tsrun/base/error.h"
-#include "tsrun/base/log.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/experiment/run_folder.h"
@@ -25,6 +25,30 @@ struct Lab::State {
   std::vector<StageRecord> history;
   std::unordered_map<std::string, json> seen;  ///< results by key: an artifact never changes, and a recipe names the same stage many times
   std::optional<RunFolder> run;
+  const Operation* running = nullptr;  ///< the operation that was called last
+  std::string name;                    ///< its option `name`
+
+  /// A call of an operation; takes the option `name` out of its values.
+  class Call {
+   public:
+    Call(State& state, const Operation& operation, json& values) : state_(state), outer_(state.running), outer_name_(state.name) {
+      state.running = &operation;
+      if (!operation.named) return;
+      state.name = values.value("name", "");
+      values.erase("name");
+    }
+    ~Call() {
+      state_.running = outer_;
+      state_.name = outer_name_;
+    }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+   private:
+    State& state_;
+    const Operation* outer_;
+    std::string outer_name_;
+  };
 };
 
 namespace {
@@ -42,14 +66,15 @@ json as_json(const Artifact& artifact) {
 }
 
 /// The stage without its work: what is in the store already, or the summary of the plan.
-json planned(const Store& store, const StageKey& key, const json& summary_of_plan, std::string& outcome) {
+json planned(const Store& store, const StageKey& key, const json& summary_of_plan, Lab::StageRecord& record) {
   if (const auto found = store.find(key)) {
-    outcome = "in the store";
+    record.outcome = "in the store";
+    record.seconds = found->meta.value("seconds", 0.0);
     return as_json(*found);
   }
-  outcome = "planned";
+  record.outcome = "planned";
   json result = summary_of_plan.is_object() ? summary_of_plan : json::object();
-  result.update({{"artifact", key.kind}, {"key", key.digest()}, {"planned", true}});
+  result.update({{"artifact", key.kind}, {"key", record.key}, {"planned", true}});
   return result;
 }
 
@@ -63,6 +88,23 @@ RunDescription describe_run(const LabSettings& settings, const PluginHost& plugi
   run.versions = {{"tsrun", TSRUN_VERSION}, {"torch", TORCH_VERSION}};
   for (const auto& plugin : plugins.plugins()) run.versions[plugin.name] = plugin.version;
   return run;
+}
+
+Option name_option() {
+  return {.name = "name", .type = OptionType::text, .doc = "what the display calls it; no part of the result, nor of its key"};
+}
+
+/// A stage's line in the display: that it runs, or how it ended.
+void tell(const Lab::StageRecord& record, const std::string& outcome, double work) {
+  News news;
+  news.kind = News::Kind::stage;
+  news.title = record.title;
+  news.key = record.key;
+  news.stage = record.kind;
+  news.outcome = outcome;
+  news.seconds = record.seconds;
+  news.work = work;
+  Display::get().take(0, news);
 }
 
 const Operation& find_operation(const std::vector<Operation>& operations, const std::string& name) {
@@ -108,6 +150,7 @@ RunFolder* Lab::begun_run() { return state_->run ? &*state_->run : nullptr; }
 void Lab::add(Operation operation) {
   for (const auto& other : state_->operations)
     if (other.name == operation.name) internal_error("operation '{}' is declared twice", operation.name);
+  if (operation.named) operation.options.add(name_option());
   state_->operations.push_back(std::move(operation));
 }
 
@@ -116,7 +159,9 @@ json Lab::call(const std::string& name, const json& arguments) {
   try {
     OptionTable table = operation.options;
     if (operation.more) table.include(operation.more(*this, arguments));
-    return operation.run(*this, table.resolve(arguments, name));
+    json values = table.resolve(arguments, name).json();
+    const State::Call call(*state_, operation, values);
+    return operation.run(*this, Options(std::move(values)));
   } catch (const json::exception& error) {
     user_error("{}: an argument is not what ts returned: {}", name, error.what());
   } catch (const Error& error) {
@@ -131,23 +176,39 @@ json Lab::call(const std::string& name, const json& arguments) {
   }
 }
 
-json Lab::stage(const StageKey& key, const std::string& title, const json& summary_of_plan, const Store::Make& make) {
+json Lab::made_by(const std::string& name) const {
+  const auto& operation = find_operation(state_->operations, name);
+  const auto device = operation.on_device ? state_->settings.device.type() : at::kCPU;
+  return {{"operation", name},
+          {"version", operation.version},
+          {"tsrun", TSRUN_VERSION},
+          {"torch", TORCH_VERSION},
+          {"device", c10::DeviceTypeName(device, /*lower_case=*/true)}};
+}
+
+std::string Lab::title_of(const std::string& what) const { return state_->name.empty() ? what : state_->name; }
+std::string Lab::title_of(const std::string& what, int64_t seed) const { return fmt::format("{}, seed {}", title_of(what), seed); }
+
+json Lab::stage(StageKey key, const std::string& title, const json& summary_of_plan, const Store::Make& make, double work) {
+  if (state_->running != nullptr) key.made_by = made_by(state_->running->name);
   StageRecord record{title, key.kind, key.digest(), "read", 0};
   if (const auto known = state_->seen.find(record.key); known != state_->seen.end()) return known->second;
   json result;
   if (state_->settings.plan_only) {
-    result = planned(store(), key, summary_of_plan, record.outcome);
+    result = planned(store(), key, summary_of_plan, record);
   } else {
-    const auto computing = [&](const std::filesystem::path& out, const std::filesystem::path& work) {
+    const auto computing = [&](const std::filesystem::path& out, const std::filesystem::path& work_folder) {
       record.outcome = "computed";
       if (state_->settings.before_work) state_->settings.before_work();
-      return make(out, work);
+      tell(record, "running", work);
+      return make(out, work_folder);
     };
     const auto artifact = store().compute(key, state_->settings.wait, computing);
     if (!artifact) throw Busy{};
     record.seconds = artifact->meta.value("seconds", 0.0);
     result = as_json(*artifact);
   }
+  tell(record, record.outcome, work);
   state_->seen[record.key] = result;
   state_->history.push_back(std::move(record));
   return result;

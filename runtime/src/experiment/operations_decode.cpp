@@ -132,7 +132,7 @@ json decode_key(const Options& o, const Start& start) {
   if (o.value("z").is_object()) inputs["z"] = identity(o.value("z"));
   inputs["origin"] = origin_key(start.origin);
   inputs["seed"] = start.seed;
-  return {{"options", inputs}, {"versions", versions()}};
+  return {{"options", inputs}};
 }
 
 json run_decode(Lab& lab, const Options& o) {
@@ -142,7 +142,7 @@ json run_decode(Lab& lab, const Options& o) {
   if (!found) require_numbers(z, basis, "z");
   const Start start = start_for(o, "decode");
   const StageKey key{"evaluation", {{"decode", decode_key(o, start)}}};
-  const std::string title = fmt::format("decode {}  seed {}", basis.value("member", basis.value("method", "")), start.seed);
+  const std::string title = lab.title_of("decode " + basis.value("member", basis.value("method", "")), start.seed);
   const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
   json plan = {{"best", nothing}, {"last", nothing}, {"metric", task.at("metric")}};
   if (o.integer("bootstrap") > 0) plan["interval"] = {{"low", 0.0}, {"high", 0.0}};
@@ -200,11 +200,14 @@ json run_scan(Lab& lab, const Options& o) {
   }
   const Start start = start_for(o, "scan");
   const StageKey key{"scan", decode_key(o, start)};
-  const std::string title =
-      fmt::format("scan {} at {} points", o.value("basis").value("member", o.value("basis").value("method", "")), points.size());
-  json handle = lab.stage(key, title, {{"scores", std::vector<double>(points.size(), 0.0)}}, [&](const auto&, const auto& work) {
-    return json{{"scores", scan(lab, o, start, title, work)}};
-  });
+  const std::string member = o.value("basis").value("member", o.value("basis").value("method", ""));
+  const std::string title = lab.title_of(fmt::format("scan {} at {} points", member, points.size()));
+  json handle = lab.stage(
+      key, title, {{"scores", std::vector<double>(points.size(), 0.0)}},
+      [&](const auto&, const auto& work) {
+        return json{{"scores", scan(lab, o, start, title, work)}};
+      },
+      static_cast<double>(points.size()));
   handle["metric"] = o.value("task").at("metric");
   return handle;
 }
@@ -220,11 +223,13 @@ std::vector<Operation> decoding_operations() {
               "high}.",
        .options = decode_options(),
        .run = run_decode,
-       .more = z_option},
+       .more = z_option,
+       .named = true},
       {.name = "scan",
        .doc = "Scores the weights that a basis makes of many points, for landscapes.",
        .options = scan_options(),
-       .run = run_scan}};
+       .run = run_scan,
+       .named = true}};
 }
 
 }  // namespace tsrun

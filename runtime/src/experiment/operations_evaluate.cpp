@@ -1,4 +1,4 @@
-#include "experiment/handles.h"
+#include "experiment/start.h"
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -88,25 +88,24 @@ Weights edited_weights(Lab& lab, const Options& o, const Model& model) {
   return weights;
 }
 
-std::string title_of(const Options& o) {
+std::string title_of(const Lab& lab, const Options& o) {
   std::string what = "evaluate " + o.text("which");
   if (o.has("project")) what += o.integer("directions") > 0 ? ", top directions only" : ", update projected";
   if (o.has("reset")) what += ", update reset";
   if (o.has("zero")) what += ", weights zeroed";
-  return fmt::format("{}  seed {}", what, o.value("solution").at("seed").get<int64_t>());
+  return lab.title_of(what, o.value("solution").at("seed").get<int64_t>());
 }
 
 json run_evaluate(Lab& lab, const Options& o) {
   json inputs = o.json();
   for (const char* name : {"solution", "project", "reset", "zero"}) inputs[name] = identity(o.value(name));
-  const StageKey key{"evaluation", {{"options", inputs}, {"versions", versions()}}};
+  const StageKey key{"evaluation", {{"options", inputs}}};
   const json& solution = o.value("solution");
   const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
   json plan = {{"best", nothing}, {"last", nothing}, {"metric", solution.at("task").at("metric")}};
   if (o.integer("bootstrap") > 0) plan["interval"] = {{"low", 0.0}, {"high", 0.0}};
-  json handle = lab.stage(key, title_of(o), plan, [&](const auto&, const auto&) {
-    const Key key = Key::root(solution.at("seed").get<uint64_t>()).split("init");
-    const auto [task, model, trained] = setting_of(lab, solution.at("task"), solution.at("model"), key);
+  json handle = lab.stage(key, title_of(lab, o), plan, [&](const auto&, const auto&) {
+    const auto [task, model, trained] = starting_setting(lab, solution.at("task"), Start::of(solution));
     const Exam exam = make_exam(model, task, o.text("split"), o);
     Predictions predictions;
     const Evaluation evaluation = evaluate(*model.family, edited_weights(lab, o, model), exam, lab.settings().device, &predictions);
@@ -129,7 +128,8 @@ std::vector<Operation> evaluation_operations() {
   return {{.name = "evaluate",
            .doc = "Scores the weights of a training without further training, whole or with their update projected, reset or zeroed.",
            .options = evaluation_options(),
-           .run = run_evaluate}};
+           .run = run_evaluate,
+           .named = true}};
 }
 
 }  // namespace tsrun

@@ -247,7 +247,8 @@ void add_members(json& handle, const Decomposition& what) {
 json run_decompose(Lab& lab, const Options& o) {
   const SubspaceMethod& method = joint_method(lab, o.text("method"));
   Decomposition what{method, Options(taken_options(method.options(), o)), o,
-                     joint_request(o.value("members"), o.value("tasks"), o.value("heads")), "decompose " + method.name()};
+                     joint_request(o.value("members"), o.value("tasks"), o.value("heads")),
+                     lab.title_of("decompose " + method.name(), o.integer("seed"))};
   for (const JointRequestMember& member : what.request.members) {
     if (member.solutions.empty() && method.joint()->needs_solutions(what.own))
       user_error("member '{}' has no solutions, which '{}' decomposes: give it trainings of ts.train", member.name, method.name());
@@ -258,7 +259,7 @@ json run_decompose(Lab& lab, const Options& o) {
   json inputs = key_of(what.request);
   inputs.update({{"method", method.name()}, {"version", method.version()}, {"options", what.own.json()}, {"seed", o.integer("seed")}});
   inputs["tasks_read"] = taken_options(joint_task_options(), o);
-  const StageKey key{"joint", {{"inputs", inputs}, {"versions", versions()}}};
+  const StageKey key{"joint", {{"inputs", inputs}}};
   json handle = lab.stage(key, what.title, planned_joint(what),
                           [&](const auto& out, const auto& work) { return decompose_into(lab, what, out, work); });
   add_members(handle, what);
@@ -277,7 +278,8 @@ std::vector<Operation> joint_operations() {
                "result is a basis for ts.within, around the start that its solutions share.",
            .options = decompose_options(),
            .run = run_decompose,
-           .more = joint_method_options}};
+           .more = joint_method_options,
+           .named = true}};
 }
 
 }  // namespace tsrun

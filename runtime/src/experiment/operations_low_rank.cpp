@@ -158,10 +158,10 @@ json run_low_rank(Lab& lab, const Options& o) {
   if (solution.value("keep", "all") != "all") user_error("the training kept not all of its weights: train it with keep = \"all\"");
   json inputs = o.json();
   for (const char* name : {"solution", "model"}) inputs[name] = identity(o.value(name));
-  const StageKey key{"train", {{"low_rank", inputs}, {"versions", versions()}}};
+  const StageKey key{"train", {{"low_rank", inputs}}};
   const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
   const json whole = {{"of_maps", 0.0}, {"of_update", 0.0}};
-  json handle = lab.stage(key, fmt::format("low-rank code of an update  seed {}", solution.at("seed").get<int64_t>()),
+  json handle = lab.stage(key, lab.title_of("low-rank code of an update", solution.at("seed").get<int64_t>()),
                           {{"best", nothing}, {"last", nothing}, {"energy", {{"last", whole}, {"best", whole}}}, {"trainable", 0}},
                           [&](const auto& out, const auto&) { return low_rank_into(lab, o, out); });
   handle["model"] = model;
@@ -180,7 +180,8 @@ std::vector<Operation> low_rank_operations() {
                "decomposition), as if the lora had been trained; `energy` says which share of the update they keep. Ours, not a published "
                "method's.",
            .options = low_rank_options(),
-           .run = run_low_rank}};
+           .run = run_low_rank,
+           .named = true}};
 }
 
 }  // namespace tsrun

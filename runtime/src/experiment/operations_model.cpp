@@ -1,4 +1,5 @@
 #include "experiment/handles.h"
+#include "experiment/identity.h"
 #include "experiment/peft.h"
 
 #include "tsrun/base/error.h"
@@ -44,8 +45,7 @@ json builtin_model(Lab& lab, const std::string& specification) {
   const auto& known = builtin_model_names();
   if (std::find(known.begin(), known.end(), name) == known.end())
     user_error("unknown built-in model '{}'{}; there are {}", name, did_you_mean(name, known), join_words(known));
-  const StageKey key{"model",
-                     {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version(name)}, {"versions", versions()}}};
+  const StageKey key{"model", {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version(name)}}};
   json handle = lab.stage(key, "pretrain " + specification, json{{"quality", {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}}}},
                           [&](const auto& out, const auto&) {
                             json quality;
@@ -69,7 +69,8 @@ json run_model(Lab& lab, const Options& options) {
     const auto path = resolve_model_folder(specification);
     const auto folder = CheckpointFolder::open(path);
     const auto family = make_family(folder.config(), HeadSpec{}, (path / "config.json").string());
-    handle = {{"artifact", "model"}, {"key", folder.digest()}, {"path", std::filesystem::absolute(path).string()}};
+    const std::string digest = model_digest(path);
+    handle = {{"artifact", "model"}, {"key", digest}, {"content", digest}, {"path", std::filesystem::absolute(path).string()}};
     handle.update(describe_family(*family));
   }
   handle["spec"] = specification;
@@ -104,7 +105,11 @@ OptionTable method_options(Lab& lab, const json& arguments) {
 json asked_delta(Lab& lab, const Options& o) {
   if (o.has("method") == o.has("peft")) user_error("adapt: give either 'method' or 'peft'");
   if (o.has("peft") && o.has("seed")) user_error("adapt: 'seed' draws first values, which 'peft' has already; give one of them");
-  if (o.has("peft")) return delta_of_peft(lab.plugins(), o.text("peft"));
+  if (o.has("peft")) {
+    json delta = delta_of_peft(lab.plugins(), o.text("peft"));
+    delta["content"] = peft_files(o.text("peft"));
+    return delta;
+  }
   const DeltaMethod& method = lab.plugins().delta(o.text("method"));
   json own = json::object();
   const OptionTable known = method.options();
@@ -124,9 +129,9 @@ std::shared_ptr<const Family> family_to_adapt(const json& handle) {
 json run_adapt(Lab& lab, const Options& o) {
   const json added = asked_delta(lab, o);
   json handle = o.value("model");
-  json inputs = {{"model", handle.at("key")}, {"delta", added}};
-  if (o.has("peft")) inputs["values"] = sha256_file(std::filesystem::path(o.text("peft")) / "adapter_model.safetensors");
-  handle["key"] = sha256(inputs.dump());
+  json keyed = added;
+  keyed.erase("values");  // a place; `content` is what lies there
+  handle["key"] = sha256(json{{"model", handle.at("key")}, {"delta", keyed}}.dump());
   if (!handle.contains("deltas")) handle["deltas"] = json::array();
   handle["deltas"].push_back(added);
   if (handle.value("planned", false)) return handle;  // there is no folder to look into yet
@@ -161,7 +166,8 @@ std::vector<Operation> model_operations() {
       {.name = "model",
        .doc = "A pre-trained model: a Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>.",
        .options = {{.name = "spec", .type = OptionType::text, .doc = "folder, hf:<repo id>, or builtin:<name>", .required = true}},
-       .run = run_model},
+       .run = run_model,
+       .on_device = false},  // a built-in model is pre-trained on the CPU
       {.name = "task",
        .doc = "A task: a folder with a task.toml, or builtin:<name>.",
        .options = {{.name = "spec", .type = OptionType::text, .doc = "folder with a task.toml, or builtin:<name>", .required = true},

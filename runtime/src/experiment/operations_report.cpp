@@ -3,13 +3,13 @@
 #include "experiment/tables.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
 #include "tsrun/experiment/lab.h"
 #include "tsrun/experiment/report.h"
 #include "tsrun/experiment/run_folder.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 /// The operation `report`: what a recipe collected with report:row, :figure and :note becomes tables, figures and a page in the run's
 /// folder.
@@ -56,6 +56,13 @@ TableHead head_of(const std::string& title, const json& rows, const std::string&
   return head;
 }
 
+/// What model and task are by content, where the table has their names only.
+json inputs_of(const json& result) {
+  json inputs = json::object();
+  for (const char* name : {"model", "task"}) inputs[name] = result.at(name).value("key", json());
+  return inputs;
+}
+
 std::string machine_of(const json& record) {
   const int threads = record.value("threads", 0);
   return fmt::format("{}, {} thread{}", record.value("host", "unknown"), threads, threads == 1 ? "" : "s");
@@ -96,8 +103,7 @@ void announce(const ReportPage& page, const std::filesystem::path& path, bool wi
   for (const auto& table : page.resources)
     if (with_resources) add(table_as_text(table), table.name);
   text += fmt::format("report  {}{}\n", path.string(), files);
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  print_result(text);
 }
 
 json run_report(Lab& lab, const Options& o) {
@@ -128,6 +134,7 @@ json run_report(Lab& lab, const Options& o) {
                         {"commonest_share", row.commonest_share}});
   }
   run.set("table", table_as_json(page.head, page.rows));
+  if (!rows.empty()) run.set("inputs", inputs_of(rows.front().at("result")));
   if (!page.tables.empty()) run.set("tables", o.value("tables"));
   page.run = run.json();
   auto folder = run.path();

@@ -155,7 +155,7 @@ Request resolve(const Options& given) {
   }
   if (request.recorded) inputs["record"] = request.record.json();
   if (given.has("origin")) inputs["origin"] = origin_key(request.start.origin);
-  request.key_inputs = {{"options", inputs}, {"versions", versions()}};
+  request.key_inputs = {{"options", inputs}};
   return request;
 }
 
@@ -297,7 +297,7 @@ json planned_summary(const Request& request) {
           {"metric", request.options.value("task").at("metric")}};
 }
 
-std::string title_of(const Request& request) {
+std::string title_of(const Lab& lab, const Request& request) {
   const Options& o = request.options;
   std::string what = request.tuned ? "train within subspace" : "train";
   if (o.has("zero")) what += ", weights zeroed";
@@ -306,15 +306,25 @@ std::string title_of(const Request& request) {
   const auto parts = o.texts("train");
   for (const auto& delta : o.value("model").value("deltas", json::array())) what += " " + delta.at("method").get<std::string>();
   if (!request.tuned && parts.size() < 5 && !o.value("model").contains("deltas")) what += " " + join_words(parts) + " only";
-  return fmt::format("{}  seed {}", what, o.integer("seed"));
+  return lab.title_of(what, o.integer("seed"));
+}
+
+/// Rows that the training reads, which is what its time follows.
+double work_of(const Options& o) {
+  const json train = o.value("task").at("splits").value("train", json::object());
+  const int64_t all = train.value("rows", int64_t{1}), limit = o.integer("rows");
+  const double rows = static_cast<double>(limit > 0 ? std::min(limit, all) : all);
+  const int64_t steps = o.integer("max_steps"), batch = o.integer("batch_size") * o.integer("gradient_accumulation_steps");
+  return steps > 0 ? static_cast<double>(steps * batch) : rows * static_cast<double>(o.integer("epochs"));
 }
 
 json run_train(Lab& lab, const Options& given) {
   const Request request = resolve(given);
   const StageKey key{"train", request.key_inputs};
-  const std::string title = title_of(request);
-  json handle = lab.stage(key, title, planned_summary(request),
-                          [&](const auto& out, const auto& work) { return train_into(lab, request, title, out, work); });
+  const std::string title = title_of(lab, request);
+  json handle = lab.stage(
+      key, title, planned_summary(request), [&](const auto& out, const auto& work) { return train_into(lab, request, title, out, work); },
+      work_of(request.options));
   handle["model"] = given.value("model");
   handle["task"] = given.value("task");
   handle["seed"] = request.options.integer("seed");
@@ -335,7 +345,8 @@ std::vector<Operation> training_operations() {
   return {{.name = "train",
            .doc = "Fine-tunes a model on a task and evaluates it; keeps best and last.",
            .options = training_options(),
-           .run = run_train}};
+           .run = run_train,
+           .named = true}};
 }
 
 }  // namespace tsrun

@@ -2,6 +2,7 @@
 #include "experiment/export_solution.h"
 #include "experiment/handles.h"
 #include "experiment/profile.h"
+#include "experiment/start.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
@@ -56,8 +57,8 @@ json run_trajectory(Lab& lab, const Options& o) {
   if (checkpoints.empty()) user_error("trajectory: option 'checkpoints' is empty, expected at least one folder or file");
   json inputs = {{"origin", digest_of(folder)}, {"parameters", o.value("parameters")}, {"precision", o.text("precision")}};
   for (const auto& checkpoint : checkpoints) inputs["checkpoints"].push_back(digest_of(checkpoint));
-  const StageKey key{"trajectory", {{"options", inputs}, {"versions", versions()}}};
-  return lab.stage(key, fmt::format("trajectory of {} checkpoints", checkpoints.size()), json{{"points", checkpoints.size()}},
+  const StageKey key{"trajectory", {{"options", inputs}}};
+  return lab.stage(key, lab.title_of(fmt::format("trajectory of {} checkpoints", checkpoints.size())), json{{"points", checkpoints.size()}},
                    [&](const auto& out, const auto&) {
                      const auto type = o.text("precision") == "bfloat16" ? RowType::bfloat16 : RowType::float32;
                      TrajectoryWriter writer(out, set.layout, flatten(load_weights(folder, *family), set.layout), type);
@@ -128,27 +129,27 @@ json run_discover(Lab& lab, const Options& o) {
                        {"model", identity(model)},
                        {"seed", o.integer("seed")},
                        {"parameters", o.value("parameters")}};
-  const StageKey key{"subspace", {{"inputs", inputs}, {"versions", versions()}}};
-  json handle =
-      lab.stage(key, "discover " + method.name(), json{{"dim", 0}, {"groups", json::array()}}, [&](const auto& out, const auto& work) {
-        const auto family = family_of(lab.plugins(), model, {});
-        std::optional<Trajectory> trajectory;
-        if (o.has("trajectory")) trajectory = trajectory_of(lab, o.value("trajectory"));
-        SubspaceInputs to;
-        to.parameters = parameters_of(*family, o.value("parameters"), trajectory ? &*trajectory : nullptr);
-        to.trajectory = trajectory ? &*trajectory : nullptr;
-        const Weights weights = trajectory ? Weights{} : starting_weights(lab, model, o.integer("seed"));
-        to.origin = trajectory ? origin_of(*trajectory) : flatten(weights, to.parameters.layout);
-        to.key = Key::root(static_cast<uint64_t>(o.integer("seed"))).split("projection");
-        to.scratch = work;
-        const auto subspace = method.discover(to, Options(own));
-        save_subspace(*subspace, method, Options(own), out);
-        json summary = subspace->describe();
-        summary["dim"] = subspace->dim();
-        summary["dims"] = subspace->dims();
-        summary["bytes"] = subspace->bytes_shipped();
-        return summary;
-      });
+  const StageKey key{"subspace", {{"inputs", inputs}}};
+  json handle = lab.stage(key, lab.title_of("discover " + method.name(), o.integer("seed")), json{{"dim", 0}, {"groups", json::array()}},
+                          [&](const auto& out, const auto& work) {
+                            const auto family = family_of(lab.plugins(), model, {});
+                            std::optional<Trajectory> trajectory;
+                            if (o.has("trajectory")) trajectory = trajectory_of(lab, o.value("trajectory"));
+                            SubspaceInputs to;
+                            to.parameters = parameters_of(*family, o.value("parameters"), trajectory ? &*trajectory : nullptr);
+                            to.trajectory = trajectory ? &*trajectory : nullptr;
+                            const Weights weights = trajectory ? Weights{} : starting_weights(lab, model, o.integer("seed"));
+                            to.origin = trajectory ? origin_of(*trajectory) : flatten(weights, to.parameters.layout);
+                            to.key = Key::root(static_cast<uint64_t>(o.integer("seed"))).split("projection");
+                            to.scratch = work;
+                            const auto subspace = method.discover(to, Options(own));
+                            save_subspace(*subspace, method, Options(own), out);
+                            json summary = subspace->describe();
+                            summary["dim"] = subspace->dim();
+                            summary["dims"] = subspace->dims();
+                            summary["bytes"] = subspace->bytes_shipped();
+                            return summary;
+                          });
   handle["method"] = method.name();
   handle["model"] = model;
   return handle;
@@ -179,13 +180,19 @@ struct Solution {
   at::Tensor origin, update;
 };
 
+/// θ0 of a training: of its model, or of what else it began with.
+Weights start_of(Lab& lab, const json& handle) {
+  if (handle.contains("start")) return starting_setting(lab, handle.at("task"), Start::of(handle)).model.weights;
+  return starting_weights(lab, handle.at("model"), handle.at("seed").get<int64_t>());
+}
+
 /// The update of a training and what it started from, over the selection (a subspace's own groups when it has one).
 Solution solution_of(Lab& lab, const json& handle, const json& selection) {
   Solution result;
   const json& model = handle.at("model");
   result.family = family_of(lab.plugins(), model, {});
   result.set = select_parameters(*result.family, parse_selection(selection, "outliers: parameters"));
-  const Weights origin = starting_weights(lab, model, handle.at("seed").get<int64_t>());
+  const Weights origin = start_of(lab, handle);
   result.origin = flatten(origin, result.set.layout);
   result.update = update_of(lab, handle, result.set, *result.family, origin);
   return result;
@@ -195,15 +202,17 @@ json run_outliers(Lab& lab, const Options& o) {
   const json& solution = o.value("solution");
   const json inputs = {
       {"solution", identity(solution)}, {"sigmas", o.number("sigmas")}, {"top", o.integer("top")}, {"parameters", o.value("parameters")}};
-  const StageKey key{"mask", {{"outliers", inputs}, {"versions", versions()}}};
-  json handle = lab.stage(key, "outliers", json{{"count", 0}, {"groups", json::array()}}, [&](const auto& out, const auto&) {
-    const Solution s = solution_of(lab, solution, o.value("parameters"));
-    const Mask mask = find_outliers(s.update, s.origin, s.set, *s.family, {.sigmas = o.number("sigmas"), .top = o.integer("top")});
-    save_mask(mask, out);
-    json summary = mask.description;
-    summary["profile"] = update_profile(s.update, s.set);
-    return summary;
-  });
+  const StageKey key{"mask", {{"outliers", inputs}}};
+  json handle = lab.stage(key, lab.title_of("outliers", solution.at("seed").get<int64_t>()), json{{"count", 0}, {"groups", json::array()}},
+                          [&](const auto& out, const auto&) {
+                            const Solution s = solution_of(lab, solution, o.value("parameters"));
+                            const Mask mask = find_outliers(s.update, s.origin, s.set, *s.family,
+                                                            {.sigmas = o.number("sigmas"), .top = o.integer("top")});
+                            save_mask(mask, out);
+                            json summary = mask.description;
+                            summary["profile"] = update_profile(s.update, s.set);
+                            return summary;
+                          });
   handle["solution"] = solution;
   handle["parameters"] = o.value("parameters");
   return handle;
@@ -212,14 +221,15 @@ json run_outliers(Lab& lab, const Options& o) {
 json run_mask(Lab& lab, const Options& o) {
   const json& like = o.value("like");
   const json inputs = {{"control", o.text("control")}, {"like", identity(like)}, {"seed", o.integer("seed")}};
-  const StageKey key{"mask", {{"control", inputs}, {"versions", versions()}}};
-  json handle = lab.stage(key, "mask " + o.text("control"), json{{"count", 0}}, [&](const auto& out, const auto&) {
-    const Solution s = solution_of(lab, like.at("solution"), like.at("parameters"));
-    const Mask mask = matched_mask(o.text("control"), *mask_of(lab, like), s.update, s.origin, s.set, *s.family,
-                                   Key::root(static_cast<uint64_t>(o.integer("seed"))).split("mask"));
-    save_mask(mask, out);
-    return mask.description;
-  });
+  const StageKey key{"mask", {{"control", inputs}}};
+  json handle =
+      lab.stage(key, lab.title_of("mask " + o.text("control"), o.integer("seed")), json{{"count", 0}}, [&](const auto& out, const auto&) {
+        const Solution s = solution_of(lab, like.at("solution"), like.at("parameters"));
+        const Mask mask = matched_mask(o.text("control"), *mask_of(lab, like), s.update, s.origin, s.set, *s.family,
+                                       Key::root(static_cast<uint64_t>(o.integer("seed"))).split("mask"));
+        save_mask(mask, out);
+        return mask.description;
+      });
   handle["solution"] = like.at("solution");
   handle["parameters"] = like.at("parameters");
   return handle;
@@ -230,7 +240,9 @@ Operation discover_operation() {
           .doc = "Makes a basis by a subspace plugin.",
           .options = discovery_options(),
           .run = run_discover,
-          .more = plugin_options};
+          .more = plugin_options,
+          .on_device = false,
+          .named = true};
 }
 
 }  // namespace
@@ -240,7 +252,9 @@ std::vector<Operation> tuning_operations() {
       {.name = "trajectory",
        .doc = "Makes a trajectory from checkpoints that exist already.",
        .options = trajectory_options(),
-       .run = run_trajectory},
+       .run = run_trajectory,
+       .on_device = false,
+       .named = true},
       discover_operation(),
       {.name = "export",
        .doc = "Writes a basis as safetensors with its report, or a training's model: its delta as a PEFT folder, or a Hugging Face folder "
@@ -266,7 +280,9 @@ std::vector<Operation> tuning_operations() {
                     .minimum = 0,
                     .maximum = 10000},
                    kParameters},
-       .run = run_outliers},
+       .run = run_outliers,
+       .on_device = false,
+       .named = true},
       {.name = "mask",
        .doc = "A control mask matched to another mask, group by group.",
        .options = {{.name = "control",
@@ -276,7 +292,9 @@ std::vector<Operation> tuning_operations() {
                     .choices = mask_controls()},
                    {.name = "like", .type = OptionType::artifact, .doc = "mask to match", .required = true, .choices = {"mask"}},
                    {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of random controls", .minimum = 0}},
-       .run = run_mask},
+       .run = run_mask,
+       .on_device = false,
+       .named = true},
   };
 }
 

@@ -1,5 +1,6 @@
 #include "experiment/report_table.h"
 #include "experiment/report_text.h"
+#include "tsrun/base/printable.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -39,9 +40,21 @@ std::vector<std::string> spelt(const std::vector<Cell>& line, const Spell& spell
   return cells;
 }
 
+/// Texts of a grid as a line of a terminal takes them.
+Grid printable_grid(Grid grid) {
+  for (auto& column : grid.columns) column = printable(column, "");
+  for (auto& section : grid.sections) {
+    section.heading = printable(section.heading, "");
+    for (auto& line : section.lines)
+      for (auto& cell : line) cell.text = printable(cell.text, "");
+  }
+  return grid;
+}
+
 }  // namespace
 
-std::string grid_as_text(const Grid& grid) {
+std::string grid_as_text(const Grid& given) {
+  const Grid grid = printable_grid(given);
   const std::vector<size_t> widths = widths_of(grid);
   const auto aligned = [&](std::vector<std::string> cells) {
     for (size_t i = 0; i < cells.size(); ++i)

@@ -1,12 +1,15 @@
 #include "experiment/report_figure.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/interrupt.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 extern char** environ;
@@ -34,10 +37,15 @@ class FileActions {
   posix_spawn_file_actions_t actions_{};
 };
 
-std::string read_all(int descriptor) {
+/// What the program writes until it ends; it is ended when we are interrupted.
+std::string read_all(int descriptor, pid_t process) {
+  constexpr int kPause = 200;  // milliseconds
   std::string out;
   char buffer[4096];
   for (;;) {
+    pollfd waiting{descriptor, POLLIN, 0};
+    if (interrupted()) ::kill(process, SIGKILL);
+    if (::poll(&waiting, 1, kPause) <= 0) continue;
     const ssize_t got = ::read(descriptor, buffer, sizeof buffer);
     if (got > 0) {
       out.append(buffer, static_cast<size_t>(got));
@@ -71,9 +79,10 @@ Outcome run_program(const std::vector<std::string>& command, const std::filesyst
     ::close(ends[0]);
     return {failure != ENOENT, false, std::strerror(failure)};
   }
-  std::string words = read_all(ends[0]);
+  std::string words = read_all(ends[0], process);
   ::close(ends[0]);
   const int status = wait_for(process);
+  check_interrupt();
   return {true, WIFEXITED(status) && WEXITSTATUS(status) == 0, std::move(words)};
 }
 

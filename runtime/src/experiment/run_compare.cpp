@@ -1,4 +1,5 @@
 #include "experiment/report_text.h"
+#include "tsrun/base/error.h"
 #include "tsrun/experiment/run_folder.h"
 
 #include <fmt/format.h>
@@ -33,9 +34,15 @@ std::string recipe_of(const nlohmann::json& run) {
   return found != run.end() && found->is_object() && found->contains("path") ? text_of((*found)["path"]) : std::string();
 }
 
-std::optional<ResultTable> table_of(const nlohmann::json& run) {
+/// The table of the run in `folder`. @throws Error(data) naming its file
+std::optional<ResultTable> table_of(const nlohmann::json& run, const std::filesystem::path& folder) {
   const auto found = run.find("table");
-  return found == run.end() || found->is_null() ? std::nullopt : std::optional(table_from_json(*found));
+  if (found == run.end() || found->is_null()) return std::nullopt;
+  try {
+    return table_from_json(*found);
+  } catch (const Error& error) {
+    data_error("{}: {}", (folder / "run.json").string(), error.what());
+  }
 }
 
 const VariantSummary* find(const ResultTable& table, const VariantSummary& like) {
@@ -73,6 +80,21 @@ std::vector<std::vector<std::string>> joined(const ResultTable& a, const ResultT
   return lines;
 }
 
+nlohmann::json side_as_json(const VariantSummary* row) {
+  if (row == nullptr) return nullptr;
+  return {{"n", row->n}, {"mean", row->last_mean}, {"deviation", row->n > 1 ? nlohmann::json(row->last_deviation) : nlohmann::json()}};
+}
+
+/// A null pointer: the run lacks this row.
+nlohmann::json row_as_json(const VariantSummary* a, const VariantSummary* b) {
+  const VariantSummary& either = a != nullptr ? *a : *b;
+  nlohmann::json row = {{"variant", either.variant}, {"section", either.section}, {"a", side_as_json(a)}, {"b", side_as_json(b)}};
+  if (a == nullptr || b == nullptr) return row;
+  row["difference"] = b->last_mean - a->last_mean;
+  row["pooled_deviation"] = pooled_deviation(*a, *b);  // JSON has no NaN: null where one seed tells nothing
+  return row;
+}
+
 std::string aligned(const std::vector<std::vector<std::string>>& lines) {
   std::vector<size_t> widths(lines.front().size(), 0);
   for (const auto& cells : lines) {
@@ -87,21 +109,31 @@ std::string aligned(const std::vector<std::vector<std::string>>& lines) {
   return out;
 }
 
-/// What one of the groups of run.json holds differently in the two runs.
-std::string differences(const nlohmann::json& a, const nlohmann::json& b, const char* group) {
+/// What one of the groups of run.json holds differently in the two runs: {"group.name": [a, b]}.
+void add_differences(nlohmann::json& to, const nlohmann::json& a, const nlohmann::json& b, const std::string& group) {
   const nlohmann::json left = a.value(group, nlohmann::json::object()), right = b.value(group, nlohmann::json::object());
-  if (!left.is_object() || !right.is_object())
-    return left == right ? "" : fmt::format("  {}: {} | {}\n", group, text_of(left), text_of(right));
+  if (left == right) return;
+  if (!left.is_object() || !right.is_object()) {
+    to[group] = {left, right};
+    return;
+  }
   std::set<std::string> names;
   for (const auto* side : {&left, &right}) {
     for (const auto& [name, value] : side->items()) names.insert(name);
   }
-  std::string out;
   for (const auto& name : names) {
     const auto of = [&](const nlohmann::json& side) { return side.value(name, nlohmann::json()); };
-    if (of(left) != of(right)) out += fmt::format("  {}.{}: {} | {}\n", group, name, text_of(of(left)), text_of(of(right)));
+    if (of(left) != of(right)) to[group + "." + name] = {of(left), of(right)};
   }
-  return out;
+}
+
+nlohmann::json differing(const nlohmann::json& a, const nlohmann::json& b) {
+  nlohmann::json all = nlohmann::json::object();
+  if (recipe_of(a) != recipe_of(b)) all["recipe"] = {recipe_of(a), recipe_of(b)};
+  if (recipe_of(a) == recipe_of(b) && a.value("recipe", nlohmann::json()) != b.value("recipe", nlohmann::json()))
+    all["recipe"] = "edited between the two runs";
+  for (const char* group : {"inputs", "arguments", "settings", "seeds", "versions", "host"}) add_differences(all, a, b, group);
+  return all;
 }
 
 /// "dim=16  seeds=3"
@@ -124,14 +156,14 @@ std::string show_run(const std::filesystem::path& folder) {
   out +=
       line("started", text_of(run.value("started", nlohmann::json("")))) + line("ended", text_of(run.value("ended", nlohmann::json(""))));
   out += line("time", number(run, "seconds", report::duration)) + line("memory", number(run, "peak_memory_bytes", spell_bytes));
-  if (const auto table = table_of(run)) return out + "\n" + table_as_text(table->head, table->rows);
+  if (const auto table = table_of(run, folder)) return out + "\n" + table_as_text(table->head, table->rows);
   return out + "\nno table: the run has not reached its report\n";
 }
 
 std::string compare_runs(const std::filesystem::path& a, const std::filesystem::path& b) {
   const nlohmann::json left = read_run(a), right = read_run(b);
   std::string out = fmt::format("A  {}  {}\nB  {}  {}\n\n", a.string(), text_of(left["state"]), b.string(), text_of(right["state"]));
-  const auto left_table = table_of(left), right_table = table_of(right);
+  const auto left_table = table_of(left, a), right_table = table_of(right, b);
   if (left_table && right_table) {
     const auto facts = [](const TableHead& head) {
       return fmt::format("model {}   task {}   split {}   metric {}   majority {}", head.model, head.task, head.split, head.metric,
@@ -145,13 +177,32 @@ std::string compare_runs(const std::filesystem::path& a, const std::filesystem::
   } else {
     out += fmt::format("{} has no table\n", !left_table ? (!right_table ? "neither run" : "A") : "B");
   }
-  std::string differing;
-  if (recipe_of(left) != recipe_of(right))
-    differing += fmt::format("  recipe: {} | {}\n", recipe_of(left), recipe_of(right));
-  else if (left.value("recipe", nlohmann::json()) != right.value("recipe", nlohmann::json()))
-    differing += "  recipe: edited between the two runs\n";
-  for (const char* group : {"arguments", "settings", "seeds", "versions", "host"}) differing += differences(left, right, group);
-  return out + (differing.empty() ? "\nno option differs\n" : "\ndiffering (A | B)\n" + differing);
+  std::string lines;
+  for (const auto& [name, values] : differing(left, right).items())
+    lines += values.is_array() ? fmt::format("  {}: {} | {}\n", name, text_of(values[0]), text_of(values[1]))
+                               : fmt::format("  {}: {}\n", name, text_of(values));
+  return out + (lines.empty() ? "\nno option differs\n" : "\ndiffering (A | B)\n" + lines);
+}
+
+nlohmann::json run_as_json(const std::filesystem::path& folder) {
+  nlohmann::json run = read_run(folder);
+  run["path"] = folder.string();
+  return run;
+}
+
+nlohmann::json comparison_as_json(const std::filesystem::path& a, const std::filesystem::path& b) {
+  const nlohmann::json left = read_run(a), right = read_run(b);
+  nlohmann::json rows = nlohmann::json::array();
+  const auto left_table = table_of(left, a), right_table = table_of(right, b);
+  if (left_table && right_table) {
+    for (const auto& row : left_table->rows) rows.push_back(row_as_json(&row, find(*right_table, row)));
+    for (const auto& row : right_table->rows)
+      if (find(*left_table, row) == nullptr) rows.push_back(row_as_json(nullptr, &row));
+  }
+  return {{"a", {{"path", a.string()}, {"state", left["state"]}}},
+          {"b", {{"path", b.string()}, {"state", right["state"]}}},
+          {"rows", rows},
+          {"differing", differing(left, right)}};
 }
 
 }  // namespace tsrun

@@ -164,7 +164,11 @@ void RunFolder::finish(RunState state, const std::string& error) {
 }
 
 std::filesystem::path find_run(const std::filesystem::path& runs, const std::string& run) {
+  const std::filesystem::path named = run;
+  std::error_code ignored;
+  if (named.filename() == "run.json" && std::filesystem::is_regular_file(named, ignored)) return named.parent_path();
   if (holds_run(run)) return run;
+  if (std::filesystem::exists(named, ignored)) data_error("{}: holds no run.json, expected the folder of a run", run);
   std::vector<std::string> all, matching;
   if (std::filesystem::is_directory(runs)) {
     for (const auto& recipe : std::filesystem::directory_iterator(runs)) {

@@ -7,7 +7,6 @@
 #include "tsrun/base/memory.h"
 #include "tsrun/base/parallel.h"
 
-#include <torch/version.h>
 #include <unistd.h>
 
 #include <array>
@@ -46,7 +45,13 @@ std::optional<Artifact> read_artifact(const fs::path& store, const std::string& 
     log_warning("{}: damaged ({}); it is made again", path.string(), *damage);
     return std::nullopt;
   }
-  return Artifact{kind, digest, path, read_json(path / "artifact.json")};
+  auto meta = read_json(path / "artifact.json");
+  const auto summary = meta.is_object() ? meta.find("summary") : meta.end();
+  if (summary == meta.end() || !(summary->is_object() || summary->is_null())) {
+    log_warning("{}: damaged (artifact.json has no summary); it is made again", path.string());
+    return std::nullopt;
+  }
+  return Artifact{kind, digest, path, std::move(meta)};
 }
 
 void create_folder(const fs::path& folder) {
@@ -98,13 +103,14 @@ nlohmann::json describe(const StageKey& key, const std::string& digest, nlohmann
           {"inputs", key.inputs},  {"summary", std::move(summary)},
           {"seconds", seconds},    {"memory", {{"before_bytes", memory.before()}, {"peak_bytes", memory.peak()}}},
           {"finished", utc_now()}, {"host", host_name()},
-          {"threads", threads()},  {"versions", {{"tsrun", TSRUN_VERSION}, {"libtorch", TORCH_VERSION}}}};
+          {"threads", threads()},  {"made_by", key.made_by}};
 }
 
 }  // namespace
 
 std::string StageKey::digest() const {
-  const nlohmann::json identity = {{"kind", kind}, {"inputs", inputs}};  // objects are ordered by name, so the text is canonical
+  const nlohmann::json identity = {
+      {"kind", kind}, {"inputs", inputs}, {"made_by", made_by}};  // objects are ordered by name, so the text is canonical
   return sha256(identity.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));  // paths need not be UTF-8
 }
 

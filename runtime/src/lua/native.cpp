@@ -6,7 +6,6 @@
 #include "tsrun/base/suggest.h"
 
 #include <chrono>
-#include <cstdio>
 #include <new>
 #include <thread>
 
@@ -24,6 +23,7 @@ bool attempt(Host& host, Body&& body) {
     host.failure = {kind, std::move(message), ""};
     return false;
   };
+  const InterruptScope answers(Answers::in_time);
   try {
     body();
     return true;
@@ -141,10 +141,7 @@ int native_failure(lua_State* lua) {
 /// fatal(err): whether a recipe must not go on after it
 int native_fatal(lua_State* lua) {
   bool fatal = false;
-  attempt(host_of(lua), [&] {
-    const auto kind = failure_at(lua, 1, lua).kind;
-    fatal = kind == ErrorKind::interrupt || kind == ErrorKind::internal || kind == kStop;
-  });
+  attempt(host_of(lua), [&] { fatal = is_fatal(lua, 1); });
   lua_pushboolean(lua, fatal ? 1 : 0);
   return 1;
 }
@@ -161,17 +158,15 @@ int native_pause(lua_State* lua) {
 }
 
 int native_log(lua_State* lua) {
-  const bool ok = attempt_here(lua, [&] { log_info("{}", text_at(lua, 1)); });
+  if (host_of(lua).lab.settings().worker) return 0;
+  const bool ok = attempt_here(lua, [&] { log_message("recipe", text_at(lua, 1)); });
   return ok ? 0 : raise(lua);
 }
 
 int native_print(lua_State* lua) {
   if (host_of(lua).lab.settings().worker) return 0;
-  size_t length = 0;
-  const char* data = lua_tolstring(lua, 1, &length);
-  std::fwrite(data, 1, length, stdout);
-  std::fflush(stdout);
-  return 0;
+  const bool ok = attempt_here(lua, [&] { print_result(text_at(lua, 1)); });
+  return ok ? 0 : raise(lua);
 }
 
 int native_seed(lua_State* lua) {
@@ -211,7 +206,7 @@ int native_read_sibling(lua_State* lua) {
       if (letter == '.') letter = '/';
     const auto path = fs::path(host.recipe).parent_path() / (name + ".lua");
     std::error_code ignored;
-    if (!fs::is_regular_file(path, ignored)) user_error("require: no file '{}' beside the recipe", path.string());
+    if (!fs::is_regular_file(path, ignored)) data_error("require: no file '{}' beside the recipe", path.string());
     host.result = json::array({read_text(path), path.string()});
   });
   if (!ok) return raise(lua);
@@ -227,6 +222,7 @@ void push_native(lua_State* lua) {
                                 {"arguments", native_arguments},
                                 {"operations", native_operations},
                                 {"fail", native_fail},
+                                {"error", raise_value},
                                 {"failure", native_failure},
                                 {"did_you_mean", native_did_you_mean},
                                 {"fatal", native_fatal},

@@ -2,6 +2,7 @@
 
 #include "lua/state.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/interrupt.h"
 
 namespace tsrun {
 namespace {
@@ -39,6 +40,7 @@ std::optional<Host::Failure> run_protected(Host& host) {
   lua_pushcfunction(lua, message_handler);
   lua_pushcfunction(lua, run_chunks);
   lua_pushlightuserdata(lua, const_cast<char*>(name.c_str()));
+  const InterruptScope deaf(Answers::never);  // but for what `attempt` runs
   if (lua_pcall(lua, 1, 0, 1) == LUA_OK) return std::nullopt;
   return failure_at(lua, -1, lua);
 }
@@ -57,8 +59,7 @@ Host make_host(Lab& lab, const std::filesystem::path& recipe, const RecipeSettin
 
 [[noreturn]] void throw_failure(const Host& host, Host::Failure failure) {
   if (failure.kind == ErrorKind::interrupt) throw Error(ErrorKind::interrupt, failure.message);
-  const bool placed = failure.message.starts_with(host.recipe) || failure.message.find(".lua:") < failure.message.find(' ');
-  if (!placed) failure.message = host.recipe + ": " + failure.message;
+  if (!is_placed(failure.message, host.recipe)) failure.message = host.recipe + ": " + failure.message;
   if (!failure.trace.empty()) failure.message += "\n" + failure.trace;
   throw Error(failure.kind, failure.message);
 }

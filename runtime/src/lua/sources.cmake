@@ -6,6 +6,6 @@ add_custom_command(OUTPUT ${_lua_embedded}
   COMMAND ${CMAKE_COMMAND} "-DINPUTS=${_lua_list}" -DOUTPUT=${_lua_embedded} -P ${PROJECT_SOURCE_DIR}/cmake/TsrunEmbed.cmake
   DEPENDS ${_lua_files} ${PROJECT_SOURCE_DIR}/cmake/TsrunEmbed.cmake COMMENT "Embedding the Lua side" VERBATIM)
 
-tsrun_room(lua SOURCES arguments.cpp convert.cpp native.cpp recipe.cpp reference.cpp state.cpp LIBRARIES PkgConfig::LUA)
+tsrun_room(lua SOURCES arguments.cpp convert.cpp error_value.cpp failure.cpp native.cpp recipe.cpp reference.cpp state.cpp LIBRARIES PkgConfig::LUA)
 target_sources(tsrun_lua PRIVATE ${_lua_embedded})
 set_source_files_properties(${_lua_embedded} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)

@@ -57,6 +57,21 @@ void push_failure(lua_State* lua, lua_State* thread);
 /// `thread` is the coroutine that it ended, or null.
 Host::Failure failure_at(lua_State* lua, int index, lua_State* thread);
 
+/// An error value at `index` that is neither ours nor a text.
+Host::Failure value_failure(lua_State* lua, int index, lua_State* thread);
+
+/// Whether a recipe must not go on after the error value at `index`. Calls no metamethod.
+bool is_fatal(lua_State* lua, int index);
+
+/// Whether a message begins with the file and line that it is about.
+bool is_placed(const std::string& message, const std::string& recipe);
+
+/// error(value, level), as Lua's own; remembers where a table was raised first, since a table cannot say so itself.
+int raise_value(lua_State* lua);
+void prepare_raised(lua_State* lua);
+
+constexpr const char* kErrorMetatable = "tsrun error";
+
 /// Message handler of the outermost call: turns every error value into the form of `raise`, with a traceback when asked for.
 int message_handler(lua_State* lua);
 

@@ -45,9 +45,9 @@ void warn_of_idle_fields(const nlohmann::json& config, const std::string& where)
 
 }  // namespace
 
-Model load_model(const std::filesystem::path& path, const HeadSpec& head, Key key) {
+Model load_model(const std::filesystem::path& path, const HeadSpec& head, Key key, const std::string& called) {
   const CheckpointFolder folder = CheckpointFolder::open(path);
-  const std::string where = path.string();
+  const std::string where = path.string(), name = called.empty() ? where : called;
   Model model;
   const std::vector<TensorInfo> tensors = folder.tensors();
   model.family = stored_family(folder.config(), tensors, head, path);
@@ -55,9 +55,9 @@ Model load_model(const std::filesystem::path& path, const HeadSpec& head, Key ke
   model.tokenizer = load_tokenizer(path);
   check_vocabulary(*model.tokenizer, *model.family, where);
   MatchedWeights matched = match_weights(tensors, *model.family, where);
-  if (!matched.unused.empty()) log_info("{}: weights of another head, not used: {}", where, join_words(matched.unused));
+  if (!matched.unused.empty()) log_info("{}: weights of another head, not used: {}", name, join_words(matched.unused));
   model.weights = std::move(matched.weights);
-  initialise_missing(model, matched.missing, where, key);
+  initialise_missing(model, matched.missing, name, key);
   return model;
 }
 

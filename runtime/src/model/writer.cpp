@@ -1,5 +1,7 @@
 #include "model/writer.h"
 
+#include "tsrun/base/interrupt.h"
+
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
@@ -39,7 +41,10 @@ Writer::Writer(const Family& family, const Weights& weights, const std::vector<s
   forward_.cache = &cache_;
 }
 
-at::Tensor Writer::read(const PackedBatch& batch) const { return family_.forward(weights_, batch, forward_).logits; }
+at::Tensor Writer::read(const PackedBatch& batch) const {
+  check_interrupt();
+  return family_.forward(weights_, batch, forward_).logits;
+}
 
 at::Tensor Writer::begin() {
   PackedBatch batch;

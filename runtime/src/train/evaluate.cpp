@@ -2,6 +2,7 @@
 
 #include "train/batches.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/interrupt.h"
 #include "tsrun/data/metrics.h"
 
 #include <ATen/Functions.h>
@@ -38,6 +39,7 @@ void evaluate_rows(const Examinee& model, const Exam& exam, Evaluation& evaluati
   predictions.values.assign(split.rows.size(), 0);
   predictions.logits.assign(split.rows.size(), {});
   for (const auto& rows : evaluation_batches(split, head.outputs)) {
+    check_interrupt();
     const PackedBatch batch = to_device(pack(split, rows), head, model.device);
     const Output output = model.family.forward(model.weights, batch, {});
     evaluation.loss += task_loss(head, output, batch).item<double>() * static_cast<double>(rows.size());

@@ -2,6 +2,7 @@
 #include "train/batches.h"
 #include "train/evaluate.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/interrupt.h"
 #include "tsrun/data/metrics.h"
 #include "tsrun/model/generate.h"
 
@@ -65,6 +66,7 @@ void write_answers(const Examinee& model, const Exam& exam, Predictions& predict
   const auto stops = exam.reading.texts("stop");
   const GenerateOptions options = generate_options(exam, stops);
   for (const auto& rows : evaluation_batches(exam.rows, 1)) {
+    check_interrupt();
     const auto texts = generate(model.family, model.weights, prompts_of(exam.rows, rows), options, model.device);
     for (size_t i = 0; i < rows.size(); ++i)
       predictions.texts[static_cast<size_t>(exam.rows.examples[static_cast<size_t>(rows[i])])] = answer_text(exam, texts[i].ids, stops);

@@ -2,6 +2,7 @@
 #include "train/batches.h"
 #include "train/evaluate.h"
 #include "train/masking.h"
+#include "tsrun/base/interrupt.h"
 #include "tsrun/data/metrics.h"
 
 #include <ATen/Functions.h>
@@ -46,6 +47,7 @@ void evaluate_tags(const Examinee& model, const Exam& exam, Evaluation& evaluati
   predictions.tags.assign(exam.rows.rows.size(), {});
   int64_t judged = 0;
   for (const auto& rows : evaluation_batches(exam.rows, model.family.head().outputs)) {
+    check_interrupt();
     const PackedBatch batch = batch_of(model, exam.rows, rows, nullptr);
     const Output output = model.family.forward(model.weights, batch, {});
     int64_t tokens = 0;
@@ -73,6 +75,7 @@ std::vector<Likelihood> row_likelihoods(const Examinee& model, const EncodedSpli
   if (head == HeadKind::masked_lm) masking.emplace(tokenizer, 0.15, Key::root(0).split("evaluation masking"));
   std::vector<Likelihood> likelihoods(split.rows.size());
   for (const auto& rows : evaluation_batches(split, tokenizer.vocabulary_size())) {
+    check_interrupt();
     const PackedBatch batch = batch_of(model, split, rows, masking ? &*masking : nullptr);
     const auto& offsets = head == HeadKind::seq2seq_lm ? batch.decoder_host_offsets : batch.host_offsets;
     const at::Tensor logits = model.family.forward(model.weights, batch, {}).logits;

@@ -82,6 +82,7 @@ class Run {
     for (const auto& observer : job_.observers) observer->begin(binding_, plan_.steps_per_epoch(), step_);
     Progress progress(job_.title, plan_.steps(), "steps");
     progress.advance(step_);
+    if (evaluation_missing()) evaluate_now(progress);
     while (step_ < plan_.steps() && !stopped_early()) {
       pause_if_interrupted();
       advance(progress);
@@ -136,8 +137,20 @@ class Run {
 
   double score(const Evaluation& evaluation) const { return evaluation.metrics.at(job_.task->metrics.front()); }
 
+  /// An evaluation may take long: one that is interrupted is made again by the run that goes on.
+  Evaluation evaluate_or_save() {
+    try {
+      return evaluate(family_, binding_.weights(), exam_, job_.device);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::interrupt) save();
+      throw;
+    }
+  }
+
+  bool evaluation_missing() const { return step_ > 0 && evaluation_due() && (evaluations_.empty() || evaluations_.back().step != step_); }
+
   void evaluate_now(Progress& progress) {
-    Evaluation evaluation = evaluate(family_, binding_.weights(), exam_, job_.device);
+    Evaluation evaluation = evaluate_or_save();
     evaluation.step = step_;
     evaluation.epoch = plan_.epoch_at(step_);
     nlohmann::json record = evaluation.to_json();

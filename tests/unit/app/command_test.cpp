@@ -2,6 +2,7 @@
 #include "unit/experiment/fixture.h"
 
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 
 namespace tsrun {
 namespace {
@@ -102,6 +103,63 @@ TEST_F(CommandTest, DescribesPluginsOperationsAndRecipes) {
   expect_refusal({"describe", "reprot"}, "did you mean 'report'?");
   EXPECT_THAT(tsrun({"describe", "--stubs"}).out, StartsWith("---@meta"));
   EXPECT_THAT(tsrun({"describe", "--reference"}).out, HasSubstr("## Operations"));
+}
+
+TEST_F(CommandTest, ListsEverything_WhenNothingIsNamed) {
+  const auto outcome = tsrun({"describe"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  for (const char* name :
+       {"predict", "generate", "score", "train", "evaluate", "lora", "trajectory_svd", "builtin:bert-mini", "entailment"})
+    EXPECT_THAT(outcome.out, HasSubstr("  " + std::string(name))) << name;
+}
+
+TEST_F(CommandTest, DescribesWhatSetMayChange_OfVerbs) {
+  EXPECT_THAT(tsrun({"describe", "generate"}).out,
+              AllOf(StartsWith("tsrun generate"), HasSubstr("max_new_tokens"), HasSubstr("num_beams")));
+  EXPECT_THAT(tsrun({"describe", "predict"}).out, AllOf(StartsWith("tsrun predict"), HasSubstr("max_length")));
+  EXPECT_THAT(tsrun({"describe", "score"}).out, AllOf(StartsWith("tsrun score"), HasSubstr("max_length")));
+  expect_refusal({"describe", "predcit"}, "did you mean 'predict'?");
+}
+
+TEST_F(CommandTest, DescribesAsJson) {
+  const auto one = nlohmann::json::parse(tsrun({"describe", "generate", "--json"}).out);
+  EXPECT_EQ(one["kind"], "verb");
+  bool found = false;
+  for (const auto& option : one["options"])
+    found = found || (option["name"] == "num_beams" && option["default"] == 1 && option["maximum"] == 256);
+  EXPECT_TRUE(found) << one.dump(1);
+  const auto train = nlohmann::json::parse(tsrun({"describe", "train", "--json"}).out);
+  EXPECT_EQ(train["version"], 1);
+  const auto all = nlohmann::json::parse(tsrun({"describe", "--json"}).out);
+  EXPECT_GT(all["described"].size(), 20u);
+  EXPECT_EQ(all["models"][0], "builtin:bert-mini");
+  write("small.lua", "local ts = require 'ts'\nts.arguments{ dim = { default = 16, min = 2, doc = 'dimensions' } }\n");
+  const auto recipe = nlohmann::json::parse(tsrun({"describe", "small.lua", "--json"}).out);
+  EXPECT_EQ(recipe["options"][0]["minimum"], 2);
+}
+
+TEST_F(CommandTest, ListsPluginsAndFindingsAsJson) {
+  const auto plugins = nlohmann::json::parse(tsrun({"plugins", "--json"}).out);
+  EXPECT_TRUE(std::any_of(plugins.begin(), plugins.end(), [](const auto& one) { return one["name"] == "lora" && one["kind"] == "delta"; }));
+  const auto broken = tsrun({"doctor", "--json", "--store", "/dev/null/store"});
+  EXPECT_EQ(broken.code, 3);
+  const auto findings = nlohmann::json::parse(broken.out);
+  EXPECT_TRUE(std::any_of(findings.begin(), findings.end(), [](const auto& one) { return one["name"] == "store" && one["ok"] == false; }));
+  expect_refusal({"check", "x.lua", "--json"}, "--json belongs to");
+}
+
+TEST_F(CommandTest, ShowsAndComparesRunsAsJson) {
+  std::filesystem::create_directories(folder_ / "a");
+  std::filesystem::create_directories(folder_ / "b");
+  write("a/run.json", R"({"state": "done", "arguments": {"dim": 2}, "settings": {"seed": 1}})");
+  write("b/run.json", R"({"state": "failed", "arguments": {"dim": 4}, "settings": {"seed": 1}})");
+  const auto run = nlohmann::json::parse(tsrun({"show", "a", "--json"}).out);
+  EXPECT_EQ(run["state"], "done");
+  EXPECT_EQ(run["path"], "a");
+  const auto both = nlohmann::json::parse(tsrun({"compare", "a", "b", "--json"}).out);
+  EXPECT_EQ(both["b"]["state"], "failed");
+  EXPECT_EQ(both["differing"]["arguments.dim"], nlohmann::json({2, 4}));
+  EXPECT_FALSE(both["differing"].contains("settings.seed"));
 }
 
 TEST_F(CommandTest, ChecksWithoutTouchingAnything) {

@@ -1,11 +1,14 @@
 #include "unit/app/process.h"
 
 #include <fcntl.h>
+#include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -60,6 +63,32 @@ Outcome Process::wait() {
   id_ = -1;
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), content(folder_ / (name_ + ".out")),
           content(folder_ / (name_ + ".err"))};
+}
+
+Outcome tsrun_on_terminal(const std::vector<std::string>& words, const std::filesystem::path& folder) {
+  std::vector<std::string> all = {TSRUN_PROGRAM};
+  all.insert(all.end(), words.begin(), words.end());
+  std::vector<char*> pointers;
+  for (auto& word : all) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  winsize size{};
+  size.ws_col = 100;
+  size.ws_row = 30;
+  int master = -1;
+  const pid_t child = forkpty(&master, nullptr, nullptr, &size);
+  if (child == 0) {
+    setenv("TERM", "xterm", 1);
+    if (chdir(folder.c_str()) == 0) execv(TSRUN_PROGRAM, pointers.data());
+    _exit(127);
+  }
+  Outcome outcome;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = read(master, buffer, sizeof buffer)) > 0;) outcome.out.append(buffer, static_cast<size_t>(got));
+  int status = 0;
+  waitpid(child, &status, 0);
+  close(master);
+  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  return outcome;
 }
 
 Outcome tsrun_program(const std::vector<std::string>& words, const std::filesystem::path& folder, const std::string& input) {

@@ -35,4 +35,7 @@ class Process {
 /// Runs to the end.
 Outcome tsrun_program(const std::vector<std::string>& words, const std::filesystem::path& folder, const std::string& input = "");
 
+/// Runs to the end on a pseudo-terminal of 100 columns; `out` is all that it received.
+Outcome tsrun_on_terminal(const std::vector<std::string>& words, const std::filesystem::path& folder);
+
 }  // namespace tsrun

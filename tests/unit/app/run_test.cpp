@@ -11,6 +11,7 @@ namespace tsrun {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -18,6 +19,19 @@ using ::testing::IsEmpty;
 class RunTest : public FolderTest {
  protected:
   void write(const std::string& name, const std::string& text) { std::ofstream(folder_ / name) << text; }
+
+  /// Folders "model" (a BERT of two layers without a head) and "task".
+  void small_model_and_task() {
+    std::filesystem::create_directories(folder_ / "task");
+    std::filesystem::create_directories(folder_ / "model");
+    for (const char* file : {"config.json", "model.safetensors"})
+      std::filesystem::copy(std::filesystem::path(TSRUN_SOURCE_DIR) / "tests/goldens/bert_tiny" / file, folder_ / "model" / file);
+    write("model/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nold\nman\nboat\n");
+    write("task/train.tsv", "text\tlabel\nthe old man\tyes\nthe boat\tno\nold\tno\nthe man\tyes\n");
+    write("task/task.toml",
+          "name = 't'\nkind = 'classification'\ntext = 'text'\nlabel = 'label'\nlabels = ['yes', 'no']\nmetrics = ['accuracy']\n"
+          "[splits]\ntrain = 'train.tsv'\ndev = 'train.tsv'\n[format]\ntype = 'tsv'\nheader = true\n");
+  }
 };
 
 TEST_F(RunTest, PrintsResults_AndEndsWithZero) {
@@ -39,6 +53,87 @@ TEST_F(RunTest, EndsAnEndlessLoop_OnCtrlC) {
     process.send(signal);
     EXPECT_EQ(process.wait().code, 130);
   }
+}
+
+TEST_F(RunTest, EndsAPatternThatWouldTakeForever_OnCtrlC) {
+  write("pattern.lua",
+        "require('ts').log 'started'\nlocal s = ('a'):rep(60)\nwhile true do pcall(string.find, s, ('a-'):rep(60) .. 'b') end\n");
+  Process process({"pattern.lua"}, folder_);
+  while (process.errors().find("started") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  process.send(SIGINT);
+  EXPECT_EQ(process.wait().code, 130);
+}
+
+TEST_F(RunTest, EndsWhileItWaitsForAnotherProcess_OnCtrlC) {
+  write("wait.lua", "local ts = require 'ts'\nts.log 'started'\nts.model 'builtin:bert-mini'\n");
+  Process first({"wait.lua"}, folder_);
+  while (!std::filesystem::exists(folder_ / ".tsrun/store/work") || std::filesystem::is_empty(folder_ / ".tsrun/store/work"))
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  Process second({"wait.lua"}, folder_);
+  while (second.errors().find("waiting") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  second.send(SIGINT);
+  EXPECT_EQ(second.wait().code, 130);
+  first.send(SIGINT);
+  EXPECT_EQ(first.wait().code, 130);
+}
+
+TEST_F(RunTest, TellsTextAndLine_OfATableThatARecipeRaises) {
+  write("fails.lua", "local limit = 3\nerror{ 'needs more rows', limit = limit }\n");
+  const auto outcome = tsrun_program({"fails.lua"}, folder_);
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("fails.lua:2: "), HasSubstr("needs more rows"), HasSubstr("limit = 3")));
+}
+
+TEST_F(RunTest, LetsNoControlCharacterOfARecipeReachStandardError) {
+  write("noisy.lua", "require('ts').log('a\\27[2Jb\\r')\nerror('c\\27[31md\\r')\n");
+  const auto outcome = tsrun_program({"noisy.lua"}, folder_);
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("a\\x1b[2Jb\\r"), HasSubstr("c\\x1b[31md\\r")));
+  EXPECT_EQ(outcome.err.find('\x1b'), std::string::npos);
+  EXPECT_EQ(outcome.err.find('\r'), std::string::npos);
+}
+
+TEST_F(RunTest, WritesResultsAsTheyAre_WhereNoTerminalReadsThem) {
+  write("bytes.lua", "print('a\\27[1mb')\n");
+  EXPECT_EQ(tsrun_program({"bytes.lua"}, folder_).out, "a\x1b[1mb\n");
+}
+
+TEST_F(RunTest, EscapesResults_OnATerminal) {
+  write("bytes.lua", "print('a\\27[1mb')\n");
+  EXPECT_THAT(tsrun_on_terminal({"bytes.lua"}, folder_).out, HasSubstr("a\\x1b[1mb\r\n"));
+}
+
+TEST_F(RunTest, ShowsOneBlockOnATerminal_WithTheRunAboveItsStages) {
+  write("sweep.lua",
+        "local ts = require 'ts'\nlocal task = ts.task 'task'\nlocal model = ts.model 'model'\n"
+        "ts.sweep({ seed = { 1, 2 } }, function(at)\n"
+        "  return ts.train { name = 'raw: outliers', model = model, task = task, seed = at.seed, epochs = 30, keep = 'none' }\nend)\n");
+  small_model_and_task();
+  const auto outcome = tsrun_on_terminal({"sweep.lua", "--jobs", "1"}, folder_);
+  EXPECT_EQ(outcome.code, 0) << outcome.out;
+  EXPECT_THAT(outcome.out, HasSubstr("raw: outliers, seed 1 ["));
+  EXPECT_THAT(outcome.out, HasSubstr("raw: outliers, seed 2 ["));
+  EXPECT_THAT(outcome.out, HasSubstr("/2 stages"));
+  EXPECT_THAT(outcome.out, AnyOf(HasSubstr("sweep ["), HasSubstr("sweep  ")));
+  size_t said = 0;
+  for (auto at = outcome.out.find("not in the checkpoint"); at != std::string::npos; at = outcome.out.find("not in the checkpoint", at + 1))
+    ++said;
+  EXPECT_LE(said, 1u) << "a message is said once a run";
+  EXPECT_EQ(outcome.out.find("done,"), std::string::npos) << "a stage that ends leaves no line on a terminal";
+}
+
+TEST_F(RunTest, SaysAMessageOnce_WithTheModelsName_WhateverProcessHasIt) {
+  write("sweep.lua",
+        "local ts = require 'ts'\nlocal task = ts.task 'task'\nlocal model = ts.model 'model'\n"
+        "ts.sweep({ seed = { 1, 2, 3, 4 } }, function(at) return ts.train { model = model, task = task, seed = at.seed, epochs = 2, keep = "
+        "'none' } end)\n");
+  small_model_and_task();
+  const auto outcome = tsrun_program({"sweep.lua", "--jobs", "2"}, folder_);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const auto first = outcome.err.find("model: not in the checkpoint, initialised");
+  ASSERT_NE(first, std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.err.find("not in the checkpoint", first + 30), std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.err.find(folder_.string()), std::string::npos) << "it is named as the user did: " << outcome.err;
 }
 
 TEST_F(RunTest, RefusesAStoreThatCannotBeWritten) {

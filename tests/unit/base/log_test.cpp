@@ -1,5 +1,7 @@
 #include "tsrun/base/log.h"
 
+#include "base/display.h"
+
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,7 +21,10 @@ using ::testing::Not;
 
 class Log : public ::testing::Test {
  protected:
-  ~Log() override { set_verbosity(Verbosity::normal); }
+  ~Log() override {
+    Display::get().end_run();
+    set_verbosity(Verbosity::normal);
+  }
   template <class Body>
   static std::string shown(const Body& body) {
     ::testing::internal::CaptureStderr();
@@ -115,7 +120,7 @@ TEST_F(Log, DrawsABarNoWiderThanTheTerminal) {
     progress.advance(2);
   });
   EXPECT_THAT(text, AllOf(HasSubstr("[--------------------] 0/4 epochs"), HasSubstr("[##########----------] 2/4 epochs")));
-  const size_t bar = text.find("\r\x1b[K  train [####");
+  const size_t bar = text.find("\r\x1b[J  train [####");
   ASSERT_NE(bar, std::string::npos);
   EXPECT_LE(text.find('\r', bar + 1) - bar - 4, 59u);
 }
@@ -133,7 +138,96 @@ TEST_F(Log, NeverTearsTheBar) {
     Progress progress("train", 4, "epochs");
     log_warning("look here");
   });
-  EXPECT_THAT(text, HasSubstr("\r\x1b[Kwarning: look here\r\n\r\x1b[K  train [----"));
+  EXPECT_THAT(text, HasSubstr("\r\x1b[Jwarning: look here\r\n\r\x1b[J  train [----"));
+}
+
+/// The news of a stage, as a Lab would give it.
+News stage(const std::string& key, const std::string& outcome, double seconds = 0) {
+  News news;
+  news.kind = News::Kind::stage;
+  news.key = key;
+  news.title = key;
+  news.stage = "train";
+  news.outcome = outcome;
+  news.seconds = seconds;
+  return news;
+}
+
+TEST_F(Log, SaysAMessageOnceInARun_WhoeverHasItToSay) {
+  const std::string text = shown([] {
+    Display::get().begin_run("recipe");
+    News theirs;
+    theirs.level = "info";
+    theirs.note = "builtin:bert-mini: weights of another head, not used";
+    for (int i = 0; i < 3; ++i) {
+      log_info("{}", theirs.note);
+      Display::get().take(i, theirs);
+      log_message("recipe", "told");
+    }
+  });
+  EXPECT_EQ(text, "builtin:bert-mini: weights of another head, not used\ntold\ntold\ntold\n");
+}
+
+TEST_F(Log, SaysItAgain_OutsideARun) {
+  EXPECT_EQ(shown([] {
+              log_info("news");
+              log_info("news");
+            }),
+            "news\nnews\n");
+}
+
+TEST_F(Log, PrintsALineForEachStageThatHasEnded_WithoutATerminal) {
+  const std::string text = shown([] {
+    Display::get().begin_run("recipe");
+    for (const char* title : {"raw: outliers, seed 1", "raw: outliers, seed 2"}) {
+      Progress progress(title, 2, "steps");
+      for (int step = 0; step < 2; ++step) {
+        progress.advance();
+        progress.milestone("accuracy 0.5");
+      }
+    }
+  });
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
+  EXPECT_THAT(text, HasSubstr("raw: outliers, seed 2: done, 2/2 steps  accuracy 0.5"));
+}
+
+TEST_F(Log, DrawsOneBlock_TheRunAboveAndALineForEachProcessBelow) {
+  const std::string text = shown_on_terminal([] {
+    Display& display = Display::get();
+    display.begin_run("ablation");
+    for (const char* key : {"a", "b", "c", "d"}) display.take(-1, stage(key, "planned"));
+    News whole;
+    whole.kind = News::Kind::planned;
+    display.take(-1, whole);
+    display.take(0, stage("a", "computed", 10));
+    display.take(1, stage("b", "running"));
+    News bar;
+    bar.kind = News::Kind::begin;
+    bar.id = 7;
+    bar.title = "full, seed 2";
+    bar.unit = "steps";
+    bar.total = 4;
+    display.take(1, bar);
+    const Progress own("full, seed 1", 4, "steps");
+    usleep(120000);
+    display.take(0, stage("c", "running"));
+    display.end_run();
+  });
+  EXPECT_THAT(text, HasSubstr("ablation [#####---------------] 1/4 stages  eta 0:15\r\n"  // three stages of 10 seconds, two at once
+                              "  full, seed 1 [--------------------] 0/4 steps\r\n"
+                              "  full, seed 2 [--------------------] 0/4 steps"));
+  EXPECT_THAT(text, HasSubstr("\r\x1b[2A\x1b[J")) << "the block is not taken away";
+}
+
+TEST_F(Log, KeepsControlCharactersFromEveryStream) {
+  EXPECT_EQ(shown([] {
+              log_info(
+                  "a\x1b[2Jb\rc\x9b"
+                  "d");
+            }),
+            "a\\x1b[2Jb\\rc\\x9bd\n");
+  const std::string bar = shown_on_terminal([] { const Progress progress("ti\x1b]0;x\x07tle\n", 1, "steps"); });
+  EXPECT_THAT(bar, HasSubstr("ti\\x1b]0;x\\x07tle\\n [--"));
 }
 
 TEST_F(Log, ShowsTheInnermostOfNestedBars) {

@@ -6,6 +6,8 @@ tsrun_test(base SOURCES
   unit/base/log_test.cpp
   unit/base/options_test.cpp
   unit/base/parallel_test.cpp
+  unit/base/printable_test.cpp
   unit/base/random_test.cpp
+  unit/base/stage_count_test.cpp
   unit/base/suggest_test.cpp
   unit/base/vectors_test.cpp)

@@ -80,6 +80,7 @@ struct Malformed {
   size_t data_size;
   std::string complaint;
 };
+void PrintTo(const Malformed& one, std::ostream* out) { *out << one.name; }
 class RefusesMalformed : public ::testing::TestWithParam<Malformed> {};
 
 TEST_P(RefusesMalformed, NamingFileAndRule) {

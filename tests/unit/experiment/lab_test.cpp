@@ -82,12 +82,56 @@ TEST_F(LabTest, PlansUnderTheKeyThatTheRunWillHave) {
   EXPECT_EQ(planning.call("square", {{"x", 5}})["value"], 25) << "what the store has need not be planned";
 }
 
+TEST_F(LabTest, KeysHoldTheOperationsVersion_TheProgramAndTheDevice) {
+  int computed = 0;
+  std::vector<std::string> keys;
+  for (const int version : {1, 2}) {
+    Lab lab(settings());
+    Operation operation = square(&computed);
+    operation.version = version;
+    lab.add(std::move(operation));
+    const auto result = lab.call("square", {{"x", 7}});
+    keys.push_back(result["key"]);
+    const auto made_by = lab.store().get("square", result["key"]).meta["made_by"];
+    EXPECT_EQ(made_by["version"], version);
+    EXPECT_EQ(made_by["operation"], "square");
+    EXPECT_EQ(made_by["device"], "cpu");
+    for (const char* name : {"tsrun", "torch"}) EXPECT_TRUE(made_by[name].is_string()) << name;
+  }
+  EXPECT_NE(keys[0], keys[1]);
+  EXPECT_EQ(computed, 2) << "a result of another version was read";
+}
+
+TEST_F(LabTest, SaysCpu_OfOperationsThatNeverUseTheDevice) {
+  Lab lab(settings());
+  lab.settings().device = at::Device("cuda");
+  EXPECT_EQ(lab.made_by("train")["device"], "cuda");
+  EXPECT_EQ(lab.made_by("outliers")["device"], "cpu");
+}
+
+TEST_F(LabTest, NamesAStageAsTheRecipeDoes_WhichIsNoPartOfItsKey) {
+  int computed = 0;
+  Lab lab(settings());
+  Operation operation = square(&computed);
+  operation.named = true;
+  operation.run = [inner = operation.run](Lab& lab, const Options& options) {
+    EXPECT_FALSE(options.has("name"));
+    EXPECT_EQ(lab.title_of("square", 3), "raw: outliers, seed 3");
+    return inner(lab, options);
+  };
+  lab.add(std::move(operation));
+  const auto key = lab.call("square", {{"x", 7}, {"name", "raw: outliers"}})["key"];
+  EXPECT_EQ(key, lab.call("square", {{"x", 7}, {"name", "raw: outliers"}, {"mode", nullptr}})["key"]);
+  EXPECT_EQ(computed, 1);
+  EXPECT_EQ(lab.title_of("square", 3), "square, seed 3") << "a name belongs to its call";
+}
+
 TEST_F(LabTest, ThrowsBusy_WhenAnotherProcessComputes_AndWaitingIsOff) {
   int computed = 0;
   Lab lab(settings());
   lab.add(square(&computed));
   lab.settings().wait = false;
-  const StageKey key{"square", {{"x", 3}}};
+  const StageKey key{"square", {{"x", 3}}, lab.made_by("square")};
   const auto lock = FileLock::try_lock(lab.store().folder() / "locks" / key.digest());
   ASSERT_TRUE(lock);
   EXPECT_THROW(lab.call("square", {{"x", 3}}), Busy);

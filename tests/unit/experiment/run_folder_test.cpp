@@ -2,6 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/vectors.h"
+#include "unit/experiment/fixture.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
 
 namespace tsrun {
 namespace {
@@ -142,6 +144,23 @@ TEST_F(Runs, UnknownAndAmbiguousNamesListWhatThereIs) {
   }
   EXPECT_THROW(find_run(runs(), "zzzz"), Error);
   EXPECT_THROW(find_run(folder_ / "nowhere", "zzzz"), Error);
+}
+
+TEST_F(Runs, CallsAFolderWithoutARunAWrongFile_AndAnUnknownNameAMistake) {
+  std::filesystem::create_directories(folder_ / "empty");
+  EXPECT_EQ(error_of([&] { find_run(runs(), (folder_ / "empty").string()); }).kind(), ErrorKind::data);
+  EXPECT_EQ(error_of([&] { find_run(runs(), "zzzz"); }).kind(), ErrorKind::user);
+}
+
+TEST_F(Runs, NamesTheFile_OfATableOfAnotherForm) {
+  std::filesystem::create_directories(folder_ / "odd");
+  std::ofstream(folder_ / "odd" / "run.json") << R"({"state": "done", "table": {"title": 3}})";
+  EXPECT_EQ(find_run(runs(), (folder_ / "odd" / "run.json").string()), folder_ / "odd");
+  for (const Error& error :
+       {error_of([&] { show_run(folder_ / "odd"); }), error_of([&] { compare_runs(folder_ / "odd", folder_ / "odd"); })}) {
+    EXPECT_EQ(error.kind(), ErrorKind::data);
+    EXPECT_NE(std::string(error.what()).find((folder_ / "odd" / "run.json").string()), std::string::npos) << error.what();
+  }
 }
 
 TEST_F(Runs, ShowPrintsStateOptionsAndTable) {

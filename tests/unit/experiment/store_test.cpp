@@ -58,7 +58,7 @@ TEST_F(StoreTest, ComputesOnce_ThenReads) {
   EXPECT_EQ(made->meta, read->meta);
   EXPECT_EQ(read->meta["summary"]["length"], 3);
   EXPECT_EQ(read->meta["inputs"], key_.inputs);
-  for (const char* field : {"seconds", "host", "threads", "versions", "finished"}) EXPECT_TRUE(read->meta.contains(field)) << field;
+  for (const char* field : {"seconds", "host", "threads", "made_by", "finished"}) EXPECT_TRUE(read->meta.contains(field)) << field;
   EXPECT_TRUE(fs::is_empty(folder_ / "store" / "work"));
 }
 
@@ -66,6 +66,7 @@ TEST_F(StoreTest, KeysFollowEveryInput) {
   EXPECT_EQ(key_.digest(), (StageKey{"number", {{"value", 3}}}.digest()));
   EXPECT_NE(key_.digest(), (StageKey{"number", {{"value", 4}}}.digest()));
   EXPECT_NE(key_.digest(), (StageKey{"digit", {{"value", 3}}}.digest()));
+  EXPECT_NE(key_.digest(), (StageKey{"number", {{"value", 3}}, {{"version", 2}}}.digest()));
   EXPECT_EQ((StageKey{"n", json::parse(R"({"a":1,"b":2})")}.digest()), (StageKey{"n", json::parse(R"({"b":2,"a":1})")}.digest()));
 }
 

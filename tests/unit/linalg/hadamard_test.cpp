@@ -29,7 +29,8 @@ double dense_row(const std::vector<float>& x, size_t i) {
 
 /// Lengths around every boundary of the tiles, and one that needs two rounds of strided tiles.
 class Hadamard : public ::testing::TestWithParam<int64_t> {};
-INSTANTIATE_TEST_SUITE_P(Lengths, Hadamard, ::testing::Values(1, 2, 8, 64, 2048, 4096, 8192, 1 << 15, 1 << 20, 1 << 21));
+INSTANTIATE_TEST_SUITE_P(Lengths, Hadamard, ::testing::Values(1, 2, 8, 64, 2048, 4096, 8192, 1 << 15, 1 << 20, 1 << 21),
+                         [](const auto& info) { return "Of" + std::to_string(info.param); });
 
 TEST_P(Hadamard, EqualsTheDenseMatrix) {
   with_every_vectors([&] {

@@ -49,7 +49,8 @@ class Kernels : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
 INSTANTIATE_TEST_SUITE_P(Shapes, Kernels,
                          ::testing::Values(std::pair{1, 1}, std::pair{1, 7}, std::pair{2, 8}, std::pair{3, 511}, std::pair{4, 513},
                                            std::pair{5, 2049}, std::pair{7, 4097}, std::pair{33, 10007}, std::pair{130, 700},
-                                           std::pair{6, 300001}));
+                                           std::pair{6, 300001}),
+                         [](const auto& info) { return std::to_string(info.param.first) + "RowsOf" + std::to_string(info.param.second); });
 
 TEST_P(Kernels, GramEqualsDotProducts) {
   with_every_vectors([&] {

@@ -88,6 +88,69 @@ TEST_F(RecipeTest, LetsARecipeCatchItsOwnErrors) {
   EXPECT_EQ(kept_[1]["code"], 7);
 }
 
+TEST_F(RecipeTest, KeepsTextAndLine_OfWhateverARecipeGivesToError) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"error{ message = 'too few rows', rows = 3 }", "too few rows"},
+      {"error{ 'first', { 2, deep = true } }", "error with the value { \"first\", { 2, deep = true } }"},
+      {"error({})", "error with the value {}"},
+      {"error(setmetatable({}, { __tostring = function() return 'told so' end }))", "recipe.lua:2: told so"},
+      {"error(setmetatable({ 1 }, { __tostring = function() return {} end }))", "error with the value { 1 }"},
+      {"error(setmetatable({ 1 }, { __tostring = function() error 'worse' end }))", "error with the value { 1 }"},
+      {"error()", "error with the value nil"},
+      {"error(false)", "error with the value false"},
+      {"error(42)", "recipe.lua:2: 42"},
+      {"error(0.5)", "recipe.lua:2: 0.5"},
+      {"error(print)", "error with the value a function"},
+      {"error 'plain'", "recipe.lua:2: plain"},
+      {"error('without a place', 0)", "recipe.lua:2: without a place"},
+      {"assert(false, 'asserted')", "recipe.lua:2: asserted"},
+      {"assert(nil, { reason = 'none' })", "{ reason = \"none\" }"},
+  };
+  for (const auto& [statement, text] : cases) {
+    const auto error = failure(fmt::format("local function f()\n  {}\nend\nf()\n", statement));
+    EXPECT_EQ(error.kind(), ErrorKind::user) << statement;
+    EXPECT_THAT(error.what(), AllOf(StartsWith("recipe.lua:2: "), HasSubstr(text))) << statement;
+  }
+}
+
+TEST_F(RecipeTest, KeepsTheLineWhereATableWasRaisedFirst) {
+  for (const char* way :
+       {"local ok, e = pcall(f)\nerror(e)", "local ok, e = xpcall(f, function(e) return e end)\nerror(e, 0)", "coroutine.wrap(f)()",
+        "local ok, e = coroutine.resume(coroutine.create(f))\nerror(e)", "require('ts').sweep({ x = { 1 } }, f)"}) {
+    const auto error = failure(fmt::format("local function f()\n  error{{ code = 7 }}\nend\n{}\n", way));
+    EXPECT_THAT(error.what(), AllOf(StartsWith("recipe.lua:2: "), HasSubstr("code = 7"))) << way;
+  }
+}
+
+TEST_F(RecipeTest, KeepsKindAndLine_OfAnErrorOfOursThatIsRaisedAgain) {
+  for (const char* way : {"local ok, e = pcall(f)\nerror(e)", "coroutine.wrap(function() local ok, e = pcall(f) error(e, 2) end)()"}) {
+    const auto error = failure(fmt::format("local function f()\n  require 'absent'\nend\n{}\n", way));
+    EXPECT_EQ(error.kind(), ErrorKind::data) << way;
+    EXPECT_THAT(error.what(), AllOf(StartsWith("recipe.lua:2: require: no file"), HasSubstr("absent.lua"))) << way;
+  }
+}
+
+TEST_F(RecipeTest, CutsALongTable_AndOneThatHoldsItself) {
+  const auto error = failure("local t = {}\nfor i = 1, 1000 do t[i] = i end\nerror(t)");
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("{ 1, 2, "), HasSubstr(", … }")));
+  EXPECT_LT(std::string(error.what()).size(), 200u);
+  EXPECT_THAT(failure("local t = {} t.t = t error(t)").what(), HasSubstr("{ t = { t = "));
+}
+
+TEST_F(RecipeTest, AddsPlaces_AsLuasOwnErrorDoes) {
+  run(R"(local ts = require "ts"
+         local function f() error("deep", 2) end
+         local _, at_caller = pcall(function()
+           f()
+         end)
+         local _, bare = pcall(error, "bare")
+         local _, number = pcall(error, 7)
+         ts.keep{ at_caller = at_caller, bare = bare, number = number })");
+  EXPECT_THAT(kept_[0]["at_caller"].get<std::string>(), ::testing::EndsWith("recipe.lua:4: deep"));
+  EXPECT_EQ(kept_[0]["bare"], "bare");
+  EXPECT_EQ(kept_[0]["number"], 7);
+}
+
 TEST_F(RecipeTest, ReportsSyntaxErrors_WithFileAndLine) {
   const auto error = failure("local ts = require 'ts'\nlocal x = = 1\n");
   EXPECT_EQ(error.kind(), ErrorKind::user);
@@ -145,7 +208,12 @@ TEST_F(RecipeTest, EndsAnEndlessLoop_WhenInterrupted_WhateverTheRecipeCatches) {
   watch_interrupts();
   for (const char* text : {"while true do end", "while true do pcall(function() while true do end end) end",
                            "while true do xpcall(error, function() return 'again' end) end",
-                           "local t = {} while true do t = { t = nil } end", "coroutine.wrap(function() while true do end end)()"}) {
+                           "local t = {} while true do t = { t = nil } end", "coroutine.wrap(function() while true do end end)()",
+                           "while true do pcall(error, setmetatable({}, { __tostring = function() while true do end end })) end",
+                           "error(setmetatable({}, { __tostring = function() while true do end end }))",
+                           "local x <close> = setmetatable({}, { __close = function() while true do end end }) while true do end",
+                           "while true do pcall(coroutine.wrap(function() while true do end end)) end",
+                           "while true do table.sort({ 3, 2, 1 }, function(a, b) return a < b end) end"}) {
     std::raise(SIGINT);
     EXPECT_EQ(failure(text).kind(), ErrorKind::interrupt) << text;
     clear_interrupt();

@@ -13,7 +13,7 @@ class SweepTest : public RecipeTest {
   /// The lock of ts.square{ x = x }, as another process would hold it.
   FileLock hold(int x) {
     Store store(folder_ / "store");
-    auto lock = FileLock::try_lock(folder_ / "store" / "locks" / StageKey{"square", {{"x", x}}}.digest());
+    auto lock = FileLock::try_lock(folder_ / "store" / "locks" / StageKey{"square", {{"x", x}}, make_lab()->made_by("square")}.digest());
     EXPECT_TRUE(lock);
     return std::move(*lock);
   }

@@ -26,6 +26,7 @@ struct Sizes {
   int64_t hidden, heads, head_size, layers;                  ///< of the T5, layers in each stack
   int64_t bottleneck, rank, tokens, prefix_hidden, numbers;  ///< of the methods, and what comes of it
 };
+void PrintTo(const Sizes& one, std::ostream* out) { *out << one.name; }
 
 class EqualNumbers : public ::testing::TestWithParam<Sizes> {
  protected:

@@ -14,7 +14,16 @@ enum class Verbosity { quiet, normal, debug };
 void set_verbosity(Verbosity verbosity);
 Verbosity verbosity();
 
-void log_message(std::string_view level, const std::string& text);  ///< level: debug, info, warning
+/// level: debug, info, warning; recipe: what a recipe says itself. In a run each message is said once, however many stages and processes
+/// have it to say; a recipe's own as often as it likes.
+void log_message(std::string_view level, const std::string& text);
+
+/// Writes to standard output, above what the display shows. Control characters are escaped where it is a terminal.
+/// @throws Error(run) when it cannot be written
+void print_result(std::string_view text);
+/// A line on standard error, whatever the verbosity; control characters are escaped.
+void print_problem(const std::string& text);
+
 template <class... Args>
 void log_debug(fmt::format_string<Args...> format, Args&&... args) {
   if (verbosity() == Verbosity::debug) log_message("debug", fmt::format(format, std::forward<Args>(args)...));
@@ -28,8 +37,8 @@ void log_warning(fmt::format_string<Args...> format, Args&&... args) {
   log_message("warning", fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// Progress of one stage. On a terminal a bar with the time left, redrawn at most ten times a second; otherwise one line when it
-/// starts, one per `milestone` and one when it ends. Log lines never tear the bar.
+/// Progress of one stage. On a terminal a bar with the time left, redrawn at most ten times a second; otherwise lines. Log lines never tear
+/// the bar.
 class Progress {
  public:
   Progress(std::string title, int64_t total, std::string unit);

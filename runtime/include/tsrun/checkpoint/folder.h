@@ -25,7 +25,9 @@ class CheckpointFolder {
   const nlohmann::json& config() const { return config_; }
   /// All tensors of all shards; each keeps the memory map that its bytes lie in.
   std::vector<TensorInfo> tensors() const;
-  /// sha256 over config and weight files: the identity of the model in stage keys. Cached beside nothing: computed per call.
+  /// The files that these were read from: config.json, the weights, and the index of shards.
+  std::vector<std::filesystem::path> files() const;
+  /// sha256 over the contents of `files`: the identity of config and weights, without the tokenizer.
   std::string digest() const;
 
  private:

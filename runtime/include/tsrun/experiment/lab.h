@@ -28,6 +28,9 @@ struct Operation {
   std::function<nlohmann::json(Lab& lab, const Options& options)> run;
   /// Options that depend on the arguments (those of the named plugin); included beside `options`. Empty: none.
   std::function<OptionTable(Lab& lab, const nlohmann::json& arguments)> more = {};
+  int version = 1;        ///< part of its stages' keys; raised with every change of the numbers that they hold
+  bool on_device = true;  ///< false: computes on the CPU whatever --device says, and its stages' keys say so
+  bool named = false;     ///< takes an option `name` for the display, which is no part of any key
 };
 
 struct LabSettings {
@@ -60,9 +63,15 @@ class Lab {
   /// Busy
   nlohmann::json call(const std::string& operation, const nlohmann::json& arguments);
 
-  /// For operations: find or make, with `plan_only` and `wait` honoured; returns the artifact as JSON. `summary_of_plan` stands in for the
-  /// summary when nothing is computed.
-  nlohmann::json stage(const StageKey& key, const std::string& title, const nlohmann::json& summary_of_plan, const Store::Make& make);
+  /// For operations: find or make, with `plan_only` and `wait` honoured; returns the artifact as JSON. The key is completed by `made_by`.
+  /// `summary_of_plan` stands in for the summary when nothing is computed. `work` compares stages of one kind: rows that are read, say.
+  nlohmann::json stage(StageKey key, const std::string& title, const nlohmann::json& summary_of_plan, const Store::Make& make,
+                       double work = 1);
+  /// {"operation", "version", "tsrun", "torch", "device"}: what a stage's key says of the program, beside its inputs.
+  nlohmann::json made_by(const std::string& operation) const;
+  /// The option `name` of the call that runs, else `what`; with the seed.
+  std::string title_of(const std::string& what, int64_t seed) const;
+  std::string title_of(const std::string& what) const;
   /// Stages seen so far, each once, in order: title and whether each was computed, read or planned.
   struct StageRecord {
     std::string title, kind, key, outcome;

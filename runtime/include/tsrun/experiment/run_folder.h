@@ -63,8 +63,12 @@ std::filesystem::path find_run(const std::filesystem::path& runs, const std::str
 nlohmann::json read_run(const std::filesystem::path& folder);
 
 std::string show_run(const std::filesystem::path& folder);
+/// run.json with its folder ("path").
+nlohmann::json run_as_json(const std::filesystem::path& folder);
 /// Two tables joined by section and variant: means of the last score, their difference and the pooled deviation; then the differing
 /// options.
 std::string compare_runs(const std::filesystem::path& a, const std::filesystem::path& b);
+/// The same as {"a", "b": {path, state}, "rows": [{variant, section, a, b, difference, pooled_deviation}], "differing": {name: [a, b]}}.
+nlohmann::json comparison_as_json(const std::filesystem::path& a, const std::filesystem::path& b);
 
 }  // namespace tsrun

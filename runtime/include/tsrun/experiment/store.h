@@ -14,15 +14,16 @@ namespace tsrun {
 
 /// Identity of a stage: its kind and everything that decides its bytes.
 struct StageKey {
-  std::string kind;            ///< "train", "subspace", "mask", "model", …
-  nlohmann::json inputs;       ///< options, seed, keys of input artifacts, versions
-  std::string digest() const;  ///< sha256 of the canonical JSON
+  std::string kind;             ///< "train", "subspace", "mask", "model", …
+  nlohmann::json inputs;        ///< options, seed, keys of input artifacts
+  nlohmann::json made_by = {};  ///< operation and its version, tsrun, torch, device; Lab::stage fills it in
+  std::string digest() const;   ///< sha256 of the canonical JSON
 };
 
 struct Artifact {
   std::string kind, key;
   std::filesystem::path path;  ///< objects/<kind>/<key>/
-  nlohmann::json meta;         ///< artifact.json: inputs, summary, time, memory, host, versions
+  nlohmann::json meta;         ///< artifact.json: inputs, summary, time, memory, host, made_by
 };
 
 /// Folder: objects/<kind>/<key>/ (whole or absent), work/<key>/ (what a stage in flight keeps for its resume), locks/<key>.

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "tsrun/base/options.h"
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+namespace tsrun {
+
+/// Something that takes options, and what `tsrun describe` says of it.
+struct Described {
+  std::string name, kind;  ///< kind: verb, operation, recipe, or a plugin's
+  std::string doc;
+  int version = 0;   ///< 0: none
+  std::string file;  ///< of plugins and recipes
+  OptionTable options;
+};
+
+std::string text_of(const Described& one);
+nlohmann::json json_of(const Described& one);
+/// Name and sentence of those of these kinds, a line each.
+std::string lines_of(const std::vector<Described>& all, const std::vector<std::string>& kinds);
+std::string name_lines(const std::vector<std::string>& names);
+
+}  // namespace tsrun

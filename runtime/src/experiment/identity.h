@@ -1,0 +1,26 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <string>
+
+/// What folders are called in keys: by the content of every file in them that decides a result, never by their place.
+namespace tsrun {
+
+/// {file name: sha256} of a model's folder: its config, weights (with the index of shards), and the files that decide ids and ends.
+/// @throws Error(data) as CheckpointFolder::open
+nlohmann::json model_files(const std::filesystem::path& folder);
+std::string model_digest(const std::filesystem::path& folder);
+
+/// The same of a folder that PEFT saved.
+nlohmann::json peft_files(const std::filesystem::path& folder);
+
+/// Compares a model's folder with the digest that its handle has of it. Folders that have none are made by the program, and whole.
+/// @throws Error(data) when a file was changed, added or removed in between
+void require_unchanged(const nlohmann::json& model_handle);
+
+/// sha256_file, but a file that has not been touched for some seconds is read once a process.
+std::string file_digest(const std::filesystem::path& path);
+
+}  // namespace tsrun
