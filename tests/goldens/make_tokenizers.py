@@ -65,13 +65,13 @@ def gpt2():
     return tokenizer
 
 
-def roberta():
+def roberta(mask_strips=True):
     trained = json.loads(byte_level(200).to_str())["model"]
     names = ["<s>", "<pad>", "</s>", "<unk>"] + sorted(trained["vocab"], key=trained["vocab"].get) + ["<mask>"]
     tokenizer = Tokenizer(models.BPE({name: at for at, name in enumerate(names)}, [tuple(merge) for merge in trained["merges"]]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    special = [AddedToken(name, special=True, normalized=False, lstrip=name == "<mask>") for name in ["<s>", "</s>", "<unk>", "<pad>", "<mask>"]]
+    special = [AddedToken(name, special=True, normalized=False, lstrip=mask_strips and name == "<mask>") for name in ["<s>", "</s>", "<unk>", "<pad>", "<mask>"]]
     tokenizer.add_special_tokens(special)
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), True, False)
     return tokenizer
@@ -263,7 +263,7 @@ def main():
     map_bytes, pieces, bpe = charsmap(), unigram_pieces(), llama_pieces()
     write(root / "gpt2", gpt2())
     write(root / "roberta", roberta())
-    write(root / "roberta_files", roberta(), vocabulary_files(roberta()))
+    write(root / "roberta_files", roberta(mask_strips=False), vocabulary_files(roberta()))  # as the class makes it of these files
     write(root / "qwen2", split_words(QWEN2, True))
     write(root / "llama3", llama3())
     write(root / "t5", t5(pieces, map_bytes))

@@ -66,7 +66,7 @@ bool AddedTokens::next(std::string_view text, size_t done, Found& found) const {
     if (match.id < 0) continue;
     const AddedToken& token = tokens_[static_cast<size_t>(match.id)];
     found = {at, at + match.length, at + match.length, token.id};
-    if (token.single_word && touches_word(text, found.begin, found.end)) {
+    if (token.ignored || (token.single_word && touches_word(text, found.begin, found.end))) {
       at = found.end - 1;  // matches do not overlap, even those that are refused
       continue;
     }

@@ -20,6 +20,7 @@ struct AddedToken {
   bool strip_right = false;  ///< swallows the white space after it
   bool normalized = false;   ///< looked for after normalization, in its own normalized form
   bool special = false;      ///< left out of decoded text where that is asked for
+  bool ignored = false;      ///< text where it is found
 };
 
 /// Cuts a text at its added tokens: leftmost first, longest first, not overlapping.

@@ -46,7 +46,10 @@ void Bpe::index_merges(const std::string& where) {
       return id;
     };
     const int32_t first = known(left), second = known(right);
-    merges_.insert(first, second, {static_cast<int32_t>(rank), known(left + right)});
+    if (!right.starts_with(parts_.prefix))
+      data_error("{}: merge {} joins '{}' and '{}', expected the second to start with the prefix '{}'", where, rank + 1, left, right,
+                 parts_.prefix);
+    merges_.insert(first, second, {static_cast<int32_t>(rank), known(left + right.substr(parts_.prefix.size()))});
   }
 }
 
@@ -59,7 +62,16 @@ void Bpe::index_bytes() {
 
 void Bpe::find_boundary() {
   const auto crosses = [](const auto& merge) { return starts_with_boundary(merge.second) && !ends_with_boundary(merge.first); };
-  cut_at_boundary_ = !parts_.bytes && find(kBoundary) >= 0 && std::none_of(parts_.merges.begin(), parts_.merges.end(), crosses);
+  cut_at_boundary_ =
+      !parts_.bytes && !has_affixes() && find(kBoundary) >= 0 && std::none_of(parts_.merges.begin(), parts_.merges.end(), crosses);
+}
+
+/// The piece that `token` may stand for as a whole; nothing when it cannot.
+std::optional<std::string> Bpe::piece_of(const std::string& token) const {
+  const bool whole = parts_.ignore_merges || token.ends_with(parts_.suffix);
+  if (!whole) return std::nullopt;
+  const std::string spelled = parts_.ignore_merges ? token : token.substr(0, token.size() - parts_.suffix.size());
+  return parts_.bytes ? from_byte_alphabet(spelled) : std::optional(spelled);
 }
 
 /// Most words of a text are one token; those are looked up instead of merged.
@@ -67,8 +79,7 @@ void Bpe::index_words() {
   WordTable words;
   std::vector<int64_t> ids;
   for (size_t id = 0; id < parts_.vocabulary.size(); ++id) {
-    const std::string& token = parts_.vocabulary[id];
-    const auto spelled = parts_.bytes ? from_byte_alphabet(token) : std::optional(token);
+    const auto spelled = piece_of(parts_.vocabulary[id]);
     if (!spelled || spelled->empty()) continue;
     ids.clear();
     if (!parts_.ignore_merges) encode_segment(*spelled, ids);
@@ -104,6 +115,16 @@ void Bpe::encode_segment(std::string_view segment, std::vector<int64_t>& ids) co
   ids.insert(ids.end(), symbols.begin(), symbols.end());
 }
 
+/// The token of the character from `begin` to `end`; -1: none.
+int32_t Bpe::symbol(std::string_view segment, size_t begin, size_t end) const {
+  const std::string_view character = segment.substr(begin, end - begin);
+  if (!has_affixes()) return parts_.bytes ? bytes_[static_cast<unsigned char>(character[0])] : find(character);
+  std::string token = begin > 0 ? parts_.prefix : std::string();
+  token += parts_.bytes ? to_byte_alphabet(character) : std::string(character);
+  if (end == segment.size()) token += parts_.suffix;
+  return find(token);
+}
+
 /// An unknown character waits for its neighbours, with which it may be one token; bytes that stand in for another do not end the wait.
 void Bpe::first_symbols(std::string_view segment, Symbols& symbols) const {
   bool waiting = false;
@@ -119,16 +140,10 @@ void Bpe::first_symbols(std::string_view segment, Symbols& symbols) const {
   };
   for (size_t at = 0; at < segment.size();) {
     const size_t begin = at;
-    if (parts_.bytes) {
-      const int32_t id = bytes_[static_cast<unsigned char>(segment[at++])];
-      id >= 0 ? known(id) : unknown();
-      continue;
-    }
-    next_character(segment, at);
-    const std::string_view character = segment.substr(begin, at - begin);
-    const int32_t id = find(character);
+    parts_.bytes ? void(++at) : void(next_character(segment, at));
+    const int32_t id = symbol(segment, begin, at);
     if (id >= 0) known(id);
-    if (id < 0 && !(parts_.byte_fallback && fallback_.append(character, symbols))) unknown();
+    if (id < 0 && !(parts_.byte_fallback && fallback_.append(segment.substr(begin, at - begin), symbols))) unknown();
   }
   if (waiting) symbols.push_back(unknown_);
 }
@@ -141,8 +156,8 @@ nlohmann::json Bpe::json() const {
   return {{"type", "BPE"},
           {"dropout", nullptr},
           {"unk_token", parts_.unknown.empty() ? nlohmann::json() : nlohmann::json(parts_.unknown)},
-          {"continuing_subword_prefix", nullptr},
-          {"end_of_word_suffix", nullptr},
+          {"continuing_subword_prefix", parts_.prefix},
+          {"end_of_word_suffix", parts_.suffix},
           {"fuse_unk", parts_.fuse_unknown},
           {"byte_fallback", parts_.byte_fallback},
           {"ignore_merges", parts_.ignore_merges},

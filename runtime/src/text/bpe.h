@@ -6,6 +6,7 @@
 #include "text/word_table.h"
 
 #include <array>
+#include <optional>
 #include <utility>
 
 namespace tsrun {
@@ -19,6 +20,8 @@ struct BpeParts {
   bool byte_fallback = false;  ///< a character without a token is its bytes, "<0x00>" to "<0xFF>"
   bool ignore_merges = false;  ///< a piece that is a token is not taken apart
   bool bytes = false;          ///< pieces are bytes and the vocabulary is written in the byte alphabet
+  std::string prefix;          ///< continuing_subword_prefix, before all but the first character of a piece
+  std::string suffix;          ///< end_of_word_suffix, behind the last one
 };
 
 /// Byte-pair encoding: of all neighbours that some merge joins, the most urgent are joined first, the leftmost of equals.
@@ -41,6 +44,9 @@ class Bpe : public SubwordModel {
   size_t segment_end(std::string_view piece, size_t from) const;
   void encode_segment(std::string_view segment, std::vector<int64_t>& ids) const;
   void first_symbols(std::string_view segment, Symbols& symbols) const;
+  bool has_affixes() const { return !parts_.prefix.empty() || !parts_.suffix.empty(); }
+  int32_t symbol(std::string_view segment, size_t begin, size_t end) const;
+  std::optional<std::string> piece_of(const std::string& token) const;
 
   BpeParts parts_;
   WordTable tokens_;  ///< as written -> id

@@ -3,8 +3,6 @@
 #include "text/word_split.h"
 #include "tsrun/base/error.h"
 
-#include <algorithm>
-
 namespace tsrun {
 namespace {
 
@@ -39,44 +37,18 @@ Json pre_tokenizer_json(const std::string& family, bool prefix) {
   return {{"type", "Sequence"}, {"pretokenizers", {words, bytes}}};
 }
 
-Json roberta_rows(const Json& vocabulary, const SpecialRoles& roles, const std::string& where) {
-  const auto entry = [&](SpecialToken role) -> Json {
-    const std::string& token = roles.at(role);
-    if (!vocabulary.contains(token)) data_error("{}: found no token '{}', expected it in a RoBERTa vocabulary", where, token);
-    return {token, vocabulary.at(token)};
-  };
-  return {{"type", "RobertaProcessing"},
-          {"sep", entry(SpecialToken::separator)},
-          {"cls", entry(SpecialToken::classifier)},
-          {"trim_offsets", true},
-          {"add_prefix_space", false}};
-}
-
 }  // namespace
 
 TokenizerDocument byte_level_document(Json vocabulary, Json merges, const FolderConfig& config, const std::string& where) {
   if (!vocabulary.is_object()) data_error("{}: found {}, expected an object of tokens and ids", where, vocabulary.type_name());
   const std::string family = family_of(vocabulary, config, where);
-  SpecialRoles roles = roles_of_family(family);
-  for (const auto& [role, key] : kRoleKeys)
-    if (const auto token = token_field(config.options, key, config.where)) roles[role] = *token;
-  Json added = Json::array();
-  std::vector<std::string> seen;
-  for (const auto& [role, token] : roles) {
-    if (!vocabulary.contains(token) || std::find(seen.begin(), seen.end(), token) != seen.end()) continue;
-    if (!vocabulary.at(token).is_number_integer()) continue;  // reported with the vocabulary
-    seen.push_back(token);
-    added.push_back(special_entry(token, vocabulary.at(token).get<int64_t>(), family == "roberta" && role == SpecialToken::mask));
-  }
-  const bool prefix = flag_field(config.options, "add_prefix_space", config.where).value_or(false);
-  Json rows = family == "roberta" ? roberta_rows(vocabulary, roles, where) : Json();
+  const bool prefix = flag_field(config.options, "add_prefix_space", config.where("add_prefix_space")).value_or(false);
   TokenizerDocument document;
-  document.roles = std::move(roles);
+  document.roles = named_roles(roles_of_family(family), config);
   document.takes_begin_end = family != "roberta";
-  document.json = {{"added_tokens", std::move(added)},
-                   {"normalizer", family == "qwen2" ? Json{{"type", "NFC"}} : Json()},
+  document.rows = family == "roberta" ? ClassRows::roberta : ClassRows::none;
+  document.json = {{"normalizer", family == "qwen2" ? Json{{"type", "NFC"}} : Json()},
                    {"pre_tokenizer", pre_tokenizer_json(family, prefix)},
-                   {"post_processor", std::move(rows)},
                    {"decoder", {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}}}};
   Json& model = document.json["model"];
   model["type"] = "BPE";

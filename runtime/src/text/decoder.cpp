@@ -9,6 +9,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/text/utf8.h"
 
+#include <algorithm>
 #include <memory>
 
 namespace tsrun {
@@ -94,6 +95,16 @@ Decoder strip_decoder(const Json& json, const std::string& where) {
   };
 }
 
+/// The suffix that ends a word becomes a blank, at the end of the text nothing.
+Decoder bpe_decoder(const Json& json, const std::string& where) {
+  expect_keys(json, {"suffix"}, "decoder BPEDecoder", where);
+  const std::string suffix = text_field(json, "suffix", where).value_or("</w>");
+  if (suffix.empty()) data_error("{}: decoder BPEDecoder has an empty suffix, expected a text", where);
+  return [suffix](Tokens& tokens) {
+    for (size_t at = 0; at < tokens.size(); ++at) tokens[at] = without(tokens[at], suffix, at + 1 < tokens.size() ? " " : "");
+  };
+}
+
 Decoder sequence_decoder(const Json& json, const std::string& where) {
   expect_keys(json, {"decoders"}, "decoder Sequence", where);
   const Json parts = json.value("decoders", Json());
@@ -105,24 +116,53 @@ Decoder sequence_decoder(const Json& json, const std::string& where) {
   };
 }
 
-std::string clean_up(std::string text) {
+/// As a whole decoded text, and "do not" as well.
+std::string clean_up_token(const std::string& token) {
   constexpr std::pair<const char*, const char*> kChanges[] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
                                                               {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
                                                               {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+  std::string text = token;
   for (const auto& [from, to] : kChanges) text = without(text, from, to);
   return text;
 }
 
-}  // namespace
-
-Decoder wordpiece_decoder(const std::string& continuation, bool cleanup) {
+/// Blanks between words, none before punctuation where `cleanup` is set.
+Decoder wordpiece_decoder(const Json& json, const std::string& where) {
+  expect_keys(json, {"prefix", "cleanup"}, "decoder WordPiece", where);
+  const std::string continuation = text_field(json, "prefix", where).value_or("##");
+  const bool cleanup = flag_field(json, "cleanup", where).value_or(true);
   return [continuation, cleanup](Tokens& tokens) {
     for (size_t at = 0; at < tokens.size(); ++at) {
       const bool continues = !continuation.empty() && tokens[at].starts_with(continuation);
       if (at > 0) tokens[at] = continues ? tokens[at].substr(continuation.size()) : " " + tokens[at];
-      if (cleanup) tokens[at] = clean_up(tokens[at]);
+      if (cleanup) tokens[at] = clean_up_token(tokens[at]);
     }
   };
+}
+
+Decoder ctc_decoder(const Json& json, const std::string& where) {
+  expect_keys(json, {"pad_token", "word_delimiter_token", "cleanup"}, "decoder CTC", where);
+  const std::string padding = text_field(json, "pad_token", where).value_or("<pad>");
+  const std::string delimiter = text_field(json, "word_delimiter_token", where).value_or("|");
+  const bool cleanup = flag_field(json, "cleanup", where).value_or(true);
+  if (padding.empty() || delimiter.empty()) data_error("{}: decoder CTC has an empty token, expected a text", where);
+  return [padding, delimiter, cleanup](Tokens& tokens) {
+    tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+    for (std::string& token : tokens) {
+      token = without(token, padding, "");
+      if (cleanup) token = without(clean_up_token(token), delimiter, " ");
+    }
+  };
+}
+
+}  // namespace
+
+std::string clean_up_spaces(std::string text) {
+  constexpr std::pair<const char*, const char*> kChanges[] = {{" .", "."},     {" ?", "?"},     {" !", "!"},   {" ,", ","},
+                                                              {" ' ", "'"},    {" n't", "n't"}, {" 'm", "'m"}, {" 's", "'s"},
+                                                              {" 've", "'ve"}, {" 're", "'re"}};
+  for (const auto& [from, to] : kChanges) text = without(text, from, to);
+  return text;
 }
 
 Decoder decoder_of(const Json& decoder, const std::string& where) {
@@ -136,15 +176,18 @@ Decoder decoder_of(const Json& decoder, const std::string& where) {
   if (type == "Metaspace") return metaspace_decoder(decoder, where);
   if (type == "Replace") return replace_decoder(decoder, where);
   if (type == "Strip") return strip_decoder(decoder, where);
-  if (type == "WordPiece") {
-    expect_keys(decoder, {"prefix", "cleanup"}, "decoder WordPiece", where);
-    return wordpiece_decoder(text_field(decoder, "prefix", where).value_or("##"), flag_field(decoder, "cleanup", where).value_or(true));
-  }
+  if (type == "BPEDecoder") return bpe_decoder(decoder, where);
+  if (type == "CTC") return ctc_decoder(decoder, where);
+  if (type == "WordPiece") return wordpiece_decoder(decoder, where);
   if (type == "ByteLevel") {
     expect_keys(decoder, {"add_prefix_space", "trim_offsets", "use_regex"}, "decoder ByteLevel", where);
     return decode_bytes;
   }
-  if (type != "ByteFallback" && type != "Fuse") data_error("{}: decoder is of type '{}', which is not supported", where, type);
+  if (type != "ByteFallback" && type != "Fuse")
+    data_error(
+        "{}: decoder is of type '{}', which is not supported; supported are Sequence, Metaspace, Replace, Strip, BPEDecoder, CTC, "
+        "WordPiece, ByteLevel, ByteFallback and Fuse",
+        where, type);
   expect_keys(decoder, {}, "decoder " + type, where);
   if (type == "ByteFallback") return decode_byte_tokens;
   return [](Tokens& tokens) { tokens = {joined(tokens)}; };

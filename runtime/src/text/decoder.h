@@ -15,8 +15,8 @@ using Decoder = std::function<void(std::vector<std::string>& tokens)>;
 /// @throws Error(data) "`where`: …" naming a type or an option that is not supported.
 Decoder decoder_of(const nlohmann::json& decoder, const std::string& where);
 
-/// WordPiece's: blanks between words, none before punctuation where `cleanup` is set.
-Decoder wordpiece_decoder(const std::string& continuation, bool cleanup);
+/// No blanks before punctuation and English contractions.
+std::string clean_up_spaces(std::string text);
 
 std::string decoded_text(const Decoder& decoder, std::vector<std::string> tokens);
 

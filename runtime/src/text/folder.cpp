@@ -1,10 +1,9 @@
+#include "text/conventions.h"
 #include "text/json_fields.h"
 #include "text/model_files.h"
 #include "text/pipeline.h"
-#include "text/tokenizer_config.h"
+#include "text/token_merger.h"
 #include "text/vocabulary.h"
-#include "text/wordpiece.h"
-#include "text/wordpiece_files.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/text/tokenizer.h"
@@ -16,66 +15,86 @@ namespace {
 
 using Path = std::filesystem::path;
 
-std::unique_ptr<Tokenizer> load_wordpiece(WordPieceParts parts, const Path& folder, const Path& source) {
-  for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {
-    const Path path = folder / name;
-    if (std::filesystem::exists(path)) apply_tokenizer_config(read_json(path), path.string(), parts);
-  }
-  return std::make_unique<WordPiece>(std::move(parts), source.string());
+/// Rows where add_bos_token or add_eos_token decides on them.
+void set_begin_end(const FolderConfig& config, TokenizerDocument& document) {
+  const auto begin = flag_field(config.options, "add_bos_token", config.where("add_bos_token"));
+  const auto end = flag_field(config.options, "add_eos_token", config.where("add_eos_token"));
+  if (!begin && !end) return;
+  const auto named = [&](SpecialToken role, bool wanted) {
+    const auto token = document.roles.find(role);
+    if (!wanted || token == document.roles.end()) return NamedId{};
+    return NamedId{token->second, document_id(document.json, token->second).value_or(-1)};
+  };
+  document.json["post_processor"] =
+      begin_end_rows(named(SpecialToken::begin, begin.value_or(false)), named(SpecialToken::end, end.value_or(false)), 1);
 }
 
 std::unique_ptr<Tokenizer> load_pipeline(TokenizerDocument document, const FolderConfig& config, const Path& source) {
-  apply_folder_config(config, document, source.string());
-  return std::make_unique<Pipeline>(std::move(document.json), std::move(document.roles), source.string());
+  const std::string where = source.string();
+  merge_tokens(config, document, where);
+  if (document.rows != ClassRows::none) document.json["post_processor"] = class_rows(document, where);
+  if (document.takes_begin_end) set_begin_end(config, document);
+  if (model_type_of(document.json, where) == "WordPiece") infer_bert_roles(document);
+  document.settings = read_settings(config, document.json);
+  return std::make_unique<Pipeline>(std::move(document), where);
 }
 
-std::unique_ptr<Tokenizer> load_tokenizer_json(const Path& folder) {
+std::unique_ptr<Tokenizer> load_tokenizer_json(const Path& folder, const FolderConfig& config) {
   const Path path = folder / "tokenizer.json";
-  nlohmann::json tokenizer = read_json(path);
-  if (model_type_of(tokenizer, path.string()) == "WordPiece")
-    return load_wordpiece(parse_wordpiece(tokenizer, path.string()), folder, path);
-  return load_pipeline({std::move(tokenizer), {}, false}, read_folder_config(folder), path);
+  return load_pipeline(class_document(read_json(path), config, path.string()), config, path);
 }
 
-std::unique_ptr<Tokenizer> load_vocab_txt(const Path& folder) {
+std::unique_ptr<Tokenizer> load_vocab_txt(const Path& folder, const FolderConfig& config) {
   const Path path = folder / "vocab.txt";
-  WordPieceParts parts;
-  parts.vocabulary = parse_vocabulary(read_text(path), path.string());
-  return load_wordpiece(std::move(parts), folder, path);
+  if (!config.stated.empty() && config.family != "bert")
+    data_error("{}: its tokenizer is a '{}', expected one of BERT's (any kind has a tokenizer.json)", path.string(), config.stated);
+  nlohmann::json vocabulary = vocabulary_json(parse_vocabulary(read_text(path), path.string()));
+  return load_pipeline(wordpiece_document(std::move(vocabulary), config, path.string()), config, path);
 }
 
-std::unique_ptr<Tokenizer> load_vocab_json(const Path& folder) {
+std::unique_ptr<Tokenizer> load_vocab_json(const Path& folder, const FolderConfig& config) {
   const Path path = folder / "vocab.json", merges = folder / "merges.txt";
   if (!std::filesystem::exists(merges)) data_error("{}: found vocab.json without merges.txt, expected both", folder.string());
-  const FolderConfig config = read_folder_config(folder);
   return load_pipeline(byte_level_document(read_json(path), parse_merges(read_text(merges), merges.string()), config, path.string()),
                        config, path);
 }
 
-std::unique_ptr<Tokenizer> load_sentencepiece(const Path& folder) {
+std::unique_ptr<Tokenizer> load_sentencepiece(const Path& folder, const FolderConfig& config) {
   const Path path = folder / (std::filesystem::exists(folder / "spiece.model") ? "spiece.model" : "tokenizer.model");
-  const FolderConfig config = read_folder_config(folder);
   return load_pipeline(sentencepiece_document(parse_sentencepiece(read_text(path), path.string()), config, path.string()), config, path);
 }
 
-/// Which file a folder's tokenizer is read from: the first that is there.
+/// Which file a folder's tokenizer is read from: the first that is there and that its family has.
 struct TokenizerSource {
   const char* file;
-  std::unique_ptr<Tokenizer> (*load)(const Path& folder);
+  std::string_view families;  ///< "": all
+  std::unique_ptr<Tokenizer> (*load)(const Path& folder, const FolderConfig& config);
 };
-constexpr TokenizerSource kSources[] = {{"tokenizer.json", load_tokenizer_json},
-                                        {"vocab.txt", load_vocab_txt},
-                                        {"vocab.json", load_vocab_json},
-                                        {"spiece.model", load_sentencepiece},
-                                        {"tokenizer.model", load_sentencepiece}};
+constexpr TokenizerSource kSources[] = {{"tokenizer.json", "", load_tokenizer_json},
+                                        {"vocab.txt", "bert", load_vocab_txt},
+                                        {"vocab.json", "gpt2 roberta qwen2", load_vocab_json},
+                                        {"spiece.model", "t5 llama", load_sentencepiece},
+                                        {"tokenizer.model", "llama t5", load_sentencepiece}};
+
+const TokenizerSource* source_of(const Path& folder, const std::string& family) {
+  const TokenizerSource* first = nullptr;
+  for (const TokenizerSource& source : kSources) {
+    if (!std::filesystem::exists(folder / source.file)) continue;
+    if (!first) first = &source;
+    if (source.families.empty() || (!family.empty() && source.families.find(family) != std::string_view::npos)) return &source;
+  }
+  return first;
+}
 
 }  // namespace
 
 std::unique_ptr<Tokenizer> load_tokenizer(const Path& folder) {
-  for (const TokenizerSource& source : kSources)
-    if (std::filesystem::exists(folder / source.file)) return source.load(folder);
-  data_error("{}: found no tokenizer, expected tokenizer.json, vocab.txt, vocab.json and merges.txt, spiece.model or tokenizer.model",
-             folder.string());
+  const FolderConfig config = read_folder_config(folder);
+  const TokenizerSource* source = source_of(folder, config.family);
+  if (!source)
+    data_error("{}: found no tokenizer, expected tokenizer.json, vocab.txt, vocab.json and merges.txt, spiece.model or tokenizer.model",
+               folder.string());
+  return source->load(folder, config);
 }
 
 std::vector<Path> tokenizer_files(const Path& folder) {
@@ -85,15 +104,6 @@ std::vector<Path> tokenizer_files(const Path& folder) {
         "special_tokens_map.json", "tokenizer_config.json", "config.json", "generation_config.json"})
     if (std::filesystem::exists(folder / name)) files.push_back(folder / name);
   return files;
-}
-
-void WordPiece::save(const std::filesystem::path& folder) const {
-  std::filesystem::create_directories(folder);
-  std::string lines;
-  for (const std::string& token : parts_.vocabulary) lines += token + '\n';
-  write_durable(folder / "vocab.txt", lines);
-  write_durable(folder / "tokenizer.json", wordpiece_json(parts_).dump(1) + '\n');
-  write_durable(folder / "tokenizer_config.json", wordpiece_config(parts_).dump(2) + '\n');
 }
 
 }  // namespace tsrun

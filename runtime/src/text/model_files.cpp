@@ -5,6 +5,8 @@
 #include "text/normal_steps.h"
 #include "text/unigram.h"
 #include "text/vocabulary.h"
+#include "text/word_level.h"
+#include "text/wordpiece.h"
 #include "tsrun/base/error.h"
 #include "tsrun/text/utf8.h"
 
@@ -24,7 +26,8 @@ std::string model_type(const Json& model, const std::string& where) {
   const std::string type = text_field(model, "type", where + ": model").value_or("");
   if (!type.empty()) return type;
   if (model.contains("merges")) return "BPE";
-  return field_of(model, "vocab").is_array() ? "Unigram" : "WordPiece";
+  if (field_of(model, "vocab").is_array()) return "Unigram";
+  return model.contains("continuing_subword_prefix") ? "WordPiece" : "WordLevel";
 }
 
 std::string shortened(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 60); }
@@ -54,11 +57,6 @@ std::vector<std::pair<std::string, std::string>> merges_of(const Json& merges, c
   return pairs;
 }
 
-void refuse_affix(const Json& model, const char* key, const std::string& where) {
-  const std::string value = text_field(model, key, where).value_or("");
-  if (!value.empty()) data_error("{}: model.{} is '{}', which is not supported", where, key, value);
-}
-
 std::unique_ptr<SubwordModel> bpe_of(const Json& model, bool bytes, const std::string& where) {
   expect_keys(model,
               {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges",
@@ -66,8 +64,6 @@ std::unique_ptr<SubwordModel> bpe_of(const Json& model, bool bytes, const std::s
               "model BPE", where);
   const Json& dropout = field_of(model, "dropout");
   if (!dropout.is_null() && dropout != 0) data_error("{}: model.dropout is {}, which is not supported", where, shortened(dropout));
-  refuse_affix(model, "continuing_subword_prefix", where);
-  refuse_affix(model, "end_of_word_suffix", where);
   BpeParts parts;
   parts.vocabulary = vocabulary_of(field_of(model, "vocab"), where);
   parts.merges = merges_of(field_of(model, "merges"), where);
@@ -75,14 +71,32 @@ std::unique_ptr<SubwordModel> bpe_of(const Json& model, bool bytes, const std::s
   parts.fuse_unknown = flag_field(model, "fuse_unk", where).value_or(false);
   parts.byte_fallback = flag_field(model, "byte_fallback", where).value_or(false);
   parts.ignore_merges = flag_field(model, "ignore_merges", where).value_or(false);
+  parts.prefix = text_field(model, "continuing_subword_prefix", where).value_or("");
+  parts.suffix = text_field(model, "end_of_word_suffix", where).value_or("");
   parts.bytes = bytes;
-  if (bytes && parts.byte_fallback) data_error("{}: model.byte_fallback together with ByteLevel is not supported", where);
+  if (parts.byte_fallback && (bytes || !parts.prefix.empty() || !parts.suffix.empty()))
+    data_error("{}: model.byte_fallback together with ByteLevel, a prefix or a suffix is not supported", where);
   return std::make_unique<Bpe>(std::move(parts), where);
 }
 
-std::unique_ptr<SubwordModel> unigram_of(const Json& model, bool bytes, const std::string& where) {
+std::unique_ptr<SubwordModel> wordpiece_of(const Json& model, const std::string& where) {
+  expect_keys(model, {"unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab"}, "model WordPiece", where);
+  WordPieceParts parts;
+  parts.vocabulary = vocabulary_of(field_of(model, "vocab"), where);
+  parts.unknown = text_field(model, "unk_token", where).value_or(parts.unknown);
+  parts.continuation = text_field(model, "continuing_subword_prefix", where).value_or(parts.continuation);
+  parts.max_characters = integer_field(model, "max_input_chars_per_word", where).value_or(parts.max_characters);
+  return std::make_unique<WordPiece>(std::move(parts), where);
+}
+
+std::unique_ptr<SubwordModel> word_level_of(const Json& model, const std::string& where) {
+  expect_keys(model, {"unk_token", "vocab"}, "model WordLevel", where);
+  std::string unknown = text_field(model, "unk_token", where).value_or("<unk>");
+  return std::make_unique<WordLevel>(vocabulary_of(field_of(model, "vocab"), where), std::move(unknown), where);
+}
+
+std::unique_ptr<SubwordModel> unigram_of(const Json& model, const std::string& where) {
   expect_keys(model, {"unk_id", "vocab", "byte_fallback"}, "model Unigram", where);
-  if (bytes) data_error("{}: model Unigram together with ByteLevel is not supported", where);
   const Json& vocabulary = field_of(model, "vocab");
   if (!vocabulary.is_array() || vocabulary.empty()) data_error("{}: found no vocabulary, expected an array of tokens and scores", where);
   if (static_cast<int64_t>(vocabulary.size()) > kMostTokenIds)
@@ -105,15 +119,18 @@ std::unique_ptr<SubwordModel> unigram_of(const Json& model, bool bytes, const st
 
 std::string model_type_of(const Json& tokenizer, const std::string& where) {
   if (!tokenizer.is_object() || !tokenizer.contains("model") || !tokenizer.at("model").is_object())
-    data_error("{}: found no 'model', expected one of type WordPiece, BPE or Unigram", where);
+    data_error("{}: found no 'model', expected one of type WordPiece, WordLevel, BPE or Unigram", where);
   return model_type(tokenizer.at("model"), where);
 }
 
-std::unique_ptr<SubwordModel> model_of(const Json& model, bool bytes, const std::string& where) {
+std::unique_ptr<SubwordModel> model_of(const Json& model, PreTokenizerParts& pre_tokenizer, const std::string& where) {
   const std::string type = model_type(model, where);
-  if (type == "BPE") return bpe_of(model, bytes, where);
-  if (type == "Unigram") return unigram_of(model, bytes, where);
-  data_error("{}: model is of type '{}', expected 'WordPiece', 'BPE' or 'Unigram'", where, type);
+  if (type == "BPE") return bpe_of(model, pre_tokenizer.bytes, where);
+  spell_bytes(pre_tokenizer);
+  if (type == "WordPiece") return wordpiece_of(model, where);
+  if (type == "WordLevel") return word_level_of(model, where);
+  if (type == "Unigram") return unigram_of(model, where);
+  data_error("{}: model is of type '{}', expected 'WordPiece', 'WordLevel', 'BPE' or 'Unigram'", where, type);
 }
 
 Json parse_merges(std::string_view text, const std::string& name) {

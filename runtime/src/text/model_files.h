@@ -1,14 +1,15 @@
 #pragma once
 
+#include "text/pre_tokenizer.h"
 #include "text/subword_model.h"
 
 #include <memory>
 
 namespace tsrun {
 
-/// The `model` of a tokenizer.json. `bytes`: pieces are bytes, in the byte alphabet.
+/// The `model` of a tokenizer.json. Pieces that are bytes are given to BPE as they are, to other models in the byte alphabet.
 /// @throws Error(data) "`where`: …" naming a type or an option that is not supported.
-std::unique_ptr<SubwordModel> model_of(const nlohmann::json& model, bool bytes, const std::string& where);
+std::unique_ptr<SubwordModel> model_of(const nlohmann::json& model, PreTokenizerParts& pre_tokenizer, const std::string& where);
 
 /// "WordPiece", "BPE" or whatever `model` states, or what it must be where an old file states none.
 std::string model_type_of(const nlohmann::json& tokenizer, const std::string& where);

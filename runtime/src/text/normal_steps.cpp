@@ -1,6 +1,7 @@
 #include "text/normal_steps.h"
 
 #include "text/base64.h"
+#include "text/byte_alphabet.h"
 #include "text/charsmap.h"
 #include "text/json_fields.h"
 #include "text/normalizer.h"
@@ -8,7 +9,11 @@
 #include "text/unicode_steps.h"
 #include "tsrun/base/error.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <functional>
+#include <iterator>
 #include <vector>
 
 namespace tsrun {
@@ -97,7 +102,8 @@ void expect_keys(const Json& component, std::initializer_list<const char*> keys,
     if (key == "type") continue;
     bool known = false;
     for (const char* one : keys) known |= key == one;
-    if (!known) data_error("{}: {} has '{}', which is not supported", where, what, key);
+    const bool idle = value.is_null() || value == false;
+    if (!known && !idle) data_error("{}: {} has '{}', which is not supported", where, what, key);
   }
 }
 
@@ -107,7 +113,7 @@ void expect_start_kept(const Json& normalizer, const std::string& where) {
   if (type == "Sequence")
     for (const Json& part : normalizer.at("normalizers")) expect_start_kept(part, where);
   const bool replaces = type == "Replace" && normalizer.value("content", "") != "";
-  const bool keeps = type == "Sequence" || type == "Prepend" || type == "Lowercase" || type.starts_with("NF");
+  const bool keeps = type == "Sequence" || type == "Prepend" || type == "Lowercase" || type == "ByteLevel" || type.starts_with("NF");
   if (!replaces && !keeps) data_error("{}: prepend_scheme 'first' after normalizer {} is not supported", where, type);
 }
 
@@ -120,11 +126,17 @@ std::unique_ptr<NormalStep> normal_step_of(const Json& normalizer, const std::st
   if (type == "Precompiled") return charsmap_step(normalizer, where);
   if (type == "Strip") return strip_step(normalizer, where);
   if (type == "BertNormalizer") return bert_step(normalizer, where);
-  if (type != "NFC" && type != "NFD" && type != "NFKC" && type != "NFKD" && type != "Lowercase" && type != "StripAccents")
-    data_error("{}: normalizer is of type '{}', which is not supported", where, type);
+  constexpr std::string_view kPlain[] = {"NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt", "ByteLevel"};
+  if (std::find(std::begin(kPlain), std::end(kPlain), type) == std::end(kPlain))
+    data_error(
+        "{}: normalizer is of type '{}', which is not supported; supported are Sequence, Prepend, Replace, Precompiled, Strip, "
+        "BertNormalizer, {}",
+        where, type, fmt::join(kPlain, ", "));
   expect_keys(normalizer, {}, "normalizer " + type, where);
   if (type == "Lowercase") return step([](const std::string& text) { return to_lower(text); });
   if (type == "StripAccents") return step([](const std::string& text) { return without_accents(text); });
+  if (type == "Nmt") return step([](const std::string& text) { return without_controls(text); });
+  if (type == "ByteLevel") return step([](const std::string& text) { return to_byte_alphabet(text); });
   if (type == "NFC") return form_step(NormalForm::nfc);
   if (type == "NFD") return form_step(NormalForm::nfd);
   return form_step(type == "NFKC" ? NormalForm::nfkc : NormalForm::nfkd);

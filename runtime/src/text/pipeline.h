@@ -1,13 +1,15 @@
 #pragma once
 
 #include "text/added_tokens.h"
+#include "text/conventions.h"
 #include "text/decoder.h"
 #include "text/normal_steps.h"
 #include "text/pre_tokenizer.h"
 #include "text/row_template.h"
-#include "text/special_roles.h"
 #include "text/subword_model.h"
 #include "text/token_names.h"
+
+#include <utility>
 
 namespace tsrun {
 
@@ -15,8 +17,10 @@ namespace tsrun {
 /// template makes rows; a decoder makes text again.
 class Pipeline : public Tokenizer {
  public:
-  /// `document` is a tokenizer.json. @throws Error(data) "`where`: …" naming whatever is malformed or not supported.
-  Pipeline(nlohmann::json document, SpecialRoles roles, const std::string& where);
+  /// @throws Error(data) "`where`: …" naming whatever of the tokenizer.json in `document` is malformed or not supported.
+  Pipeline(TokenizerDocument document, const std::string& where);
+  Pipeline(nlohmann::json document, SpecialRoles roles, const std::string& where)
+      : Pipeline(TokenizerDocument{std::move(document), std::move(roles)}, where) {}
 
   std::vector<int64_t> tokenize(std::string_view text) const override;
   Encoding encode(std::string_view first, std::optional<std::string_view> second, std::optional<int64_t> max_length,
@@ -34,7 +38,8 @@ class Pipeline : public Tokenizer {
   void encode_pieces(std::string_view text, bool at_start, std::vector<int64_t>& ids) const;
 
   nlohmann::json document_;  ///< without its model
-  SpecialRoles roles_;
+  SpecialRoles roles_, inferred_;
+  TokenizerSettings settings_;
   std::unique_ptr<SubwordModel> model_;
   TokenNames names_;
   AddedTokens raw_, normalized_;  ///< looked for before and after normalization

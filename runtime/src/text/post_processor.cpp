@@ -29,7 +29,10 @@ class RowReader {
     if (type == "TemplateProcessing") return read_template(json);
     if (type == "BertProcessing") return read_bert(json);
     if (type == "RobertaProcessing") return read_roberta(json);
-    data_error("{}: post_processor is of type '{}', which is not supported", where_, type);
+    data_error(
+        "{}: post_processor is of type '{}', which is not supported; supported are Sequence, TemplateProcessing, BertProcessing, "
+        "RobertaProcessing and ByteLevel",
+        where_, type);
   }
 
   RowTemplate take() { return std::move(rows_); }

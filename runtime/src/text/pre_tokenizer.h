@@ -37,4 +37,7 @@ struct PreTokenizerParts {
 /// Null gives no step. @throws Error(data) "`where`: …" naming a type or an option that is not supported.
 PreTokenizerParts pre_tokenizer_of(const nlohmann::json& pre_tokenizer, const std::string& where);
 
+/// Lets pieces that are bytes be written in the byte alphabet, for whatever follows that reads text.
+void spell_bytes(PreTokenizerParts& parts);
+
 }  // namespace tsrun

@@ -15,6 +15,11 @@ RowTemplate RowTemplate::bert(int64_t classifier, int64_t separator) {
   return rows;
 }
 
+void RowTemplate::drop_segments() {
+  for (std::vector<Piece>* pieces : {&single, &pair})
+    for (Piece& piece : *pieces) piece.segment = 0;
+}
+
 int64_t RowTemplate::specials(const std::vector<Piece>& pieces) {
   return std::count_if(pieces.begin(), pieces.end(), [](const Piece& piece) { return piece.source == Source::special; });
 }
@@ -51,9 +56,12 @@ Encoding fill(const RowTemplate& rows, const std::vector<int64_t>& first, const 
   row.ids.reserve(static_cast<size_t>(keep.first + keep.second + specials));
   for (const RowTemplate::Piece& piece : pieces) {
     if (piece.source == RowTemplate::Source::special) row.ids.push_back(piece.id);
-    if (piece.source == RowTemplate::Source::first) row.ids.insert(row.ids.end(), first.begin(), first.begin() + keep.first);
-    if (piece.source == RowTemplate::Source::second && second)
-      row.ids.insert(row.ids.end(), second->begin(), second->begin() + keep.second);
+    const auto take = [&](const std::vector<int64_t>& ids, int64_t count) {
+      const auto begin = rows.cut_left ? ids.end() - count : ids.begin();
+      row.ids.insert(row.ids.end(), begin, begin + count);
+    };
+    if (piece.source == RowTemplate::Source::first) take(first, keep.first);
+    if (piece.source == RowTemplate::Source::second && second) take(*second, keep.second);
     row.segments.resize(row.ids.size(), piece.segment);
   }
   return row;

@@ -17,6 +17,9 @@ struct RowTemplate {
     int64_t segment = 0;
   };
   std::vector<Piece> single, pair;
+  bool cut_left = false;  ///< a text that is too long loses its beginning
+
+  void drop_segments();  ///< every segment is 0
 
   static RowTemplate bert(int64_t classifier, int64_t separator);
   static int64_t specials(const std::vector<Piece>& pieces);

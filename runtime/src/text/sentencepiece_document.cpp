@@ -43,7 +43,7 @@ void refuse_unless(bool holds, const char* option, const std::string& where) {
   if (!holds) data_error("{}: {}, which is not supported", where, option);
 }
 
-SpecialRoles named_roles(const SentencePieceFile& file, const FolderConfig& config) {
+SpecialRoles piece_roles(const SentencePieceFile& file, const FolderConfig& config) {
   SpecialRoles roles;
   for (const auto& piece : file.pieces) {
     if (piece.kind == Kind::unknown) roles[SpecialToken::unknown] = piece.text;
@@ -52,9 +52,7 @@ SpecialRoles named_roles(const SentencePieceFile& file, const FolderConfig& conf
     if (piece.text == "</s>") roles[SpecialToken::end] = piece.text;
     if (piece.text == "<pad>") roles[SpecialToken::padding] = piece.text;
   }
-  for (const auto& [role, key] : kRoleKeys)
-    if (const auto token = token_field(config.options, key, config.where)) roles[role] = *token;
-  return roles;
+  return named_roles(std::move(roles), config);
 }
 
 /// T5 appends its sentinels, the last one first.
@@ -62,10 +60,9 @@ Json t5_document(const SentencePieceFile& file, const FolderConfig& config, cons
   refuse_unless(file.prefix_space && file.single_spaces, "add_dummy_prefix or remove_extra_whitespaces is off", where);
   Json vocabulary = Json::array(), added = added_pieces(file);
   for (const auto& piece : file.pieces) vocabulary.push_back({piece.text, static_cast<double>(piece.score)});
-  const int64_t sentinels = integer_field(config.options, "extra_ids", config.where).value_or(100);
-  if (sentinels < 0 || sentinels > 100'000) data_error("{}: extra_ids is {}, expected 0 to 100000", config.where, sentinels);
-  for (int64_t left = sentinels; left > 0; --left) {
-    const std::string token = fmt::format("<extra_id_{}>", left - 1);
+  std::vector<std::string> sentinels = sentinel_names(config);
+  std::reverse(sentinels.begin(), sentinels.end());
+  for (const std::string& token : sentinels) {
     added.push_back(special_entry(token, static_cast<int64_t>(vocabulary.size())));
     vocabulary.push_back({token, 0.0});
   }
@@ -88,37 +85,47 @@ Json t5_document(const SentencePieceFile& file, const FolderConfig& config, cons
 /// Llama 2 puts one blank before a text, and spells what it does not know in bytes.
 Json llama_document(const SentencePieceFile& file, const FolderConfig& config, const SpecialRoles& roles, const std::string& where) {
   refuse_unless(file.charsmap.empty() && !file.single_spaces, "a BPE model has a charsmap or remove_extra_whitespaces is on", where);
-  const auto option = [&](const char* key, bool fallback) { return flag_field(config.options, key, config.where).value_or(fallback); };
-  const bool prefix = option("add_prefix_space", file.prefix_space), legacy = option("legacy", false);
-  Json vocabulary = Json::object(), normalizers = Json::array();
+  const auto option = [&](const char* key, bool fallback) { return flag_field(config.options, key, config.where(key)).value_or(fallback); };
+  Json vocabulary = Json::object();
   for (size_t id = 0; id < file.pieces.size(); ++id)
     if (!vocabulary.emplace(file.pieces[id].text, id).second) data_error("{}: piece '{}' is there twice", where, file.pieces[id].text);
-  if (prefix) normalizers.push_back({{"type", "Prepend"}, {"prepend", kBlank}});
-  normalizers.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kBlank}});
-  Json decoders = {
-      {{"type", "Replace"}, {"pattern", {{"String", kBlank}}}, {"content", " "}}, {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
-  if (prefix) decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   const auto name = [&](SpecialToken role, bool wanted) { return wanted && roles.contains(role) ? roles.at(role) : std::string(); };
   const std::string begin = name(SpecialToken::begin, option("add_bos_token", true)),
                     end = name(SpecialToken::end, option("add_eos_token", false));
   const auto id = [&](const std::string& token) { return token.empty() ? 0 : piece_id(file, token, where); };
-  return {{"added_tokens", added_pieces(file)},
-          {"normalizer", legacy ? Json{{"type", "Sequence"}, {"normalizers", normalizers}} : Json()},
-          {"pre_tokenizer",
-           legacy ? Json()
-                  : Json{{"type", "Metaspace"}, {"replacement", kBlank}, {"prepend_scheme", prefix ? "first" : "never"}, {"split", false}}},
-          {"post_processor", begin_end_rows({begin, id(begin)}, {end, id(end)}, 1)},
-          {"decoder", {{"type", "Sequence"}, {"decoders", decoders}}},
-          {"model",
-           {{"type", "BPE"},
-            {"unk_token", unknown_piece(file, where).text},
-            {"fuse_unk", true},
-            {"byte_fallback", file.byte_fallback},
-            {"vocab", std::move(vocabulary)},
-            {"merges", sentencepiece_merges(file)}}}};
+  Json json = llama_steps(config, file.prefix_space);
+  json["added_tokens"] = added_pieces(file);
+  json["post_processor"] = begin_end_rows({begin, id(begin)}, {end, id(end)}, 1);
+  json["model"] = {{"type", "BPE"},
+                   {"unk_token", unknown_piece(file, where).text},
+                   {"fuse_unk", true},
+                   {"byte_fallback", file.byte_fallback},
+                   {"vocab", std::move(vocabulary)},
+                   {"merges", sentencepiece_merges(file)}};
+  return json;
 }
 
 }  // namespace
+
+Json llama_steps(const FolderConfig& config, bool prefix) {
+  const auto option = [&](const char* key, bool fallback) { return flag_field(config.options, key, config.where(key)).value_or(fallback); };
+  prefix = option("add_prefix_space", prefix);
+  const char* scheme = !prefix ? "never" : option("legacy", false) ? "always" : "first";
+  Json decoders = {
+      {{"type", "Replace"}, {"pattern", {{"String", kBlank}}}, {"content", " "}}, {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
+  if (prefix) decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  return {{"normalizer", nullptr},
+          {"pre_tokenizer", {{"type", "Metaspace"}, {"replacement", kBlank}, {"prepend_scheme", scheme}, {"split", false}}},
+          {"decoder", {{"type", "Sequence"}, {"decoders", decoders}}}};
+}
+
+std::vector<std::string> sentinel_names(const FolderConfig& config) {
+  const int64_t count = integer_field(config.options, "extra_ids", config.where()).value_or(100);
+  if (count < 0 || count > 100'000) data_error("{}: extra_ids is {}, expected 0 to 100000", config.where(), count);
+  std::vector<std::string> names;
+  for (int64_t at = 0; at < count; ++at) names.push_back(fmt::format("<extra_id_{}>", at));
+  return names;
+}
 
 TokenizerDocument sentencepiece_document(const SentencePieceFile& file, const FolderConfig& config, const std::string& where) {
   using Model = SentencePieceFile::Model;
@@ -129,9 +136,12 @@ TokenizerDocument sentencepiece_document(const SentencePieceFile& file, const Fo
   refuse_unless(file.denormal_charsmap.empty(), "a denormalizer is there", where);
   if (!config.stated.empty() && config.family != expected)
     data_error("{}: its tokenizer is a '{}', expected {} (any kind has a tokenizer.json)", where, config.stated, expected);
-  SpecialRoles roles = named_roles(file, config);
+  SpecialRoles roles = piece_roles(file, config);
   Json json = file.model == Model::unigram ? t5_document(file, config, roles, where) : llama_document(file, config, roles, where);
-  return {std::move(json), std::move(roles), false};
+  TokenizerDocument document;
+  document.json = std::move(json);
+  document.roles = std::move(roles);
+  return document;
 }
 
 }  // namespace tsrun

@@ -79,6 +79,22 @@ std::string without_accents(std::string_view text) {
   return out;
 }
 
+std::string without_controls(std::string_view text) {
+  const auto goes = [](UChar32 c) {
+    return (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
+  };
+  const auto is_blank = [](UChar32 c) {
+    const bool line = c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x2028 || c == 0x2029;
+    return line || c == 0x1680 || (c >= 0x200B && c <= 0x200F) || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
+  };
+  std::string out;
+  out.reserve(text.size());
+  each_character(text, [&](UChar32 c) {
+    if (!goes(c)) append_character(out, is_blank(c) ? ' ' : c);
+  });
+  return out;
+}
+
 std::string_view without_space(std::string_view text, bool left, bool right) {
   while (left && !text.empty()) {
     size_t at = 0;

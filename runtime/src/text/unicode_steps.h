@@ -10,7 +10,8 @@ enum class NormalForm { nfc, nfd, nfkc, nfkd };
 
 std::string to_form(NormalForm form, std::string_view text);
 std::string to_lower(std::string_view text);
-std::string without_accents(std::string_view text);  ///< combining marks go
+std::string without_accents(std::string_view text);   ///< combining marks go
+std::string without_controls(std::string_view text);  ///< Nmt: ASCII control characters go, white space and unseen characters become blanks
 std::string_view without_space(std::string_view text, bool left, bool right);
 
 }  // namespace tsrun

@@ -41,13 +41,16 @@ class LoadTokenizer : public ::testing::Test {
   }
 
   static Json tokenizer_json() {
-    return {
-        {"truncation", {{"max_length", 2}}},
-        {"padding", {{"strategy", {{"Fixed", 128}}}}},
-        {"added_tokens", {{{"id", 6}, {"content", "<x>"}, {"special", true}, {"lstrip", true}}}},
-        {"normalizer", {{"type", "BertNormalizer"}, {"lowercase", false}, {"strip_accents", true}}},
-        {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
-        {"model", {{"unk_token", "[UNK]"}, {"vocab", {{"[UNK]", 0}, {"[CLS]", 1}, {"[SEP]", 2}, {"Fox", 3}, {"fox", 4}, {"cafe", 5}}}}}};
+    return {{"truncation", {{"max_length", 2}}},
+            {"padding", {{"strategy", {{"Fixed", 128}}}}},
+            {"added_tokens", {{{"id", 6}, {"content", "<x>"}, {"special", true}, {"lstrip", true}}}},
+            {"normalizer", {{"type", "BertNormalizer"}, {"lowercase", false}, {"strip_accents", true}}},
+            {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+            {"post_processor", {{"type", "BertProcessing"}, {"cls", {"[CLS]", 1}}, {"sep", {"[SEP]", 2}}}},
+            {"model",
+             {{"type", "WordPiece"},
+              {"unk_token", "[UNK]"},
+              {"vocab", {{"[UNK]", 0}, {"[CLS]", 1}, {"[SEP]", 2}, {"Fox", 3}, {"fox", 4}, {"cafe", 5}}}}}};
   }
 
   std::filesystem::path folder_;
@@ -99,8 +102,6 @@ TEST_F(LoadTokenizer, SavesWhatItLoads) {
   const std::string text = "Fox CAF\xC3\xA9 <x> [SEP] zebra fox";
   EXPECT_EQ(after->encode(text, text, 9).ids, before->encode(text, text, 9).ids);
   EXPECT_EQ(after->encode(text).segments, before->encode(text).segments);
-  std::filesystem::remove(folder_ / "copy" / "tokenizer.json");
-  EXPECT_EQ(load_tokenizer(folder_ / "copy")->encode(text).ids, before->encode(text).ids);
 }
 
 TEST_F(LoadTokenizer, NamesTheFolder_WithoutATokenizer) {
@@ -121,17 +122,18 @@ TEST_F(LoadTokenizer, RefusesAnEmptyVocabulary) {
 
 TEST_F(LoadTokenizer, RefusesOtherModels) {
   Json json = tokenizer_json();
-  json["model"]["type"] = "WordLevel";
+  json["model"]["type"] = "Character";
   json["normalizer"] = json["pre_tokenizer"] = nullptr;
   write("tokenizer.json", json.dump());
-  EXPECT_EQ(failure(), (folder_ / "tokenizer.json").string() + ": model is of type 'WordLevel', expected 'WordPiece', 'BPE' or 'Unigram'");
+  EXPECT_EQ(failure(), (folder_ / "tokenizer.json").string() +
+                           ": model is of type 'Character', expected 'WordPiece', 'WordLevel', 'BPE' or 'Unigram'");
 }
 
 TEST_F(LoadTokenizer, RefusesOtherNormalizers) {
   Json json = tokenizer_json();
-  json["normalizer"] = {{"type", "Lowercase"}};
+  json["normalizer"] = {{"type", "Uppercase"}};
   write("tokenizer.json", json.dump());
-  EXPECT_THAT(failure(), HasSubstr("normalizer is of type 'Lowercase', expected 'BertNormalizer'"));
+  EXPECT_THAT(failure(), HasSubstr("normalizer is of type 'Uppercase', which is not supported; supported are Sequence, Prepend,"));
 }
 
 TEST_F(LoadTokenizer, RefusesIds_ThatAreNone) {

@@ -44,16 +44,23 @@ class TokenizerFiles : public ::testing::Test {
 
 TEST_F(TokenizerFiles, NamesEveryComponent_ThatIsNotSupported) {
   const std::string file = (path() / "tokenizer.json").string();
-  EXPECT_EQ(failure_with("gpt2", "/normalizer", {{"type", "Nmt"}}), file + ": normalizer is of type 'Nmt', which is not supported");
-  EXPECT_EQ(failure_with("gpt2", "/pre_tokenizer", {{"type", "UnicodeScripts"}}),
-            file + ": pre_tokenizer is of type 'UnicodeScripts', which is not supported");
-  EXPECT_EQ(failure_with("gpt2", "/post_processor", {{"type", "New"}}), file + ": post_processor is of type 'New', which is not supported");
-  EXPECT_EQ(failure_with("gpt2", "/decoder", {{"type", "CTC"}}), file + ": decoder is of type 'CTC', which is not supported");
-  EXPECT_EQ(failure_with("gpt2", "/model/type", "WordLevel"),
-            file + ": model is of type 'WordLevel', expected 'WordPiece', 'BPE' or 'Unigram'");
+  const auto refuses = [&](const char* place, const char* type, const char* supported) {
+    EXPECT_THAT(failure_with("gpt2", place, {{"type", type}}),
+                ::testing::AllOf(HasSubstr(file + ": " + (place + 1) + " is of type '" + type + "', which is not supported; supported are"),
+                                 HasSubstr(supported)));
+  };
+  refuses("/normalizer", "Uppercase", "Nmt");
+  refuses("/pre_tokenizer", "UnicodeScripts", "Punctuation");
+  refuses("/post_processor", "New", "BertProcessing");
+  refuses("/decoder", "Binary", "BPEDecoder");
+  EXPECT_EQ(failure_with("gpt2", "/model/type", "Character"),
+            file + ": model is of type 'Character', expected 'WordPiece', 'WordLevel', 'BPE' or 'Unigram'");
   EXPECT_EQ(failure_with("gpt2", "/model/dropout", 0.1), file + ": model.dropout is 0.1, which is not supported");
-  EXPECT_EQ(failure_with("gpt2", "/model/end_of_word_suffix", "</w>"),
-            file + ": model.end_of_word_suffix is '</w>', which is not supported");
+  EXPECT_THAT(failure_with("gpt2", "/pre_tokenizer", {{"type", "CharDelimiterSplit"}, {"delimiter", "ab"}}),
+              HasSubstr("CharDelimiterSplit has delimiter 'ab', expected one character"));
+  EXPECT_THAT(failure_with("gpt2", "/pre_tokenizer", {{"type", "Punctuation"}, {"behavior", "Scattered"}}),
+              HasSubstr("Punctuation has behavior 'Scattered', expected 'Removed', 'Isolated'"));
+  EXPECT_THAT(failure_with("gpt2", "/pre_tokenizer", {{"type", "FixedLength"}, {"length", 0}}), HasSubstr("length 0, expected 1 or more"));
   EXPECT_EQ(failure_with("gpt2", "/model/dream", 1), file + ": model BPE has 'dream', which is not supported");
   EXPECT_EQ(failure_with("gpt2", "/pre_tokenizer/dream", 1), file + ": pre_tokenizer ByteLevel has 'dream', which is not supported");
   EXPECT_EQ(failure_with("gpt2", "/dream", 1), file + ": tokenizer has 'dream', which is not supported");
@@ -61,6 +68,45 @@ TEST_F(TokenizerFiles, NamesEveryComponent_ThatIsNotSupported) {
               HasSubstr("precompiled_charsmap is malformed, expected base64"));
   EXPECT_THAT(failure_with("llama3", "/pre_tokenizer/pretokenizers/0/pattern/Regex", "\\w+|\\b"),
               HasSubstr("pattern '\\w+|\\b' has '\\w'"));
+}
+
+TEST_F(TokenizerFiles, TakesUnknownFields_ThatSayNothing) {
+  EXPECT_EQ(failure_with("gpt2", "/model/dream", nullptr), "no error");
+  EXPECT_EQ(failure_with("gpt2", "/pre_tokenizer/dream", false), "no error");
+}
+
+TEST_F(TokenizerFiles, RefusesOptions_ThatWouldChangeIdsUnseen) {
+  copy("gpt2");
+  write("tokenizer_config.json", R"({"sp_model_kwargs": {"enable_sampling": true}})");
+  EXPECT_THAT(failure(), HasSubstr("tokenizer_config.json: sp_model_kwargs has enable_sampling"));
+  write("tokenizer_config.json", R"({"truncation_side": "middle"})");
+  EXPECT_THAT(failure(), HasSubstr("tokenizer_config.json: truncation_side is 'middle', expected 'left' or 'right'"));
+  write("tokenizer_config.json", R"({"fast_tokenizer_files": ["tokenizer.json", "tokenizer.4.9.json"]})");
+  EXPECT_THAT(failure(), HasSubstr("fast_tokenizer_files has 'tokenizer.4.9.json'"));
+  write("tokenizer_config.json", R"({"fix_mistral_regex": true})");
+  EXPECT_THAT(failure(), HasSubstr("fix_mistral_regex"));
+  write("tokenizer_config.json", R"({"tokenizer_class": "BertTokenizer"})");
+  EXPECT_THAT(failure(), HasSubstr("tokenizer.json: model is of type 'BPE', but its tokenizer is a 'BertTokenizer', expected 'WordPiece'"));
+}
+
+TEST_F(TokenizerFiles, RefusesAddedTokens_WhoseIdsDoNotFollow) {
+  copy("roberta_files");
+  const auto size = load_tokenizer(path())->vocabulary_size();
+  write("added_tokens.json", Json{{"<x>", size + 3}}.dump());
+  EXPECT_THAT(failure(), HasSubstr("added_tokens.json: token '<x>' has id " + std::to_string(size + 3) + ", but the tokenizer gives it " +
+                                   std::to_string(size)));
+  write("added_tokens.json", R"({"<x>": 7, "<y>": 7})");
+  EXPECT_THAT(failure(), HasSubstr("added_tokens.json: tokens '<x>' and '<y>' have id 7, expected ids to differ"));
+  write("added_tokens.json", R"({"<x>": -1})");
+  EXPECT_THAT(failure(), HasSubstr("added_tokens.json: token '<x>' has id -1"));
+  write("added_tokens.json", R"(["<x>"])");
+  EXPECT_THAT(failure(), HasSubstr("added_tokens.json: found array, expected an object"));
+}
+
+TEST_F(TokenizerFiles, RefusesAVocabulary_OfAnotherClass) {
+  write("vocab.txt", "[UNK]\n[CLS]\n[SEP]\nfox\n");
+  write("tokenizer_config.json", R"({"tokenizer_class": "BertweetTokenizer"})");
+  EXPECT_THAT(failure(), HasSubstr("vocab.txt: its tokenizer is a 'BertweetTokenizer', expected one of BERT's"));
 }
 
 TEST_F(TokenizerFiles, RefusesMalformedFields) {
