@@ -246,7 +246,7 @@ TEST(Peft, CallsAPromptWithoutLengthTheFilesFault) {
 TEST(Peft, HoldsTheFirstPatternOfTheFile) {
   EXPECT_EQ(read_with_ranks(R"j({"self.(query|value)": 4, "attention.*": 3, "b": 2})j"), "nothing was refused");
   EXPECT_EQ(read_with_ranks(R"j({"query|value": 4, "attention.self.query": 3, "attention": 2})j"), "nothing was refused");
-EXPECT_NE(read_with_ranks(R"j({"attention.*": 3, "a.*": 4})j").find("shape"), std::string::npos);
+  EXPECT_NE(read_with_ranks(R"j({"attention.*": 3, "a.*": 4})j").find("shape"), std::string::npos);
 }
 
 TEST(Peft, NamesTensorsThatNothingTakesAndThoseThatLack) {
