@@ -16,10 +16,10 @@
 #include "tsrun/linalg/long_rows.h"
 #include "tsrun/linalg/rows.h"
 
-#include <chrono>
+#include <ctime>
 #include <functional>
 #include <limits>
-#include <numeric>
+#include <memory>
 
 namespace tsrun {
 namespace {
@@ -196,10 +196,17 @@ void add_long_kernels(std::vector<Kernel>& kernels) {
   kernels.push_back({"Hadamard", Bound::memory, static_cast<double>(2 * columns * 4), [=] { hadamard(m->turned); }});
 }
 
+/// Of this thread alone, so that other programs on the machine matter less.
+double thread_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
 double seconds_of(const std::function<void()>& call, int64_t calls) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = thread_seconds();
   for (int64_t i = 0; i < calls; ++i) call();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / static_cast<double>(calls);
+  return (thread_seconds() - start) / static_cast<double>(calls);
 }
 
 /// The least seconds of a call with each kind of vectors, in the order of vectors_available().

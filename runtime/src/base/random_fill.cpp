@@ -5,8 +5,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/philox.h"
-#include "tsrun/base/dispatch.h"
+#include "base/philox_vectors.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/base/random.h"
 
@@ -16,25 +15,18 @@ namespace {
 constexpr size_t tile_blocks = 64, tile_numbers = 4 * tile_blocks;
 using Words = uint32_t[4][tile_blocks];
 
+template <int W>
 TSRUN_INLINE void make_words(uint64_t first_block, uint32_t low, uint32_t high, Words& words) {
   for (size_t i = 0; i < tile_blocks; ++i) {
     const uint64_t counter = first_block + i;
     words[0][i] = static_cast<uint32_t>(counter);
     words[1][i] = static_cast<uint32_t>(counter >> 32);
-    words[2][i] = words[3][i] = 0;
   }
-  for (int round = 0; round < philox::rounds; ++round) {
-    for (size_t i = 0; i < tile_blocks; ++i) {
-      const uint64_t product_0 = uint64_t{philox::multiplier_0} * words[0][i], product_1 = uint64_t{philox::multiplier_1} * words[2][i];
-      const uint32_t first = static_cast<uint32_t>(product_1 >> 32) ^ words[1][i] ^ low;
-      const uint32_t third = static_cast<uint32_t>(product_0 >> 32) ^ words[3][i] ^ high;
-      words[0][i] = first;
-      words[1][i] = static_cast<uint32_t>(product_1);
-      words[2][i] = third;
-      words[3][i] = static_cast<uint32_t>(product_0);
-    }
-    low += philox::weyl_0;
-    high += philox::weyl_1;
+  using Vector = typename simd::Simd<W>::Words;
+  for (size_t i = 0; i < tile_blocks; i += static_cast<size_t>(simd::Simd<W>::lanes)) {
+    Vector block[4] = {simd::load<Vector>(words[0] + i), simd::load<Vector>(words[1] + i), {}, {}};
+    simd::philox_rounds<W>(block, low, high);
+    for (size_t k = 0; k < 4; ++k) simd::store(words[k] + i, block[k]);
   }
 }
 
@@ -56,17 +48,18 @@ TSRUN_INLINE void normal_pair(uint32_t a, uint32_t b, float& first, float& secon
   const float x = (static_cast<float>(static_cast<int32_t>(b & 0x3fffffffu)) * 0x1p-30f - 0.5f) * 1.5707963267948966f, z = x * x;
   const float sine = x * (1.0f + z * (-1.0f / 6 + z * (1.0f / 120 + z * (-1.0f / 5040 + z * (1.0f / 362880)))));
   const float cosine = 1.0f + z * (-1.0f / 2 + z * (1.0f / 24 + z * (-1.0f / 720 + z * (1.0f / 40320 + z * (-1.0f / 3628800)))));
-  const bool swap = (b & 0x40000000u) != 0;
-  const float sign = (b & 0x80000000u) != 0 ? -radius : radius;
-  first = sign * (swap ? -sine : cosine);
-  second = sign * (swap ? cosine : sine);
+  // Choices by masks: as branches they would keep the loop from becoming vectors without AVX-512.
+  const uint32_t swap = 0u - (b >> 30 & 1u), sign = b & 0x80000000u;
+  const auto along = std::bit_cast<uint32_t>(radius * cosine), across = std::bit_cast<uint32_t>(radius * sine);
+  first = std::bit_cast<float>(((across & swap) | (along & ~swap)) ^ sign ^ (swap & 0x80000000u));
+  second = std::bit_cast<float>(((along & swap) | (across & ~swap)) ^ sign);
 }
 
 struct NormalTile {
   template <int W>
   TSRUN_INLINE static void run(uint64_t first_block, uint32_t low, uint32_t high, float mean, float deviation, float* out) {
     Words words;
-    make_words(first_block, low, high, words);
+    make_words<W>(first_block, low, high, words);
     float values[4][tile_blocks];
     for (size_t i = 0; i < tile_blocks; ++i) {
       normal_pair(words[0][i], words[1][i], values[0][i], values[1][i]);
@@ -81,7 +74,7 @@ struct UniformTile {
   template <int W>
   TSRUN_INLINE static void run(uint64_t first_block, uint32_t low, uint32_t high, float least, float width, float* out) {
     Words words;
-    make_words(first_block, low, high, words);
+    make_words<W>(first_block, low, high, words);
     for (size_t i = 0; i < tile_blocks; ++i)
       for (size_t k = 0; k < 4; ++k)
         out[4 * i + k] = least + width * (static_cast<float>(static_cast<int32_t>(words[k][i] >> 8)) * 0x1p-24f);

@@ -18,10 +18,11 @@ struct Tile {
 };
 
 /// Every row of a tile lies on other pages, where the processor's own prefetching begins anew, so the next tile is asked for by hand.
-TSRUN_INLINE void ask_for(const Tile& tile, int64_t at) {
+template <size_t Rows = sources_together>
+TSRUN_INLINE void ask_for(const Tile& tile, int64_t at, size_t first = 0) {
   if (!tile.next[0]) return;
 #pragma GCC unroll 8
-  for (const float* row : tile.next) __builtin_prefetch(row + at, 0, 2);
+  for (size_t s = first; s < first + Rows; ++s) __builtin_prefetch(tile.next[s] + at, 0, 2);
 }
 
 template <int W>
@@ -79,23 +80,34 @@ struct Change {
 /// sums[o][s] = Σ_i rows[s][i] · vectors[o][i], and then, where there is a change, the rows with it.
 template <size_t Outs, bool Changed>
 struct Dots {
+  using Sums = std::array<std::array<double, sources_together>, outs_together>;
+
+  /// Half of the rows at a time where there are sixteen registers: their sums alone would fill them.
   template <int W>
   TSRUN_INLINE static void run(const Tile& tile, const std::array<const float*, outs_together>& vectors, const Change& change,
-                               int64_t count, std::array<std::array<double, sources_together>, outs_together>* sums) {
+                               int64_t count, Sums* sums) {
+    constexpr size_t together = W == 8 || Outs == 1 ? sources_together : sources_together / 2;
+    for (size_t first = 0; first < sources_together; first += together) run_rows<W, together>(tile, first, vectors, change, count, sums);
+  }
+
+ private:
+  template <int W, size_t Together>
+  TSRUN_INLINE static void run_rows(const Tile& tile, size_t first, const std::array<const float*, outs_together>& vectors,
+                                    const Change& change, int64_t count, Sums* sums) {
     using Vector = typename Lanes<W>::Vector;
     const Coefficients factors = change.factors;  // as above
-    Vector total[Outs][sources_together] = {};
+    Vector total[Outs][Together] = {};
     int64_t i = 0;
     for (; i + line <= count; i += line) {
-      ask_for(tile, i);
+      ask_for<Together>(tile, i, first);
 #pragma GCC unroll 4
       for (int64_t at = i; at < i + line; at += Lanes<W>::count) {
-        Vector left, right, row[sources_together];
+        Vector left, right, row[Together];
         std::memcpy(&left, vectors[0] + at, sizeof left);
         std::memcpy(&right, vectors[Outs - 1] + at, sizeof right);
 #pragma GCC unroll 8
-        for (size_t s = 0; s < sources_together; ++s) {
-          std::memcpy(&row[s], tile.rows[s] + at, sizeof row[s]);
+        for (size_t s = 0; s < Together; ++s) {
+          std::memcpy(&row[s], tile.rows[first + s] + at, sizeof row[s]);
           total[0][s] += row[s] * left;
           if constexpr (Outs == 2) total[1][s] += row[s] * right;
         }
@@ -104,23 +116,24 @@ struct Dots {
         std::memcpy(&left, change.scaled[0] + at, sizeof left);
         std::memcpy(&right, change.scaled[Outs - 1] + at, sizeof right);
 #pragma GCC unroll 8
-        for (size_t s = 0; s < sources_together; ++s) {
-          row[s] += factors[0][s] * left;
-          if constexpr (Outs == 2) row[s] += factors[1][s] * right;
-          std::memcpy(tile.rows[s] + at, &row[s], sizeof row[s]);
+        for (size_t s = 0; s < Together; ++s) {
+          row[s] += factors[0][first + s] * left;
+          if constexpr (Outs == 2) row[s] += factors[1][first + s] * right;
+          std::memcpy(tile.rows[first + s] + at, &row[s], sizeof row[s]);
         }
       }
     }
-    for (size_t s = 0; s < sources_together; ++s) {
+    for (size_t s = 0; s < Together; ++s) {
+      float* row = tile.rows[first + s];
       for (size_t o = 0; o < Outs; ++o) {
         float lanes[Lanes<W>::count], sum = 0;
         std::memcpy(lanes, &total[o][s], sizeof lanes);
         for (const float lane : lanes) sum += lane;
-        for (int64_t rest = i; rest < count; ++rest) sum += tile.rows[s][rest] * vectors[o][rest];
-        (*sums)[o][s] = static_cast<double>(sum);
+        for (int64_t rest = i; rest < count; ++rest) sum += row[rest] * vectors[o][rest];
+        (*sums)[o][first + s] = static_cast<double>(sum);
       }
       for (int64_t rest = i; Changed && rest < count; ++rest)
-        for (size_t o = 0; o < Outs; ++o) tile.rows[s][rest] += factors[o][s] * change.scaled[o][rest];
+        for (size_t o = 0; o < Outs; ++o) row[rest] += factors[o][first + s] * change.scaled[o][rest];
     }
   }
 };

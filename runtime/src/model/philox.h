@@ -1,12 +1,9 @@
 #pragma once
 
+#include "base/philox_vectors.h"
 #include "model/law.h"
-#include "model/simd.h"
 
 #include <cstdint>
-#if defined(TSRUN_VECTOR_TARGETS) && !defined(__clang__)
-#include <immintrin.h>
-#endif
 
 /// Dropout masks from Philox 4x32-10 (Salmon et al., SC 2011).
 ///
@@ -17,53 +14,18 @@ namespace tsrun {
 
 namespace simd {
 
-/// Products of the even 32-bit numbers of x and y, 64 bits each. The compiler would multiply all 64 bits with each other.
-template <int W>
-TSRUN_INLINE typename Simd<W>::Longs multiply_even(typename Simd<W>::Longs x, typename Simd<W>::Longs y) {
-  using Longs = typename Simd<W>::Longs;
-#if defined(TSRUN_VECTOR_TARGETS) && !defined(__clang__)
-  if constexpr (W == 8) return (Longs)__builtin_ia32_pmuludq512_mask((__v16si)x, (__v16si)y, __v8di{}, static_cast<unsigned char>(-1));
-  if constexpr (W == 4) return (Longs)__builtin_ia32_pmuludq256((__v8si)x, (__v8si)y);
-  if constexpr (W == 2) return (Longs)__builtin_ia32_pmuludq128((__v4si)x, (__v4si)y);
-#endif
-  return (x & 0xffffffffull) * (y & 0xffffffffull);
-}
-
-template <int W>
-TSRUN_INLINE void multiply_wide(typename Simd<W>::Words x, uint32_t factor, typename Simd<W>::Words& high, typename Simd<W>::Words& low) {
-  using Longs = typename Simd<W>::Longs;
-  using Words = typename Simd<W>::Words;
-  const Longs factors = Longs{} + uint64_t{factor};
-  const Longs even = multiply_even<W>((Longs)x, factors), odd = multiply_even<W>((Longs)x >> 32, factors);
-  low = (Words)((even & 0xffffffffull) | (odd << 32));
-  high = (Words)((even >> 32) | (odd & 0xffffffff00000000ull));
-}
-
 /// Numbers of the blocks [first, first + lanes) of a group, as factors (0 or scale) of their positions in `factors`.
 template <int W>
 TSRUN_INLINE void draw_blocks(const DropoutLaw& law, uint32_t unit, uint32_t group, int64_t first, float* factors) {
   using Words = typename Simd<W>::Words;
   using Ints = typename Simd<W>::Ints;
   using Floats = typename Simd<W>::Floats;
-  Words a = {}, b = Words{} + unit, c = {}, d = {};
-  for (int64_t lane = 0; lane < Simd<W>::lanes; ++lane) a[lane] = static_cast<uint32_t>(lane);
-  a += group * 16u + static_cast<uint32_t>(first);
-  uint32_t low = law.key_low, high = law.key_high;
-#pragma GCC unroll 10
-  for (int round = 0; round < 10; ++round) {
-    Words high0, low0, high1, low1;
-    multiply_wide<W>(a, 0xD2511F53u, high0, low0);
-    multiply_wide<W>(c, 0xCD9E8D57u, high1, low1);
-    a = high1 ^ b ^ low;
-    c = high0 ^ d ^ high;
-    b = low1;
-    d = low0;
-    low += 0x9E3779B9u;
-    high += 0xBB67AE85u;
-  }
+  Words words[4] = {{}, Words{} + unit, {}, {}};
+  for (int64_t lane = 0; lane < Simd<W>::lanes; ++lane) words[0][lane] = static_cast<uint32_t>(lane);
+  words[0] += group * 16u + static_cast<uint32_t>(first);
+  philox_rounds<W>(words, law.key_low, law.key_high);
   const int32_t threshold = static_cast<int32_t>(law.threshold);
   const Ints scale = (Ints)all<Floats>(law.scale);
-  const Words words[4] = {a, b, c, d};
   float* to = factors + first;
 #pragma GCC unroll 4
   for (int word = 0; word < 4; ++word) {

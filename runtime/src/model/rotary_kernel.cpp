@@ -1,6 +1,6 @@
 #include "model/rotary_kernel.h"
 
-#include "model/simd.h"
+#include "base/simd.h"
 
 namespace tsrun {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "model/simd.h"
+#include "base/simd.h"
 
 #include <cstdint>
 

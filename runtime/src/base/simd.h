@@ -19,13 +19,13 @@ struct Simd {
 };
 
 template <class Vector>
-TSRUN_INLINE Vector load(const float* from) {
+TSRUN_INLINE Vector load(const void* from) {
   Vector value;
   __builtin_memcpy(&value, from, sizeof value);
   return value;
 }
 template <class Vector>
-TSRUN_INLINE void store(float* to, Vector value) {
+TSRUN_INLINE void store(void* to, Vector value) {
   __builtin_memcpy(to, &value, sizeof value);
 }
 template <class Vector>
