@@ -189,7 +189,7 @@ local function scores(space, source, target, task)
   return list
 end
 local function score_of(solution, task)
-  return ts.evaluate { solution = solution, which = "best", split = split_of(task), bootstrap = 1000, max_answer_length = answer_length }
+  return ts.evaluate { name = "full space on " .. task.name, solution = solution, which = "best", split = split_of(task), bootstrap = 1000, max_answer_length = answer_length }
 end
 local function own(method, task) return score_of(tuned(method, task), task) end
 local function relative(list, whole)
@@ -248,7 +248,7 @@ shaped("Transfer, absolute", spaces[1], other, as_it_is, "Hundred times the task
 local ground = {}
 for _, task in ipairs(test_tasks) do
   local row = { named(task), 100 * task.splits[split_of(task)].majority_score }
-  if not writes then row[#row + 1] = 100 * ts.evaluate({ solution = head_of(task).solution, split = split_of(task) }).last.score end
+  if not writes then row[#row + 1] = 100 * ts.evaluate({ name = "head alone on " .. task.name, solution = head_of(task).solution, split = split_of(task) }).last.score end
   local function add(score)
     row[#row + 1] = ("%.1f [%.1f, %.1f]"):format(100 * score.last.score, 100 * score.interval.low, 100 * score.interval.high)
   end

@@ -114,7 +114,7 @@ void add_differences(nlohmann::json& to, const nlohmann::json& a, const nlohmann
   const nlohmann::json left = a.value(group, nlohmann::json::object()), right = b.value(group, nlohmann::json::object());
   if (left == right) return;
   if (!left.is_object() || !right.is_object()) {
-    to[group] = {left, right};
+    to[group] = nlohmann::json::array({left, right});
     return;
   }
   std::set<std::string> names;
@@ -123,13 +123,13 @@ void add_differences(nlohmann::json& to, const nlohmann::json& a, const nlohmann
   }
   for (const auto& name : names) {
     const auto of = [&](const nlohmann::json& side) { return side.value(name, nlohmann::json()); };
-    if (of(left) != of(right)) to[group + "." + name] = {of(left), of(right)};
+    if (of(left) != of(right)) to[group + "." + name] = nlohmann::json::array({of(left), of(right)});
   }
 }
 
 nlohmann::json differing(const nlohmann::json& a, const nlohmann::json& b) {
   nlohmann::json all = nlohmann::json::object();
-  if (recipe_of(a) != recipe_of(b)) all["recipe"] = {recipe_of(a), recipe_of(b)};
+  if (recipe_of(a) != recipe_of(b)) all["recipe"] = nlohmann::json::array({recipe_of(a), recipe_of(b)});
   if (recipe_of(a) == recipe_of(b) && a.value("recipe", nlohmann::json()) != b.value("recipe", nlohmann::json()))
     all["recipe"] = "edited between the two runs";
   for (const char* group : {"inputs", "arguments", "settings", "seeds", "versions", "host"}) add_differences(all, a, b, group);
@@ -178,7 +178,8 @@ std::string compare_runs(const std::filesystem::path& a, const std::filesystem::
     out += fmt::format("{} has no table\n", !left_table ? (!right_table ? "neither run" : "A") : "B");
   }
   std::string lines;
-  for (const auto& [name, values] : differing(left, right).items())
+  const nlohmann::json all = differing(left, right);
+  for (const auto& [name, values] : all.items())
     lines += values.is_array() ? fmt::format("  {}: {} | {}\n", name, text_of(values[0]), text_of(values[1]))
                                : fmt::format("  {}: {}\n", name, text_of(values));
   return out + (lines.empty() ? "\nno option differs\n" : "\ndiffering (A | B)\n" + lines);
