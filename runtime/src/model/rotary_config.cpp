@@ -109,10 +109,24 @@ void refuse_partial_rotation(const ConfigReader& reader) {
   if (share != 1) data_error("{}: field 'partial_rotary_factor' is {}, expected 1: whole heads turn", reader.where(), share);
 }
 
+/// The fields of the object itself. `whole` is the config.json around it.
+void read_scaling(const ConfigReader& reader, const ConfigReader& whole, Rotary& rotary) {
+  refuse_partial_rotation(reader);
+  rotary.theta = reader.number("rope_theta", 1, 1e12, rotary.theta);
+  rotary.scaling = kind_of(reader).scaling;
+  if (rotary.scaling == Rotary::Scaling::none) return;
+  const ConfigReader& trained = whole.has("original_max_position_embeddings") ? whole : reader;
+  rotary.original_positions = trained.integer("original_max_position_embeddings", 1, int64_t{1} << 32, rotary.positions);
+  read_factor(reader, rotary);
+  if (rotary.scaling == Rotary::Scaling::llama3) read_llama3(reader, rotary);
+  if (rotary.scaling == Rotary::Scaling::yarn) read_yarn(reader, rotary);
+  if (rotary.scaling == Rotary::Scaling::yarn && rotary.theta == 1)
+    data_error("{}: rope_theta is 1, expected more under rotary scaling 'yarn'", reader.where());
+}
+
 }  // namespace
 
 Rotary read_rotary(const nlohmann::json& config, const std::string& where, int64_t size, int64_t positions) {
-  constexpr int64_t longest = int64_t{1} << 32;
   const ConfigReader whole(config, where);
   Rotary rotary;
   rotary.positions = positions;
@@ -121,20 +135,11 @@ Rotary read_rotary(const nlohmann::json& config, const std::string& where, int64
   const std::string object = rotary_object(config);
   if (object.empty()) return rotary;
   const ConfigReader reader(config.at(object), where + ": " + object);
-  rotary.scaling = kind_of(reader).scaling;
+  kind_of(reader);  // before the fields: those of an unknown kind are unknown
   check_rotary_fields(config.at(object), reader.where());
-  refuse_partial_rotation(reader);
-  rotary.theta = reader.number("rope_theta", 1, 1e12, rotary.theta);
-  if (rotary.scaling == Rotary::Scaling::none) return rotary;
-  const ConfigReader& trained = whole.has("original_max_position_embeddings") ? whole : reader;
-  rotary.original_positions = trained.integer("original_max_position_embeddings", 1, longest, positions);
-  read_factor(reader, rotary);
-  if (rotary.scaling == Rotary::Scaling::llama3) read_llama3(reader, rotary);
-  if (rotary.scaling == Rotary::Scaling::yarn) read_yarn(reader, rotary);
+  read_scaling(reader, whole, rotary);
   if (rotary.scaling == Rotary::Scaling::dynamic && size == 2)
     data_error("{}: rotary scaling 'dynamic' with heads of size 2, expected more", reader.where());
-  if (rotary.scaling == Rotary::Scaling::yarn && rotary.theta == 1)
-    data_error("{}: rope_theta is 1, expected more under rotary scaling 'yarn'", reader.where());
   return rotary;
 }
 

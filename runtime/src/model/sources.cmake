@@ -20,6 +20,7 @@ tsrun_room(model TORCH SOURCES
   rms_norm.cpp
   rotary.cpp
   rotary_config.cpp
+  sliding_windows.cpp
   decoder_parameters.cpp
   decoder.cpp
   generate.cpp

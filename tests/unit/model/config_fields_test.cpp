@@ -43,6 +43,8 @@ struct OneField {
   nlohmann::json value;
 };
 
+void PrintTo(const OneField& one, std::ostream* out) { *out << one.family << " " << one.field << " " << one.value; }
+
 std::string name_of_field(const ::testing::TestParamInfo<OneField>& info) {
   std::string name = info.param.family + "_" + info.param.field + "_" + std::to_string(info.index);
   for (char& c : name) {

@@ -20,6 +20,7 @@ struct TiedModel {
   std::string folder, prefix, words, scores;
   HeadKind head;
 };
+void PrintTo(const TiedModel& model, std::ostream* out) { *out << model.folder; }
 const TiedModel tied_models[] = {
     {"gpt2", "transformer.", "transformer.wte.weight", "lm_head.weight", HeadKind::causal_lm},
     {"llama_biased", "model.", "model.embed_tokens.weight", "lm_head.weight", HeadKind::causal_lm},
