@@ -114,6 +114,51 @@ TEST(Resume, WritesACheckpointAndContinues_AfterAnInterrupt) {
   expect_same_run(scratch.path() / "whole", folder);
 }
 
+/// A signal that comes while step 10 is about to be evaluated; `marker` says that it has come.
+class SignalBeforeEvaluation final : public Observer {
+ public:
+  explicit SignalBeforeEvaluation(fs::path marker) : marker_(std::move(marker)) {}
+  void step_ended(const Binding&, int64_t step, double) override {
+    if (step != 10 || fs::exists(marker_)) return;
+    write_durable(marker_, std::string_view("x"));
+    std::raise(SIGTERM);
+  }
+
+ private:
+  fs::path marker_;
+};
+
+/// Exit code of a child that trains in `folder`, interrupted once unless the marker is there.
+int train_with_signal(const fs::path& folder) {
+  const pid_t child = ::fork();
+  if (child != 0) return wait_for(child);
+  watch_interrupts();
+  int code = 0;
+  try {
+    const Task task = toy::sentiment();
+    const Model model = toy::tiny_bert();
+    auto job = toy::job(model, task, kOptions, folder / "work");
+    job.observers.push_back(std::make_unique<SignalBeforeEvaluation>(folder / "marker"));
+    save_weights(train(std::move(job)).best_weights, folder / "best.safetensors");
+  } catch (const Error& error) {
+    code = error.exit_code();
+  }
+  ::_exit(code);
+}
+
+TEST(Resume, MakesAnInterruptedEvaluationAgain) {
+  const toy::Scratch scratch;
+  const auto stopped = scratch.path() / "stopped", whole = scratch.path() / "whole";
+  for (const auto& folder : {stopped, whole}) fs::create_directories(folder);
+  write_durable(whole / "marker", std::string_view("x"));
+  EXPECT_EQ(train_with_signal(stopped), 130);
+  EXPECT_TRUE(fs::exists(stopped / "work/step-000010/manifest.json"));
+  EXPECT_EQ(train_with_signal(stopped), 0);
+  ASSERT_EQ(train_with_signal(whole), 0);
+  for (const char* file : {"work/metrics.jsonl", "best.safetensors"})
+    EXPECT_TRUE(toy::bytes_of(stopped / file) == toy::bytes_of(whole / file)) << file;
+}
+
 Checkpoint some_state(int64_t step) {
   Checkpoint run;
   run.step = step;
