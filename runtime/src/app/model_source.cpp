@@ -3,6 +3,7 @@
 #include "experiment/handles.h"
 #include "experiment/identity.h"
 #include "experiment/peft.h"
+#include "model/finite.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/checkpoint/folder.h"
@@ -40,6 +41,24 @@ ModelSource source_of_training(const fs::path& folder) {
   return {model["path"].get<std::string>(), folder / "last.safetensors", model, model.value("spec", "")};
 }
 
+void take_trained(Model& model, const fs::path& file) {
+  const Weights trained = load_weights(file, *model.family);
+  require_finite(trained, file.string());
+  for (const auto& name : trained.names()) model.weights.set(name, trained.at(name));
+}
+
+/// Answers come from a head that somebody trained: what `load_model` drew must have been replaced since.
+void require_head(const Model& model, const Weights& loaded, const fs::path& folder) {
+  std::vector<std::string> drawn;
+  for (const auto& name : model.initialised) {
+    if (model.weights.at(name).is_same(loaded.at(name))) drawn.push_back(name);
+  }
+  if (!drawn.empty())
+    data_error(
+        "{}: the checkpoint lacks {}, without which answers would be chance; expected one whose head is trained (ts.train trains one)",
+        folder.string(), join_words(drawn));
+}
+
 }  // namespace
 
 ModelSource source_of(const Command& command, const std::string& model) {
@@ -58,15 +77,15 @@ Reader reader_of(const ModelSource& source) {
 
 Model load(const Command& command, const ModelSource& source, const HeadSpec& head) {
   Model model = load_model(source.folder, head, Key::root(command.lab.seed).split("init"), source.name);
+  const Weights loaded = model.weights;
   if (source.handle.contains("deltas") || command.delta) {
     Lab lab(command.lab);
     json handle = source.handle;
     if (command.delta) handle["deltas"].push_back(delta_of_peft(lab.plugins(), *command.delta));
     attach_deltas(lab.plugins(), handle, model, Key::root(0));
   }
-  if (!source.weights) return model;
-  const auto trained = load_weights(*source.weights, *model.family);
-  for (const auto& name : trained.names()) model.weights.set(name, trained.at(name));
+  if (source.weights) take_trained(model, *source.weights);
+  require_head(model, loaded, source.folder);
   return model;
 }
 

@@ -65,9 +65,10 @@ void predict(const Command& command) {
   const auto& name = command.operands[1];
   const ModelSource source = source_of(command, command.operands[0]);
   const Reader reader = reader_of(source);
-  const Task task = task_for(name.starts_with("builtin:") ? make_builtin_task(name) : load_task(name), reader);
+  Task task = task_for(name.starts_with("builtin:") ? make_builtin_task(name) : load_task(name), reader);
   if (task.kind == TaskKind::language_modelling) user_error("tsrun predict: a language modelling task has no answers; try 'tsrun score'");
-  const Model model = load(command, source, head_for(task, reader));
+  Model model = load(command, source, head_for(task, reader));
+  match_labels(task, model, /*new_head=*/false, command.operands[0]);
   Predictions predictions;
   evaluate(*model.family, model.weights, make_exam(model, task, command.split, reading), command.lab.device, &predictions);
   std::string text;

@@ -14,27 +14,27 @@ namespace {
 
 using nlohmann::json;
 
-GenerateOptions generate_options(const Command& command, const Tokenizer& tokenizer) {
+constexpr int64_t kMostNewTokens = 256;
+
+GenerateOptions options_for(const Command& command, const Model& model) {
   const Options given = generate_verb_options().resolve(typed_values(command.values), "tsrun generate");
-  GenerateOptions options;
-  options.max_new_tokens = given.integer("max_new_tokens");
-  options.num_beams = given.integer("num_beams");
-  options.length_penalty = given.number("length_penalty");
-  options.early_stopping = given.flag("early_stopping");
+  json fields = given.json();
+  fields.erase("precision");
+  GenerateOptions options = generate_options(model.generation, *model.tokenizer, fields, kMostNewTokens);
   if (given.text("precision") == "bf16") options.forward.precision = Precision::bfloat16;
-  if (const auto end = tokenizer.special_id(SpecialToken::end)) options.end_ids = {*end};
   return options;
 }
 
 /// The text's ids as a row begins: without what would close it, where the model is to go on.
-std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& text, Reader reader) {
+std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& text, Reader reader, std::optional<int64_t> begin) {
   std::vector<int64_t> ids = tokenizer.encode(text).ids;
   if (reader == Reader::encoder_decoder) return ids;
   for (const SpecialToken token : {SpecialToken::end, SpecialToken::separator}) {
     if (!ids.empty() && tokenizer.special_id(token) == ids.back()) ids.pop_back();
   }
   if (ids.empty()) {
-    if (const auto begin = tokenizer.special_id(SpecialToken::begin)) ids.push_back(*begin);
+    if (!begin) begin = tokenizer.special_id(SpecialToken::begin);
+    if (begin) ids.push_back(*begin);
   }
   if (ids.empty()) user_error("tsrun generate: an empty text, and the tokenizer has no token to begin with");
   return ids;
@@ -59,18 +59,22 @@ Task text_task(const std::string& path) {
 
 OptionTable generate_verb_options() {
   return {
-      {.name = "max_new_tokens", .type = OptionType::integer, .fallback = 256, .doc = "tokens that are written at most", .minimum = 1},
+      {.name = "max_new_tokens",
+       .type = OptionType::integer,
+       .doc = "tokens that are written at most; absent, as are the next three: as generation_config.json says, else 256",
+       .minimum = 1},
       {.name = "num_beams",
        .type = OptionType::integer,
-       .fallback = 1,
-       .doc = "texts that are followed; 1: greedy",
+       .doc = "texts that are followed; 1, which is meant by default: greedy",
        .minimum = 1,
        .maximum = 256},
       {.name = "length_penalty",
        .type = OptionType::number,
-       .fallback = 1.0,
-       .doc = "beams are ranked by log-likelihood over length to this power"},
-      {.name = "early_stopping", .type = OptionType::boolean, .fallback = false, .doc = "stop when num_beams texts have ended"},
+       .doc = "beams are ranked by log-likelihood over length to this power, by default 1"},
+      {.name = "early_stopping", .type = OptionType::boolean, .doc = "stop when num_beams texts have ended, by default false"},
+      {.name = "do_sample",
+       .type = OptionType::boolean,
+       .doc = "texts are never sampled: false lets a model write whose generation_config.json asks for samples"},
       {.name = "precision", .type = OptionType::choice, .fallback = "float32", .doc = "of the products", .choices = {"float32", "bf16"}},
   };
 }
@@ -86,8 +90,10 @@ void generate(const Command& command) {
   const Reader reader = reader_of(source);
   if (reader == Reader::encoder) user_error("{}: an encoder writes no text; causal models and encoder-decoders do", command.operands[0]);
   const Model model = load(command, source, {reader == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0});
-  std::vector<int64_t> ids = prompt_ids(*model.tokenizer, command.operands[1], reader);
-  const auto written = generate(*model.family, model.weights, {ids}, generate_options(command, *model.tokenizer), command.lab.device);
+  const GenerateOptions options = options_for(command, model);
+  std::vector<int64_t> ids = prompt_ids(*model.tokenizer, command.operands[1], reader, options.begin_id);
+  require_known_ids(*model.tokenizer, ids, model.family->config().at("vocab_size").get<int64_t>(), "tsrun generate: the prompt");
+  const auto written = generate(*model.family, model.weights, {ids}, options, command.lab.device);
   if (reader == Reader::encoder_decoder) ids.clear();
   ids.insert(ids.end(), written[0].ids.begin(), written[0].ids.end());
   print_result(model.tokenizer->decode(ids, /*skip_special_tokens=*/true) + "\n");

@@ -92,10 +92,22 @@ Answer right_answer(const Task& task, const Example& example) {
   return {&example, option_at(example.answers, 0, task), example.target};
 }
 
-}  // namespace
+/// `encoded`, if a model with so many words can read it.
+EncodedSplit readable(EncodedSplit encoded, const Split& split, const Tokenizer& tokenizer, int64_t vocabulary) {
+  if (vocabulary == 0 || tokenizer.vocabulary_size() <= vocabulary) return encoded;
+  const bool known = encoded.examples.size() == encoded.rows.size();
+  const bool targets = !encoded.token_targets.empty() && (!encoded.prompts.empty() || !encoded.bytes.empty());  // words, not tags
+  for (size_t row = 0; row < encoded.rows.size(); ++row) {
+    const int64_t number = known ? encoded.examples[row] : static_cast<int64_t>(row);
+    const std::string where = fmt::format("split '{}', row {} (from 0)", split.name, number);
+    require_known_ids(tokenizer, encoded.rows[row].ids, vocabulary, where);
+    if (!encoded.decoder_rows.empty()) require_known_ids(tokenizer, encoded.decoder_rows[row], vocabulary, where);
+    if (targets) require_known_ids(tokenizer, encoded.token_targets[row], vocabulary, where);
+  }
+  return encoded;
+}
 
-EncodedSplit encode_split(const Task& task, const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
-  require_reader(task, options.reader);
+EncodedSplit rows_of(const Task& task, const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
   if (task.kind == TaskKind::language_modelling) return encode_documents(split, tokenizer, options);
   if (task.kind == TaskKind::token_classification) return encode_words(split, tokenizer, options);
   if (task.kind == TaskKind::classification || task.kind == TaskKind::regression) return encode_texts(split, tokenizer, options.max_length);
@@ -103,6 +115,19 @@ EncodedSplit encode_split(const Task& task, const Split& split, const Tokenizer&
   std::vector<Answer> answers;
   for (const Example& example : split.examples) answers.push_back(right_answer(task, example));
   return encode_answers(task, split, answers, tokenizer, options);
+}
+
+}  // namespace
+
+void require_known_ids(const Tokenizer& tokenizer, std::span<const int64_t> ids, int64_t vocabulary, const std::string& where) {
+  const auto beyond = std::find_if(ids.begin(), ids.end(), [&](int64_t id) { return id >= vocabulary; });
+  if (beyond == ids.end()) return;
+  data_error("{}: the token '{}' has the id {}, but the model's vocab_size is {}", where, tokenizer.token(*beyond), *beyond, vocabulary);
+}
+
+EncodedSplit encode_split(const Task& task, const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
+  require_reader(task, options.reader);
+  return readable(rows_of(task, split, tokenizer, options), split, tokenizer, options.vocabulary);
 }
 
 EncodedSplit encode_options(const Task& task, const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
@@ -117,7 +142,7 @@ EncodedSplit encode_options(const Task& task, const Split& split, const Tokenize
     const std::vector<std::string>& texts = choice ? example.answers : task.labels;
     for (size_t option = 0; option < texts.size(); ++option) answers.push_back({&example, texts[option], static_cast<double>(option)});
   }
-  return encode_answers(task, split, answers, tokenizer, options);
+  return readable(encode_answers(task, split, answers, tokenizer, options), split, tokenizer, options.vocabulary);
 }
 
 }  // namespace tsrun

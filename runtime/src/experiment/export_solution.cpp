@@ -65,6 +65,7 @@ void report_merge(const json& report, const std::filesystem::path& to) {
 
 json export_merged(Lab& lab, const json& handle, const Setting& setting, const std::filesystem::path& to) {
   Model plain = model_of(handle, setting.model.family->head(), Key::root(0));
+  plain.labels = setting.model.labels;
   const auto deltas = deltas_of(lab.plugins(), handle, *plain.family);
   const Merged merged(deltas, setting.model.weights);
   for (const auto& info : plain.family->parameters()) plain.weights.set(info.name, merged.weights().at(info.name));

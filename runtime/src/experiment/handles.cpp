@@ -2,6 +2,7 @@
 
 #include "experiment/identity.h"
 #include "experiment/peft.h"
+#include "model/finite.h"
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -94,6 +95,7 @@ void attach_deltas(const PluginHost& plugins, const nlohmann::json& handle, Mode
     if (all[i].contains("content") && all[i].at("content") != peft_files(folder))
       data_error("{}: its files are no longer those that the model was adapted with: run the recipe again", folder);
     take_peft_values(folder, *deltas[i], model);
+    require_finite(model.weights, folder);
   }
 }
 
@@ -105,6 +107,8 @@ Setting setting_of(Lab& lab, const nlohmann::json& task_handle, const nlohmann::
   for (const auto& delta : deltas_of(lab.plugins(), model_handle, *setting.model.family)) {
     for (const std::string& name : delta->trained_parameters()) setting.trained_parameters.push_back(name);
   }
+  const bool new_head = !setting.model.initialised.empty() && !model_handle.contains("deltas");
+  match_labels(setting.task, setting.model, new_head, model_handle.value("spec", field(model_handle, "path").get<std::string>()));
   attach_deltas(lab.plugins(), model_handle, setting.model, key.split("delta"));
   return setting;
 }

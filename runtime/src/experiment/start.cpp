@@ -67,7 +67,12 @@ Setting starting_setting(Lab& lab, const json& task, const Start& start) {
   const Key key = Key::root(static_cast<uint64_t>(start.seed));
   Setting setting = setting_of(lab, task, start.model, key.split("init"));
   Model& model = setting.model;
-  if (start.fresh) model = initialise_model(model.family->config(), model.family->head(), model.tokenizer, key.split("fresh"));
+  if (start.fresh) {
+    Model fresh = initialise_model(model.family->config(), model.family->head(), model.tokenizer, key.split("fresh"));
+    fresh.generation = std::move(model.generation);
+    fresh.labels = std::move(model.labels);
+    model = std::move(fresh);
+  }
   if (!start.origin.is_null()) {
     const Options origin(start.origin);
     take_parts(lab, model, origin.value("solution"), origin.text("which"), origin.texts("parts"));

@@ -23,9 +23,8 @@ float Beams::penalised(float sum, size_t length) const {
 }
 
 /// Keeps the best `num_beams`; of equals, those that ended first.
-void Beams::finish(Text text, bool end_token) {
+void Beams::finish(Text text) {
   text.score = penalised(text.score, text.ids.size());
-  if (end_token) text.ids.pop_back();
   const auto place = std::upper_bound(done_.begin(), done_.end(), text, [](const Text& a, const Text& b) { return a.score > b.score; });
   done_.insert(place, std::move(text));
   if (static_cast<int64_t>(done_.size()) > options_->num_beams) done_.pop_back();
@@ -52,12 +51,11 @@ Beams::Step Beams::advance(const at::Tensor& log_probabilities, bool last) {
     const int64_t place = places.const_data_ptr<int64_t>()[rank], parent = place / vocabulary, id = place % vocabulary;
     Text text = running_[static_cast<size_t>(parent)];
     const bool ended = ends(text.ids, id);
-    const bool end_token = std::find(options_->end_ids.begin(), options_->end_ids.end(), id) != options_->end_ids.end();
     text.ids.push_back(id);
     text.score = scores.const_data_ptr<float>()[rank];
     text.ended = ended;
     if (ended || last) {
-      if (rank < beams) finish(std::move(text), end_token);
+      if (rank < beams) finish(std::move(text));
     } else if (static_cast<int64_t>(next.size()) < beams) {
       step.parents.push_back(parent);
       step.ids.push_back(id);

@@ -117,8 +117,8 @@ at::Tensor linear(const Weights& weights, const std::string& module, const at::T
   return at::linear(x, weights.at(module + ".weight"), weights.at(module + ".bias"));
 }
 
-at::Tensor embed(const Weights& weights, const std::string& module, const at::Tensor& ids) {
-  return at::embedding(weights.at(module + ".weight"), ids);
+at::Tensor embed(const Weights& weights, const std::string& module, const at::Tensor& ids, int64_t padding) {
+  return at::embedding(weights.at(module + ".weight"), ids, padding);
 }
 
 void check_tokens(const at::Tensor& ids, const std::vector<int64_t>& offsets, int64_t vocabulary) {

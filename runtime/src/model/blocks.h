@@ -38,8 +38,8 @@ at::Tensor activate(Activation activation, const at::Tensor& x);
 /// x Wᵀ + b with `module`.weight and `module`.bias.
 at::Tensor linear(const Weights& weights, const std::string& module, const at::Tensor& x);
 
-/// Rows of `module`.weight.
-at::Tensor embed(const Weights& weights, const std::string& module, const at::Tensor& ids);
+/// Rows of `module`.weight. The row `padding` (-1: none) gets no gradient, as the reference's embeddings do it.
+at::Tensor embed(const Weights& weights, const std::string& module, const at::Tensor& ids, int64_t padding = -1);
 
 /// `segments` is 0 where the model has none. @throws Error: ids outside the vocabulary or rows longer than `positions` (user: max_length is
 /// an option), inconsistent offsets (internal).

@@ -29,7 +29,7 @@ class DecoderPass : public Pass {
 
   Output run() const {
     check_batch(batch_, config().vocabulary, 0, config().positions);
-    const auto wanted = tokens_read(batch_.host_offsets, /*from_last=*/true);
+    const auto wanted = tokens_to_read();
     const bool narrow = wanted && !watched() && options_.from_layer < config().layers;
     at::Tensor hidden = options_.from_hidden.defined() ? options_.from_hidden : record(embeddings());
     for (int64_t layer = options_.from_layer; layer < config().layers; ++layer) {
@@ -54,6 +54,19 @@ class DecoderPass : public Pass {
   const DecoderNames& names() const { return spec_->names; }
   at::Tensor at_place(int64_t layer, Place place, const at::Tensor& x) const { return at_site(1 + layer * sites_per_layer + place, x); }
 
+  /// The tokens that the head reads. Classes come from a row's last token that is not padding (a row of padding alone: from the first).
+  std::optional<std::vector<int64_t>> tokens_to_read() const {
+    auto tokens = tokens_read(batch_.host_offsets, /*from_last=*/true);
+    const bool classes = head().kind == HeadKind::classification || head().kind == HeadKind::regression;
+    if (!classes || config().padding_id < 0 || has_prompt() || !batch_.ids.defined()) return tokens;
+    const at::Tensor ids = batch_.ids.cpu().contiguous();
+    for (size_t row = 0; row < tokens->size(); ++row) {
+      int64_t& last = (*tokens)[row];
+      while (last > batch_.host_offsets[row] && ids.const_data_ptr<int64_t>()[last] == config().padding_id) --last;
+    }
+    return tokens;
+  }
+
   at::Tensor norm(const std::string& module, const at::Tensor& x) const {
     const at::Tensor& gain = weight(module + ".weight");
     if (config().root_mean_square) return rms_norm(x, gain, config().norm_epsilon);
@@ -65,7 +78,7 @@ class DecoderPass : public Pass {
   }
 
   at::Tensor embeddings() const {
-    at::Tensor x = word_rows(names().base + names().words);
+    at::Tensor x = word_rows(names().base + names().words, {}, names().places.empty() ? config().padding_id : -1);
     if (!config().rotary) x = x + rows_of(names().base + names().places, batch_.positions);
     return at_site(0, dropout(x, rate(config().embedding_dropout), draw_key("embeddings")));
   }
@@ -182,6 +195,8 @@ class Decoder : public FamilyBase {
   std::unique_ptr<Family> with_words(const std::vector<int64_t>& kept) const override {
     DecoderSpec fewer = spec_;
     fewer.config.vocabulary = static_cast<int64_t>(kept.size());
+    const auto padding = std::find(kept.begin(), kept.end(), spec_.config.padding_id);
+    fewer.config.padding_id = padding == kept.end() ? -1 : padding - kept.begin();
     nlohmann::json json = facts_.config;
     json["vocab_size"] = fewer.config.vocabulary;
     return std::make_unique<Decoder>(std::move(fewer), std::move(json), facts_.head);
@@ -202,6 +217,8 @@ std::unique_ptr<Family> make_decoder(DecoderSpec spec, const nlohmann::json& jso
   if (head.kind == HeadKind::masked_lm || head.kind == HeadKind::seq2seq_lm || head.kind == HeadKind::replaced_token) {
     user_error("{}: model_type '{}', which reads forwards only, has no {} head", where, spec.model_type, name_of(head.kind));
   }
+  if (const auto padding = json.find("pad_token_id"); padding != json.end() && padding->is_number_integer())
+    spec.config.padding_id = padding->get<int64_t>();
   return std::make_unique<Decoder>(std::move(spec), json, head);
 }
 

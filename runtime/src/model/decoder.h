@@ -32,6 +32,7 @@ struct DecoderConfig {
   double embedding_dropout = 0, attention_dropout = 0, residual_dropout = 0;
   double tag_dropout = 0.1;  ///< before the classes of tokens
   double norm_epsilon = 1e-5, initializer_range = 0.02;
+  int64_t padding_id = -1;  ///< pad_token_id; classes are read from the last token that is not it; -1: none
 };
 
 /// Modules by the names that transformers gives them. Those of a layer stand behind `layer` with the layer's number for {}.

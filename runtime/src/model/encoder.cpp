@@ -55,11 +55,30 @@ class EncoderPass : public Pass {
     return add_norm(x, residual, weight(module + ".weight"), weight(module + ".bias"), options);
   }
 
+  /// Rows of the position embeddings. RoBERTa gives padding tokens that stand in a text the padding's row, and does not count them.
+  at::Tensor place_rows() const {
+    if (config().first_position == 0) return batch_.positions;
+    at::Tensor rows = batch_.positions + config().first_position;
+    const at::Tensor padding = batch_.ids == config().padding_id;
+    if (has_prompt() || !padding.any().item<bool>()) return rows;
+    const at::Tensor ids = batch_.ids.cpu().contiguous();
+    rows = rows.cpu().contiguous();
+    for (int64_t row = 0; row < batch_.rows(); ++row) {
+      int64_t skipped = 0;
+      for (int64_t i = batch_.host_offsets[row]; i < batch_.host_offsets[row + 1]; ++i) {
+        int64_t& place = rows.mutable_data_ptr<int64_t>()[i];
+        const bool is_padding = ids.const_data_ptr<int64_t>()[i] == config().padding_id;
+        skipped += is_padding;
+        place = is_padding ? config().first_position - 1 : place - skipped;
+      }
+    }
+    return rows.to(batch_.ids.device());
+  }
+
   at::Tensor embeddings() const {
     const std::string base = names().base + "embeddings.";
-    const at::Tensor words = word_rows(base + "word_embeddings");
-    const at::Tensor rows = config().first_position == 0 ? batch_.positions : batch_.positions + config().first_position;
-    at::Tensor places = rows_of(base + "position_embeddings", rows);
+    const at::Tensor words = word_rows(base + "word_embeddings", {}, config().padding_id);
+    at::Tensor places = rows_of(base + "position_embeddings", place_rows(), {}, config().first_position - 1);
     if (config().segments > 0) places = places + rows_of(base + "token_type_embeddings", batch_.segments);
     at::Tensor x = norm(base + "LayerNorm", words, places, {config().norm_epsilon, 0, options_.dropout, {}});
     x = dropout(x, rate(config().hidden_dropout), draw_key("embeddings"));

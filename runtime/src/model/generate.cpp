@@ -1,5 +1,6 @@
 #include "tsrun/model/generate.h"
 
+#include "model/score_rules.h"
 #include "model/writer.h"
 #include "tsrun/base/error.h"
 
@@ -25,18 +26,64 @@ bool at_last_position(const Family& family, size_t prompt, size_t written) {
   return family.reader() == Reader::causal && static_cast<int64_t>(prompt + written) >= family.max_positions();
 }
 
+/// What is written behind each prompt: how much fits, and which tokens its scores look back at.
+class Desks {
+ public:
+  Desks(const Family& family, const std::vector<std::vector<int64_t>>& prompts, const GenerateOptions& options)
+      : family_(family), options_(options), rules_(options) {
+    const bool own_stack = family.reader() == Reader::encoder_decoder;
+    for (const auto& prompt : prompts)
+      starts_.push_back(own_stack ? std::vector{options.decoder_start.value_or(family.decoder_start())} : prompt);
+    for (size_t row = 0; row < prompts.size(); ++row) {
+      if (limit(row) < 1)
+        user_error("generate: max_length is {}, but prompt {} has {} tokens", options.max_length, row, starts_[row].size());
+    }
+  }
+
+  int64_t limit(size_t row) const {
+    return options_.max_length > 0 ? options_.max_length - static_cast<int64_t>(starts_[row].size()) : options_.max_new_tokens;
+  }
+  int64_t longest() const {
+    int64_t most = 0;
+    for (size_t row = 0; row < starts_.size(); ++row) most = std::max(most, limit(row));
+    return family_.reader() == Reader::causal ? std::min(most, family_.max_positions()) : most;  // a max_length may be any number
+  }
+  /// Whether nothing fits behind `written` tokens.
+  bool full(size_t row, size_t written) const {
+    return static_cast<int64_t>(written) >= limit(row) || at_last_position(family_, starts_[row].size(), written);
+  }
+  bool ruled() const { return rules_.any(); }
+  /// Scores [vocabulary] of the token behind `written`, by the rules.
+  void rule(const at::Tensor& scores, size_t row, const std::vector<int64_t>& written) const {
+    std::vector<int64_t> history = starts_[row];
+    history.insert(history.end(), written.begin(), written.end());
+    const bool last = static_cast<int64_t>(written.size()) + 1 == limit(row);
+    rules_.apply({scores.mutable_data_ptr<float>(), static_cast<size_t>(scores.numel())}, {history, starts_[row].size(), last});
+  }
+
+ private:
+  const Family& family_;
+  const GenerateOptions& options_;
+  ScoreRules rules_;
+  std::vector<std::vector<int64_t>> starts_;  ///< what the writing stack reads first
+};
+
+/// float32 scores on the host, to be changed.
+at::Tensor own_scores(const at::Tensor& scores) {
+  return scores.to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
+}
+
 class Greedy {
  public:
-  Greedy(const Family& family, const std::vector<std::vector<int64_t>>& prompts, const GenerateOptions& options)
-      : family_(family), prompts_(prompts), options_(options), texts_(prompts.size()) {
-    for (size_t row = 0; row < prompts.size(); ++row) rows_.push_back(row);
+  Greedy(const Desks& desks, size_t prompts, const GenerateOptions& options) : desks_(desks), options_(options), texts_(prompts) {
+    for (size_t row = 0; row < prompts; ++row) rows_.push_back(row);
   }
 
   std::vector<Generated> run(Writer& writer) {
     at::Tensor logits = writer.begin();
     while (true) {
       std::vector<int64_t> places, ids;
-      take(logits.argmax(1).cpu(), places, ids);
+      take(ruled(logits).argmax(1).cpu(), places, ids);
       if (ids.empty()) return std::move(texts_);
       if (places.size() < static_cast<size_t>(logits.size(0))) writer.select(places);
       logits = writer.next(ids);
@@ -44,6 +91,13 @@ class Greedy {
   }
 
  private:
+  at::Tensor ruled(const at::Tensor& logits) const {
+    if (!desks_.ruled()) return logits;
+    const at::Tensor scores = own_scores(logits);
+    for (size_t i = 0; i < rows_.size(); ++i) desks_.rule(scores[static_cast<int64_t>(i)], rows_[i], texts_[rows_[i]].ids);
+    return scores;
+  }
+
   /// Gives every row its token; those that go on remain.
   void take(const at::Tensor& best, std::vector<int64_t>& places, std::vector<int64_t>& ids) {
     std::vector<size_t> going_on;
@@ -60,15 +114,13 @@ class Greedy {
   bool add(size_t row, int64_t id) {
     Generated& text = texts_[row];
     text.ended = std::find(options_.end_ids.begin(), options_.end_ids.end(), id) != options_.end_ids.end();
-    if (text.ended) return false;
     text.ids.push_back(id);
+    if (text.ended) return false;
     text.ended = options_.stop && options_.stop(text.ids);
-    return !text.ended && static_cast<int64_t>(text.ids.size()) < options_.max_new_tokens &&
-           !at_last_position(family_, prompts_[row].size(), text.ids.size());
+    return !text.ended && !desks_.full(row, text.ids.size());
   }
 
-  const Family& family_;
-  const std::vector<std::vector<int64_t>>& prompts_;
+  const Desks& desks_;
   const GenerateOptions& options_;
   std::vector<Generated> texts_;
   std::vector<size_t> rows_;  ///< that still run
@@ -77,13 +129,12 @@ class Greedy {
 /// All prompts' beams in one batch.
 class BeamSearch {
  public:
-  BeamSearch(const Family& family, const std::vector<std::vector<int64_t>>& prompts, const GenerateOptions& options)
-      : family_(family), prompts_(prompts), options_(options), beams_(prompts.size(), Beams(options)) {}
+  BeamSearch(const Desks& desks, size_t prompts, const GenerateOptions& options) : desks_(desks), beams_(prompts, Beams(options)) {}
 
   std::vector<Generated> run(Writer& writer) {
     at::Tensor logits = writer.begin();
     for (size_t written = 1;; ++written) {
-      const Beams::Step step = advance(at::log_softmax(logits.to(at::kFloat), 1).cpu().contiguous(), written);
+      const Beams::Step step = advance(own_scores(at::log_softmax(logits.to(at::kFloat), 1)), written);
       if (step.ids.empty()) break;
       writer.select(step.parents);
       logits = writer.next(step.ids);
@@ -101,9 +152,9 @@ class BeamSearch {
       Beams& beams = beams_[prompt];
       if (!beams.open()) continue;
       const int64_t rows = beams.running();
-      const bool last =
-          static_cast<int64_t>(written) == options_.max_new_tokens || at_last_position(family_, prompts_[prompt].size(), written);
-      const Beams::Step step = beams.advance(log_probabilities.narrow(0, first, rows), last);
+      const at::Tensor own = log_probabilities.narrow(0, first, rows);
+      for (int64_t beam = 0; desks_.ruled() && beam < rows; ++beam) desks_.rule(own[beam], prompt, beams.written(beam));
+      const Beams::Step step = beams.advance(own, desks_.full(prompt, written));
       for (size_t i = 0; beams.open() && i < step.ids.size(); ++i) {
         all.parents.push_back(first + step.parents[i]);
         all.ids.push_back(step.ids[i]);
@@ -113,9 +164,7 @@ class BeamSearch {
     return all;
   }
 
-  const Family& family_;
-  const std::vector<std::vector<int64_t>>& prompts_;
-  const GenerateOptions& options_;
+  const Desks& desks_;
   std::vector<Beams> beams_;
 };
 
@@ -130,8 +179,10 @@ std::vector<Generated> generate(const Family& family, const Weights& weights, co
   check_prompts(family, prompts);
   if (prompts.empty()) return {};
   const c10::InferenceMode no_gradient;
-  Writer writer(family, weights, prompts, options.max_new_tokens, options.forward, device);
-  return options.num_beams == 1 ? Greedy(family, prompts, options).run(writer) : BeamSearch(family, prompts, options).run(writer);
+  const Desks desks(family, prompts, options);
+  Writer writer(family, weights, prompts, desks.longest(), options, device);
+  return options.num_beams == 1 ? Greedy(desks, prompts.size(), options).run(writer)
+                                : BeamSearch(desks, prompts.size(), options).run(writer);
 }
 
 }  // namespace tsrun

@@ -1,3 +1,4 @@
+#include "model/finite.h"
 #include "model/match.h"
 #include "model/rotary.h"
 #include "tsrun/base/error.h"
@@ -18,13 +19,6 @@ void initialise_missing(Model& model, const std::vector<std::string>& missing, c
   model.weights = std::move(complete);
   model.initialised = missing;
   if (!missing.empty()) log_info("{}: not in the checkpoint, initialised: {}", where, join_words(missing));
-}
-
-void check_vocabulary(const Tokenizer& tokenizer, const Family& family, const std::string& where) {
-  const int64_t rows = family.config().at("vocab_size").get<int64_t>();
-  if (tokenizer.vocabulary_size() > rows) {
-    data_error("{}: the tokenizer has {} tokens, but vocab_size in config.json is {}", where, tokenizer.vocabulary_size(), rows);
-  }
 }
 
 /// Of a folder's model: names that config.json ties but whose stored values differ are parameters of their own.
@@ -53,9 +47,10 @@ Model load_model(const std::filesystem::path& path, const HeadSpec& head, Key ke
   model.family = stored_family(folder.config(), tensors, head, path);
   warn_of_idle_fields(folder.config(), (path / "config.json").string());
   model.tokenizer = load_tokenizer(path);
-  check_vocabulary(*model.tokenizer, *model.family, where);
+  model.generation = read_generation_config(path, folder.config());
   MatchedWeights matched = match_weights(tensors, *model.family, where);
   if (!matched.unused.empty()) log_info("{}: weights of another head, not used: {}", name, join_words(matched.unused));
+  require_finite(matched.weights, where);
   model.weights = std::move(matched.weights);
   initialise_missing(model, matched.missing, name, key);
   return model;

@@ -127,7 +127,10 @@ class Matcher {
         complaints.lines.push_back(fmt::format("missing '{}' [{}]", parameter.name, fmt::join(parameter.shape, ", ")));
       return;
     }
-    if (source->shape != parameter.shape) {
+    if (other_number_of_outputs(parameter, *source)) {
+      complaints.lines.push_back(fmt::format("'{}' was made for {} labels (or values), but the task asks for {}", source->name,
+                                             source->shape[0], parameter.shape[0]));
+    } else if (source->shape != parameter.shape) {
       complaints.lines.push_back(fmt::format("'{}' has shape [{}], expected [{}]", source->name, fmt::join(source->shape, ", "),
                                              fmt::join(parameter.shape, ", ")));
     } else if (!holds_numbers(*source)) {
@@ -135,6 +138,14 @@ class Matcher {
     } else if (complaints.lines.empty()) {  // no copies for a checkpoint that will be refused
       result_.weights.set(parameter.name, as_float32(*source));
     }
+  }
+
+  /// A head of the right kind for another task.
+  bool other_number_of_outputs(const ParameterInfo& parameter, const TensorInfo& tensor) const {
+    const int64_t outputs = family_.head().outputs;
+    if (parameter.part != Part::head || outputs == 0 || tensor.shape.size() != parameter.shape.size()) return false;
+    return parameter.shape[0] == outputs && tensor.shape[0] != outputs &&
+           std::equal(tensor.shape.begin() + 1, tensor.shape.end(), parameter.shape.begin() + 1);
   }
 
   const Family& family_;

@@ -59,14 +59,14 @@ void Pass::make_room_for_prompt() {
   batch_.offsets = at::tensor(batch_.host_offsets, at::kLong).to(batch_.ids.device());
 }
 
-at::Tensor Pass::rows_of(const std::string& weight, const at::Tensor& ids, const std::string& module) const {
-  const at::Tensor rows = embed(*weights_, weight, ids);
+at::Tensor Pass::rows_of(const std::string& weight, const at::Tensor& ids, const std::string& module, int64_t padding) const {
+  const at::Tensor rows = embed(*weights_, weight, ids, padding);
   return behind_map(module.empty() ? weight : module, ids, rows);
 }
 
-at::Tensor Pass::word_rows(const std::string& weight, const std::string& module) const {
-  if (own_offsets_.empty()) return rows_of(weight, batch_.ids, module);
-  return with_prefix(rows_of(weight, own_ids_, module), options_.prompt, own_offsets_);
+at::Tensor Pass::word_rows(const std::string& weight, const std::string& module, int64_t padding) const {
+  if (!has_prompt()) return rows_of(weight, batch_.ids, module, padding);
+  return with_prefix(rows_of(weight, own_ids_, module, padding), options_.prompt, own_offsets_);
 }
 
 std::vector<Pass::Prefix> Pass::prefixes(const ForwardOptions& options, int64_t layers) {

@@ -1,5 +1,6 @@
 tsrun_room(model TORCH SOURCES
   weights.cpp
+  finite.cpp
   families.cpp
   config_reader.cpp
   config_fields.cpp
@@ -24,6 +25,8 @@ tsrun_room(model TORCH SOURCES
   decoder_parameters.cpp
   decoder.cpp
   generate.cpp
+  generation_config.cpp
+  score_rules.cpp
   gpt2.cpp
   llama.cpp
   relative_places.cpp

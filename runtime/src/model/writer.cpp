@@ -1,5 +1,7 @@
 #include "model/writer.h"
 
+#include "model/finite.h"
+#include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 
 #include <ATen/ops/tensor.h>
@@ -29,21 +31,25 @@ std::vector<int64_t> one_each(int64_t rows) {
 }  // namespace
 
 Writer::Writer(const Family& family, const Weights& weights, const std::vector<std::vector<int64_t>>& prompts, int64_t new_tokens,
-               const ForwardOptions& forward, at::Device device)
+               const GenerateOptions& options, at::Device device)
     : family_(family),
       weights_(weights),
       prompts_(prompts),
-      forward_(forward),
+      decoder_start_(options.decoder_start.value_or(family.decoder_start())),
+      forward_(options.forward),
       device_(device),
       cache_(static_cast<int64_t>(prompts.size()),
-             longest_of(family, prompts) + new_tokens + (forward.prompt.defined() ? forward.prompt.size(0) : 0)) {
+             longest_of(family, prompts) + new_tokens + (options.forward.prompt.defined() ? options.forward.prompt.size(0) : 0)) {
   forward_.training = forward_.gradient_checkpointing = false;
   forward_.cache = &cache_;
 }
 
 at::Tensor Writer::read(const PackedBatch& batch) const {
   check_interrupt();
-  return family_.forward(weights_, batch, forward_).logits;
+  const at::Tensor scores = family_.forward(weights_, batch, forward_).logits;
+  if (all_finite(scores)) return scores;
+  require_finite(weights_, "generate");
+  run_error("generate: the scores of the next token are not finite, though every weight is; float32 may help where precision is bf16");
 }
 
 at::Tensor Writer::begin() {
@@ -59,7 +65,7 @@ at::Tensor Writer::begin() {
   batch.positions = integers(positions, device_);
   batch.offsets = integers(batch.host_offsets, device_);
   if (family_.reader() == Reader::encoder_decoder) {
-    batch.decoder_ids = integers(std::vector<int64_t>(prompts_.size(), family_.decoder_start()), device_);
+    batch.decoder_ids = integers(std::vector<int64_t>(prompts_.size(), decoder_start_), device_);
     batch.decoder_host_offsets = one_each(static_cast<int64_t>(prompts_.size()));
   }
   return read(batch);

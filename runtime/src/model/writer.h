@@ -11,9 +11,10 @@ class Writer {
  public:
   /// Room for `new_tokens` more in every row.
   Writer(const Family& family, const Weights& weights, const std::vector<std::vector<int64_t>>& prompts, int64_t new_tokens,
-         const ForwardOptions& forward, at::Device device);
+         const GenerateOptions& options, at::Device device);
 
-  at::Tensor begin();                                                     ///< [rows, vocabulary], after the prompts
+  /// Scores [rows, vocabulary] after the prompts. @throws Error(run) for scores that are not finite, naming the weight to blame
+  at::Tensor begin();
   at::Tensor next(const std::vector<int64_t>& ids);                       ///< after one more token in every row
   void select(const std::vector<int64_t>& rows) { cache_.select(rows); }  ///< as DecodingCache::select
 
@@ -23,6 +24,7 @@ class Writer {
   const Family& family_;
   const Weights& weights_;
   const std::vector<std::vector<int64_t>>& prompts_;
+  int64_t decoder_start_;
   ForwardOptions forward_;
   at::Device device_;
   DecodingCache cache_;
@@ -35,6 +37,7 @@ class Beams {
 
   bool open() const { return open_; }
   int64_t running() const { return static_cast<int64_t>(running_.size()); }
+  const std::vector<int64_t>& written(int64_t beam) const { return running_[static_cast<size_t>(beam)].ids; }
   struct Step {
     std::vector<int64_t> parents, ids;  ///< of each beam that goes on: which running beam it was, and its next token
   };
@@ -49,7 +52,7 @@ class Beams {
     bool ended = false;  ///< otherwise its length did
   };
   bool ends(const std::vector<int64_t>& ids, int64_t next) const;
-  void finish(Text text, bool end_token);
+  void finish(Text text);
   void decide();
   float penalised(float sum, size_t length) const;
 

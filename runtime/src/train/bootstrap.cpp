@@ -22,7 +22,12 @@ std::vector<T> taken(const std::vector<T>& from, const Drawn& rows) {
 /// The first metric of any selection of rows.
 class Rescorer {
  public:
-  Rescorer(const Exam& exam, const Predictions& predictions) : exam_(exam), predictions_(predictions), name_(exam.task->metrics.front()) {
+  Rescorer(const Exam& exam, const Predictions& predictions)
+      : exam_(exam),
+        predictions_(predictions),
+        name_(exam.task->metrics.front()),
+        answers_(as_task_classes(*exam.task, predictions.values)),
+        targets_(as_task_classes(*exam.task, exam.rows.targets)) {
     if (!predictions.texts.empty()) accepted_ = accepted_answers(exam);
     if (!predictions.tags.empty()) tags_ = right_tags(exam);
     static constexpr std::string_view means[] = {"exact_match", "accuracy", "token_f1", "rouge_l"};
@@ -36,7 +41,7 @@ class Rescorer {
     if (!by_row_.empty()) return mean_of(rows);
     if (!predictions_.texts.empty()) return score_texts(rows);
     if (!predictions_.tags.empty()) return tag_metric(name_, taken(predictions_.tags, rows), taken(tags_, rows), exam_.task->labels);
-    return metric(name_, taken(predictions_.values, rows), taken(exam_.rows.targets, rows));
+    return metric(name_, taken(answers_, rows), taken(targets_, rows));
   }
 
  private:
@@ -52,6 +57,7 @@ class Rescorer {
   const Exam& exam_;
   const Predictions& predictions_;
   std::string name_;
+  std::vector<double> answers_, targets_;  ///< classes as the task numbers them
   std::vector<std::vector<std::string>> accepted_;
   std::vector<std::vector<int64_t>> tags_;
   std::vector<double> by_row_;  ///< of metrics that are means over rows

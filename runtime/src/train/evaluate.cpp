@@ -1,5 +1,6 @@
 #include "train/evaluate.h"
 
+#include "model/finite.h"
 #include "train/batches.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
@@ -26,12 +27,33 @@ void store(const at::Tensor& logits, HeadKind kind, std::span<const int64_t> row
   }
 }
 
+/// How answers in words are written: as the task's reading says, else as the model's folder does.
+GenerateOptions writing_options(const Model& model, const Options& reading) {
+  nlohmann::json given = {{"max_new_tokens", reading.integer("max_answer_length")}};
+  for (const char* name : {"num_beams", "length_penalty", "do_sample"}) given[name] = reading.value(name);
+  return generate_options(model.generation, *model.tokenizer, given, reading.integer("max_answer_length"));
+}
+
 bool chosen(const Exam& exam) {
   const std::string answer = exam.reading.text("answer");
   return answer == "choose" || (answer == "auto" && exam.task->kind == TaskKind::multiple_choice);
 }
 
 }  // namespace
+
+void require_finite_scores(const Examinee& model, const at::Tensor& scores, const EncodedSplit& split, std::span<const int64_t> rows,
+                           const std::vector<int64_t>& counts) {
+  if (all_finite(scores)) return;
+  require_finite(model.weights, "evaluation");
+  int64_t first = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto row = static_cast<size_t>(rows[i]);
+    if (!all_finite(scores.narrow(0, first, counts[i])))
+      run_error("evaluation: the logits of row {} (from 0) are not finite, though every weight is", split.examples.at(row));
+    first += counts[i];
+  }
+  internal_error("evaluation: logits that belong to no row");
+}
 
 void evaluate_rows(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions) {
   const EncodedSplit& split = exam.rows;
@@ -42,11 +64,13 @@ void evaluate_rows(const Examinee& model, const Exam& exam, Evaluation& evaluati
     check_interrupt();
     const PackedBatch batch = to_device(pack(split, rows), head, model.device);
     const Output output = model.family.forward(model.weights, batch, {});
+    require_finite_scores(model, output.logits, split, rows, std::vector<int64_t>(rows.size(), 1));
     evaluation.loss += task_loss(head, output, batch).item<double>() * static_cast<double>(rows.size());
     store(output.logits, head.kind, rows, predictions);
   }
   evaluation.loss /= static_cast<double>(std::max<int64_t>(1, split.size()));
-  for (const auto& name : exam.task->metrics) evaluation.metrics[name] = metric(name, predictions.values, split.targets);
+  const auto answers = as_task_classes(*exam.task, predictions.values), targets = as_task_classes(*exam.task, split.targets);
+  for (const auto& name : exam.task->metrics) evaluation.metrics[name] = metric(name, answers, targets);
   evaluation.commonest_share = commonest_share(predictions.values);
 }
 
@@ -58,7 +82,11 @@ Exam make_exam(const Model& model, const Task& task, const std::string& split, c
   exam.reading = reading;
   const EncodeOptions options = encode_options_for(*model.family, reading);
   exam.rows = encode_split(task, *exam.split, *model.tokenizer, options);
-  if (chosen(exam)) exam.choices = encode_options(task, *exam.split, *model.tokenizer, options);
+  if (chosen(exam)) {
+    exam.choices = encode_options(task, *exam.split, *model.tokenizer, options);
+  } else if (task.kind == TaskKind::text_to_text || task.kind == TaskKind::multiple_choice) {
+    exam.writing = writing_options(model, reading);
+  }
   return exam;
 }
 
@@ -83,6 +111,7 @@ Evaluation evaluate(const Family& family, const Weights& weights, const Exam& ex
       evaluate_text(model, exam, evaluation, answers);
       break;
   }
+  if (!std::isfinite(evaluation.loss)) run_error("evaluation: the loss is {}, though all logits are finite", evaluation.loss);
   if (predictions) *predictions = std::move(answers);
   return evaluation;
 }

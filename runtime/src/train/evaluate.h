@@ -16,6 +16,11 @@ void evaluate_tags(const Examinee& model, const Exam& exam, Evaluation& evaluati
 void evaluate_language(const Examinee& model, const Exam& exam, Evaluation& evaluation);
 void evaluate_text(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions);
 
+/// @throws Error(run) unless all `scores` are finite: naming the weight to blame, else the row. `rows` are those of `split`, `counts` says
+/// how many of the scores belong to each.
+void require_finite_scores(const Examinee& model, const at::Tensor& scores, const EncodedSplit& split, std::span<const int64_t> rows,
+                           const std::vector<int64_t>& counts);
+
 /// The texts that each example's answer may be.
 std::vector<std::vector<std::string>> accepted_answers(const Exam& exam);
 /// The tags of each row's words.

@@ -12,13 +12,6 @@
 namespace tsrun {
 namespace {
 
-std::vector<int64_t> end_ids(const Tokenizer& tokenizer) {
-  for (const SpecialToken token : {SpecialToken::end, SpecialToken::separator}) {
-    if (const auto id = tokenizer.special_id(token)) return {*id};
-  }
-  return {};
-}
-
 /// Where the first of `stops` begins in `text`.
 size_t stop_in(const std::string& text, const std::vector<std::string>& stops) {
   size_t first = std::string::npos;
@@ -37,12 +30,8 @@ std::vector<std::vector<int64_t>> prompts_of(const EncodedSplit& split, std::spa
   return prompts;
 }
 
-GenerateOptions generate_options(const Exam& exam, const std::vector<std::string>& stops) {
-  GenerateOptions options;
-  options.max_new_tokens = exam.reading.integer("max_answer_length");
-  options.num_beams = exam.reading.integer("num_beams");
-  options.length_penalty = exam.reading.number("length_penalty");
-  options.end_ids = end_ids(*exam.tokenizer);
+GenerateOptions options_for(const Exam& exam, const std::vector<std::string>& stops) {
+  GenerateOptions options = exam.writing;
   if (!stops.empty()) {
     options.stop = [&tokenizer = *exam.tokenizer, &stops](std::span<const int64_t> written) {
       return stop_in(tokenizer.decode(written, true), stops) != std::string::npos;
@@ -64,7 +53,7 @@ std::string answer_text(const Exam& exam, const std::vector<int64_t>& ids, const
 
 void write_answers(const Examinee& model, const Exam& exam, Predictions& predictions) {
   const auto stops = exam.reading.texts("stop");
-  const GenerateOptions options = generate_options(exam, stops);
+  const GenerateOptions options = options_for(exam, stops);
   for (const auto& rows : evaluation_batches(exam.rows, 1)) {
     check_interrupt();
     const auto texts = generate(model.family, model.weights, prompts_of(exam.rows, rows), options, model.device);

@@ -35,6 +35,16 @@ PackedBatch batch_of(const Examinee& model, const EncodedSplit& split, std::span
   return to_device(packed, model.family.head(), model.device);
 }
 
+/// Tokens with a target in each row.
+std::vector<int64_t> judged_in_rows(const at::Tensor& targets, const std::vector<int64_t>& offsets) {
+  const at::Tensor host = targets.cpu().contiguous();
+  const int64_t* target = host.const_data_ptr<int64_t>();
+  std::vector<int64_t> counts;
+  for (size_t row = 0; row + 1 < offsets.size(); ++row)
+    counts.push_back(offsets[row + 1] - offsets[row] - std::count(target + offsets[row], target + offsets[row + 1], no_target));
+  return counts;
+}
+
 }  // namespace
 
 std::vector<std::vector<int64_t>> right_tags(const Exam& exam) {
@@ -50,6 +60,9 @@ void evaluate_tags(const Examinee& model, const Exam& exam, Evaluation& evaluati
     check_interrupt();
     const PackedBatch batch = batch_of(model, exam.rows, rows, nullptr);
     const Output output = model.family.forward(model.weights, batch, {});
+    std::vector<int64_t> lengths;
+    for (const int64_t row : rows) lengths.push_back(static_cast<int64_t>(exam.rows.rows[static_cast<size_t>(row)].ids.size()));
+    require_finite_scores(model, output.logits, exam.rows, rows, lengths);
     int64_t tokens = 0;
     for (const int64_t row : rows) tokens += judged_tokens(exam.rows, row);
     if (tokens > 0) evaluation.loss += task_loss(model.family.head(), output, batch).item<double>() * static_cast<double>(tokens);
@@ -72,7 +85,8 @@ std::vector<Likelihood> row_likelihoods(const Examinee& model, const EncodedSpli
   const at::NoGradGuard no_grad;
   const HeadKind head = model.family.head().kind;
   std::optional<Masking> masking;
-  if (head == HeadKind::masked_lm) masking.emplace(tokenizer, 0.15, Key::root(0).split("evaluation masking"));
+  if (head == HeadKind::masked_lm)
+    masking.emplace(tokenizer, 0.15, Key::root(0).split("evaluation masking"), model.family.config().at("vocab_size").get<int64_t>());
   std::vector<Likelihood> likelihoods(split.rows.size());
   for (const auto& rows : evaluation_batches(split, tokenizer.vocabulary_size())) {
     check_interrupt();
@@ -80,6 +94,7 @@ std::vector<Likelihood> row_likelihoods(const Examinee& model, const EncodedSpli
     const auto& offsets = head == HeadKind::seq2seq_lm ? batch.decoder_host_offsets : batch.host_offsets;
     const at::Tensor logits = model.family.forward(model.weights, batch, {}).logits;
     const at::Tensor targets = batch.targets.masked_select(batch.targets != no_target);
+    require_finite_scores(model, logits, split, rows, judged_in_rows(batch.targets, offsets));
     const at::Tensor losses = at::cross_entropy_loss(logits, targets, {}, at::Reduction::None).cpu().contiguous();
     const at::Tensor judged = batch.targets.cpu().contiguous();
     int64_t next = 0;

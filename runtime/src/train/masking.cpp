@@ -2,12 +2,17 @@
 
 #include "tsrun/base/error.h"
 
+#include <algorithm>
+
 namespace tsrun {
 
-Masking::Masking(const Tokenizer& tokenizer, double share, Key key) : vocabulary_(tokenizer.vocabulary_size()), share_(share), key_(key) {
+Masking::Masking(const Tokenizer& tokenizer, double share, Key key, int64_t vocabulary)
+    : vocabulary_(std::min(tokenizer.vocabulary_size(), vocabulary)), share_(share), key_(key) {
   const auto mask = tokenizer.mask_id();
   if (!mask) data_error("masked language modelling: the vocabulary has no mask token");
   mask_ = *mask;
+  if (mask_ >= vocabulary_)
+    data_error("masked language modelling: the mask token's id is {}, but the model's vocab_size is {}", mask_, vocabulary);
   const auto enclosing = tokenizer.encode("", "").ids;
   special_.insert(enclosing.begin(), enclosing.end());
 }

@@ -1,6 +1,8 @@
 #include "tsrun/train/reading.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
+#include "tsrun/base/suggest.h"
 
 #include <algorithm>
 
@@ -26,6 +28,14 @@ HeadKind writer(const Task& task, Reader reader) {
   return reader == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm;
 }
 
+/// LABEL_0, LABEL_1, …: names that say nothing.
+bool numbered(const std::vector<std::string>& names) {
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i] != "LABEL_" + std::to_string(i)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Task task_for(const Task& task, Reader reader) {
@@ -49,6 +59,19 @@ HeadSpec head_for(const Task& task, Reader reader) {
       return {language_model(task, reader), 0};
   }
   internal_error("task kind {} is unknown", static_cast<int>(task.kind));
+}
+
+void match_labels(Task& task, Model& model, bool new_head, const std::string& where) {
+  const HeadKind head = model.family->head().kind;
+  if (head != HeadKind::classification && head != HeadKind::token_classification) return;
+  const std::vector<std::string> names = label_names(model.family->config());
+  if (auto ordered = in_order_of(task, names)) {
+    task = std::move(*ordered);
+  } else if (!new_head && !names.empty() && !numbered(names)) {
+    log_warning("{}: id2label in config.json has {}, the task '{}' has {}: outputs are taken in the task's order", where, join_words(names),
+                task.name, join_words(task.labels));
+  }
+  model.labels = task.labels;
 }
 
 OptionTable reading_options() {
@@ -83,16 +106,18 @@ OptionTable reading_options() {
        .choices = {"sum", "mean"}},
       {.name = "num_beams",
        .type = OptionType::integer,
-       .fallback = 1,
-       .doc = "Texts that are followed while writing; 1: greedy.",
+       .doc = "Texts that are followed while writing; 1: greedy; absent: as the model's generation_config.json says, else 1.",
        .minimum = 1,
        .maximum = 256},
       {.name = "length_penalty",
        .type = OptionType::number,
-       .fallback = 1.0,
-       .doc = "Beams are ranked by their log-likelihood over length to this power.",
+       .doc = "Beams are ranked by their log-likelihood over length to this power; absent: as the model's generation_config.json says, "
+              "else 1.",
        .minimum = -10,
        .maximum = 10},
+      {.name = "do_sample",
+       .type = OptionType::boolean,
+       .doc = "Texts are never sampled: false lets a model write whose generation_config.json asks for samples."},
       {.name = "stop",
        .type = OptionType::list,
        .fallback = nlohmann::json::array(),
@@ -106,6 +131,7 @@ EncodeOptions encode_options_for(const Family& family, const Options& reading) {
   options.reader = family.reader();
   options.decoder_start = family.decoder_start();
   options.max_answer_length = reading.integer("max_answer_length");
+  options.vocabulary = family.config().at("vocab_size").get<int64_t>();
   options.blocks = reading.text("blocks") == "joined" ? Blocks::joined : Blocks::separate;
   return options;
 }

@@ -1,5 +1,6 @@
 #include "train/step.h"
 
+#include "model/finite.h"
 #include "tsrun/base/error.h"
 #include "tsrun/model/model.h"
 
@@ -32,11 +33,18 @@ std::string row_list(const EncodedSplit& split, const std::vector<std::vector<in
   return fmt::format("{}", fmt::join(rows, ", "));
 }
 
-void require_finite(const char* what, double value, int64_t step, const EncodedSplit& split,
-                    const std::vector<std::vector<int64_t>>& micro_batches) {
+/// The weight that is to blame, where there is one.
+std::string blamed(const Weights& weights) {
+  const auto name = first_not_finite(weights);
+  return name ? fmt::format(", and '{}' holds numbers that are not finite", *name) : "";
+}
+
+void require_finite_step(const char* what, double value, int64_t step, const Weights& weights, const EncodedSplit& split,
+                         const std::vector<std::vector<int64_t>>& micro_batches) {
   if (std::isfinite(value)) return;
-  run_error("step {}: the {} is {}; rows of the batch, from 0: {}. A smaller learning rate, a warm-up or a smaller max_grad_norm may help",
-            step + 1, what, value, row_list(split, micro_batches));
+  run_error(
+      "step {}: the {} is {}{}; rows of the batch, from 0: {}. A smaller learning rate, a warm-up or a smaller max_grad_norm may help",
+      step + 1, what, value, blamed(weights), row_list(split, micro_batches));
 }
 
 /// Rows, or tokens with a target.
@@ -102,13 +110,13 @@ StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micr
   for (size_t i = 0; i < batches.size(); ++i) {
     const double share = judged > 0 ? judged_in(batches[i]) / judged : 0;
     const double loss = backward(batches[i], share, key.split("dropout").split(i));
-    require_finite("loss", loss, when.step, split_, micro_batches);
+    require_finite_step("loss", loss, when.step, binding_.weights(), split_, micro_batches);
     report.loss += loss * share;
   }
   // gradients_ready: weights have their gradients, before masks and the projection onto z.
   binding_.gather_gradients();
   report.gradient_norm = clip_gradients(binding_.groups(), max_grad_norm_);
-  require_finite("norm of the gradient", report.gradient_norm, when.step, split_, micro_batches);
+  require_finite_step("norm of the gradient", report.gradient_norm, when.step, binding_.weights(), split_, micro_batches);
   // update_about_to_be_applied: what the optimiser will see.
   optimizer_->step(factor);
   binding_.after_update();

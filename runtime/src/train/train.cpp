@@ -24,7 +24,8 @@ using Clock = std::chrono::steady_clock;
 
 std::optional<Masking> masking_of(const TrainJob& job) {
   if (job.model->family->head().kind != HeadKind::masked_lm) return std::nullopt;
-  return Masking(*job.model->tokenizer, job.options.number("mlm_probability"), job.key.split("masking"));
+  return Masking(*job.model->tokenizer, job.options.number("mlm_probability"), job.key.split("masking"),
+                 job.model->family->config().at("vocab_size").get<int64_t>());
 }
 
 /// Adafactor judges the update of a tensor by its mean over all elements. Rows that stay where they are count in it, so none may be

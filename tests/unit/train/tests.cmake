@@ -1,5 +1,6 @@
 tsrun_test(train SOURCES
   unit/train/adafactor_test.cpp
+  unit/train/answers_test.cpp
   unit/train/kinds_test.cpp
   unit/train/optimizer_test.cpp
   unit/train/plan_test.cpp

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace tsrun {
@@ -30,7 +31,11 @@ struct EncodeOptions {
   int64_t max_answer_length = 64;  ///< tokens of an answer, the end token included
   Blocks blocks = Blocks::separate;
   bool all_answers = false;  ///< text_to_text: a row for each accepted answer instead of the first alone
+  int64_t vocabulary = 0;    ///< vocab_size: a tokenizer may have more tokens, as long as no row uses them; 0: not checked
 };
+
+/// @throws Error(data) naming `where`, the token, its id and `vocabulary` for an id that the model's vocab_size does not reach
+void require_known_ids(const Tokenizer& tokenizer, std::span<const int64_t> ids, int64_t vocabulary, const std::string& where);
 
 /// Token without a target.
 inline constexpr int64_t no_target = -100;
@@ -63,7 +68,7 @@ struct EncodedSplit {
 /// | language_modelling | causal | a block; every token's target is the next one, over the edge of blocks too |
 /// | language_modelling | encoder | a block with its special tokens; the trainer hides tokens, anew every epoch |
 /// A prompt that is too long is cut at its end for an encoder-decoder, and at its beginning, behind a begin token, for a causal model.
-/// @throws Error(user) when task and reader do not go together, naming what would
+/// @throws Error(user) when task and reader do not go together, naming what would; Error(data) as `require_known_ids`
 EncodedSplit encode_split(const Task& task, const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options);
 
 /// One row for every example and each of its options (multiple_choice) or of the task's labels (a text_to_text task that was a

@@ -64,6 +64,8 @@ struct Task {
   std::optional<Verbaliser> verbaliser;  ///< as task.toml says; `as_text_to_text` makes one where it is needed and absent
   std::string answer_prefix;             ///< stands in front of every answer that is trained on ("<extra_id_0>"); decoding drops it
   std::optional<Objective> objective;    ///< of language_modelling; absent: what the model is made for
+  /// Where labels stand in the order of a model's outputs: which label of task.toml each of them is. Empty: they stand as there.
+  std::vector<int64_t> class_numbers = {};
   bool has_pairs() const;
   /// Numbers that a head gives for a row (a word): 1 for a regression, one a label for classifications, 0 where there is no such head.
   int64_t outputs() const;
@@ -75,6 +77,10 @@ Task load_task(const std::filesystem::path& folder);
 /// Keeps `rows` rows of a split, the same for every seed and variant, so that variants differ in the method alone; 0: all. A split that is
 /// not there is left to whoever reads it.
 void limit_rows(Task& task, const std::string& split, int64_t rows);
+/// The task with its labels, classes and tags in the order of `names`, where these are its labels (ignoring case); else nothing.
+std::optional<Task> in_order_of(const Task& task, const std::vector<std::string>& names);
+/// Classes in the order of the labels as classes in the order of task.toml, which metrics count in.
+std::vector<double> as_task_classes(const Task& task, std::vector<double> classes);
 /// The same task for a model that writes its answers. A text_to_text task is given back as it is; the digest tells the two apart.
 /// @throws Error(user) for token_classification and language_modelling
 Task as_text_to_text(const Task& task);

@@ -2,6 +2,7 @@
 
 #include "tsrun/checkpoint/safetensors.h"
 #include "tsrun/model/family.h"
+#include "tsrun/model/generation_config.h"
 #include "tsrun/text/tokenizer.h"
 
 #include <filesystem>
@@ -17,12 +18,14 @@ struct Model {
   std::shared_ptr<const Tokenizer> tokenizer;
   Weights weights;                       ///< float32, in the family's parameter order; loaded ones may lie in the file (`as_float32`)
   std::vector<std::string> initialised;  ///< names that the checkpoint lacked (head, pooler) and that were drawn from the key
+  GenerationConfig generation;           ///< how its folder says that it writes
+  std::vector<std::string> labels;       ///< of the head's outputs, as `save_model` writes them; empty: as config.json says
 };
 
 /// Loads a Hugging Face folder for a task head. A `bert.` prefix or its absence is handled; known buffers are skipped; a missing head (or
 /// pooler) is initialised under `key.split(name)` and logged. Anything else missing, unexpected or mis-shaped is an error that lists all of
-/// it.
-/// Log lines name the model `called` (builtin:bert-mini), or the folder.
+/// it. Log lines name the model `called` (builtin:bert-mini), or the folder. @throws Error(run) naming the first tensor with a NaN or an
+/// infinity
 Model load_model(const std::filesystem::path& folder, const HeadSpec& head, Key key, const std::string& called = "");
 
 /// A model with every weight drawn under `key`.
@@ -30,6 +33,9 @@ Model initialise_model(const nlohmann::json& config, const HeadSpec& head, std::
 
 /// Writes config.json, model.safetensors and the tokenizer's files: a folder that transformers loads.
 void save_model(const Model& model, const std::filesystem::path& folder);
+
+/// The names in `id2label` of a config.json, in the order of the outputs; empty without a whole table.
+std::vector<std::string> label_names(const nlohmann::json& config);
 
 /// Bare named tensors from a Hugging Face folder or a single safetensors file, brought to `family`'s names; only names in `wanted` when
 /// given. Tensors are as those of `as_float32`. For trajectories made from checkpoints that somebody has already.

@@ -15,6 +15,10 @@ Task task_for(const Task& task, Reader reader);
 /// do such a task, naming what could.
 HeadSpec head_for(const Task& task, Reader reader);
 
+/// Puts the labels of a task whose head judges by classes in the order of the model's outputs, where `id2label` of its config.json names
+/// them, and names the outputs by the task. Other names than LABEL_0, LABEL_1, … are warned of under `where`, unless the head is new.
+void match_labels(Task& task, Model& model, bool new_head, const std::string& where);
+
 /// max_length, blocks, and for tasks that are answered in words how answers are written or chosen: max_answer_length, answer, num_beams,
 /// length_penalty, stop. Part of `train_options()` and of the options of an evaluation.
 OptionTable reading_options();

@@ -43,9 +43,10 @@ struct Exam {
   const Task* task = nullptr;  ///< in the form of `task_for`
   const Split* split = nullptr;
   std::shared_ptr<const Tokenizer> tokenizer;
-  Options reading;       ///< resolved against `reading_options()`
-  EncodedSplit rows;     ///< what the loss is of
-  EncodedSplit choices;  ///< `encode_options`, where an answer is chosen
+  Options reading;          ///< resolved against `reading_options()`
+  EncodedSplit rows;        ///< what the loss is of
+  EncodedSplit choices;     ///< `encode_options`, where an answer is chosen
+  GenerateOptions writing;  ///< where it is written
 };
 /// `task` must outlive the exam. @throws Error(user) as `encode_split`
 Exam make_exam(const Model& model, const Task& task, const std::string& split, const Options& reading);

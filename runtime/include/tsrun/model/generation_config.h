@@ -1,0 +1,31 @@
+#pragma once
+
+#include "tsrun/model/generate.h"
+#include "tsrun/text/tokenizer.h"
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <string>
+
+namespace tsrun {
+
+/// How a folder says that its model writes: the fields of generation_config.json or, where there is none, those of config.json.
+struct GenerationConfig {
+  nlohmann::json fields = nlohmann::json::object();
+  nlohmann::json config_end;  ///< eos_token_id of config.json, for a generation_config.json without one
+  std::string where;          ///< the file, for messages
+  bool own_file = false;      ///< generation_config.json
+};
+
+/// @throws Error(data) for a generation_config.json that is no JSON object
+GenerationConfig read_generation_config(const std::filesystem::path& folder, const nlohmann::json& config);
+
+/// What `generate` of transformers would do with these fields, where `given` (fields by the same names; null: not given) wins. End tokens
+/// are those of the fields, else of config.json, else the tokenizer's end (or separator). Without any length `max_new_tokens` holds.
+/// @throws Error(data) naming the field that asks for something that is not done here, is unknown or ill-typed; Error(user) for a given
+/// do_sample = true
+GenerateOptions generate_options(const GenerationConfig& config, const Tokenizer& tokenizer, const nlohmann::json& given,
+                                 int64_t max_new_tokens);
+
+}  // namespace tsrun

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "tsrun/model/weights.h"
+
+#include <optional>
+#include <string>
+
+namespace tsrun {
+
+/// Whether `values` holds neither NaN nor infinity; one read.
+bool all_finite(const at::Tensor& values);
+
+/// The first tensor, in declaration order, with a NaN or an infinity. Reads all that stand before it.
+std::optional<std::string> first_not_finite(const Weights& weights);
+
+/// @throws Error(run) naming `where` and the first tensor that is not finite
+void require_finite(const Weights& weights, const std::string& where);
+
+}  // namespace tsrun

@@ -1,0 +1,250 @@
+#include "tsrun/model/generation_config.h"
+
+#include "model/config_reader.h"
+#include "tsrun/base/error.h"
+#include "tsrun/base/files.h"
+#include "tsrun/base/suggest.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace tsrun {
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t any_count = int64_t{1} << 40, any_id = (int64_t{1} << 31) - 1;
+
+/// Fields that are done here.
+constexpr std::array honoured = {
+    "eos_token_id",         "bos_token_id",  "decoder_start_token_id", "max_new_tokens",      "max_length",          "min_new_tokens",
+    "min_length",           "num_beams",     "length_penalty",         "early_stopping",      "do_sample",           "repetition_penalty",
+    "no_repeat_ngram_size", "bad_words_ids", "sequence_bias",          "forced_bos_token_id", "forced_eos_token_id", "suppress_tokens",
+    "begin_suppress_tokens"};
+
+/// Fields that change no text here: they shape a sampling, which is refused, or memory, speed and what is given back beside the text.
+/// Rows stand without padding, and scores that are not finite end every verb.
+constexpr std::array without_effect = {"temperature",
+                                       "top_k",
+                                       "top_p",
+                                       "min_p",
+                                       "top_h",
+                                       "typical_p",
+                                       "epsilon_cutoff",
+                                       "eta_cutoff",
+                                       "pad_token_id",
+                                       "remove_invalid_values",
+                                       "use_cache",
+                                       "cache_config",
+                                       "max_cache_len",
+                                       "compile_config",
+                                       "disable_compile",
+                                       "low_memory",
+                                       "prefill_chunk_size",
+                                       "continuous_batching_config",
+                                       "is_assistant",
+                                       "use_mtp",
+                                       "num_assistant_tokens",
+                                       "num_assistant_tokens_schedule",
+                                       "assistant_confidence_threshold",
+                                       "assistant_early_exit",
+                                       "assistant_lookbehind",
+                                       "target_lookbehind",
+                                       "prompt_lookup_num_tokens",
+                                       "max_matching_ngram_size",
+                                       "speculation_type",
+                                       "output_attentions",
+                                       "output_hidden_states",
+                                       "output_scores",
+                                       "output_logits",
+                                       "return_dict_in_generate",
+                                       "transformers_version",
+                                       "_from_model_config",
+                                       "_commit_hash"};
+
+/// Fields that are not done here, each with the number that asks for nothing.
+struct Refused {
+  const char* name;
+  double nothing = 0;
+};
+constexpr std::array refused = {Refused{"guidance_scale", 1},
+                                Refused{"encoder_repetition_penalty", 1},
+                                Refused{"encoder_no_repeat_ngram_size"},
+                                Refused{"num_beam_groups", 1},
+                                Refused{"diversity_penalty"},
+                                Refused{"penalty_alpha"},
+                                Refused{"num_return_sequences", 1},
+                                Refused{"assistant_ensemble_weight"},
+                                Refused{"exponential_decay_length_penalty"},
+                                Refused{"renormalize_logits"},
+                                Refused{"stop_strings"},
+                                Refused{"max_time"},
+                                Refused{"constraints"},
+                                Refused{"force_words_ids"},
+                                Refused{"dola_layers"},
+                                Refused{"watermarking_config"},
+                                Refused{"token_healing"},
+                                Refused{"cache_implementation"}};
+
+template <size_t N>
+bool among(const std::array<const char*, N>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+const Refused* refusal_of(const std::string& name) {
+  const auto place = std::find_if(refused.begin(), refused.end(), [&](const Refused& field) { return name == field.name; });
+  return place == refused.end() ? nullptr : &*place;
+}
+
+bool asks_for_nothing(const json& value, double nothing) {
+  if (value.is_number()) return value.get<double>() == nothing;
+  return value.is_null() || value == false || ((value.is_structured() || value.is_string()) && value.empty());
+}
+
+/// Where the keys and values are kept is of no matter, unless they are rounded.
+bool exact_cache(const std::string& name, const json& value) {
+  return name == "cache_implementation" && value.is_string() && value != "quantized";
+}
+
+std::vector<std::string> known_names() {
+  std::vector<std::string> names(honoured.begin(), honoured.end());
+  names.insert(names.end(), without_effect.begin(), without_effect.end());
+  for (const Refused& field : refused) names.emplace_back(field.name);
+  return names;
+}
+
+void check_fields(const json& fields, const std::string& where) {
+  const bool greedy = fields.value("num_beams", json(1)) == 1;
+  for (const auto& [name, value] : fields.items()) {
+    const std::string shown = value.dump(-1, ' ', false, json::error_handler_t::replace);
+    if (const Refused* field = refusal_of(name)) {
+      const bool same_order = name == "renormalize_logits" && greedy;  // of the scores of one text
+      if (!asks_for_nothing(value, field->nothing) && !exact_cache(name, value) && !same_order)
+        data_error("{}: field '{}' is {}, which would change what is written and is not done here", where, name, shown);
+    } else if (!among(honoured, name) && !among(without_effect, name) && !value.is_null() && value != false) {
+      data_error("{}: field '{}' is {}; no such field is known{}", where, name, shown, did_you_mean(name, known_names()));
+    }
+  }
+}
+
+/// A number or a list of numbers.
+std::vector<int64_t> ids_of(const json& value, const std::string& name, const std::string& where) {
+  std::vector<int64_t> ids;
+  const json list = value.is_number() ? json::array({value}) : value;
+  if (value.is_null()) return ids;
+  for (const json& id : list) {
+    if (!list.is_array() || !id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > any_id)
+      data_error("{}: field '{}' is {}, expected an id from 0, or a list of them", where, name, value.dump());
+    ids.push_back(id.get<int64_t>());
+  }
+  return ids;
+}
+
+/// [[ids], bias] each, or [ids] each for minus infinity.
+std::vector<SequenceBias> biases_of(const json& value, const std::string& name, const std::string& where) {
+  std::vector<SequenceBias> all;
+  const bool words = name == "bad_words_ids";
+  const auto check = [&](bool right) {
+    if (!right)
+      data_error("{}: field '{}' is {}, expected a list of {}", where, name, value.dump(), words ? "lists of ids" : "[ids, number]");
+  };
+  check(value.is_null() || value.is_array());
+  for (const json& entry : value) {
+    check(words ? entry.is_array() : entry.is_array() && entry.size() == 2 && entry[0].is_array() && entry[1].is_number());
+    SequenceBias bias{ids_of(words ? entry : entry[0], name, where),
+                      words ? -std::numeric_limits<float>::infinity() : entry[1].get<float>()};
+    check(!bias.ids.empty());
+    all.push_back(std::move(bias));
+  }
+  return all;
+}
+
+std::optional<int64_t> id_of(const ConfigReader& reader, const char* name) {
+  return reader.has(name) ? std::optional(reader.integer(name, 0, any_id)) : std::nullopt;
+}
+
+std::vector<int64_t> end_ids_of(const GenerationConfig& config, const Tokenizer& tokenizer) {
+  for (const json& value : {config.fields.value("eos_token_id", json()), config.config_end}) {
+    if (!value.is_null()) return ids_of(value, "eos_token_id", config.where);
+  }
+  for (const SpecialToken token : {SpecialToken::end, SpecialToken::separator}) {
+    if (const auto id = tokenizer.special_id(token)) return {*id};
+  }
+  return {};
+}
+
+ScoreOptions score_options(const json& fields, const ConfigReader& reader, const std::vector<int64_t>& ends) {
+  const std::string& where = reader.where();
+  const auto value = [&](const char* name) { return fields.value(name, json()); };
+  ScoreOptions scores;
+  scores.sequence_bias = biases_of(value("sequence_bias"), "sequence_bias", where);
+  scores.repetition_penalty = reader.number("repetition_penalty", 1e-6, 1e6, 1.0);
+  scores.no_repeat_ngram_size = reader.integer("no_repeat_ngram_size", 0, any_count, 0);
+  scores.bad_words = biases_of(value("bad_words_ids"), "bad_words_ids", where);
+  std::erase_if(scores.bad_words, [&](const SequenceBias& word) {
+    return word.ids.size() == 1 && std::find(ends.begin(), ends.end(), word.ids[0]) != ends.end();
+  });
+  scores.min_new_tokens = reader.integer("min_new_tokens", 0, any_count, 0);
+  scores.min_length = reader.has("min_new_tokens") ? 0 : reader.integer("min_length", 0, any_count, 0);
+  scores.forced_begin = id_of(reader, "forced_bos_token_id");
+  scores.forced_end = ids_of(value("forced_eos_token_id"), "forced_eos_token_id", where);
+  scores.suppressed = ids_of(value("suppress_tokens"), "suppress_tokens", where);
+  scores.suppressed_first = ids_of(value("begin_suppress_tokens"), "begin_suppress_tokens", where);
+  return scores;
+}
+
+void check_strategy(const ConfigReader& reader, const json& fields) {
+  if (reader.flag("do_sample", false)) {
+    data_error(
+        "{}: field 'do_sample' is true, but texts are not sampled here, they are written greedily or by beams; do_sample = false asks for "
+        "that",
+        reader.where());
+  }
+  if (fields.value("early_stopping", json()) == "never" && reader.integer("num_beams", 1, 256, 1) > 1)
+    data_error("{}: field 'early_stopping' is \"never\", which is not done here; expected true or false", reader.where());
+}
+
+}  // namespace
+
+GenerationConfig read_generation_config(const std::filesystem::path& folder, const json& config) {
+  const auto path = folder / "generation_config.json";
+  std::error_code ignored;
+  GenerationConfig result;
+  result.own_file = std::filesystem::exists(path, ignored);
+  result.where = (result.own_file ? path : folder / "config.json").string();
+  result.config_end = config.value("eos_token_id", json());
+  if (result.own_file) {
+    result.fields = read_json(path);
+    if (!result.fields.is_object()) data_error("{}: holds {}, expected an object", path.string(), result.fields.type_name());
+    return result;
+  }
+  for (const std::string& name : known_names()) {
+    if (config.contains(name) && !among(without_effect, name)) result.fields[name] = config[name];
+  }
+  return result;
+}
+
+GenerateOptions generate_options(const GenerationConfig& config, const Tokenizer& tokenizer, const json& given, int64_t max_new_tokens) {
+  if (given.value("do_sample", json()) == true) user_error("option 'do_sample' is true, but texts are not sampled here; expected false");
+  json fields = config.fields;
+  for (const auto& [name, value] : given.items()) {
+    if (!value.is_null()) fields[name] = value;
+  }
+  check_fields(fields, config.where);
+  const ConfigReader reader(fields, config.where);
+  check_strategy(reader, fields);
+  GenerateOptions options;
+  options.end_ids = end_ids_of(config, tokenizer);
+  options.max_length = reader.has("max_new_tokens") ? 0 : reader.integer("max_length", 0, any_count, 0);
+  options.max_new_tokens = reader.integer("max_new_tokens", 1, any_count, max_new_tokens);
+  options.num_beams = reader.integer("num_beams", 1, 256, 1);
+  options.length_penalty = reader.number("length_penalty", -1e6, 1e6, 1.0);
+  options.early_stopping = fields.value("early_stopping", json()) != "never" && reader.flag("early_stopping", false);
+  options.decoder_start = id_of(reader, "decoder_start_token_id");
+  options.begin_id = id_of(reader, "bos_token_id");
+  options.scores = score_options(fields, reader, options.end_ids);
+  return options;
+}
+
+}  // namespace tsrun
