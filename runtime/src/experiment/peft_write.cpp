@@ -67,7 +67,9 @@ class PeftFolder {
   }
 
  private:
-  void add(const std::string& name, const at::Tensor& tensor) { tensors_.emplace_back(name, tensor.detach().cpu().contiguous()); }
+  void add(const std::string& name, const at::Tensor& tensor) {
+    if (added_.insert(name).second) tensors_.emplace_back(name, tensor.detach().cpu().contiguous());
+  }
 
   /// The delta's tensors under their own names. Returns the modules that have one ending in one of `suffixes`.
   std::set<std::string> add_tensors(const std::vector<std::string>& suffixes) {
@@ -139,14 +141,18 @@ class PeftFolder {
     for (const auto& modules : {linear_modules(*model_.family), embedding_modules(*model_.family)})
       for (const LinearModule& module : modules)
         if (module.shared) shared.insert(module.weight);
+    std::set<std::string> modules;
     for (const std::string& name : names) {
       if (learns_prompts || shared.contains(name))
-        user_error("export: '{}' is not what it is in the model's folder, and a folder of PEFT has no place for it; use form = \"merged\"",
+        user_error("export: '{}' is not what it is in the model's folder, or is not there, and a folder of PEFT has no place for it here",
                    name);
-      add_parameter(name);
       const std::string module = name.substr(0, name.rfind('.'));
-      if (!targets_.contains(module)) saved_.insert(module);
+      if (!targets_.contains(module)) modules.insert(module);
+      if (targets_.contains(module)) add_parameter(name);
     }
+    for (const ParameterInfo& info : model_.family->parameters())
+      if (modules.contains(info.name.substr(0, info.name.rfind('.')))) add_parameter(info.name);
+    saved_.insert(modules.begin(), modules.end());
   }
 
   /// modules_to_save as it was given, but for the names of modules that the model lacks.
@@ -201,7 +207,7 @@ class PeftFolder {
                  name_of(kind));
   }
 
-  std::set<std::string> targets_, saved_;
+  std::set<std::string> targets_, saved_, added_;
   const Model& model_;
   std::unique_ptr<Delta> delta_;
   json config_;
