@@ -1,5 +1,6 @@
 #include "app/model_source.h"
 #include "app/verbs.h"
+#include "train/effects.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
 #include "tsrun/base/parallel.h"
@@ -67,6 +68,7 @@ void predict(const Command& command) {
   const Reader reader = reader_of(source);
   Task task = task_for(name.starts_with("builtin:") ? make_builtin_task(name) : load_task(name), reader);
   if (task.kind == TaskKind::language_modelling) user_error("tsrun predict: a language modelling task has no answers; try 'tsrun score'");
+  require_read(reading, task);
   Model model = load(command, source, head_for(task, reader));
   match_labels(task, model, /*new_head=*/false, command.operands[0]);
   Predictions predictions;

@@ -1,5 +1,6 @@
 #include "app/model_source.h"
 #include "app/verbs.h"
+#include "train/effects.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/log.h"
@@ -108,6 +109,7 @@ void score(const Command& command) {
   const Model model = load(command, source, head_for(task, reader));
   given["max_length"] = command.max_length.value_or(std::min<int64_t>(model.family->max_positions(), 1024));
   const Options reading = reading_options().resolve(given, "tsrun score");
+  require_read(reading, task);
   const Evaluation result = evaluate(*model.family, model.weights, make_exam(model, task, "text", reading), command.lab.device);
   json line = result.metrics;
   line["loss"] = result.loss;

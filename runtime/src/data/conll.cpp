@@ -1,7 +1,6 @@
 #include "data/lines.h"
 #include "data/readers.h"
 #include "data/targets.h"
-#include "tsrun/base/error.h"
 
 #include <utility>
 
@@ -15,7 +14,7 @@ std::pair<std::string, std::string> word_and_tag(std::string_view line, int64_t 
   const size_t begin = line.find_first_not_of(kBetweenColumns), end = line.find_last_not_of(kBetweenColumns) + 1;
   line = line.substr(begin, end - begin);
   const size_t first = line.find_first_of(kBetweenColumns), last = line.find_last_of(kBetweenColumns);
-  if (first == std::string_view::npos) data_error("{}:{}: found 1 column, expected a word and, in the last column, its tag", name, number);
+  if (first == std::string_view::npos) error_at(name, number, "found 1 column, expected a word and, in the last column, its tag");
   return {std::string(line.substr(0, first)), std::string(line.substr(last + 1))};
 }
 
@@ -25,7 +24,7 @@ std::vector<Example> read_conll(std::string_view text, const std::vector<std::st
   const TagReader tags(labels, name);
   std::vector<Example> examples;
   bool within = false;
-  each_line(text, [&](std::string_view line, int64_t number) {
+  each_line(text, name, [&](std::string_view line, int64_t number) {
     const bool blank = line.find_first_not_of(kBetweenColumns) == std::string_view::npos;
     if (blank || line.starts_with("-DOCSTART-")) {
       within = false;
@@ -39,7 +38,7 @@ std::vector<Example> read_conll(std::string_view text, const std::vector<std::st
     examples.back().words.push_back(std::move(word));
     examples.back().tags.push_back(tags.read(tag, number));
   });
-  if (examples.empty()) data_error("{}:1: found no words, expected a word and its tag a line", name);
+  if (examples.empty()) error_at(name, 1, "found no words, expected a word and its tag a line");
   return examples;
 }
 

@@ -1,7 +1,6 @@
 #include "data/lines.h"
 #include "data/readers.h"
 #include "data/words.h"
-#include "tsrun/base/error.h"
 
 namespace tsrun {
 namespace {
@@ -20,17 +19,17 @@ std::vector<std::string> tab_fields(std::string_view line) {
 
 std::vector<Example> read_crossfit(std::string_view text, const std::string& name) {
   std::vector<Example> examples;
-  each_line(text, [&](std::string_view line, int64_t number) {
+  each_line(text, name, [&](std::string_view line, int64_t number) {
     line = stripped(line);
     if (line.empty()) return;
     std::vector<std::string> fields = tab_fields(line);
-    if (fields.size() < 2) data_error("{}:{}: found no tab, expected an input, a tab and an answer", name, number);
+    if (fields.size() < 2) error_at(name, number, "found no tab, expected an input, a tab and an answer");
     Example& example = examples.emplace_back();
     example.row = static_cast<int64_t>(examples.size()) - 1;
     example.first = std::move(fields.front());
     example.answers.assign(std::make_move_iterator(fields.begin() + 1), std::make_move_iterator(fields.end()));
   });
-  if (examples.empty()) data_error("{}:1: found only blank lines, expected an input, a tab and an answer a line", name);
+  if (examples.empty()) error_at(name, 1, "found only blank lines, expected an input, a tab and an answer a line");
   return examples;
 }
 

@@ -1,3 +1,5 @@
+#include "data/lines.h"
+#include "data/place_error.h"
 #include "data/readers.h"
 #include "tsrun/base/error.h"
 
@@ -40,7 +42,10 @@ class DelimitedReader {
     return true;
   }
 
-  bool at_line_end() const { return at_ >= text_.size() || text_[at_] == '\n' || text_.substr(at_, 2) == "\r\n"; }
+  bool at_line_end() const {
+    const std::string_view rest = text_.substr(at_);
+    return rest.empty() || rest.front() == '\n' || rest.starts_with("\r\n") || rest == "\r";
+  }
 
   void take_line_end() {
     if (at_ < text_.size() && text_[at_] == '\r') ++at_;
@@ -51,9 +56,7 @@ class DelimitedReader {
   std::string plain_field() {
     const size_t begin = at_;
     while (!at_line_end() && text_[at_] != delimiter_) {
-      if (quoted_ && text_[at_] == '"') {
-        data_error("{}:{}: found a double quote inside a field, expected the whole field in quotes and the quote doubled", name_, line_);
-      }
+      if (text_[at_] == '\r') lone_carriage_return(name_, line_);
       ++at_;
     }
     return std::string(text_.substr(begin, at_ - begin));
@@ -70,10 +73,10 @@ class DelimitedReader {
       if (text_[at_] == '\n') ++line_;
       field.push_back(text_[at_]);
     }
-    if (at_ >= text_.size()) data_error("{}:{}: found a quoted field without an end, expected a closing '\"'", name_, first_line);
+    if (at_ >= text_.size()) error_at(name_, first_line, "found a quoted field without an end, expected a closing '\"'");
     ++at_;
     if (!at_line_end() && text_[at_] != delimiter_) {
-      data_error("{}:{}: found more text after a closing quote, expected a delimiter or the end of the line", name_, line_);
+      error_at(name_, line_, "found more text after a closing quote, expected a delimiter or the end of the line");
     }
     return field;
   }

@@ -1,7 +1,6 @@
 #include "data/lines.h"
 #include "data/readers.h"
 #include "data/words.h"
-#include "tsrun/base/error.h"
 
 namespace tsrun {
 namespace {
@@ -21,9 +20,9 @@ class DocumentList {
   std::vector<Example> examples_;
 };
 
-void cut_at_blank_lines(std::string_view text, DocumentList& documents) {
+void cut_at_blank_lines(std::string_view text, const std::string& name, DocumentList& documents) {
   std::string document;
-  each_line(text, [&](std::string_view line, int64_t) {
+  each_line(text, name, [&](std::string_view line, int64_t) {
     if (!stripped(line).empty()) {
       document.append(document.empty() ? "" : "\n").append(line);
       return;
@@ -52,11 +51,11 @@ void cut_at_separators(std::string_view text, std::string_view separator, Docume
 std::vector<Example> read_documents(std::string_view text, std::string_view cut, std::string_view separator, const std::string& name) {
   DocumentList documents;
   if (cut == "file") documents.add(text);
-  if (cut == "line") each_line(text, [&](std::string_view line, int64_t) { documents.add(line); });
-  if (cut == "blank_line") cut_at_blank_lines(text, documents);
+  if (cut == "line") each_line(text, name, [&](std::string_view line, int64_t) { documents.add(line); });
+  if (cut == "blank_line") cut_at_blank_lines(text, name, documents);
   if (cut == "separator") cut_at_separators(text, separator, documents);
   std::vector<Example> examples = documents.take();
-  if (examples.empty()) data_error("{}:1: found only white space, expected documents", name);
+  if (examples.empty()) error_at(name, 1, "found only white space, expected documents");
   return examples;
 }
 

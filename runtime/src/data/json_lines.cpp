@@ -1,10 +1,10 @@
 #include "data/lines.h"
 #include "data/readers.h"
-#include "tsrun/base/error.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 namespace tsrun {
@@ -15,19 +15,35 @@ constexpr int kDeepest = 16;  ///< of nested values; deeper ones are taken for a
 
 Json parse_line(std::string_view line, int64_t number, const std::string& name) {
   const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kDeepest) data_error("{}:{}: found values nested deeper than {}, expected a flat object", name, number, kDeepest);
+    if (depth > kDeepest) error_at(name, number, "found values nested deeper than {}, expected a flat object", kDeepest);
     return true;
   };
   try {
     Json object = Json::parse(line.begin(), line.end(), shallow);
-    if (!object.is_object() || object.empty())
-      data_error("{}:{}: found {}, expected an object with columns", name, number, object.type_name());
+    if (!object.is_object() || object.empty()) error_at(name, number, "found {}, expected an object with columns", object.type_name());
     return object;
   } catch (const Json::exception& error) {
     const std::string_view what = error.what();
     const size_t detail = what.find("] ");
-    data_error("{}:{}: found malformed JSON ({}), expected one object a line", name, number,
-               what.substr(detail == what.npos ? 0 : detail + 2));
+    error_at(name, number, "found malformed JSON ({}), expected one object a line",
+             clipped(what.substr(detail == what.npos ? 0 : detail + 2)));
+  }
+}
+
+CellType type_of(const Json& value) {
+  switch (value.type()) {
+    case Json::value_t::string:
+      return CellType::text;
+    case Json::value_t::null:
+      return CellType::null;
+    case Json::value_t::boolean:
+      return CellType::boolean;
+    case Json::value_t::array:
+      return CellType::list;
+    case Json::value_t::object:
+      return CellType::object;
+    default:
+      return CellType::number;
   }
 }
 
@@ -36,38 +52,60 @@ std::string cell(const Json& value) {
   return value.is_null() ? "" : value.dump();
 }
 
-bool is_flat_list(const Json& value) {
-  return value.is_array() && std::none_of(value.begin(), value.end(), [](const Json& entry) { return entry.is_structured(); });
+/// Whether entries are texts or numbers.
+bool is_text_list(const Json& value) {
+  return value.is_array() &&
+         std::all_of(value.begin(), value.end(), [](const Json& entry) { return entry.is_string() || entry.is_number(); });
 }
 
-void add_row(Cells& cells, const Json& object, int64_t number, const std::string& name) {
-  Table& table = cells.table;
-  if (table.columns.empty()) {
-    for (const auto& item : object.items()) table.columns.push_back(item.key());
+void add_cell(Cells& cells, size_t column, const Json& value) {
+  auto& row = cells.table.rows.back();
+  const std::pair<size_t, size_t> place{cells.table.rows.size() - 1, column};
+  row[column] = cell(value);
+  if (const CellType type = type_of(value); type != CellType::text) cells.types[place] = type;
+  if (!is_text_list(value)) return;
+  std::vector<std::string>& list = cells.lists[place];
+  for (const Json& entry : value) list.push_back(cell(entry));
+}
+
+/// Columns by name; a new name becomes the last one.
+size_t column_of(std::unordered_map<std::string, size_t>& columns, Table& table, const std::string& name) {
+  const auto [found, added] = columns.emplace(name, table.columns.size());
+  if (added) table.columns.push_back(name);
+  return found->second;
+}
+
+/// Makes all rows as long as the last, which know of every column.
+void fill_absent(Cells& cells) {
+  for (size_t row = 0; row < cells.table.rows.size(); ++row) {
+    auto& texts = cells.table.rows[row];
+    for (size_t column = texts.size(); column < cells.table.columns.size(); ++column) cells.types[{row, column}] = CellType::absent;
+    texts.resize(cells.table.columns.size());
   }
-  std::vector<std::string> row;
-  row.reserve(table.columns.size());
-  for (const std::string& column : table.columns) {
-    const auto value = object.find(column);
-    if (value == object.end()) data_error("{}:{}: found no column '{}', expected it as in the first row", name, number, column);
-    if (is_flat_list(*value)) {
-      std::vector<std::string>& list = cells.lists[{table.rows.size(), row.size()}];
-      for (const Json& entry : *value) list.push_back(cell(entry));
-    }
-    row.push_back(cell(*value));
-  }
-  table.rows.push_back(std::move(row));
-  table.lines.push_back(number);
 }
 
 }  // namespace
 
 Cells read_json_lines(std::string_view text, const std::string& name) {
   Cells cells;
-  each_line(text, [&](std::string_view line, int64_t number) {
-    if (line.find_first_not_of(" \t\r") != std::string_view::npos) add_row(cells, parse_line(line, number, name), number, name);
+  std::unordered_map<std::string, size_t> columns;
+  each_line(text, name, [&](std::string_view line, int64_t number) {
+    if (line.find_first_not_of(" \t") == std::string_view::npos) return;
+    const Json object = parse_line(line, number, name);
+    Table& table = cells.table;
+    table.lines.push_back(number);
+    const size_t row = table.rows.size();
+    table.rows.emplace_back(table.columns.size());
+    for (size_t column = 0; column < table.columns.size(); ++column)
+      if (!object.contains(table.columns[column])) cells.types[{row, column}] = CellType::absent;
+    for (const auto& item : object.items()) {
+      const size_t column = column_of(columns, table, item.key());
+      if (column >= table.rows.back().size()) table.rows.back().resize(column + 1);
+      add_cell(cells, column, item.value());
+    }
   });
-  if (cells.table.rows.empty()) data_error("{}:1: found only blank lines, expected one object a line", name);
+  if (cells.table.rows.empty()) error_at(name, 1, "found only blank lines, expected one object a line");
+  fill_absent(cells);
   return cells;
 }
 

@@ -28,27 +28,25 @@ std::map<double, Counts> count_classes(Values predictions, Values targets) {
   return counts;
 }
 
-double accuracy(Values predictions, Values targets) {
+double accuracy(Values predictions, Values targets, int64_t) {
   double right = 0;
   for (size_t row = 0; row < targets.size(); ++row) right += predictions[row] == targets[row];
   return right / static_cast<double>(targets.size());
 }
 
-double macro_f1(Values predictions, Values targets) {
-  const auto counts = count_classes(predictions, targets);
-  const double sum =
-      std::accumulate(counts.begin(), counts.end(), 0.0, [](double total, const auto& item) { return total + item.second.f1(); });
-  return sum / static_cast<double>(counts.size());
+double macro_f1(Values predictions, Values targets, int64_t classes) {
+  auto counts = count_classes(predictions, targets);
+  double sum = 0;
+  for (int64_t index = 0; index < classes; ++index) sum += counts[static_cast<double>(index)].f1();
+  return sum / static_cast<double>(classes);
 }
 
-double f1(Values predictions, Values targets) {
-  auto counts = count_classes(predictions, targets);
-  const bool two = std::all_of(counts.begin(), counts.end(), [](const auto& item) { return item.first == 0 || item.first == 1; });
-  return two ? counts[1].f1() : macro_f1(predictions, targets);
+double f1(Values predictions, Values targets, int64_t classes) {
+  return classes == 2 ? count_classes(predictions, targets)[1].f1() : macro_f1(predictions, targets, classes);
 }
 
 /// The R_K statistic (Gorodkin 2004), which for two classes is Matthews' coefficient.
-double matthews(Values predictions, Values targets) {
+double matthews(Values predictions, Values targets, int64_t) {
   const double rows = static_cast<double>(targets.size());
   double right = 0, both = 0, predicted = 0, actual = 0;
   for (const auto& [label, count] : count_classes(predictions, targets)) {
@@ -68,7 +66,7 @@ std::vector<double> centred(Values values) {
   return out;
 }
 
-double pearson(Values predictions, Values targets) {
+double pearson(Values predictions, Values targets, int64_t) {
   const auto constant = [](Values values) { return std::all_of(values.begin(), values.end(), [&](double v) { return v == values[0]; }); };
   if (constant(predictions) || constant(targets)) return 0;
   const std::vector<double> x = centred(predictions), y = centred(targets);
@@ -92,11 +90,11 @@ std::vector<double> ranks(Values values) {
   return out;
 }
 
-double spearman(Values predictions, Values targets) { return pearson(ranks(predictions), ranks(targets)); }
+double spearman(Values predictions, Values targets, int64_t) { return pearson(ranks(predictions), ranks(targets), 0); }
 
 struct Metric {
   std::string name;
-  double (*score)(Values predictions, Values targets);
+  double (*score)(Values predictions, Values targets, int64_t classes);
 };
 
 const std::vector<Metric>& metrics() {
@@ -123,14 +121,23 @@ const std::vector<std::string>& metric_names() {
   return names;
 }
 
-double metric(std::string_view name, std::span<const double> predictions, std::span<const double> targets) {
+double metric(std::string_view name, std::span<const double> predictions, std::span<const double> targets, int64_t classes) {
   const Metric& found = find_metric(name);
   if (predictions.size() != targets.size() || targets.empty()) {
     internal_error("metric '{}' got {} predictions for {} targets, expected as many, and some", name, predictions.size(), targets.size());
   }
+  if (name.ends_with("f1") && classes < 1) internal_error("metric '{}' is a mean over classes, but got {} of them", name, classes);
   const auto finite = [](double value) { return std::isfinite(value); };
   const bool all = std::all_of(predictions.begin(), predictions.end(), finite) && std::all_of(targets.begin(), targets.end(), finite);
-  return all ? found.score(predictions, targets) : std::nan("");
+  return all ? found.score(predictions, targets, classes) : std::nan("");
+}
+
+int64_t classes_of(const Task& task, const Split& split) {
+  if (task.kind == TaskKind::regression) return 0;
+  size_t classes = task.labels.size();
+  if (task.kind == TaskKind::multiple_choice && task.labels.empty())
+    for (const Example& example : split.examples) classes = std::max(classes, example.answers.size());
+  return static_cast<int64_t>(classes);
 }
 
 double commonest_share(std::span<const double> predictions) {

@@ -13,26 +13,33 @@ namespace tsrun {
 
 const std::vector<std::string>& table_types();
 
-/// Cells of a JSONL table that are lists of texts (or numbers), by row and column; in the table they stand as JSON writes them.
-using ListCells = std::map<std::pair<size_t, size_t>, std::vector<std::string>>;
+/// Row and column of a cell, from 0.
+using CellPlace = std::pair<size_t, size_t>;
+/// Cells of a JSONL table that are lists of texts or numbers; in the table they stand as JSON writes them.
+using ListCells = std::map<CellPlace, std::vector<std::string>>;
+/// What a JSONL cell is. The cells of other tables are texts.
+enum class CellType { text, number, boolean, list, object, null, absent };
 struct Cells {
   Table table;
   ListCells lists;
+  std::map<CellPlace, CellType> types = {};  ///< of all cells that are no texts
 };
 
-/// As `parse_table`, with the lists.
-Cells parse_cells(std::string_view text, const TableFormat& format, const std::string& name);
+/// As `parse_table`, with the lists. What stands behind the columns that have names is left out; without a header a row must have
+/// `least_columns` and keeps as many (0: as many as the first row).
+Cells parse_cells(std::string_view text, const TableFormat& format, const std::string& name, size_t least_columns = 0);
 
 /// `text` without a byte order mark. @throws Error(data) when it is no UTF-8, or holds nothing but line ends where it should hold
 /// `expected`.
 std::string_view checked_text(std::string_view text, std::string_view expected, const std::string& name);
 
 /// All lines as rows, the header too; `columns` is left empty. A line ends with LF or CRLF; line ends at the end of the file are not rows.
-/// With `quote` a field may stand in double quotes as in RFC 4180: it may hold delimiters and line ends, and "" stands for a quote.
+/// With `quote` a field may stand in double quotes as in RFC 4180: it may hold delimiters and line ends, and "" stands for a quote. A quote
+/// within a field that none opened is a character like others.
 Table read_delimited(std::string_view text, char delimiter, const std::string& quote, const std::string& name);
 
-/// One object a line; the first one names the columns, which every later one must have. Blank lines are skipped. Texts stay as they are,
-/// null is an empty text, other values are taken as JSON writes them.
+/// One object a line; columns are the names of all, in the order in which they come. Blank lines are skipped. Texts stay as they are, null
+/// and what an object lacks are empty texts of that type, other values are taken as JSON writes them.
 Cells read_json_lines(std::string_view text, const std::string& name);
 
 /// CrossFit's lines: input TAB answer (TAB more accepted answers), without header, quotes or escapes. White space at both ends of a line is

@@ -12,16 +12,24 @@ namespace {
 
 using TagRows = std::span<const std::vector<int64_t>>;
 
-/// The parts of "B-PER": 'B' and "PER". Other tags are outside of every entity.
+/// The parts of "B-PER": 'B' and "PER". A bare type goes on as I- does; "O" is outside of every entity.
 struct Mark {
   char place = 'O';
   std::string_view type;
 };
 
 Mark mark_of(std::string_view tag) {
-  if (tag.starts_with("B-") || tag.starts_with("I-")) return {tag.front(), tag.substr(2)};
-  if (tag == "B" || tag == "I") return {tag.front(), {}};
-  return {};
+  constexpr std::string_view kPlaces = "BIES";
+  if (tag.empty() || tag == "O" || tag.starts_with("O-")) return {};
+  if (kPlaces.find(tag.front()) == kPlaces.npos) return {'I', tag};
+  if (tag.size() == 1) return {tag.front(), {}};
+  return tag[1] == '-' ? Mark{tag.front(), tag.substr(2)} : Mark{'I', tag};
+}
+
+/// Whether `mark` goes on with the entity that `before` is in.
+bool goes_on(const Mark& before, const Mark& mark) {
+  const bool open = before.place == 'B' || before.place == 'I';
+  return open && (mark.place == 'I' || mark.place == 'E') && mark.type == before.type;
 }
 
 struct Entity {
@@ -30,18 +38,19 @@ struct Entity {
   auto operator<=>(const Entity&) const = default;
 };
 
-/// As conlleval: an I- after another type, or after O, begins an entity.
+/// As conlleval: an I- after another type, or after O, begins an entity; so does whatever follows an E- or S-.
 std::set<Entity> entities_of(const std::vector<int64_t>& tags, std::span<const std::string> labels) {
   std::set<Entity> entities;
-  Entity open{0, 0, {}};
-  bool within = false;
+  Mark before;
+  size_t begin = 0;
   for (size_t word = 0; word <= tags.size(); ++word) {
     const bool known = word < tags.size() && tags[word] >= 0 && static_cast<size_t>(tags[word]) < labels.size();
     const Mark mark = known ? mark_of(labels[static_cast<size_t>(tags[word])]) : Mark{};
-    if (within && mark.place == 'I' && mark.type == open.type) continue;
-    if (within) entities.insert({open.begin, word, open.type});
-    within = mark.place != 'O';
-    open = {word, word, mark.type};
+    if (!goes_on(before, mark)) {
+      if (before.place != 'O') entities.insert({begin, word, before.type});
+      begin = word;
+    }
+    before = mark;
   }
   return entities;
 }
@@ -85,7 +94,8 @@ double tag_metric(std::string_view name, TagRows predictions, TagRows targets, s
   require_same_words(name, predictions, targets);
   const std::vector<double> actual = end_to_end(targets);
   if (actual.empty()) return std::nan("");
-  return name == "entity_f1" ? entity_f1(predictions, targets, labels) : metric(name, end_to_end(predictions), actual);
+  return name == "entity_f1" ? entity_f1(predictions, targets, labels)
+                             : metric(name, end_to_end(predictions), actual, static_cast<int64_t>(labels.size()));
 }
 
 double likelihood_metric(std::string_view name, double negative_log_likelihood, int64_t tokens, int64_t bytes) {

@@ -3,12 +3,24 @@
 #include "tsrun/data/task.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 /// Readers of labels, with errors that name file, line and the near miss. Both keep references to what they are made of.
 namespace tsrun {
+
+/// Label names. A cell says a label by its name; a truth value in any case (JSON's true is "True"), a whole number with or without decimals
+/// (1.0 is "1"), where one label alone is meant.
+class LabelIndex {
+ public:
+  explicit LabelIndex(const std::vector<std::string>& labels);
+  std::optional<int64_t> find(const std::string& label) const;
+
+ private:
+  std::unordered_map<std::string, int64_t> exact_, common_;  ///< common_: by the spelling that variants share; -1: of several labels
+};
 
 /// Labels as class indices or as numbers of the range.
 class TargetReader {
@@ -24,7 +36,7 @@ class TargetReader {
 
   const Task& task_;
   const std::string& name_;
-  std::unordered_map<std::string, double> indices_;
+  LabelIndex index_;
 };
 
 /// Tags of words.
@@ -36,7 +48,7 @@ class TagReader {
  private:
   const std::vector<std::string>& labels_;
   const std::string& name_;
-  std::unordered_map<std::string, int64_t> indices_;
+  LabelIndex index_;
 };
 
 }  // namespace tsrun

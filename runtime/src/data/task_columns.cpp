@@ -1,6 +1,5 @@
 #include "data/task_columns.h"
-
-#include "tsrun/base/error.h"
+#include "data/place_error.h"
 
 #include <algorithm>
 #include <cmath>
@@ -40,7 +39,7 @@ Template read_template(const TaskSection& section, const toml::node& node, const
   try {
     return Template(text, columns);
   } catch (const std::invalid_argument& problem) {
-    data_error("{}:{}: in prompt: {}", section.file(), TaskSection::line(node), problem.what());
+    error_at(section.file(), TaskSection::line(node), "in prompt: {}", problem.what());
   }
 }
 

@@ -1,4 +1,5 @@
 #include "data/task_file.h"
+#include "data/place_error.h"
 
 #include "data/readers.h"
 #include "data/task_kinds.h"
@@ -8,6 +9,7 @@
 #include "tsrun/data/metrics.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace tsrun {
 namespace {
@@ -80,27 +82,49 @@ void read_header_and_quote(const TaskSection& section, TableFormat& format) {
   }
 }
 
-TableFormat read_format(const TaskSection& parent, TaskKind kind) {
+/// Reads `missing` too, which only JSON lines can need.
+TableFormat read_format(const TaskSection& parent, TaskFile& file) {
   TableFormat format;
   if (!parent.find("format")) return format;
-  const TaskSection section(parent.table("format", "a table"), parent.file(), {"type", "header", "quote"});
+  const TaskKind kind = file.task.kind;
+  const TaskSection section(parent.table("format", "a table"), parent.file(), {"type", "header", "quote", "missing"});
   if (const toml::node* type = section.find("type")) format.type = section.choice(*type, "type", format_types(kind));
   if (format.type == "csv") format.quote = "\"";
   if (format.type == "crossfit" || format.type == "conll") {
     for (const char* key : {"header", "quote"}) section.refuse(key, "type = \"" + format.type + "\" has neither header nor quotes");
   }
   read_header_and_quote(section, format);
+  if (format.type == "jsonl" && !format.header) section.refuse("header", "JSON names its columns");
+  if (format.type == "jsonl" && !format.quote.empty()) section.refuse("quote", "JSON has quotes of its own");
+  if (format.type != "jsonl")
+    section.refuse("missing", "a cell of type = \"" + format.type + "\" is never null; an empty one is an empty text");
+  if (const toml::node* missing = section.find("missing")) file.missing = section.any_text(*missing, "missing", "a text");
   return format;
 }
 
+/// The largest number that columns without a header are named by; 0 where one has no such name.
+size_t largest_column(const TaskFile& file) {
+  constexpr size_t kMost = 100000;
+  size_t largest = 0;
+  for (const auto* columns : {&file.text, &file.labels, &file.options}) {
+    for (const std::string& column : *columns) {
+      size_t number = 0;
+      const auto result = std::from_chars(column.data(), column.data() + column.size(), number);
+      if (result.ec != std::errc() || result.ptr != column.data() + column.size() || number < 1 || number > kMost) return 0;
+      largest = std::max(largest, number);
+    }
+  }
+  return largest;
+}
+
 toml::table parse(std::string_view text, const std::string& name) {
-  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
-    data_error("{}:1: found an empty file, expected a task description", name);
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) error_at(name, 1, "found an empty file, expected a task description");
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
     const auto& where = error.source().begin;
-    data_error("{}:{}:{}: found malformed TOML ({}), expected a task description", name, where.line, where.column, error.description());
+    data_error("{}:{}:{}: found malformed TOML ({}), expected a task description", name, where.line, where.column,
+               printable(error.description(), ""));
   }
 }
 
@@ -112,8 +136,9 @@ TaskFile parse_task_file(std::string_view toml, const std::string& name) {
   file.task.kind = read_kind(root, name);
   const TaskSection section(root, name, keys_of(file.task.kind));
   file.task.name = section.text(section.require("name", "a name"), "name", "a name");
-  if (file.task.kind != TaskKind::language_modelling) file.format = read_format(section, file.task.kind);
+  if (file.task.kind != TaskKind::language_modelling) file.format = read_format(section, file);
   read_kind_keys(section, file);
+  if (!file.format.header) file.least_columns = largest_column(file);
   read_metrics(section, file.task);
   read_splits(section, file);
   return file;

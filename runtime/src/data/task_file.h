@@ -27,6 +27,8 @@ struct TaskFile {
   std::optional<Template> prompt;            ///< over `text`
   std::map<std::string, std::string> files;  ///< split name -> file, relative to the task's folder
   TableFormat format;                        ///< its type may be crossfit or conll, too
+  std::optional<std::string> missing;        ///< text of a JSONL cell that is null or absent; without it such a cell is an error
+  size_t least_columns = 0;                  ///< of a row without a header: the largest column that is named; 0: none is
   DocumentRule documents;
 };
 

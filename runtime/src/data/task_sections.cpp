@@ -1,6 +1,6 @@
 #include "data/task_sections.h"
+#include "data/place_error.h"
 
-#include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
 
 #include <algorithm>
@@ -13,18 +13,17 @@ TaskSection::TaskSection(const toml::table& table, std::string file, std::vector
   for (const auto& [key, value] : table_) {
     const std::string given(key.str());
     if (std::find(keys_.begin(), keys_.end(), given) != keys_.end()) continue;
-    data_error("{}:{}: found the unknown key '{}'{}, expected one of {}", file_, line(value), given, did_you_mean(given, keys_),
-               join_words(keys_));
+    error_at(file_, line(value), "found the unknown key '{}'{}, expected one of {}", given, did_you_mean(given, keys_), join_words(keys_));
   }
 }
 
 const toml::node& TaskSection::require(std::string_view key, std::string_view expected) const {
   if (const toml::node* node = find(key)) return *node;
-  data_error("{}:{}: found no '{}', expected {}", file_, line(table_), key, expected);
+  error_at(file_, line(table_), "found no '{}', expected {}", key, expected);
 }
 
 void TaskSection::wrong(const toml::node& node, std::string_view key, const std::string& found, std::string_view expected) const {
-  data_error("{}:{}: found {} = {}, expected {}", file_, line(node), key, found, expected);
+  error_at(file_, line(node), "found {} = {}, expected {}", key, found, expected);
 }
 
 std::string TaskSection::any_text(const toml::node& node, std::string_view key, std::string_view expected) const {
@@ -55,7 +54,8 @@ std::vector<std::string> TaskSection::names(std::string_view key, size_t least, 
   const toml::array& list = array(key, expected);
   std::vector<std::string> names;
   for (const toml::node& entry : list) {
-    const std::string name = column(entry, key, expected);
+    const auto truth = entry.value_exact<bool>();
+    const std::string name = truth ? (*truth ? "true" : "false") : column(entry, key, expected);
     if (std::find(names.begin(), names.end(), name) != names.end()) wrong(entry, key, "'" + name + "' twice", expected);
     names.push_back(name);
   }
@@ -83,7 +83,7 @@ const toml::table& TaskSection::table(std::string_view key, std::string_view exp
 }
 
 void TaskSection::refuse(std::string_view key, std::string_view why) const {
-  if (const toml::node* node = find(key)) data_error("{}:{}: found '{}', expected none ({})", file_, line(*node), key, why);
+  if (const toml::node* node = find(key)) error_at(file_, line(*node), "found '{}', expected none ({})", key, why);
 }
 
 int64_t TaskSection::line(const toml::node& node) { return std::max<int64_t>(1, node.source().begin.line); }

@@ -27,7 +27,7 @@ class TaskSection {
   std::string column(const toml::node& node, std::string_view key, std::string_view expected) const;
   /// One column or a list of them.
   std::vector<std::string> columns(const toml::node& node, std::string_view key, std::string_view expected) const;
-  /// Texts (or numbers), all different, at least `least`.
+  /// Texts (or numbers, or truth values), all different, at least `least`.
   std::vector<std::string> names(std::string_view key, size_t least, std::string_view expected) const;
   /// One of `known`, with the near miss.
   std::string choice(const toml::node& node, std::string_view key, const std::vector<std::string>& known) const;

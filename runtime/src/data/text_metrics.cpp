@@ -65,42 +65,30 @@ std::string_view first_answer(const TextAnswers& answers, size_t row) {
   return answers.accepted[row].empty() ? std::string_view() : stripped(answers.accepted[row].front());
 }
 
-/// The mean over the classes that occur among the first answers; a prediction of no such class only misses its own.
-double gold_macro_f1(const TextAnswers& answers) {
-  struct Counts {
-    double right = 0, all = 0;  ///< all: predicted and actual
-  };
-  std::map<std::string_view, Counts> classes;
-  const size_t rows = answers.predictions.size();
-  for (size_t row = 0; row < rows; ++row) ++classes[first_answer(answers, row)].all;
-  for (size_t row = 0; row < rows; ++row) {
-    const auto predicted = classes.find(stripped(answers.predictions[row]));
-    if (predicted == classes.end()) continue;
-    ++predicted->second.all;
-    if (predicted->first == first_answer(answers, row)) ++predicted->second.right;
-  }
-  double sum = 0;
-  for (const auto& [text, counts] : classes) sum += 2 * counts.right / counts.all;
-  return sum / static_cast<double>(classes.size());
+/// Class texts in the order in which they first come, and their indices.
+std::map<std::string_view, double> class_indices(const TextAnswers& answers) {
+  std::map<std::string_view, double> indices;
+  for (const std::string& label : answers.labels) indices.emplace(stripped(label), static_cast<double>(indices.size()));
+  for (size_t row = 0; answers.labels.empty() && row < answers.predictions.size(); ++row)
+    indices.emplace(first_answer(answers, row), static_cast<double>(indices.size()));
+  return indices;
 }
 
 /// Scores numbers that stand for the texts of both sides.
 template <class Number>
-double score_numbers(std::string_view name, const TextAnswers& answers, const Number& number) {
+double score_numbers(std::string_view name, const TextAnswers& answers, int64_t classes, const Number& number) {
   std::vector<double> predictions, targets;
   for (size_t row = 0; row < answers.predictions.size(); ++row) {
     predictions.push_back(number(stripped(answers.predictions[row])));
     targets.push_back(number(first_answer(answers, row)));
   }
-  return metric(name, predictions, targets);
+  return metric(name, predictions, targets, classes);
 }
 
-double class_matthews(const TextAnswers& answers) {
-  std::map<std::string_view, double> indices;
-  for (const std::string& label : answers.labels) indices.emplace(stripped(label), static_cast<double>(indices.size()));
-  for (size_t row = 0; answers.labels.empty() && row < answers.predictions.size(); ++row)
-    indices.emplace(first_answer(answers, row), static_cast<double>(indices.size()));
-  return score_numbers("matthews", answers, [&](std::string_view text) {
+/// Of macro_f1 an answer that is no class only misses its own; of matthews it is one more class.
+double class_score(std::string_view name, const TextAnswers& answers) {
+  const auto indices = class_indices(answers);
+  return score_numbers(name, answers, static_cast<int64_t>(indices.size()), [&](std::string_view text) {
     const auto found = indices.find(text);
     return found == indices.end() ? -1.0 : found->second;
   });
@@ -114,7 +102,7 @@ double number_of(std::string_view text, double otherwise) {
 }
 
 double correlation(std::string_view name, const TextAnswers& answers) {
-  return score_numbers(name, answers, [&](std::string_view text) { return number_of(text, answers.low); });
+  return score_numbers(name, answers, 0, [&](std::string_view text) { return number_of(text, answers.low); });
 }
 
 }  // namespace
@@ -132,8 +120,7 @@ double text_metric(std::string_view name, const TextAnswers& answers) {
   if (name == "accuracy") return mean_of_best(answers, caseless_row);
   if (name == "token_f1") return mean_of_best(answers, token_f1_row);
   if (name == "rouge_l") return mean_of_best(answers, rouge_l_row);
-  if (name == "macro_f1") return gold_macro_f1(answers);
-  return name == "matthews" ? class_matthews(answers) : correlation(name, answers);
+  return name == "macro_f1" || name == "matthews" ? class_score(name, answers) : correlation(name, answers);
 }
 
 double commonest_share(std::span<const std::string> predictions) {

@@ -3,6 +3,7 @@
 
 #include <ATen/Functions.h>
 
+#include "train/effects.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
@@ -95,6 +96,7 @@ class Decoder {
     for (const std::string& name : setting_.model.weights.names())
       weights_.set(name, setting_.model.weights.at(name).to(lab.settings().device));
     limit_rows(setting_.task, o.text("split"), o.has("rows") ? o.integer("rows") : 0);
+    require_read(o, setting_.task);
     exam_ = make_exam(setting_.model, setting_.task, o.text("split"), o);
   }
   const Task& task() const { return setting_.task; }

@@ -5,6 +5,7 @@
 
 #include "tsrun/base/error.h"
 
+#include "train/effects.h"
 #include "tsrun/train/train.h"
 
 /// The operation `evaluate`: scores weights without any training, whole or with their update projected, reset or zeroed.
@@ -97,6 +98,8 @@ std::string title_of(const Lab& lab, const Options& o) {
 }
 
 json run_evaluate(Lab& lab, const Options& o) {
+  if (o.integer("directions") > 0 && !o.has("project"))
+    user_error("evaluate: option 'directions' is {}, but nothing is projected; expected 'project' beside it", o.integer("directions"));
   json inputs = o.json();
   for (const char* name : {"solution", "project", "reset", "zero"}) inputs[name] = identity(o.value(name));
   const StageKey key{"evaluation", {{"options", inputs}}};
@@ -106,6 +109,7 @@ json run_evaluate(Lab& lab, const Options& o) {
   if (o.integer("bootstrap") > 0) plan["interval"] = {{"low", 0.0}, {"high", 0.0}};
   json handle = lab.stage(key, title_of(lab, o), plan, [&](const auto&, const auto&) {
     const auto [task, model, trained] = starting_setting(lab, solution.at("task"), Start::of(solution));
+    require_read(o, task);
     const Exam exam = make_exam(model, task, o.text("split"), o);
     Predictions predictions;
     const Evaluation evaluation = evaluate(*model.family, edited_weights(lab, o, model), exam, lab.settings().device, &predictions);

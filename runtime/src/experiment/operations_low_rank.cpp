@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "train/effects.h"
 #include "tsrun/base/error.h"
 #include "tsrun/train/train.h"
 
@@ -131,6 +132,7 @@ json low_rank_into(Lab& lab, const Options& o, const std::filesystem::path& out)
   const Setting lora = starting_setting(lab, solution.at("task"), {handle, solution.at("seed").get<int64_t>()});
   const Model bare = model_of(handle, lora.model.family->head(), Key::root(0));
   const auto maps = factors_of(*deltas_of(lab.plugins(), handle, *bare.family).at(0), *lora.model.family, lora.model.weights);
+  require_read(o, lora.task);
   const Exam exam = make_exam(lora.model, lora.task, o.text("split"), o);
   json summary = {{"trained", true}, {"metric", lora.task.metrics.front()}, {"model", handle}};
   int64_t numbers = 0;

@@ -118,6 +118,20 @@ struct Request {
   bool tuned = false, recorded = false;
 };
 
+/// Refuses options that nothing would read. `parts` are those that are trained.
+void require_use(const Options& given, const std::vector<std::string>& parts) {
+  const auto refuse = [](const char* option, const char* why) {
+    user_error("train: nothing reads option '{}': {}; expected it left out", option, why);
+  };
+  const auto trained = [&](const char* part) { return std::find(parts.begin(), parts.end(), part) != parts.end(); };
+  if (!given.flag("hold") && !given.has("zero")) refuse("hold", "no weights are zeroed (zero)");
+  if (given.has("tune") && given.has("train") && !given.value("model").contains("deltas"))
+    refuse("train", "beside a subspace, ts.within says which of embeddings, pooler and head are trained");
+  if (given.has("tune")) return;
+  if (given.has("lr_embeddings") && !trained("embeddings")) refuse("lr_embeddings", "the embeddings are not trained");
+  if (given.has("lr_head") && !trained("head") && !trained("pooler")) refuse("lr_head", "neither pooler nor head is trained");
+}
+
 Request resolve(const Options& given) {
   Request request;
   json values = given.json();
@@ -133,6 +147,7 @@ Request resolve(const Options& given) {
   fill("train", adapted ? json::array({"delta", "head"}) : json::array({"embeddings", "encoder", "decoder", "pooler", "head"}));
   request.options = Options(values);
   check_parts(request.options.texts("train"), "train: option 'train'");
+  require_use(given, request.options.texts("train"));
   request.tuned = given.has("tune");
   request.recorded = given.has("record");
   request.start = {given.value("model"), given.integer("seed"), given.flag("fresh"), resolved_origin(given.value("origin"), "train")};

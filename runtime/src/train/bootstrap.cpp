@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 
 namespace tsrun {
 namespace {
@@ -22,16 +23,16 @@ std::vector<T> taken(const std::vector<T>& from, const Drawn& rows) {
 /// The first metric of any selection of rows.
 class Rescorer {
  public:
-  Rescorer(const Exam& exam, const Predictions& predictions)
-      : exam_(exam),
-        predictions_(predictions),
-        name_(exam.task->metrics.front()),
-        answers_(as_task_classes(*exam.task, predictions.values)),
-        targets_(as_task_classes(*exam.task, exam.rows.targets)) {
-    if (!predictions.texts.empty()) accepted_ = accepted_answers(exam);
+  Rescorer(const Exam& exam, const Predictions& predictions) : exam_(exam), predictions_(predictions), name_(exam.task->metrics.front()) {
     if (!predictions.tags.empty()) tags_ = right_tags(exam);
+    const bool options = exam.task->kind == TaskKind::multiple_choice;
+    values_ = options ? option_numbers(exam, predictions) : as_task_classes(*exam.task, predictions.values);
+    targets_ = options ? right_options(exam) : as_task_classes(*exam.task, exam.rows.targets);
+    if (options || predictions.texts.empty()) return;
+    accepted_ = accepted_answers(exam);
+    set_labels();
     static constexpr std::string_view means[] = {"exact_match", "accuracy", "token_f1", "rouge_l"};
-    if (predictions.texts.empty() || std::find(std::begin(means), std::end(means), name_) == std::end(means)) return;
+    if (std::find(std::begin(means), std::end(means), name_) == std::end(means)) return;
     for (int64_t row = 0; row < rows(); ++row) by_row_.push_back(score_texts({row}));
   }
   int64_t rows() const {
@@ -39,9 +40,9 @@ class Rescorer {
   }
   double score(const Drawn& rows) const {
     if (!by_row_.empty()) return mean_of(rows);
-    if (!predictions_.texts.empty()) return score_texts(rows);
+    if (!accepted_.empty()) return score_texts(rows);
     if (!predictions_.tags.empty()) return tag_metric(name_, taken(predictions_.tags, rows), taken(tags_, rows), exam_.task->labels);
-    return metric(name_, taken(answers_, rows), taken(targets_, rows));
+    return metric(name_, taken(values_, rows), taken(targets_, rows), classes_of(*exam_.task, *exam_.split));
   }
 
  private:
@@ -51,16 +52,25 @@ class Rescorer {
     return sum / static_cast<double>(rows.size());
   }
   double score_texts(const Drawn& rows) const {
-    return text_metric(name_, {taken(predictions_.texts, rows), taken(accepted_, rows), exam_.task->labels, exam_.task->low});
+    return text_metric(name_, {taken(predictions_.texts, rows), taken(accepted_, rows), labels_, exam_.task->low});
+  }
+  /// The classes of the whole split, so that a mean over classes is over the same ones in every sample.
+  void set_labels() {
+    labels_ = exam_.task->labels;
+    if (!labels_.empty()) return;
+    std::set<std::string> first;
+    for (const auto& answers : accepted_) first.insert(answers.empty() ? "" : answers.front());
+    labels_.assign(first.begin(), first.end());
   }
 
   const Exam& exam_;
   const Predictions& predictions_;
   std::string name_;
-  std::vector<double> answers_, targets_;  ///< classes as the task numbers them
   std::vector<std::vector<std::string>> accepted_;
   std::vector<std::vector<int64_t>> tags_;
-  std::vector<double> by_row_;  ///< of metrics that are means over rows
+  std::vector<std::string> labels_;       ///< classes of answers in words
+  std::vector<double> values_, targets_;  ///< of heads that judge rows (classes as the task numbers them), and of options
+  std::vector<double> by_row_;            ///< of metrics that are means over rows
 };
 
 }  // namespace

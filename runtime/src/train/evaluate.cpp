@@ -70,7 +70,8 @@ void evaluate_rows(const Examinee& model, const Exam& exam, Evaluation& evaluati
   }
   evaluation.loss /= static_cast<double>(std::max<int64_t>(1, split.size()));
   const auto answers = as_task_classes(*exam.task, predictions.values), targets = as_task_classes(*exam.task, split.targets);
-  for (const auto& name : exam.task->metrics) evaluation.metrics[name] = metric(name, answers, targets);
+  const int64_t classes = classes_of(*exam.task, *exam.split);
+  for (const auto& name : exam.task->metrics) evaluation.metrics[name] = metric(name, answers, targets, classes);
   evaluation.commonest_share = commonest_share(predictions.values);
 }
 

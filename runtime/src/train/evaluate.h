@@ -23,6 +23,9 @@ void require_finite_scores(const Examinee& model, const at::Tensor& scores, cons
 
 /// The texts that each example's answer may be.
 std::vector<std::vector<std::string>> accepted_answers(const Exam& exam);
+/// The option that each row of a multiple choice was answered with: as chosen, or the one that was written (case aside); -1: none.
+std::vector<double> option_numbers(const Exam& exam, const Predictions& predictions);
+std::vector<double> right_options(const Exam& exam);
 /// The tags of each row's words.
 std::vector<std::vector<int64_t>> right_tags(const Exam& exam);
 

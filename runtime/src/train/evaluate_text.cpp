@@ -1,4 +1,5 @@
 // Evaluation of answers in words: written, or chosen by their likelihood.
+#include "data/words.h"
 #include "train/batches.h"
 #include "train/evaluate.h"
 #include "tsrun/base/error.h"
@@ -62,6 +63,25 @@ void write_answers(const Examinee& model, const Exam& exam, Predictions& predict
   }
 }
 
+/// The option that `text` spells, the right one where several are spelt alike; -1: none.
+double written_option(const Example& example, const std::string& text) {
+  const std::string wanted = lower_case(stripped(text));
+  const auto is_wanted = [&](const std::string& option) { return lower_case(stripped(option)) == wanted; };
+  if (is_wanted(example.answers.at(static_cast<size_t>(example.target)))) return example.target;
+  const auto found = std::find_if(example.answers.begin(), example.answers.end(), is_wanted);
+  return found == example.answers.end() ? -1 : static_cast<double>(found - example.answers.begin());
+}
+
+void score_answers(const Exam& exam, const Predictions& predictions, Evaluation& evaluation) {
+  const bool options = exam.task->kind == TaskKind::multiple_choice;
+  const auto accepted = options ? std::vector<std::vector<std::string>>() : accepted_answers(exam);
+  const int64_t classes = classes_of(*exam.task, *exam.split);
+  for (const auto& name : exam.task->metrics) {
+    evaluation.metrics[name] = options ? metric(name, option_numbers(exam, predictions), right_options(exam), classes)
+                                       : text_metric(name, {predictions.texts, accepted, exam.task->labels, exam.task->low});
+  }
+}
+
 /// The texts that example `number` may be answered with.
 const std::vector<std::string>& options_of(const Exam& exam, size_t number) {
   return exam.task->kind == TaskKind::multiple_choice ? exam.split->examples[number].answers : exam.task->labels;
@@ -96,6 +116,20 @@ std::vector<std::vector<std::string>> accepted_answers(const Exam& exam) {
   return accepted;
 }
 
+std::vector<double> right_options(const Exam& exam) {
+  std::vector<double> targets;
+  for (const Example& example : exam.split->examples) targets.push_back(example.target);
+  return targets;
+}
+
+std::vector<double> option_numbers(const Exam& exam, const Predictions& predictions) {
+  if (!predictions.values.empty()) return predictions.values;
+  std::vector<double> numbers;
+  for (size_t row = 0; row < predictions.texts.size(); ++row)
+    numbers.push_back(written_option(exam.split->examples[row], predictions.texts[row]));
+  return numbers;
+}
+
 void evaluate_text(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions) {
   Likelihood all;
   for (const Likelihood& row : row_likelihoods(model, exam.rows, *exam.tokenizer)) {
@@ -109,9 +143,7 @@ void evaluate_text(const Examinee& model, const Exam& exam, Evaluation& evaluati
   } else {
     write_answers(model, exam, predictions);
   }
-  const auto accepted = accepted_answers(exam);
-  for (const auto& name : exam.task->metrics)
-    evaluation.metrics[name] = text_metric(name, {predictions.texts, accepted, exam.task->labels, exam.task->low});
+  score_answers(exam, predictions, evaluation);
   evaluation.commonest_share = commonest_share(predictions.texts);
 }
 

@@ -1,3 +1,4 @@
+#include "train/effects.h"
 #include "tsrun/base/error.h"
 #include "tsrun/train/joint.h"
 #include "tsrun/train/train.h"
@@ -77,6 +78,22 @@ struct Desk {
   Exam exam;
 };
 
+/// An option must be read for one of the tasks.
+void require_read_by_one(const Options& options, const std::vector<Task>& tasks) {
+  std::vector<Idle> first;
+  for (const Task& task : tasks) {
+    std::vector<Idle> idle = idle_reading_options(options, task);
+    if (task.kind != TaskKind::text_to_text && options.text("accepted_answers") != "random")
+      idle.push_back({"accepted_answers", "a " + std::string(name_of(task.kind)) + " has no accepted answers"});
+    const auto is_idle = [&](const Idle& found) {
+      return std::any_of(idle.begin(), idle.end(), [&](const Idle& other) { return other.option == found.option; });
+    };
+    if (&task == &tasks.front()) first = idle;
+    std::erase_if(first, [&](const Idle& found) { return !is_idle(found); });
+  }
+  if (!first.empty()) refuse_idle(first, options, tasks.front());
+}
+
 Desk desk_of(const Task& task, const Model& model, const Options& options) {
   if (model.family->head().kind == HeadKind::masked_lm) {
     user_error("task '{}': hidden words are drawn by a training alone; a joint space takes tasks with labels, values or answers",
@@ -93,6 +110,7 @@ class ModelTasks final : public JointTasks {
   explicit ModelTasks(JointTasksJob job) : job_(std::move(job)) {
     if (job_.members.empty() || job_.tasks.empty())
       internal_error("joint tasks: {} members and {} tasks", job_.members.size(), job_.tasks.size());
+    require_read_by_one(job_.options, job_.tasks);
     SharedTensors shared(job_.device);
     for (const JointSeat& given : job_.members) {
       if (given.models.size() != job_.tasks.size())

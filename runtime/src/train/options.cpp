@@ -81,7 +81,8 @@ OptionTable train_options() {
       {.name = "label_smoothing_factor",
        .type = OptionType::number,
        .fallback = 0.0,
-       .doc = "Share of the target spread evenly over the classes (training loss only).",
+       .doc = "Share of a target spread evenly over all classes, of words over the vocabulary (of the training loss alone; a regression "
+              "has none).",
        .minimum = 0,
        .maximum = 1},
       {.name = "accepted_answers",

@@ -69,9 +69,12 @@ Stepper::Stepper(const Family& family, const EncodedSplit& split, Binding& bindi
       gradient_checkpointing_(options.flag("gradient_checkpointing")),
       optimizer_(make_optimizer(binding.groups(), options)) {}
 
+/// transformers' LabelSmoother: of every target with a class, the share `label_smoothing_factor` is spread evenly over all classes.
 at::Tensor Stepper::loss_of(const Output& output, const PackedBatch& batch) const {
-  if (label_smoothing_ == 0 || family_.head().kind != HeadKind::classification) return task_loss(family_.head(), output, batch);
-  return at::cross_entropy_loss(output.logits, batch.targets, {}, at::Reduction::Mean, no_target, label_smoothing_);
+  if (label_smoothing_ == 0 || output.logits.size(0) == 0) return task_loss(family_.head(), output, batch);
+  const at::Tensor targets =
+      output.logits.size(0) == batch.targets.size(0) ? batch.targets : batch.targets.masked_select(batch.targets != no_target);
+  return at::cross_entropy_loss(output.logits, targets, {}, at::Reduction::Mean, no_target, label_smoothing_);
 }
 
 PackedRows Stepper::packed(const std::vector<int64_t>& rows, int64_t epoch) const {

@@ -1,5 +1,6 @@
 #include "tsrun/train/train.h"
 
+#include "train/effects.h"
 #include "train/masking.h"
 #include "train/metrics_log.h"
 #include "train/plan.h"
@@ -284,6 +285,7 @@ TrainResult train(TrainJob job) {
   if (wanted.kind != has.kind || wanted.outputs != has.outputs)
     internal_error("train: a model with a {} head of {} outputs, but the task asks for {} and {}", name_of(has.kind), has.outputs,
                    name_of(wanted.kind), wanted.outputs);
+  refuse_idle(idle_options(job.options, has, *job.task), job.options, *job.task);
   std::filesystem::create_directories(job.work);
   return Run(job).finish();
 }

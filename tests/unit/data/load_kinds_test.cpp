@@ -84,8 +84,8 @@ TEST_F(LoadKinds, RefusesOptions_ThatARowLacks) {
   write("rows", "{\"q\": \"x\", \"o\": [\"red\"], \"l\": 0}\n");
   EXPECT_EQ(refusal(), ":1: found 1 options, expected a list of two or more in 'o'");
   write("rows", "{\"q\": \"x\", \"o\": \"red\", \"l\": 0}\n");
-  EXPECT_EQ(refusal(), ":1: found 0 options, expected a list of two or more in 'o'");
-  for (const char* label : {"-1", "0.5", "\"\"", "null", "99999999999999999999"}) {
+  EXPECT_EQ(refusal(), ":1: found a text in 'o', expected a list of two or more texts");
+  for (const char* label : {"-1", "0.5", "\"\"", "true", "99999999999999999999"}) {
     write("rows", std::string("{\"q\": \"x\", \"o\": [\"a\", \"b\"], \"l\": ") + label + "}\n");
     EXPECT_THAT(refusal(), StartsWith(":1: found the label '")) << label;
   }
@@ -117,9 +117,9 @@ TEST_F(LoadKinds, NamesTheLine_WhereWordsAndTagsDisagree) {
   EXPECT_EQ(refusal(), ":2: found the tag 'B-Y' (did you mean 'B-X'?), expected one of O and B-X");
   describe("token_classification", rest + "format.type = 'jsonl'");
   write("rows", "{\"w\": \"a\", \"t\": [\"O\"]}\n");
-  EXPECT_EQ(refusal(), ":1: found no list of texts in 'w', expected one");
+  EXPECT_EQ(refusal(), ":1: found a text in 'w', expected a list of texts");
   write("rows", "{\"w\": [[\"a\"]], \"t\": [\"O\"]}\n");
-  EXPECT_EQ(refusal(), ":1: found no list of texts in 'w', expected one");
+  EXPECT_EQ(refusal(), ":1: found a list in 'w' with an entry that is no text, expected texts");
 }
 
 TEST_F(LoadKinds, ReadsDocuments) {

@@ -69,10 +69,34 @@ TEST(ReadDocuments, RefusesWhiteSpaceAlone) {
 
 TEST(ReadDocuments, KeepsNulBytes) { EXPECT_THAT(documents(std::string_view("a\0b\n", 4), "line"), ElementsAre(std::string("a\0b", 3))); }
 
+TEST(ParseCells, KnowsWhatIsNoText_OfJsonLines) {
+  using enum CellType;
+  const Cells cells =
+      parse_cells("{\"a\":null,\"b\":1}\n{\"b\":true,\"c\":{}}\n{\"a\":\"\",\"b\":[],\"c\":\"x\"}\n", {"jsonl", true, ""}, "x");
+  EXPECT_THAT(cells.table.columns, ElementsAre("a", "b", "c"));
+  const std::map<CellPlace, CellType> expected = {{{0, 0}, null},    {{0, 1}, number}, {{0, 2}, absent}, {{1, 0}, absent},
+                                                  {{1, 1}, boolean}, {{1, 2}, object}, {{2, 1}, list}};
+  EXPECT_EQ(cells.types, expected);
+  EXPECT_THAT(cells.table.rows, ElementsAre(ElementsAre("", "1", ""), ElementsAre("", "true", "{}"), ElementsAre("", "[]", "x")));
+}
+
+/// Old Macs ended lines so; what reads lines must not take a file for one of them.
+TEST(ReadLines, RefusesALoneCarriageReturn) {
+  const std::string refused =
+      "found a carriage return (\\r) that no line feed follows, as in files of old Macs; expected LF or CRLF line ends";
+  EXPECT_EQ(failure([] { read_crossfit("a\tb\rc\td\r", "x"); }), "x:1: " + refused);
+  EXPECT_EQ(failure([] { read_conll("EU O\n\nUN O\rUS O\n", {"O"}, "x"); }), "x:3: " + refused);
+  EXPECT_EQ(failure([] { documents("one\rtwo\r", "line"); }), "x:1: " + refused);
+  EXPECT_EQ(failure([] { documents("one\n\ntwo\r\r\n", "blank_line"); }), "x:3: " + refused);
+  EXPECT_THAT(documents("one\rtwo", "file"), ElementsAre("one\rtwo")) << "within a document it is a character";
+  EXPECT_THAT(documents("one\r\ntwo\r", "line"), ElementsAre("one", "two")) << "a CRLF that the end of the file cut";
+}
+
 TEST(ParseCells, KeepsLists_OfJsonLines) {
-  const Cells cells = parse_cells("{\"a\":\"x\",\"b\":[\"y\",2,null]}\n{\"a\":[],\"b\":[[1]]}\n", {"jsonl", true, ""}, "x");
-  EXPECT_EQ(cells.lists.size(), 2u);
-  EXPECT_THAT(cells.lists.at({0, 1}), ElementsAre("y", "2", ""));
+  const Cells cells =
+      parse_cells("{\"a\":\"x\",\"b\":[\"y\",2,0.5]}\n{\"a\":[],\"b\":[[1]]}\n{\"a\":[null],\"b\":[true]}", {"jsonl", true, ""}, "x");
+  EXPECT_EQ(cells.lists.size(), 2u) << "lists of texts and numbers alone";
+  EXPECT_THAT(cells.lists.at({0, 1}), ElementsAre("y", "2", "0.5"));
   EXPECT_TRUE(cells.lists.at({1, 0}).empty());
   EXPECT_EQ(cells.table.rows[1][1], "[[1]]");
 }

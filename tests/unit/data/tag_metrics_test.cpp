@@ -35,7 +35,22 @@ TEST(TagMetric, AddsUpRows) { EXPECT_DOUBLE_EQ(score_tags("entity_f1", {{1, 0, 1
 
 TEST(TagMetric, JudgesWords) {
   EXPECT_DOUBLE_EQ(score_tags("accuracy", {{0, 1}, {0}}, {{0, 2}, {0}}), 2.0 / 3);
-  EXPECT_DOUBLE_EQ(score_tags("macro_f1", {{0, 1}, {0}}, {{0, 2}, {0}}), 1.0 / 3);
+  EXPECT_DOUBLE_EQ(score_tags("macro_f1", {{0, 1}, {0}}, {{0, 2}, {0}}), 1.0 / 5) << "the mean over all five tags";
+}
+
+/// seqeval: E- ends an entity, S- is one; bare types run on while they stay the same.
+TEST(TagMetric, CountsEntities_OfOtherSchemes) {
+  const std::vector<std::string> iobes = {"O", "B-X", "I-X", "E-X", "S-X"};
+  EXPECT_DOUBLE_EQ(tag_metric("entity_f1", Rows{{1, 2, 3, 4, 0}}, Rows{{1, 2, 3, 4, 0}}, iobes), 1);
+  EXPECT_DOUBLE_EQ(tag_metric("entity_f1", Rows{{4, 4}}, Rows{{1, 3}}, iobes), 0);
+  EXPECT_DOUBLE_EQ(tag_metric("entity_f1", Rows{{1, 3, 2}}, Rows{{1, 3, 4}}, iobes), 1) << "what follows an E- begins an entity";
+  const std::vector<std::string> bare = {"O", "PER", "LOC", "BOOK"};
+  EXPECT_DOUBLE_EQ(tag_metric("entity_f1", Rows{{1, 1, 2, 3}}, Rows{{1, 1, 2, 0}}, bare), 4.0 / 5);
+}
+
+TEST(TagMetric, TakesTheMeanOverAllTags_WhicheverOccur) {
+  EXPECT_DOUBLE_EQ(score_tags("macro_f1", {{0, 0}}, {{0, 0}}), 1.0 / 5);
+  EXPECT_DOUBLE_EQ(score_tags("macro_f1", {{-1, 0}}, {{1, 0}}), 1.0 / 5) << "a word that was cut off misses its tag alone";
 }
 
 TEST(TagMetric, SurvivesNothing_AndTagsOutsideTheList) {

@@ -26,9 +26,17 @@ TEST(TextMetric, TakesTheBest_OfSeveralAcceptedAnswers) {
 }
 
 /// Gold classes a (2 rows) and b (1): F1 of a = 2*1/(2+1), of b = 2*0/(1+0); the class "junk" does not count.
-TEST(TextMetric, AveragesF1_OverTheFirstAnswersClassesOnly) {
+TEST(TextMetric, AveragesF1_OverTheFirstAnswersClasses_WithoutLabels) {
   EXPECT_DOUBLE_EQ(score_text("macro_f1", {{"a", "junk", "junk"}, {{"a"}, {"a"}, {"b"}}}), (2.0 / 3 + 0) / 2);
   EXPECT_DOUBLE_EQ(score_text("macro_f1", {{"b"}, {{"a", "b"}}}), 0);
+}
+
+/// scikit-learn: f1_score(labels=[x, y, z], average="macro", zero_division=0).
+TEST(TextMetric, AveragesF1_OverTheLabels_WhicheverOccur) {
+  const std::vector<std::string> labels = {"x", "y", "z"};
+  EXPECT_DOUBLE_EQ(score_text("macro_f1", {{"x", "x"}, {{"x"}, {"x"}}, labels}), 1.0 / 3);
+  EXPECT_DOUBLE_EQ(score_text("macro_f1", {{"x", " y", "y", "junk"}, {{"x"}, {"y"}, {"x"}, {"x"}}, labels}), (2.0 / 4 + 2.0 / 3) / 3);
+  EXPECT_DOUBLE_EQ(score_text("macro_f1", {{"junk"}, {{"z"}}, labels}), 0);
 }
 
 /// Bags {cat, sat, mat, mat} and {cat, sat, on, mat}: 3 in common, F1 = 2*3/8.

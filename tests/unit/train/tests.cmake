@@ -1,7 +1,10 @@
 tsrun_test(train SOURCES
   unit/train/adafactor_test.cpp
   unit/train/answers_test.cpp
+  unit/train/kinds.cpp
   unit/train/kinds_test.cpp
+  unit/train/option_table_test.cpp
+  unit/train/smoothing_test.cpp
   unit/train/optimizer_test.cpp
   unit/train/plan_test.cpp
   unit/train/train_test.cpp

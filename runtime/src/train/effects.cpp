@@ -1,0 +1,70 @@
+#include "train/effects.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/train/reading.h"
+#include "tsrun/train/train.h"
+
+namespace tsrun {
+namespace {
+
+/// What a set of options is read for: `read` says whether, `reason` why not.
+struct Scope {
+  std::vector<const char*> options;
+  bool read = true;
+  std::string reason;
+};
+
+std::vector<Idle> idle_among(const std::vector<Scope>& scopes, const OptionTable& table, const Options& options) {
+  std::vector<Idle> idle;
+  for (const Scope& scope : scopes) {
+    for (const char* name : scope.options)
+      if (!scope.read && options.value(name) != table.find(name)->fallback) idle.push_back({name, scope.reason});
+  }
+  return idle;
+}
+
+std::vector<Scope> reading_scopes(const Options& reading, const Task& task) {
+  const std::string kind(name_of(task.kind)), answer = reading.text("answer");
+  const bool in_words = task.kind == TaskKind::text_to_text || task.kind == TaskKind::multiple_choice;
+  const bool chosen = answer == "choose" || (answer == "auto" && task.kind == TaskKind::multiple_choice);
+  const std::string no_words = "a " + kind + " is not answered in words";
+  return {{{"blocks"}, task.kind == TaskKind::language_modelling, "a " + kind + " has no documents to cut"},
+          {{"answer"}, in_words, no_words},
+          {{"choose_by"}, in_words && chosen, in_words ? "answers are written, not chosen" : no_words},
+          {{"num_beams", "length_penalty", "stop"}, in_words && !chosen, in_words ? "answers are chosen, not written" : no_words},
+          {{"length_penalty"}, reading.integer("num_beams") > 1 || !in_words || chosen, "one text alone is followed (num_beams = 1)"}};
+}
+
+std::vector<Scope> training_scopes(const Options& options, const HeadSpec& head, const Task& task) {
+  const std::string kind(name_of(task.kind)), optim = options.text("optim"), other = "optim is '" + optim + "'";
+  return {{{"label_smoothing_factor"}, head.kind != HeadKind::regression, "a regression has no classes to spread a target over"},
+          {{"accepted_answers"}, task.kind == TaskKind::text_to_text, "a " + kind + " has no accepted answers"},
+          {{"mlm_probability"}, head.kind == HeadKind::masked_lm, "no tokens are hidden"},
+          {{"adam_beta1", "adam_beta2", "adam_epsilon"}, optim == "adamw", other},
+          {{"momentum"}, optim == "sgd", other},
+          {{"clip_threshold", "decay_rate", "eps1"}, optim == "adafactor", other},
+          {{"early_stop"}, options.integer("eval_every") != -1, "the only evaluation is at the end (eval_every = -1)"}};
+}
+
+}  // namespace
+
+std::vector<Idle> idle_reading_options(const Options& reading, const Task& task) {
+  return idle_among(reading_scopes(reading, task), reading_options(), reading);
+}
+
+std::vector<Idle> idle_options(const Options& options, const HeadSpec& head, const Task& task) {
+  std::vector<Idle> idle = idle_among(training_scopes(options, head, task), train_options(), options);
+  for (Idle& reading : idle_reading_options(options, task)) idle.push_back(std::move(reading));
+  return idle;
+}
+
+void refuse_idle(const std::vector<Idle>& idle, const Options& options, const Task& task) {
+  if (idle.empty()) return;
+  user_error("task '{}': option '{}' is {}, but nothing reads it: {}; expected {}", task.name, idle.front().option,
+             options.value(idle.front().option).dump(), idle.front().reason,
+             train_options().find(idle.front().option)->fallback.dump() + ", its default");
+}
+
+void require_read(const Options& reading, const Task& task) { refuse_idle(idle_reading_options(reading, task), reading, task); }
+
+}  // namespace tsrun

@@ -1,0 +1,47 @@
+// Options of operations that nothing would read.
+#include "tsrun/experiment/lab.h"
+#include "unit/experiment/fixture.h"
+#include "unit/train/toy.h"
+
+#include <gmock/gmock.h>
+
+namespace tsrun {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+class OperationOptions : public FolderTest {
+ protected:
+  OperationOptions() {
+    save_model(toy::tiny_bert(), folder_ / "bert");
+    save_task(toy::sentiment(16, 8), folder_ / "task");
+    LabSettings settings;
+    settings.store = folder_ / "store";
+    settings.plugins = {std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"};
+    lab_.emplace(settings);
+  }
+  std::string refusal(json options) {
+    options["model"] = lab_->call("model", {{"spec", (folder_ / "bert").string()}});
+    options["task"] = lab_->call("task", {{"spec", (folder_ / "task").string()}});
+    options.update({{"max_length", 24}, {"max_steps", 1}});
+    const Error error = error_of([&] { lab_->call("train", options); });
+    EXPECT_EQ(error.kind(), ErrorKind::user);
+    return error.what();
+  }
+  std::optional<Lab> lab_;
+};
+
+TEST_F(OperationOptions, AreRefused_WhereTheirPartIsNotTrained) {
+  EXPECT_THAT(refusal({{"hold", false}}), HasSubstr("nothing reads option 'hold': no weights are zeroed"));
+  EXPECT_THAT(refusal({{"train", {"encoder"}}, {"lr_head", 0.1}}), HasSubstr("nothing reads option 'lr_head'"));
+  EXPECT_THAT(refusal({{"train", {"head"}}, {"lr_embeddings", 0.1}}), HasSubstr("nothing reads option 'lr_embeddings'"));
+}
+
+TEST_F(OperationOptions, OfTheTrainer_AreRefusedByName) {
+  EXPECT_THAT(refusal({{"momentum", 0.9}}), HasSubstr("option 'momentum' is 0.9, but nothing reads it: optim is 'adamw'"));
+  EXPECT_THAT(refusal({{"answer", "choose"}}), HasSubstr("option 'answer' is \"choose\", but nothing reads it"));
+}
+
+}  // namespace
+}  // namespace tsrun
