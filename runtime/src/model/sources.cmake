@@ -26,6 +26,7 @@ tsrun_room(model TORCH SOURCES
   decoder.cpp
   generate.cpp
   generation_config.cpp
+  generation_fields.cpp
   score_rules.cpp
   gpt2.cpp
   llama.cpp
