@@ -1,5 +1,6 @@
 #include "tsrun/plugin_testing/subspace.h"
 
+#include "decoder.h"
 #include "dense_map.h"
 #include "fastfood.h"
 #include "method.h"
@@ -144,8 +145,8 @@ INSTANTIATE_TEST_SUITE_P(Kinds, DecoderShapes,
                          ::testing::Values(std::tuple{true, false, false}, std::tuple{true, false, true}, std::tuple{false, false, false},
                                            std::tuple{false, true, true}),
                          [](const auto& info) {
-                           const auto [fastfood, bias, drop] = info.param;
-                           return std::string(fastfood ? "Fastfood" : "Dense") + (bias ? "WithBias" : "") + (drop ? "WithoutOrigin" : "");
+                           return std::string(std::get<0>(info.param) ? "Fastfood" : "Dense") +
+                                  (std::get<1>(info.param) ? "WithBias" : "") + (std::get<2>(info.param) ? "WithoutOrigin" : "");
                          });
 
 TEST_P(DecoderShapes, GivesTheGradientOfALossInTheVector_ByFiniteDifferences) {
@@ -269,8 +270,8 @@ INSTANTIATE_TEST_SUITE_P(Places, StoppedTraining,
                          ::testing::Values(std::pair{1, -1}, std::pair{26, -1}, std::pair{71, -1}, std::pair{-1, 1}, std::pair{-1, 28},
                                            std::pair{-1, 70}),
                          [](const auto& info) {
-                           const auto [signal, error] = info.param;
-                           return signal > 0 ? "SignalInPass" + std::to_string(signal) : "ErrorInPass" + std::to_string(error);
+                           return info.param.first > 0 ? "SignalInPass" + std::to_string(info.param.first)
+                                                       : "ErrorInPass" + std::to_string(info.param.second);
                          });
 
 TEST_P(StoppedTraining, ResumesBitEqual) {

@@ -57,24 +57,26 @@ Described find_described(Lab& lab, const std::string& name) {
              join_words(known));
 }
 
-std::vector<std::string> builtin_models() {
-  std::vector<std::string> names;
-  for (const auto& name : builtin_model_names()) names.push_back("builtin:" + name);
-  return names;
+/// As recipes name them.
+std::vector<std::string> builtin(const std::vector<std::string>& names) {
+  std::vector<std::string> all;
+  for (const auto& name : names) all.push_back("builtin:" + name);
+  return all;
 }
 
 std::string overview(const std::vector<Described>& all) {
   std::string text = "Verbs (tsrun NAME … --set OPTION=VALUE)\n" + lines_of(all, {"verb"});
   text += "\nOperations (ts.NAME in a recipe)\n" + lines_of(all, {"operation"});
   text += "\nPlugins\n" + lines_of(all, {"subspace", "delta", "selector", "regularizer"});
-  text += "\nBuilt-in models\n" + name_lines(builtin_models()) + "\nBuilt-in tasks\n" + name_lines(builtin_task_names());
+  text +=
+      "\nBuilt-in models\n" + name_lines(builtin(builtin_model_names())) + "\nBuilt-in tasks\n" + name_lines(builtin(builtin_task_names()));
   return text + "\ntsrun describe NAME shows the options; NAME may be a recipe's file too.\n";
 }
 
 json overview_json(const std::vector<Described>& all) {
   json list = json::array();
   for (const auto& one : all) list.push_back(json_of(one));
-  return {{"described", list}, {"models", builtin_models()}, {"tasks", builtin_task_names()}};
+  return {{"described", list}, {"models", builtin(builtin_model_names())}, {"tasks", builtin(builtin_task_names())}};
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ json json_of(const Described& one) {
 std::string lines_of(const std::vector<Described>& all, const std::vector<std::string>& kinds) {
   std::string text;
   for (const auto& one : all)
-    if (std::find(kinds.begin(), kinds.end(), one.kind) != kinds.end()) text += fmt::format("  {:<20}{}\n", one.name, one.doc);
+    if (std::find(kinds.begin(), kinds.end(), one.kind) != kinds.end()) text += fmt::format("  {:<22}{}\n", one.name, one.doc);
   return text.empty() ? "  none\n" : text;
 }
 

@@ -26,6 +26,8 @@ GenerateOptions options_for(const Command& command, const Model& model) {
   return options;
 }
 
+constexpr int64_t kLongestScored = 1024;  ///< tokens of a block, where nobody says
+
 /// The text's ids as a row begins: without what would close it, where the model is to go on.
 std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& text, Reader reader, std::optional<int64_t> begin) {
   std::vector<int64_t> ids = tokenizer.encode(text).ids;
@@ -82,7 +84,15 @@ OptionTable generate_verb_options() {
 
 std::optional<OptionTable> set_options(const std::string& verb) {
   if (verb == "generate") return generate_verb_options();
-  return verb == "predict" || verb == "score" ? std::optional(reading_options()) : std::nullopt;
+  if (verb != "predict" && verb != "score") return std::nullopt;
+  OptionTable options;
+  const OptionTable reading = reading_options();
+  for (Option option : reading.all()) {
+    if (verb == "score" && option.name == "max_length")
+      option.fallback = nullptr, option.doc += fmt::format(" Absent: what the model reads, up to {}.", kLongestScored);
+    options.add(option);
+  }
+  return options;
 }
 
 void generate(const Command& command) {
@@ -107,7 +117,8 @@ void score(const Command& command) {
   const Reader reader = reader_of(source);
   const Task task = text_task(command.operands[1]);
   const Model model = load(command, source, head_for(task, reader));
-  given["max_length"] = command.max_length.value_or(std::min<int64_t>(model.family->max_positions(), 1024));
+  if (command.max_length) given["max_length"] = *command.max_length;
+  if (!given.contains("max_length")) given["max_length"] = std::min<int64_t>(model.family->max_positions(), kLongestScored);
   const Options reading = reading_options().resolve(given, "tsrun score");
   require_read(reading, task);
   const Evaluation result = evaluate(*model.family, model.weights, make_exam(model, task, "text", reading), command.lab.device);

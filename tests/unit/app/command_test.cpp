@@ -109,7 +109,7 @@ TEST_F(CommandTest, ListsEverything_WhenNothingIsNamed) {
   const auto outcome = tsrun({"describe"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   for (const char* name :
-       {"predict", "generate", "score", "train", "evaluate", "lora", "trajectory_svd", "builtin:bert-mini", "entailment"})
+       {"predict", "generate", "score", "train", "evaluate", "lora", "trajectory_svd", "builtin:bert-mini", "builtin:entailment"})
     EXPECT_THAT(outcome.out, HasSubstr("  " + std::string(name))) << name;
 }
 
@@ -118,6 +118,7 @@ TEST_F(CommandTest, DescribesWhatSetMayChange_OfVerbs) {
               AllOf(StartsWith("tsrun generate"), HasSubstr("max_new_tokens"), HasSubstr("num_beams")));
   EXPECT_THAT(tsrun({"describe", "predict"}).out, AllOf(StartsWith("tsrun predict"), HasSubstr("max_length")));
   EXPECT_THAT(tsrun({"describe", "score"}).out, AllOf(StartsWith("tsrun score"), HasSubstr("max_length")));
+  EXPECT_THAT(tsrun({"describe", "score"}).out, HasSubstr("Absent: what the model reads, up to 1024"));
   expect_refusal({"describe", "predcit"}, "did you mean 'predict'?");
 }
 

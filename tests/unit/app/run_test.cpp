@@ -136,6 +136,22 @@ TEST_F(RunTest, SaysAMessageOnce_WithTheModelsName_WhateverProcessHasIt) {
   EXPECT_EQ(outcome.err.find(folder_.string()), std::string::npos) << "it is named as the user did: " << outcome.err;
 }
 
+TEST_F(RunTest, ScoresInBlocksOfTheLengthThatSetGives) {
+  small_model_and_task();
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "the old man the boat ";
+  write("text.txt", text);
+  const auto score = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {"score", "model", "text.txt"};
+    words.insert(words.end(), more.begin(), more.end());
+    return tsrun_program(words, folder_).out;
+  };
+  const auto whole = score({}), set = score({"--set", "max_length=8"});
+  EXPECT_THAT(whole, HasSubstr("perplexity"));
+  EXPECT_NE(set, whole);
+  EXPECT_EQ(set, score({"--max-length", "8"}));
+}
+
 TEST_F(RunTest, RefusesAStoreThatCannotBeWritten) {
   write("task.lua", "local ts = require 'ts'\nts.model 'builtin:bert-mini'\n");
   const auto outcome = tsrun_program({"task.lua", "--store", "/dev/null/store"}, folder_);
