@@ -180,6 +180,18 @@ TEST_F(CommandTest, ExaminesTheInstallation) {
   EXPECT_THAT(broken.out, HasSubstr("PROBLEM   store"));
 }
 
+TEST_F(CommandTest, RefusesUnknownVectors_BeforeAnythingIsDone) {
+  setenv("TSRUN_VECTORS", "avx5", 1);
+  const auto refused = tsrun({"doctor"});
+  setenv("TSRUN_VECTORS", "baseline", 1);
+  const auto narrow = tsrun({"doctor"});
+  unsetenv("TSRUN_VECTORS");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("TSRUN_VECTORS=avx5"), HasSubstr("avx2")));
+  EXPECT_EQ(refused.out, "");
+  EXPECT_THAT(narrow.out, HasSubstr("vectors    baseline"));
+}
+
 TEST_F(CommandTest, SaysWhichRunsThereAre_WhenNoneIsNamedSo) { expect_refusal({"show", "3f2c"}, "3f2c"); }
 
 TEST_F(CommandTest, TokenizesLinesAndPairs) {

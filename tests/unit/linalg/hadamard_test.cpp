@@ -64,6 +64,15 @@ TEST_P(Hadamard, GivesTheSameBytesOnAnyNumberOfThreads) {
   });
 }
 
+TEST_P(Hadamard, GivesTheSameBytesWithAllVectors) {
+  std::vector<std::vector<float>> results;
+  with_every_vectors([&] {
+    results.push_back(normals(GetParam()));
+    hadamard(results.back());
+  });
+  for (const auto& result : results) EXPECT_EQ(result, results.front());
+}
+
 TEST(HadamardLengths, RefusesWhatIsNoPowerOfTwo) {
   std::vector<float> x(12), none;
   EXPECT_THROW(hadamard(x), Error);
