@@ -2,8 +2,9 @@
 //
 // usage: bench_kernels [--rounds 30] [--only PART_OF_A_NAME]
 //
-// Prints one JSON line a kernel and width: the least of many short runs, which alternate between the widths, as GFLOP/s or GB/s, and
-// its share of what the processor does at most in the same run: products and sums in registers (of that width) or a plain read of memory.
+// Prints one JSON line a kernel and width: the lower quartile of many short runs, which alternate between the widths, as GFLOP/s or GB/s,
+// and its share of what the processor does at most in the same run: products and sums in registers (of that width) or a plain read of
+// memory.
 #include "benchmark.h"
 #include "model/attention_kernel.h"
 #include "model/dropout_kernel.h"
@@ -16,9 +17,9 @@
 #include "tsrun/linalg/long_rows.h"
 #include "tsrun/linalg/rows.h"
 
+#include <algorithm>
 #include <ctime>
 #include <functional>
-#include <limits>
 #include <memory>
 
 namespace tsrun {
@@ -209,30 +210,36 @@ double seconds_of(const std::function<void()>& call, int64_t calls) {
   return (thread_seconds() - start) / static_cast<double>(calls);
 }
 
-/// The least seconds of a call with each kind of vectors, in the order of vectors_available().
-std::vector<double> least_seconds(const std::function<void()>& call, int64_t rounds) {
+/// Seconds of a call with each kind of vectors, in the order of vectors_available(): the lower quartile over the rounds, since a thread's
+/// clock on a shared machine errs in both directions.
+std::vector<double> quartile_seconds(const std::function<void()>& call, int64_t rounds) {
   constexpr double short_run = 5e-4;
   const std::vector<Vectors> available = vectors_available();
-  std::vector<double> least(available.size(), std::numeric_limits<double>::infinity());
+  std::vector<std::vector<double>> seconds(available.size());
   const auto calls = std::max<int64_t>(1, static_cast<int64_t>(short_run / seconds_of(call, 3)));
   for (int64_t round = 0; round < rounds; ++round) {
     for (size_t i = 0; i < available.size(); ++i) {
       set_vectors(available[i]);
-      least[i] = std::min(least[i], seconds_of(call, calls));
+      seconds[i].push_back(seconds_of(call, calls));
     }
   }
-  return least;
+  std::vector<double> quartiles;
+  for (std::vector<double>& each : seconds) {
+    std::sort(each.begin(), each.end());
+    quartiles.push_back(each[each.size() / 4]);
+  }
+  return quartiles;
 }
 
 /// What the processor does at most: operations a second by width, and bytes read a second.
 struct Peaks {
   explicit Peaks(int64_t rounds) {
     float result = 0.5F;
-    const std::vector<double> seconds = least_seconds([&] { kernel::run<RegisterProducts>(&(result = 0.5F)); }, rounds);
+    const std::vector<double> seconds = quartile_seconds([&] { kernel::run<RegisterProducts>(&(result = 0.5F)); }, rounds);
     for (size_t i = 0; i < seconds.size(); ++i) products.push_back(RegisterProducts::operations(vectors_available()[i]) / seconds[i]);
     const std::vector<float> memory = drawn(1 << 24);
     const std::vector<double> reads =
-        least_seconds([&] { kernel::run<ReadMemory>(memory.data(), static_cast<int64_t>(memory.size()), &result); }, rounds);
+        quartile_seconds([&] { kernel::run<ReadMemory>(memory.data(), static_cast<int64_t>(memory.size()), &result); }, rounds);
     bytes = static_cast<double>(memory.size() * 4) / *std::min_element(reads.begin(), reads.end());
   }
   double of(Bound bound, size_t width) const {
@@ -255,7 +262,7 @@ void run(const Arguments& arguments) {
   const Peaks peaks(rounds);
   for (const Kernel& kernel : kernels) {
     if (kernel.name.find(wanted) == std::string::npos) continue;
-    const std::vector<double> seconds = least_seconds(kernel.call, rounds);
+    const std::vector<double> seconds = quartile_seconds(kernel.call, rounds);
     const bool counted = kernel.bound == Bound::products || kernel.bound == Bound::wide_products;
     for (size_t i = 0; i < seconds.size(); ++i) {
       const double rate = kernel.work / seconds[i];
