@@ -1,4 +1,5 @@
 // Cells that are null, absent or of another type than what is read from them.
+#include "tsrun/data/task.h"
 #include "unit/data/failure.h"
 #include "unit/data/folder.h"
 
@@ -41,9 +42,9 @@ const std::string kAnswers = "text = ['p', 'q']\nlabel = ['a', 'b']\nprompt = '{
 TEST_F(MissingCells, AreRefusedWithFileAndLine_WhateverReadsThem) {
   const std::vector<Refused> all = {
       {"classification", kClasses, R"({"p": null, "q": "b", "l": "no"})", "found null in 'p', expected a text"},
-      {"classification", kClasses, R"({"p": "a", "l": "no"})", "found no value in 'q', expected a text"},
+      {"classification", kClasses, R"({"p": "a", "l": "no"})", "found the columns p and l, expected one named 'q'"},
       {"classification", kClasses, R"({"p": "a", "q": "b", "l": null})", "found null in 'l', expected a label"},
-      {"classification", kClasses, R"({"p": "a", "q": "b"})", "found no value in 'l', expected a label"},
+      {"classification", kClasses, R"({"p": "a", "q": "b"})", "found the columns p and q, expected one named 'l'"},
       {"classification", kClasses, R"({"p": {"x": 1}, "q": "b", "l": "no"})", "found an object in 'p', expected a text"},
       {"classification", kClasses, R"({"p": ["a"], "q": "b", "l": "no"})", "found a list in 'p', expected a text"},
       {"classification", kClasses, R"({"p": true, "q": "b", "l": "no"})", "found a truth value in 'p', expected a text"},
@@ -58,17 +59,17 @@ TEST_F(MissingCells, AreRefusedWithFileAndLine_WhateverReadsThem) {
       {"token_classification", kTags, R"({"w": ["a", null], "t": ["O", "O"]})",
        "found a list in 'w' with an entry that is no text, expected texts"},
       {"token_classification", kTags, R"({"w": ["a"], "t": [null]})", "found a list in 't' with an entry that is no text, expected texts"},
-      {"token_classification", kTags, R"({"w": ["a"]})", "found no value in 't', expected a list of texts"},
+      {"token_classification", kTags, R"({"w": ["a"]})", "found the columns w, expected one named 't'"},
       {"text_to_text", kAnswers, R"({"p": "a", "q": null, "a": "x", "b": "y"})", "found null in 'q', expected a text"},
-      {"text_to_text", kAnswers, R"({"p": "a", "q": "b", "a": "x"})", "found no value in 'b', expected a label"},
+      {"text_to_text", kAnswers, R"({"p": "a", "q": "b", "a": "x"})", "found the columns p, q and a, expected one named 'b'"},
       {"text_to_text", kAnswers, R"({"p": "a", "q": "b", "a": ["x", null], "b": "y"})",
        "found a list in 'a' with an entry that is no text, expected texts"},
       {"text_to_text", kAnswers, R"({"p": "a", "q": "b", "a": false, "b": "y"})", "found a truth value in 'a', expected a text, or labels"},
   };
   for (const Refused& row : all) {
     describe(row.kind, row.keys);
-    write("rows", "\n" + row.row + "\n");
-    EXPECT_THAT(refusal(), HasSubstr(":2: " + row.message)) << row.row;
+    write("rows", row.row + "\n");
+    EXPECT_THAT(refusal(), HasSubstr(":1: " + row.message)) << row.row;
   }
 }
 
@@ -87,6 +88,20 @@ TEST_F(MissingCells, AreWhatTheTaskSays) {
                 "\n");
   EXPECT_THAT(load().answers, ElementsAre("x", ""));
   EXPECT_EQ(load().first, "");
+}
+
+TEST_F(MissingCells, AreToldFromColumns_ThatOtherRowsHave) {
+  describe("text_to_text", kAnswers);
+  const std::string whole = R"({"p": "a", "q": "b", "a": "x", "b": "y"})"
+                            "\n";
+  write("rows", whole + "\n" + R"({"p": "a", "a": "x", "b": "y"})" + "\n");
+  EXPECT_THAT(refusal(), HasSubstr(":3: found no value in 'q', expected a text (or [format] missing = "));
+  write("rows", whole + R"({"p": "a", "q": "b", "a": "x"})" + "\n");
+  EXPECT_EQ(refusal(), ":2: found no value in 'b', expected a label");
+  write("rows", R"({"p": "a", "q": "b", "a": "x"})"
+                "\n" +
+                    whole);
+  EXPECT_EQ(refusal(), ":1: found no value in 'b', expected a label") << "the first row may be the one that lacks it";
 }
 
 TEST_F(MissingCells, StayErrors_WhereALabelIsMissing) {

@@ -60,7 +60,7 @@ TEST(ParseTask, NamesTheNearMiss_OfAnUnknownKey) {
             "task.toml:5: found the unknown key 'lables' (did you mean 'labels'?), expected one of name, kind, text, label, labels, range, "
             "metrics, splits, format and verbaliser");
   EXPECT_EQ(error_of("type = \"tsv\"", "headr = true"),
-            "task.toml:10: found the unknown key 'headr' (did you mean 'header'?), expected one of type, header and quote");
+            "task.toml:10: found the unknown key 'headr' (did you mean 'header'?), expected one of type, header, quote and missing");
 }
 
 TEST(ParseTask, NamesTheKinds_WhenOneIsUnknown) {
