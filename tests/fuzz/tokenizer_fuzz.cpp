@@ -15,8 +15,9 @@ namespace {
 // The files of one tokenizer: "=== NAME" on a line of its own begins each. What comes before the first is text to tokenize.
 std::string_view write_files(std::string_view input, const std::filesystem::path& folder) {
   constexpr std::string_view mark = "=== ";
-  constexpr std::string_view names[] = {"tokenizer.json", "vocab.json",      "merges.txt",
-                                        "spiece.model",   "tokenizer.model", "tokenizer_config.json"};
+  constexpr std::string_view names[] = {"tokenizer.json",        "vocab.txt",       "vocab.json",        "merges.txt",
+                                        "spiece.model",          "tokenizer.model", "added_tokens.json", "special_tokens_map.json",
+                                        "tokenizer_config.json", "config.json"};
   const std::string_view text = input.substr(0, input.find(mark));
   input.remove_prefix(text.size());
   while (input.substr(0, mark.size()) == mark) {

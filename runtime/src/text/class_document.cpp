@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kBoundary = "\u2581";
+constexpr const char* kVisibleBlank = "\u2581";
 
 const char* model_of_family(const std::string& family) {
   if (family == "bert") return "WordPiece";
@@ -39,7 +39,7 @@ TokenizerDocument unigram_document(const Json& file, Json vocabulary, const Fold
   const bool t5 = config.family == "t5";
   const bool prefix = t5 || flag_field(config.options, "add_prefix_space", config.where("add_prefix_space")).value_or(true);
   const Json metaspace = {
-      {"type", "Metaspace"}, {"replacement", kBoundary}, {"prepend_scheme", prefix ? "always" : "never"}, {"split", true}};
+      {"type", "Metaspace"}, {"replacement", kVisibleBlank}, {"prepend_scheme", prefix ? "always" : "never"}, {"split", true}};
   TokenizerDocument document;
   document.roles = named_roles(unigram_roles(config.family), config);
   document.rows = t5 ? ClassRows::t5 : ClassRows::xlm_roberta;

@@ -163,16 +163,19 @@ std::unique_ptr<Pattern> character_pattern(Belongs belongs) {
   return std::make_unique<CharacterPattern<Belongs>>(belongs);
 }
 
+/// Letters that are younger than the linked ICU are word characters too.
+BertClass run_class(UChar32 c) {
+  if (bert::is_word_character(c) || word_class(c) == WordClass::letter) return BertClass::word;
+  return bert::is_whitespace(c) ? BertClass::space : BertClass::punctuation;
+}
+
 class WordRunsPattern : public Pattern {
  public:
   void find_all(std::string_view text, std::vector<Match>& matches) const override {
     BertClass last = BertClass::space;
     for (size_t at = 0; at < text.size();) {
       const size_t begin = at;
-      const UChar32 c = next_character(text, at);
-      const BertClass kind = bert::is_word_character(c) ? BertClass::word
-                             : bert::is_whitespace(c)   ? BertClass::space
-                                                        : BertClass::punctuation;
+      const BertClass kind = run_class(next_character(text, at));
       if (kind != BertClass::space && kind == last) matches.back().end = at;
       if (kind != BertClass::space && kind != last) matches.push_back({begin, at});
       last = kind;

@@ -64,11 +64,10 @@ struct WordPieceOptions {
 };
 std::unique_ptr<Tokenizer> make_wordpiece(std::vector<std::string> vocabulary, WordPieceOptions options = {});
 
-/// The tokenizer of a model folder: of its `tokenizer.json` (WordPiece, BPE, Unigram) where there is one, else of `vocab.txt` (WordPiece),
-/// `vocab.json` and `merges.txt` (GPT-2, RoBERTa, Qwen2), `spiece.model` or `tokenizer.model` (T5, Llama 2). What
-/// `special_tokens_map.json` and `tokenizer_config.json` say (special and added tokens, add_prefix_space, and for WordPiece do_lower_case,
-/// strip_accents, tokenize_chinese_chars; add_bos_token and add_eos_token without a tokenizer.json) wins over those. Truncation and padding
-/// that a tokenizer.json fixes are ignored. @throws Error(data) naming the file (and line), and a component that is not supported.
+/// The tokenizer of a model folder: of its `tokenizer.json` where there is one, else of `vocab.txt` (WordPiece), `vocab.json` and
+/// `merges.txt` (GPT-2, RoBERTa, Qwen2), `spiece.model` or `tokenizer.model` (T5, Llama 2), with the class, the options and the added tokens
+/// that `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json` and `config.json` state, as transformers reads them
+/// (docs/formats.md). @throws Error(data) naming the file (and line), and a component or option that is not supported.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 
 /// The files of a model folder that decide on ids or on where generated texts end, those that are there, in a fixed order: vocabularies of
