@@ -2,7 +2,6 @@
 include(TsrunTorch)
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options filesystem)
 find_package(fmt 9 REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(ICU REQUIRED COMPONENTS uc i18n)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)

@@ -38,7 +38,7 @@ endif()
 
 add_library(tsrun_torch INTERFACE IMPORTED GLOBAL)
 add_library(tsrun::torch ALIAS tsrun_torch)
-# The wheel carries headers of an fmt of its own, without the library and newer than the one that spdlog is written for: a folder with nothing
+# The wheel carries headers of an fmt of its own, without the library and newer than it: a folder with nothing
 # but the system's fmt goes before it.
 if(EXISTS ${TSRUN_TORCH_INCLUDE}/fmt/format.h)
   find_path(TSRUN_FMT_INCLUDE fmt/format.h)
