@@ -10,15 +10,17 @@
 namespace tsrun::plugin_testing {
 namespace {
 
-const bool cases = add_delta_case("lora", nlohmann::json::object()) &&
-                   add_delta_case("lora", {{"target_modules", {"all-linear"}}, {"r", 4}, {"use_rslora", true}}) &&
-                   add_delta_case("lora", {{"use_dora", true}, {"r", 3}}) && add_delta_case("lora", {{"init_lora_weights", "pissa"}}) &&
-                   add_delta_case("lora", {{"init_lora_weights", "orthogonal"}, {"lora_dropout", 0.2}}) &&
-                   add_delta_case("lora", {{"use_dora", true}, {"lora_dropout", 0.2}, {"init_lora_weights", "release"}}) &&
-                   add_delta_case("lora", {{"bias", "all"}, {"lora_bias", true}, {"target_modules", "all-linear"}}) &&
-                   add_delta_case("lora", {{"bias", "lora_only"}, {"trainable_token_indices", {2, 5}}, {"use_rslora", true}}) &&
-                   add_delta_case("lora", {{"target_modules", {"word_embeddings", "wte", "embed_tokens", "value"}}, {"use_dora", true}}) &&
-                   add_delta_case("lora", {{"target_modules", {"query"}}, {"modules_to_save", {"LayerNorm", "ln_1", "layer_norm"}}});
+const bool cases =
+    add_delta_case("lora", nlohmann::json::object()) &&
+    add_delta_case("lora", {{"target_modules", {"all-linear"}}, {"r", 4}, {"use_rslora", true}}) &&
+    add_delta_case("lora", {{"use_dora", true}, {"r", 3}}) && add_delta_case("lora", {{"init_lora_weights", "pissa"}}) &&
+    add_delta_case("lora", {{"init_lora_weights", "orthogonal"}, {"lora_dropout", 0.2}}) &&
+    add_delta_case("lora", {{"use_dora", true}, {"lora_dropout", 0.2}, {"init_lora_weights", "release"}}) &&
+    add_delta_case("lora", {{"bias", "all"}, {"lora_bias", true}, {"target_modules", "all-linear"}}) &&
+    add_delta_case(
+        "lora", {{"bias", "lora_only"}, {"trainable_token_indices", {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}}, {"use_rslora", true}}) &&
+    add_delta_case("lora", {{"target_modules", {"word_embeddings", "wte", "embed_tokens", "value"}}, {"use_dora", true}}) &&
+    add_delta_case("lora", {{"target_modules", {"query"}}, {"modules_to_save", {"LayerNorm", "ln_1", "layer_norm"}}});
 
 int64_t numbers_of(const SmallModel& model, const nlohmann::json& options) {
   int64_t numbers = 0;
