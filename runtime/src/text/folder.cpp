@@ -39,27 +39,29 @@ std::unique_ptr<Tokenizer> load_pipeline(TokenizerDocument document, const Folde
   return std::make_unique<Pipeline>(std::move(document), where);
 }
 
-std::unique_ptr<Tokenizer> load_tokenizer_json(const Path& folder, const FolderConfig& config) {
+std::unique_ptr<Tokenizer> load_tokenizer_json(const Path& folder, FolderConfig config) {
   const Path path = folder / "tokenizer.json";
   return load_pipeline(class_document(read_json(path), config, path.string()), config, path);
 }
 
-std::unique_ptr<Tokenizer> load_vocab_txt(const Path& folder, const FolderConfig& config) {
+/// A model of any type may have BERT's vocabulary, unless its class says otherwise.
+std::unique_ptr<Tokenizer> load_vocab_txt(const Path& folder, FolderConfig config) {
   const Path path = folder / "vocab.txt";
-  if (!config.stated.empty() && config.family != "bert")
+  if (config.names_class && config.family != "bert")
     data_error("{}: its tokenizer is a '{}', expected one of BERT's (any kind has a tokenizer.json)", path.string(), config.stated);
+  config.family = "bert";
   nlohmann::json vocabulary = vocabulary_json(parse_vocabulary(read_text(path), path.string()));
   return load_pipeline(wordpiece_document(std::move(vocabulary), config, path.string()), config, path);
 }
 
-std::unique_ptr<Tokenizer> load_vocab_json(const Path& folder, const FolderConfig& config) {
+std::unique_ptr<Tokenizer> load_vocab_json(const Path& folder, FolderConfig config) {
   const Path path = folder / "vocab.json", merges = folder / "merges.txt";
   if (!std::filesystem::exists(merges)) data_error("{}: found vocab.json without merges.txt, expected both", folder.string());
   return load_pipeline(byte_level_document(read_json(path), parse_merges(read_text(merges), merges.string()), config, path.string()),
                        config, path);
 }
 
-std::unique_ptr<Tokenizer> load_sentencepiece(const Path& folder, const FolderConfig& config) {
+std::unique_ptr<Tokenizer> load_sentencepiece(const Path& folder, FolderConfig config) {
   const Path path = folder / (std::filesystem::exists(folder / "spiece.model") ? "spiece.model" : "tokenizer.model");
   return load_pipeline(sentencepiece_document(parse_sentencepiece(read_text(path), path.string()), config, path.string()), config, path);
 }
@@ -68,7 +70,7 @@ std::unique_ptr<Tokenizer> load_sentencepiece(const Path& folder, const FolderCo
 struct TokenizerSource {
   const char* file;
   std::string_view families;  ///< "": all
-  std::unique_ptr<Tokenizer> (*load)(const Path& folder, const FolderConfig& config);
+  std::unique_ptr<Tokenizer> (*load)(const Path& folder, FolderConfig config);
 };
 constexpr TokenizerSource kSources[] = {{"tokenizer.json", "", load_tokenizer_json},
                                         {"vocab.txt", "bert", load_vocab_txt},

@@ -47,7 +47,8 @@ void read_class(const Path& folder, FolderConfig& config) {
   const TokenizerClass found = tokenizer_class_of(stated);
   config.family = found.family;
   config.own_steps = found.own_steps;
-  config.stated = is_generic(stated.tokenizer_class) ? stated.model_type : stated.tokenizer_class;
+  config.names_class = !is_generic(stated.tokenizer_class);
+  config.stated = config.names_class ? stated.tokenizer_class : stated.model_type;
   if (!has_file && config.family.empty()) config.family = family_of_model_type(lower_family(config.stated));
 }
 

@@ -23,9 +23,10 @@ struct FolderConfig {
   nlohmann::json added = nlohmann::json::array();  ///< stated added tokens with their ids, in the order of ids
   bool decides_added = false;                      ///< added_tokens_decoder is there: added tokens of other files are not read
   std::set<std::string> mapped;                    ///< options that special_tokens_map.json states
-  std::string family;     ///< whose conventions hold: "bert", "roberta", "gpt2", "qwen2", "t5", "xlm-roberta", "llama"; "": not said
-  std::string stated;     ///< the class or model type as the folder writes it
-  bool own_steps = true;  ///< the class builds its steps itself, even where there is a tokenizer.json
+  std::string family;        ///< whose conventions hold: "bert", "roberta", "gpt2", "qwen2", "t5", "xlm-roberta", "llama"; "": not said
+  std::string stated;        ///< the class or model type as the folder writes it
+  bool names_class = false;  ///< `stated` is a class, not a model type
+  bool own_steps = true;     ///< the class builds its steps itself, even where there is a tokenizer.json
   std::string folder;
 
   std::string where() const { return folder + "/tokenizer_config.json"; }

@@ -107,6 +107,9 @@ TEST_F(TokenizerFiles, RefusesAVocabulary_OfAnotherClass) {
   write("vocab.txt", "[UNK]\n[CLS]\n[SEP]\nfox\n");
   write("tokenizer_config.json", R"({"tokenizer_class": "BertweetTokenizer"})");
   EXPECT_THAT(failure(), HasSubstr("vocab.txt: its tokenizer is a 'BertweetTokenizer', expected one of BERT's"));
+  write("tokenizer_config.json", "{}");
+  write("config.json", R"({"model_type": "t5"})");
+  EXPECT_THAT(load_tokenizer(path())->encode("fox").ids, ElementsAre(1, 3, 2));
 }
 
 TEST_F(TokenizerFiles, RefusesMalformedFields) {
