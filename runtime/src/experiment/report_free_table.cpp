@@ -133,7 +133,7 @@ std::string table_as_csv(const FreeTable& table) {
 std::string table_as_markdown(const FreeTable& table) {
   const std::string remarks = report::remarks_of(table);
   return fmt::format("**{}**\n\n{}{}", report::escape_markdown(table.caption), report::grid_as_markdown(report::grid_of(table)),
-                     remarks.empty() ? "" : "\n" + report::escape_markdown(remarks) + "\n");
+                     remarks.empty() ? "" : fmt::format("\n{}\n", report::escape_markdown(remarks)));
 }
 
 std::string table_as_latex(const FreeTable& table) {

@@ -128,9 +128,9 @@ TEST(Options, GivesTextsOfAListOrOfOneText) {
 }
 
 TEST(Options, TakeOtherTypesThatAreNamed) {
-  const OptionTable table = {{.name = "targets", .type = OptionType::list, .choices = {"text"}},
-                             {.name = "layers", .type = OptionType::list, .choices = {"integer"}},
-                             {.name = "ranks", .type = OptionType::table, .choices = {"list"}}};
+  const OptionTable table = {{.name = "targets", .type = OptionType::list, .doc = "", .choices = {"text"}},
+                             {.name = "layers", .type = OptionType::list, .doc = "", .choices = {"integer"}},
+                             {.name = "ranks", .type = OptionType::table, .doc = "", .choices = {"list"}}};
   const Options options = table.resolve({{"targets", "query|key"}, {"layers", 2.0}, {"ranks", {{"a", 1}}}}, "test");
   EXPECT_EQ(options.value("targets"), "query|key");
   EXPECT_EQ(options.value("layers"), 2);

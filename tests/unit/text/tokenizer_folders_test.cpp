@@ -31,7 +31,7 @@ std::string content_of(const Json& value, const Json& shared) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-Encoding row_of(const Tokenizer& tokenizer, const Json& row) {
+Encoding golden_row(const Tokenizer& tokenizer, const Json& row) {
   const auto first = row.at("first").get<std::string>();
   const auto second = row.at("second").is_null() ? std::nullopt : std::optional(row.at("second").get<std::string>());
   const auto length = row.at("max_length").is_null() ? std::nullopt : std::optional(row.at("max_length").get<int64_t>());
@@ -40,7 +40,7 @@ Encoding row_of(const Tokenizer& tokenizer, const Json& row) {
 
 /// A row for which the reference makes no segments has those of the template, all 0 where the folder says so.
 void expect_row(const Tokenizer& tokenizer, const Json& row, bool configured, const std::string& name) {
-  const Encoding encoding = row_of(tokenizer, row);
+  const Encoding encoding = golden_row(tokenizer, row);
   EXPECT_EQ(Json(encoding.ids), row.at("ids")) << name << row;
   if (!row.at("segments").is_null()) {
     EXPECT_EQ(Json(encoding.segments), row.at("segments")) << name << row;
