@@ -52,8 +52,8 @@ tsrun_room(model TORCH SOURCES
   attention_kernel.cpp
   rotary_kernel.cpp)
 
-# Kernels know no LibTorch, and pass vectors only between inlined functions, so the warning about their calling convention is void. GCC 12
-# takes the generator's words, whose halves are written through a reference, for uninitialised.
+# Kernels know no LibTorch, and pass vectors only between inlined functions, so the warning about their calling convention is void.
+# GCC 12 takes a vector that is set lane by lane for one that is not set.
 foreach(_kernel dropout_kernel norm_kernel attention_kernel rotary_kernel)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/runtime/src/model/${_kernel}.cpp PROPERTIES
     COMPILE_OPTIONS "-Wno-psabi;-Wno-maybe-uninitialized" SKIP_PRECOMPILE_HEADERS ON)
