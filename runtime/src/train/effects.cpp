@@ -31,8 +31,7 @@ std::vector<Scope> reading_scopes(const Options& reading, const Task& task) {
   return {{{"blocks"}, task.kind == TaskKind::language_modelling, "a " + kind + " has no documents to cut"},
           {{"answer"}, in_words, no_words},
           {{"choose_by"}, in_words && chosen, in_words ? "answers are written, not chosen" : no_words},
-          {{"num_beams", "length_penalty", "stop"}, in_words && !chosen, in_words ? "answers are chosen, not written" : no_words},
-          {{"length_penalty"}, reading.integer("num_beams") > 1 || !in_words || chosen, "one text alone is followed (num_beams = 1)"}};
+          {{"num_beams", "length_penalty", "do_sample", "stop"}, in_words && !chosen, in_words ? "answers are chosen, not written" : no_words}};
 }
 
 std::vector<Scope> training_scopes(const Options& options, const HeadSpec& head, const Task& task) {
@@ -60,9 +59,10 @@ std::vector<Idle> idle_options(const Options& options, const HeadSpec& head, con
 
 void refuse_idle(const std::vector<Idle>& idle, const Options& options, const Task& task) {
   if (idle.empty()) return;
+  const nlohmann::json& fallback = train_options().find(idle.front().option)->fallback;
   user_error("task '{}': option '{}' is {}, but nothing reads it: {}; expected {}", task.name, idle.front().option,
              options.value(idle.front().option).dump(), idle.front().reason,
-             train_options().find(idle.front().option)->fallback.dump() + ", its default");
+             fallback.is_null() ? "it to be left out" : fallback.dump() + ", its default");
 }
 
 void require_read(const Options& reading, const Task& task) { refuse_idle(idle_reading_options(reading, task), reading, task); }

@@ -31,7 +31,11 @@ void store(const at::Tensor& logits, HeadKind kind, std::span<const int64_t> row
 GenerateOptions writing_options(const Model& model, const Options& reading) {
   nlohmann::json given = {{"max_new_tokens", reading.integer("max_answer_length")}};
   for (const char* name : {"num_beams", "length_penalty", "do_sample"}) given[name] = reading.value(name);
-  return generate_options(model.generation, *model.tokenizer, given, reading.integer("max_answer_length"));
+  const GenerateOptions options = generate_options(model.generation, *model.tokenizer, given, reading.integer("max_answer_length"));
+  if (reading.has("length_penalty") && options.num_beams == 1)
+    user_error("option 'length_penalty' is {}, but nothing reads it: one text alone is followed (num_beams = 1)",
+               reading.value("length_penalty").dump());
+  return options;
 }
 
 bool chosen(const Exam& exam) {

@@ -127,7 +127,7 @@ TEST_F(CommandTest, DescribesAsJson) {
   EXPECT_EQ(one["kind"], "verb");
   bool found = false;
   for (const auto& option : one["options"])
-    found = found || (option["name"] == "num_beams" && option["default"] == 1 && option["maximum"] == 256);
+    found = found || (option["name"] == "num_beams" && option["minimum"] == 1 && option["maximum"] == 256);
   EXPECT_TRUE(found) << one.dump(1);
   const auto train = nlohmann::json::parse(tsrun({"describe", "train", "--json"}).out);
   EXPECT_EQ(train["version"], 1);
