@@ -5,6 +5,7 @@
 #include "experiment/peft.h"
 #include "model/finite.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/checkpoint/folder.h"
 
@@ -47,13 +48,21 @@ void take_trained(Model& model, const fs::path& file) {
   for (const auto& name : trained.names()) model.weights.set(name, trained.at(name));
 }
 
-/// Answers come from a head that somebody trained: what `load_model` drew must have been replaced since.
-void require_head(const Model& model, const Weights& loaded, const fs::path& folder) {
+/// Whether the delta given last was saved of an encoder without a head.
+bool of_bare_encoder(const json& handle) { return handle.at("deltas").back().at("options").value("module_names", "") == "bare"; }
+
+/// Answers come from a head that somebody trained: what `load_model` drew must have been replaced since. Who brings the delta of an encoder
+/// without a head asks what it does to hidden states, and is told what the answers are.
+void require_head(const Model& model, const Weights& loaded, const fs::path& folder, bool may_be_drawn) {
   std::vector<std::string> drawn;
   for (const auto& name : model.initialised) {
     if (model.weights.at(name).is_same(loaded.at(name))) drawn.push_back(name);
   }
-  if (!drawn.empty())
+  if (drawn.empty()) return;
+  if (may_be_drawn)
+    log_warning("{}: neither the checkpoint nor the delta has {}, which are drawn under the seed: the answers are chance", folder.string(),
+                join_words(drawn));
+  else
     data_error(
         "{}: the checkpoint lacks {}, without which answers would be chance; expected one whose head is trained (ts.train trains one)",
         folder.string(), join_words(drawn));
@@ -78,14 +87,16 @@ Reader reader_of(const ModelSource& source) {
 Model load(const Command& command, const ModelSource& source, const HeadSpec& head) {
   Model model = load_model(source.folder, head, Key::root(command.lab.seed).split("init"), source.name);
   const Weights loaded = model.weights;
+  bool bare = false;
   if (source.handle.contains("deltas") || command.delta) {
     Lab lab(command.lab);
     json handle = source.handle;
     if (command.delta) handle["deltas"].push_back(delta_of_peft(lab.plugins(), *command.delta));
+    bare = command.delta && of_bare_encoder(handle);
     attach_deltas(lab.plugins(), handle, model, Key::root(0));
   }
   if (source.weights) take_trained(model, *source.weights);
-  require_head(model, loaded, source.folder);
+  require_head(model, loaded, source.folder, bare);
   return model;
 }
 

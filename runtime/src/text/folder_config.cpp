@@ -43,7 +43,9 @@ void read_class(const Path& folder, FolderConfig& config) {
   if (stated.tokenizer_class.empty()) stated.tokenizer_class = text_field(model, "tokenizer_class", model_path.string()).value_or("");
   stated.model_type = text_field(model, "model_type", model_path.string()).value_or("");
   const bool has_file = std::filesystem::exists(file);
-  stated.byte_level_file = has_file && read_text(file).find("\"ByteLevel\"") != std::string::npos;
+  const std::string text = has_file ? read_text(file) : "";
+  stated.byte_level_file = text.find("\"ByteLevel\"") != std::string::npos;
+  stated.word_piece_file = text.find("\"WordPiece\"") != std::string::npos;
   const TokenizerClass found = tokenizer_class_of(stated);
   config.family = found.family;
   config.own_steps = found.own_steps;

@@ -56,7 +56,8 @@ std::string registered_class(const std::string& model_type) {
 
 TokenizerClass tokenizer_class_of(const StatedClass& stated) {
   const std::string hub = base_name(stated.tokenizer_class), registered = registered_class(stated.model_type);
-  const bool trusted = stated.model_type != "qwen2";  // its checkpoints are known to name wrong classes
+  // Checkpoints of Qwen2 are known to name wrong classes for their byte-level files.
+  const bool trusted = stated.model_type != "qwen2" || stated.word_piece_file;
   if (hub == "LlamaTokenizer" && stated.byte_level_file && stated.model_type != "mistral" && trusted) return {};
   if (hub.empty()) return known_class(registered);
   if (registered.empty() || registered == hub) return known_class(hub);

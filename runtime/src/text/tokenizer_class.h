@@ -15,6 +15,7 @@ struct StatedClass {
   std::string tokenizer_class;  ///< of tokenizer_config.json, else of config.json
   std::string model_type;
   bool byte_level_file = false;  ///< there is a tokenizer.json with ByteLevel
+  bool word_piece_file = false;  ///< … with WordPiece
 };
 TokenizerClass tokenizer_class_of(const StatedClass& stated);
 

@@ -28,10 +28,11 @@ std::vector<Scope> reading_scopes(const Options& reading, const Task& task) {
   const bool in_words = task.kind == TaskKind::text_to_text || task.kind == TaskKind::multiple_choice;
   const bool chosen = answer == "choose" || (answer == "auto" && task.kind == TaskKind::multiple_choice);
   const std::string no_words = "a " + kind + " is not answered in words";
-  return {{{"blocks"}, task.kind == TaskKind::language_modelling, "a " + kind + " has no documents to cut"},
-          {{"answer"}, in_words, no_words},
-          {{"choose_by"}, in_words && chosen, in_words ? "answers are written, not chosen" : no_words},
-          {{"num_beams", "length_penalty", "do_sample", "stop"}, in_words && !chosen, in_words ? "answers are chosen, not written" : no_words}};
+  return {
+      {{"blocks"}, task.kind == TaskKind::language_modelling, "a " + kind + " has no documents to cut"},
+      {{"answer"}, in_words, no_words},
+      {{"choose_by"}, in_words && chosen, in_words ? "answers are written, not chosen" : no_words},
+      {{"num_beams", "length_penalty", "do_sample", "stop"}, in_words && !chosen, in_words ? "answers are chosen, not written" : no_words}};
 }
 
 std::vector<Scope> training_scopes(const Options& options, const HeadSpec& head, const Task& task) {
@@ -59,7 +60,7 @@ std::vector<Idle> idle_options(const Options& options, const HeadSpec& head, con
 
 void refuse_idle(const std::vector<Idle>& idle, const Options& options, const Task& task) {
   if (idle.empty()) return;
-  const nlohmann::json& fallback = train_options().find(idle.front().option)->fallback;
+  const nlohmann::json fallback = train_options().find(idle.front().option)->fallback;
   user_error("task '{}': option '{}' is {}, but nothing reads it: {}; expected {}", task.name, idle.front().option,
              options.value(idle.front().option).dump(), idle.front().reason,
              fallback.is_null() ? "it to be left out" : fallback.dump() + ", its default");

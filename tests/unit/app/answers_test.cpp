@@ -82,6 +82,25 @@ TEST_F(AnswersTest, RefusesToPredict_WithAHeadThatTheCheckpointLacks) {
   }
 }
 
+TEST_F(AnswersTest, SaysThatAnswersAreChance_WhenTheDeltaIsOfAnEncoderWithoutHead) {
+  write_task();
+  save(small_bert(), kTwoClasses, {"classifier.weight", "classifier.bias"});
+  write("delta/adapter_config.json", R"({"peft_type": "LORA", "task_type": "FEATURE_EXTRACTION", "r": 1, "target_modules": ["query"]})");
+  Weights delta;
+  const auto save_delta = [&](const std::string& stem) {
+    delta.set(stem + "layer.0.attention.self.query.lora_A.weight", at::ones({1, 16}));
+    delta.set(stem + "layer.0.attention.self.query.lora_B.weight", at::ones({16, 1}));
+    save_weights(delta, folder_ / "delta/adapter_model.safetensors");
+    return tsrun_program({"predict", "model", "task", "--store", "store", "--delta", "delta"}, folder_);
+  };
+  const Outcome bare = save_delta("base_model.model.encoder.");
+  EXPECT_EQ(bare.code, 0) << bare.err;
+  EXPECT_THAT(bare.out, HasSubstr("logits"));
+  EXPECT_THAT(bare.err, AllOf(HasSubstr("classifier.weight"), HasSubstr("chance")));
+  delta = {};
+  EXPECT_EQ(save_delta("base_model.model.bert.encoder.").code, 3);
+}
+
 TEST_F(AnswersTest, RefusesToScoreAndToWrite_WithoutWordScores) {
   save(small_llama(), {HeadKind::causal_lm, 0}, {"lm_head.weight"});
   write("text.txt", "the good film");

@@ -125,9 +125,9 @@ TEST(Train, NamesStepAndRows_WhenTheLossIsNotFinite) {
     FAIL() << "trained on a loss that is not a number";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::run);
-    EXPECT_NE(std::string(error.what()).find("step 1: the loss is nan; rows of the batch, from 0: 0, 1, 2, 3, 4, 5, 6, 7"),
-              std::string::npos)
-        << error.what();
+    const std::string message = error.what();
+    EXPECT_EQ(message.find("step 1: the loss is nan, and '" + bias + "' holds numbers that are not finite"), 0U) << message;
+    EXPECT_NE(message.find("rows of the batch, from 0: 0, 1, 2, 3, 4, 5, 6, 7"), std::string::npos) << message;
   }
 }
 
