@@ -97,9 +97,10 @@ nlohmann::json parse_json(std::string_view text, const std::string& name) {
 }
 
 std::optional<FileLock> FileLock::try_lock(const std::filesystem::path& path) {
-  make_folders(path.parent_path());
-  for (;;) {
+  for (int vanished = 0;;) {
+    make_folders(path.parent_path());
     const int descriptor = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+    if (descriptor < 0 && errno == ENOENT && ++vanished < 100) continue;  // somebody took the folder for a stale one
     if (descriptor < 0) cannot_write(path, errno);
     FileLock lock(descriptor);
     if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {

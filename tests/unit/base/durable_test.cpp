@@ -2,7 +2,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <thread>
 
 #include "base/fault.h"
 #include "support/errors.h"
@@ -206,6 +208,22 @@ TEST_F(Durable, FolderDamageNamesTheFile) {
   fs::remove(folder / "result/manifest.json");
   EXPECT_EQ(folder_damage(folder / "result"), "no manifest.json");
   EXPECT_EQ(folder_damage(folder / "none"), "no manifest.json");
+}
+
+// Who cleans up may take a folder away between its creation and its lock.
+TEST_F(Durable, FolderIsMade_WhileAnotherThreadRemovesStaleOnes) {
+  std::atomic<bool> done = false;
+  std::thread cleaner([&] {
+    while (!done) remove_stale_temporaries(folder.path());
+  });
+  int made = 0;
+  try {
+    for (; made < 2000; ++made) DurableFolder(folder.path() / "result");
+  } catch (const Error& error) {
+    ADD_FAILURE() << error.what() << " after " << made;
+  }
+  done = true;
+  cleaner.join();
 }
 
 TEST_F(Durable, StaleTemporariesGoAndLivingOnesStay) {

@@ -55,6 +55,7 @@ const std::vector<Trial>& trials() {
       {"choose_by", "mean"},
       {"num_beams", 4, {{"epochs", 10}}},
       {"length_penalty", 10.0, {{"num_beams", 4}, {"epochs", 10}}},  // so that some beams end
+      {"do_sample", false},
       {"stop", {"a", "e", "o", "i", "u"}},
   };
   return all;
@@ -65,6 +66,7 @@ const std::map<std::string, std::string>& equal_everywhere() {
   static const std::map<std::string, std::string> reasons = {
       {"checkpoint_every", "a resumed run equals an undisturbed one"},
       {"gradient_checkpointing", "it trades memory for arithmetic; the numbers are the same"},
+      {"do_sample", "texts are never sampled; it lets a model write whose folder asks for samples"},
   };
   return reasons;
 }
@@ -102,7 +104,7 @@ Task few_answers() {
   return task;
 }
 
-const std::set<std::string> kWords = {"answer", "choose_by", "num_beams", "length_penalty", "stop"};
+const std::set<std::string> kWords = {"answer", "choose_by", "num_beams", "length_penalty", "do_sample", "stop"};
 std::set<std::string> with_words(std::set<std::string> more) {
   more.insert(kWords.begin(), kWords.end());
   return more;
@@ -113,7 +115,8 @@ std::vector<Kind> kinds() {
   const std::set<std::string> rows = with_words({"accepted_answers", "mlm_probability", "blocks"});
   const std::set<std::string> values = with_words({"accepted_answers", "mlm_probability", "blocks", "label_smoothing_factor"});
   const std::set<std::string> written = {"mlm_probability", "blocks", "choose_by"};
-  const std::set<std::string> chosen = {"mlm_probability", "blocks", "accepted_answers", "num_beams", "length_penalty", "stop"};
+  const std::set<std::string> chosen = {"mlm_probability", "blocks", "accepted_answers", "num_beams", "length_penalty",
+                                        "do_sample",       "stop"};
   return {
       {"EncoderClassification", with_bert, few_classes, rows, kNoAnswers},
       {"EncoderRegression", with_bert, few_degrees, values, kNoAnswers},
