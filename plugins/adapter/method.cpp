@@ -29,8 +29,12 @@ OptionTable Method::options() const {
 }
 
 std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
-  const Shape shape{options.integer("bottleneck"), bottleneck_activation(options.text("activation")), options.flag("biases"),
-                    options.number("scale"),       options.text("init") == "identity",           options.number("init_std")};
+  const Shape shape{options.integer("bottleneck"),
+                    bottleneck_activation(options.text("activation")),
+                    options.flag("biases"),
+                    options.number("scale"),
+                    options.text("init") == "identity",
+                    options.number("init_std")};
   return std::make_unique<Adapter>(bottleneck_places(family, options.text("style"), "adapter"), shape);
 }
 

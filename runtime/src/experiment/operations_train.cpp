@@ -319,7 +319,8 @@ std::string title_of(const Lab& lab, const Request& request) {
   if (o.has("held")) what += ", weights held";
   if (!request.start.origin.is_null()) what += ", from another solution";
   const auto parts = o.texts("train");
-  for (const auto& delta : o.value("model").value("deltas", json::array())) what += fmt::format(" {}", delta.at("method").get<std::string>());
+  for (const auto& delta : o.value("model").value("deltas", json::array()))
+    what += fmt::format(" {}", delta.at("method").get<std::string>());
   if (!request.tuned && parts.size() < 5 && !o.value("model").contains("deltas")) what += fmt::format(" {} only", join_words(parts));
   return lab.title_of(what, o.integer("seed"));
 }

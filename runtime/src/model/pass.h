@@ -52,8 +52,8 @@ class Pass {
     return options_.at_map ? options_.at_map(module, x, y) : y;
   }
 
-  /// Rows `ids` of the table `weight`, as module `module` gives them (of a table that several modules share); empty: its own. The row of the
-  /// token `padding` (-1: none) gets no gradient.
+  /// Rows `ids` of the table `weight`, as module `module` gives them (of a table that several modules share); empty: its own. The row of
+  /// the token `padding` (-1: none) gets no gradient.
   at::Tensor rows_of(const std::string& weight, const at::Tensor& ids, const std::string& module = {}, int64_t padding = -1) const;
 
   /// Rows of the word embeddings `weight` as module `module` gives them, behind the prompt where there is one.

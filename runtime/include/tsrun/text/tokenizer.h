@@ -65,8 +65,8 @@ struct WordPieceOptions {
 std::unique_ptr<Tokenizer> make_wordpiece(std::vector<std::string> vocabulary, WordPieceOptions options = {});
 
 /// The tokenizer of a model folder: of its `tokenizer.json` where there is one, else of `vocab.txt` (WordPiece), `vocab.json` and
-/// `merges.txt` (GPT-2, RoBERTa, Qwen2), `spiece.model` or `tokenizer.model` (T5, Llama 2), with the class, the options and the added tokens
-/// that `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json` and `config.json` state, as transformers reads them
+/// `merges.txt` (GPT-2, RoBERTa, Qwen2), `spiece.model` or `tokenizer.model` (T5, Llama 2), with the class, the options and the added
+/// tokens that `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json` and `config.json` state, as transformers reads them
 /// (docs/formats.md). @throws Error(data) naming the file (and line), and a component or option that is not supported.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 
