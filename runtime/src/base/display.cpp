@@ -136,7 +136,7 @@ std::map<std::string, StageCount::Running> Display::running() const {
 
 std::string Display::overall() const {
   const auto total = stages_.total();
-  if (!total) return fmt::format("{}  {} stages done", run_name_, stages_.done());
+  if (!total) return fmt::format("{}  {} {} done", run_name_, stages_.done(), stages_.done() == 1 ? "stage" : "stages");
   std::string text = fmt::format("{} {} {}/{} stages", run_name_,
                                  bar_of(static_cast<int64_t>(stages_.done()), static_cast<int64_t>(*total)), stages_.done(), *total);
   const auto now = running();

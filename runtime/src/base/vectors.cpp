@@ -66,7 +66,7 @@ Vectors vectors_named(const std::string& name) {
     user_error("TSRUN_VECTORS={}: this processor has only {}", name, join_words(names_of(vectors_available())));
   }
   const std::vector<std::string> names = names_of(all_vectors);
-  user_error("TSRUN_VECTORS={}: no such vector instructions, expected {}{}", name, join_words(names), did_you_mean(name, names));
+  user_error("TSRUN_VECTORS={}: no such vector instructions, expected one of {}{}", name, join_words(names), did_you_mean(name, names));
 }
 
 std::vector<Vectors> vectors_available() {
