@@ -5,6 +5,7 @@
 #include "support/errors.h"
 #include "tsrun/model/kernels.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
