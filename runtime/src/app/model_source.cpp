@@ -86,6 +86,7 @@ Reader reader_of(const ModelSource& source) {
 
 Model load(const Command& command, const ModelSource& source, const HeadSpec& head) {
   Model model = load_model(source.folder, head, Key::root(command.lab.seed).split("init"), source.name);
+  require_finite(model.weights, source.folder.string());
   const Weights loaded = model.weights;
   bool bare = false;
   if (source.handle.contains("deltas") || command.delta) {

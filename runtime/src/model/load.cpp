@@ -1,4 +1,3 @@
-#include "model/finite.h"
 #include "model/match.h"
 #include "model/rotary.h"
 #include "tsrun/base/error.h"
@@ -50,7 +49,6 @@ Model load_model(const std::filesystem::path& path, const HeadSpec& head, Key ke
   model.generation = read_generation_config(path, folder.config());
   MatchedWeights matched = match_weights(tensors, *model.family, where);
   if (!matched.unused.empty()) log_info("{}: weights of another head, not used: {}", name, join_words(matched.unused));
-  require_finite(matched.weights, where);
   model.weights = std::move(matched.weights);
   initialise_missing(model, matched.missing, name, key);
   return model;

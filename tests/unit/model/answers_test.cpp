@@ -1,5 +1,6 @@
 // What transformers answers where a folder or a text asks for more than the plain case (tests/goldens/make_answers.py), and what is
 // refused.
+#include "model/finite.h"
 #include "parity.h"
 #include "tsrun/base/error.h"
 
@@ -218,7 +219,7 @@ Model model_with(const std::string& name, double value) {
   return model;
 }
 
-TEST(Load, NamesTheFirstTensorThatIsNotFinite) {
+TEST(Finite, NamesTheFirstTensorThatIsNot) {
   const double bad[] = {std::nan(""), std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
   for (const char* name : {"bert.embeddings.position_embeddings.weight", "bert.pooler.dense.bias", "classifier.weight"}) {
     for (const double value : bad) {
@@ -227,7 +228,7 @@ TEST(Load, NamesTheFirstTensorThatIsNotFinite) {
       model.tokenizer = few_words();
       save_model(model, folder.path());
       try {
-        load_model(folder.path(), two_classes, Key::root(0));
+        require_finite(load_model(folder.path(), two_classes, Key::root(0)).weights, "here");
         ADD_FAILURE() << name << " was accepted";
       } catch (const Error& error) {
         EXPECT_EQ(error.kind(), ErrorKind::run);
