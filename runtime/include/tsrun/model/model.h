@@ -24,8 +24,7 @@ struct Model {
 
 /// Loads a Hugging Face folder for a task head. A `bert.` prefix or its absence is handled; known buffers are skipped; a missing head (or
 /// pooler) is initialised under `key.split(name)` and logged. Anything else missing, unexpected or mis-shaped is an error that lists all of
-/// it. Log lines name the model `called` (builtin:bert-mini), or the folder. @throws Error(run) naming the first tensor with a NaN or an
-/// infinity
+/// it. Log lines name the model `called` (builtin:bert-mini), or the folder. Weights stay unread in their file.
 Model load_model(const std::filesystem::path& folder, const HeadSpec& head, Key key, const std::string& called = "");
 
 /// A model with every weight drawn under `key`.
