@@ -88,6 +88,15 @@ function ts.within(basis, options)
   return tune
 end
 
+-- A selector that chooses during a training (select = …), and a regulariser (regularize = { … }).
+local function step_plugin(what)
+  return function(name, options)
+    return { plugin = expect(name, "string", what), options = expect(options == nil and {} or options, "table", what .. " " .. name) }
+  end
+end
+ts.schedule = step_plugin("schedule")
+ts.regularizer = step_plugin("regularizer")
+
 function ts.log(text, ...) native.log(string.format(expect(text, "string", "log"), ...)) end
 
 -- Numbers that follow --seed and the generator's name, and nothing else.

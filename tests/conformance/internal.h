@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tsrun/plugin_testing/delta.h"
+#include "tsrun/plugin_testing/step_plugins.h"
 #include "tsrun/plugin_testing/subspace.h"
 
 namespace tsrun::plugin_testing {
@@ -16,8 +17,11 @@ using DeltaCase = Case;
 /// The listed cases; one without options for every method that has none.
 std::vector<SubspaceCase> subspace_cases();
 std::vector<DeltaCase> delta_cases();
+std::vector<Case> selector_cases();
+std::vector<Case> regularizer_cases();
 void register_subspace_tests();
 void register_delta_tests();
+void register_step_plugin_tests();
 
 /// "Conformance_lora_r_4"
 std::string suite_name(const std::string& method, const nlohmann::json& options);

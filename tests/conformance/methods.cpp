@@ -10,15 +10,16 @@ extern "C" void tsrun_plugin_register(tsrun::Registry& registry);  // from the p
 namespace tsrun::plugin_testing {
 namespace {
 
-/// Keeps subspaces and deltas; the other kinds have no suite yet.
 class Collected final : public Registry {
  public:
   void add(std::unique_ptr<SubspaceMethod> method) override { subspaces.push_back(std::move(method)); }
   void add(std::unique_ptr<DeltaMethod> method) override { deltas.push_back(std::move(method)); }
-  void add(std::unique_ptr<SelectorMethod> /*method*/) override {}
-  void add(std::unique_ptr<RegularizerMethod> /*method*/) override {}
+  void add(std::unique_ptr<SelectorMethod> method) override { selectors.push_back(std::move(method)); }
+  void add(std::unique_ptr<RegularizerMethod> method) override { regularizers.push_back(std::move(method)); }
   std::vector<std::unique_ptr<SubspaceMethod>> subspaces;
   std::vector<std::unique_ptr<DeltaMethod>> deltas;
+  std::vector<std::unique_ptr<SelectorMethod>> selectors;
+  std::vector<std::unique_ptr<RegularizerMethod>> regularizers;
 };
 
 const Collected& collected() {
@@ -31,7 +32,7 @@ const Collected& collected() {
 }
 
 struct ListedCases {
-  std::vector<Case> subspaces, deltas;
+  std::vector<Case> subspaces, deltas, selectors, regularizers;
 };
 
 ListedCases& listed_cases() {
@@ -68,6 +69,22 @@ bool add_delta_case(const std::string& method, const nlohmann::json& options) {
   return true;
 }
 
+bool add_selector_case(const std::string& method, const nlohmann::json& options) {
+  listed_cases().selectors.push_back({method, options});
+  return true;
+}
+
+bool add_regularizer_case(const std::string& method, const nlohmann::json& options) {
+  listed_cases().regularizers.push_back({method, options});
+  return true;
+}
+
+const std::vector<std::unique_ptr<SelectorMethod>>& selector_methods() { return collected().selectors; }
+const std::vector<std::unique_ptr<RegularizerMethod>>& regularizer_methods() { return collected().regularizers; }
+const SelectorMethod& selector_method(const std::string& name) { return method_named(selector_methods(), name, "selector"); }
+const RegularizerMethod& regularizer_method(const std::string& name) { return method_named(regularizer_methods(), name, "regularizer"); }
+std::vector<Case> selector_cases() { return completed(listed_cases().selectors, selector_methods()); }
+std::vector<Case> regularizer_cases() { return completed(listed_cases().regularizers, regularizer_methods()); }
 const std::vector<std::unique_ptr<SubspaceMethod>>& subspace_methods() { return collected().subspaces; }
 const std::vector<std::unique_ptr<DeltaMethod>>& delta_methods() { return collected().deltas; }
 const SubspaceMethod& subspace_method(const std::string& name) { return method_named(subspace_methods(), name, "subspace"); }

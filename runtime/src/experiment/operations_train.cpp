@@ -1,5 +1,6 @@
 #include "experiment/joint.h"
 #include "experiment/start.h"
+#include "experiment/step_plugins.h"
 
 #include "tsrun/base/error.h"
 
@@ -87,6 +88,12 @@ OptionTable training_options() {
       {.name = "zero", .type = OptionType::artifact, .doc = "mask of weights set to zero before training", .choices = {"mask"}},
       {.name = "hold", .type = OptionType::boolean, .fallback = true, .doc = "zeroed weights stay zero; false: only at the start"},
       {.name = "held", .type = OptionType::artifact, .doc = "mask of weights that keep their pre-trained value", .choices = {"mask"}},
+      {.name = "scope", .type = OptionType::artifact, .doc = "from ts.select: of what is trained, less", .choices = {"scope"}},
+      {.name = "select",
+       .type = OptionType::table,
+       .doc = "ts.schedule(name, {…}), or a list of them: selectors that choose during the training",
+       .choices = {"list"}},
+      {.name = "regularize", .type = OptionType::list, .doc = "{ts.regularizer(name, {…}), …}: they act in this order"},
       {.name = "record",
        .type = OptionType::table,
        .doc = "record a trajectory: ts.every \"epoch\" or ts.every(50), with parameters and precision"},
@@ -114,6 +121,7 @@ OptionTable training_options() {
 struct Request {
   Options options, within, record;
   Start start;
+  json step_plugins = json::array();  ///< resolved
   json key_inputs;
   bool tuned = false, recorded = false;
 };
@@ -132,8 +140,9 @@ void require_use(const Options& given, const std::vector<std::string>& parts) {
   if (given.has("lr_head") && !trained("head") && !trained("pooler")) refuse("lr_head", "neither pooler nor head is trained");
 }
 
-Request resolve(const Options& given) {
+Request resolve(const Lab& lab, const Options& given) {
   Request request;
+  request.step_plugins = resolved_step_plugins(lab.plugins(), given.value("select"), given.value("regularize"), "train");
   json values = given.json();
   const json& defaults = given.value("model").at("defaults");
   const auto fill = [&](const char* name, const json& value) {
@@ -163,6 +172,9 @@ Request resolve(const Options& given) {
   for (const char* name : {"model", "task", "zero", "held"}) {
     if (given.has(name)) inputs[name] = identity(given.value(name));
   }
+  for (const char* name : {"select", "regularize", "scope"}) inputs.erase(name);
+  if (!request.step_plugins.empty()) inputs["plugins"] = request.step_plugins;
+  if (given.has("scope")) inputs["scope"] = identity(given.value("scope"));
   if (request.tuned) {
     inputs["tune"] = request.within.json();
     inputs["tune"]["subspace"] = identity(request.within.value("subspace"));
@@ -269,6 +281,8 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
     const auto warnings = reach_warnings(*job.tune.subspace, job.tune.lr_subspace, (rows + batch - 1) / batch * o.integer("epochs"));
     for (const auto& warning : warnings) log_warning("{}: {}", title, warning);
   }
+  if (o.has("scope")) job.scope = scope_of(lab, o.value("scope"));
+  job.plugins = step_plugins_of(lab.plugins(), request.step_plugins);
   job.key = key;
   job.device = lab.settings().device;
   job.work = work;
@@ -315,6 +329,8 @@ json planned_summary(const Request& request) {
 std::string title_of(const Lab& lab, const Request& request) {
   const Options& o = request.options;
   std::string what = request.tuned ? "train within subspace" : "train";
+  if (o.has("scope")) what += fmt::format(", scope of {}", o.value("scope").value("method", "a selector"));
+  for (const auto& plugin : request.step_plugins) what += fmt::format(", {}", plugin.at("name").get<std::string>());
   if (o.has("zero")) what += ", weights zeroed";
   if (o.has("held")) what += ", weights held";
   if (!request.start.origin.is_null()) what += ", from another solution";
@@ -335,7 +351,7 @@ double work_of(const Options& o) {
 }
 
 json run_train(Lab& lab, const Options& given) {
-  const Request request = resolve(given);
+  const Request request = resolve(lab, given);
   const StageKey key{"train", request.key_inputs};
   const std::string title = title_of(lab, request);
   json handle = lab.stage(

@@ -1,5 +1,6 @@
 #include "plugin/guard.h"
 
+#include "plugin/origin.h"
 #include "tsrun/base/error.h"
 #include "tsrun/tune/joint.h"
 
@@ -11,35 +12,6 @@
 
 namespace tsrun {
 namespace {
-
-/// Who is called, for messages: "plugin NAME (FILE)".
-struct Origin {
-  std::string text;
-  Origin(const std::string& name, const std::filesystem::path& file) : text(fmt::format("plugin {} ({})", name, file.string())) {}
-
-  template <class Call>
-  decltype(auto) run(const char* call, Call&& body) const {
-    try {
-      return body();
-    } catch (const Error&) {
-      throw;
-    } catch (const std::bad_alloc&) {
-      throw;
-    } catch (const c10::Error& error) {
-      internal_error("{}: {}: {}", text, call, error.what_without_backtrace());
-    } catch (const std::exception& error) {
-      internal_error("{}: {}: {}", text, call, error.what());
-    } catch (...) {
-      internal_error("{}: {}: an exception that is no std::exception", text, call);
-    }
-  }
-
-  template <class Pointer>
-  Pointer made(const char* call, Pointer pointer) const {
-    if (!pointer) internal_error("{}: {}: returned nothing", text, call);
-    return pointer;
-  }
-};
 
 class GuardedSubspace : public Subspace {
  public:
@@ -64,25 +36,6 @@ class GuardedSubspace : public Subspace {
 
  private:
   std::unique_ptr<Subspace> inner_;
-  Origin origin_;
-};
-
-/// What the four kinds of method share.
-template <class Method>
-class Guarded : public Method {
- public:
-  Guarded(std::unique_ptr<Method> inner, const std::filesystem::path& file) : inner_(std::move(inner)), origin_(inner_->name(), file) {}
-  std::string name() const override { return inner_->name(); }
-  std::string doc() const override {
-    return origin_.run("doc", [&] { return inner_->doc(); });
-  }
-  int version() const override { return inner_->version(); }
-  OptionTable options() const override {
-    return origin_.run("options", [&] { return inner_->options(); });
-  }
-
- protected:
-  std::unique_ptr<Method> inner_;
   Origin origin_;
 };
 
@@ -130,15 +83,6 @@ class GuardedDeltaMethod : public Guarded<DeltaMethod> {
   }
 };
 
-template <class Method, class Product>
-class GuardedMaker : public Guarded<Method> {
- public:
-  using Guarded<Method>::Guarded;
-  std::unique_ptr<Product> make(const Options& options) const override {
-    return this->origin_.made("make", this->origin_.run("make", [&] { return this->inner_->make(options); }));
-  }
-};
-
 }  // namespace
 
 std::unique_ptr<SubspaceMethod> guarded(std::unique_ptr<SubspaceMethod> method, const std::filesystem::path& file) {
@@ -147,14 +91,6 @@ std::unique_ptr<SubspaceMethod> guarded(std::unique_ptr<SubspaceMethod> method, 
 
 std::unique_ptr<DeltaMethod> guarded(std::unique_ptr<DeltaMethod> method, const std::filesystem::path& file) {
   return std::make_unique<GuardedDeltaMethod>(std::move(method), file);
-}
-
-std::unique_ptr<SelectorMethod> guarded(std::unique_ptr<SelectorMethod> method, const std::filesystem::path& file) {
-  return std::make_unique<GuardedMaker<SelectorMethod, Selector>>(std::move(method), file);
-}
-
-std::unique_ptr<RegularizerMethod> guarded(std::unique_ptr<RegularizerMethod> method, const std::filesystem::path& file) {
-  return std::make_unique<GuardedMaker<RegularizerMethod, Regularizer>>(std::move(method), file);
 }
 
 }  // namespace tsrun

@@ -18,17 +18,33 @@ struct AdafactorTensor {
   std::string name;
   at::Tensor value, gradient;
   at::Tensor rows, columns, elements;
+  int64_t begin = 0, size = 0;  ///< in the group
+  bool active = true;           ///< some span covers it
+  double rate = 1;              ///< of that span
 
   AdafactorTensor(const ParameterGroup& group, const Slice& slice)
       : name(group.name + "." + slice.name),
         value(group.value.narrow(0, slice.offset, slice.size).view(slice.shape)),
-        gradient(group.gradient.narrow(0, slice.offset, slice.size).view(slice.shape)) {
+        gradient(group.gradient.narrow(0, slice.offset, slice.size).view(slice.shape)),
+        begin(slice.offset),
+        size(slice.size) {
     if (slice.shape.size() < 2) {
       elements = at::zeros_like(value);
     } else {
       rows = at::zeros_like(value.select(-1, 0), at::MemoryFormat::Contiguous);
       columns = at::zeros_like(value.select(-2, 0), at::MemoryFormat::Contiguous);
     }
+  }
+
+  /// Spans follow the borders of tensors.
+  void take(const std::vector<Span>& spans, Moments moments) {
+    const auto covers = [&](const Span& span) { return span.begin <= begin && span.end >= begin + size; };
+    const auto cover = std::find_if(spans.begin(), spans.end(), covers);
+    active = cover != spans.end();
+    rate = active ? cover->rate : 1;
+    if (active || moments == Moments::keep) return;
+    for (at::Tensor* mean : {&rows, &columns, &elements})
+      if (mean->defined()) mean->zero_();
   }
 
   /// Takes the gradient into the means, of which the share `kept` stays. Returns the gradient over the root of its mean square, in the one
@@ -62,6 +78,7 @@ class Adafactor final : public Optimizer {
  public:
   Adafactor(std::vector<ParameterGroup>& groups, const AdafactorOptions& options) : groups_(groups), options_(options) {
     for (const auto& group : groups_) add(group);
+    spans_changed(Moments::keep);
   }
 
   void step(double factor) override {
@@ -70,11 +87,22 @@ class Adafactor final : public Optimizer {
     const double kept = 1 - std::pow(step_.item<double>(), options_.decay_rate);
     for (size_t i = 0; i < groups_.size(); ++i) {
       const double lr = groups_[i].lr * factor;
-      for (const auto& segment : decayed_[i]) segment.value.mul_(1 - lr * groups_[i].weight_decay);
+      for (const Span& span : spans_[i])
+        if (span.decay != 0) groups_[i].value.narrow(0, span.begin, span.end - span.begin).mul_(1 - lr * span.rate * span.decay);
       for (const auto& tensor : tensors_[i]) {
+        if (!tensor.active) continue;
         const at::Tensor update = tensor.next_update(kept, options_.eps1);
-        tensor.value.addcdiv_(update, excess(update, options_.clip_threshold), -lr);
+        tensor.value.addcdiv_(update, excess(update, options_.clip_threshold), -lr * tensor.rate);
       }
+    }
+  }
+
+  void spans_changed(Moments moments) override {
+    const at::NoGradGuard no_grad;
+    spans_.clear();
+    for (size_t i = 0; i < groups_.size(); ++i) {
+      spans_.push_back(spans_of(groups_[i]));
+      for (auto& tensor : tensors_[i]) tensor.take(spans_[i], moments);
     }
   }
 
@@ -104,7 +132,6 @@ class Adafactor final : public Optimizer {
       internal_error("optimizer: the tensors of group '{}' have {} elements, its value has {}", group.name, group.layout.total(),
                      group.value.numel());
     }
-    decayed_.push_back(cut_by_decay(group).decayed);
     auto& tensors = tensors_.emplace_back();
     for (const Slice& slice : group.layout.slices()) {
       if (slice.size > 0) tensors.emplace_back(group, slice);
@@ -113,7 +140,7 @@ class Adafactor final : public Optimizer {
 
   std::vector<ParameterGroup>& groups_;
   AdafactorOptions options_;
-  std::vector<std::vector<DecaySegment>> decayed_;     ///< by group
+  std::vector<std::vector<Span>> spans_;               ///< by group
   std::vector<std::vector<AdafactorTensor>> tensors_;  ///< by group
   at::Tensor step_ = at::zeros({}, at::kLong);         ///< on the host; steps made
 };

@@ -4,31 +4,90 @@
 
 #include <ATen/Functions.h>
 
+#include <algorithm>
+
 namespace tsrun {
 namespace {
 
-/// Tensor lists for one fused call: all slices of a group that share a decay.
+/// Tensor lists for one fused call: all ranges of a group that share a rate and a decay.
 struct CallLists {
   std::vector<at::Tensor> values, gradients, first, second, steps;
-  double decay = 0;
+  double rate = 1, decay = 0;
+};
+
+/// Steps made by each tensor of a group: a tensor that was frozen for a while has made fewer, and its bias correction follows its own
+/// count.
+class StepCounts {
+ public:
+  explicit StepCounts(const ParameterGroup& group) : total_(group.value.numel()) {
+    for (const Slice& slice : group.layout.slices()) ends_.push_back(slice.offset + slice.size);
+    if (ends_.empty()) ends_.push_back(total_);
+    counts_ = at::zeros({static_cast<int64_t>(ends_.size())}, group.value.options());
+    active_ = at::zeros_like(counts_);
+  }
+
+  const at::Tensor& counts() const { return counts_; }
+  void advance() { counts_.add_(active_); }
+  at::Tensor of(int64_t position) const { return counts_.select(0, index_of(position)); }
+
+  /// Those with an element inside `spans` count from now on.
+  void set_active(const std::vector<Span>& spans) {
+    active_.zero_();
+    for (const Span& span : spans)
+      if (span.end > span.begin) active_.narrow(0, index_of(span.begin), index_of(span.end - 1) - index_of(span.begin) + 1).fill_(1);
+  }
+  void forget_inactive() { counts_.mul_(active_); }
+
+  /// `spans`, cut where the count changes.
+  std::vector<Span> cut(const std::vector<Span>& spans) const {
+    const at::Tensor host = counts_.cpu();
+    const float* counts = host.const_data_ptr<float>();
+    std::vector<Span> pieces;
+    for (Span rest : spans) {
+      for (auto i = static_cast<size_t>(rest.end > rest.begin ? index_of(rest.begin) : 0); rest.end > rest.begin;) {
+        size_t last = i;
+        while (last + 1 < ends_.size() && ends_[last] < rest.end && counts[last + 1] == counts[i]) ++last;
+        pieces.push_back({rest.begin, std::min(rest.end, ends_[last]), rest.rate, rest.decay});
+        rest.begin = pieces.back().end;
+        i = last + 1;
+      }
+    }
+    return pieces;
+  }
+
+ private:
+  int64_t index_of(int64_t position) const { return std::upper_bound(ends_.begin(), ends_.end(), position) - ends_.begin(); }
+
+  int64_t total_;
+  std::vector<int64_t> ends_;
+  at::Tensor counts_, active_;  ///< float32 [tensors]
 };
 
 /// torch.optim.AdamW (Loshchilov and Hutter, 2019) through LibTorch's fused kernel, which reads and writes each buffer once.
 class AdamW final : public Optimizer {
  public:
   AdamW(std::vector<ParameterGroup>& groups, const AdamWOptions& options) : groups_(groups), options_(options) {
-    for (auto& group : groups_) slots_.push_back(make_slot(group));
+    for (auto& group : groups_) slots_.push_back({at::zeros_like(group.value), at::zeros_like(group.value), StepCounts(group), {}});
+    for (size_t i = 0; i < slots_.size(); ++i) make_calls(i);
   }
 
   void step(double factor) override {
     const at::NoGradGuard no_grad;
     for (size_t i = 0; i < slots_.size(); ++i) {
       auto& slot = slots_[i];
-      slot.step.add_(1);
+      slot.steps.advance();
       for (auto& call : slot.calls) {
-        at::_fused_adamw_(call.values, call.gradients, call.first, call.second, {}, call.steps, groups_[i].lr * factor, options_.beta1,
-                          options_.beta2, call.decay, options_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+        at::_fused_adamw_(call.values, call.gradients, call.first, call.second, {}, call.steps, groups_[i].lr * factor * call.rate,
+                          options_.beta1, options_.beta2, call.decay, options_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
       }
+    }
+  }
+
+  void spans_changed(Moments moments) override {
+    const at::NoGradGuard no_grad;
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      make_calls(i);
+      if (moments == Moments::drop) drop(slots_[i], groups_[i]);
     }
   }
 
@@ -37,7 +96,7 @@ class AdamW final : public Optimizer {
     for (size_t i = 0; i < slots_.size(); ++i) {
       state[groups_[i].name + ".exp_avg"] = slots_[i].first;
       state[groups_[i].name + ".exp_avg_sq"] = slots_[i].second;
-      state[groups_[i].name + ".step"] = slots_[i].step;
+      state[groups_[i].name + ".step"] = slots_[i].steps.counts();
     }
     return state;
   }
@@ -46,38 +105,47 @@ class AdamW final : public Optimizer {
     for (size_t i = 0; i < slots_.size(); ++i) {
       restore_tensor(state, groups_[i].name + ".exp_avg", slots_[i].first);
       restore_tensor(state, groups_[i].name + ".exp_avg_sq", slots_[i].second);
-      restore_tensor(state, groups_[i].name + ".step", slots_[i].step);
+      restore_tensor(state, groups_[i].name + ".step", slots_[i].steps.counts());
+      make_calls(i);
     }
   }
 
  private:
   struct Slot {
-    at::Tensor first, second, step;
+    at::Tensor first, second;
+    StepCounts steps;
     std::vector<CallLists> calls;
   };
 
-  static CallLists make_call(const std::vector<DecaySegment>& segments, const Slot& slot, double decay) {
+  static CallLists make_call(const ParameterGroup& group, const Slot& slot, const std::vector<Span>& spans) {
     CallLists call;
-    call.decay = decay;
-    for (const auto& segment : segments) {
-      call.values.push_back(segment.value);
-      call.gradients.push_back(segment.gradient);
-      call.first.push_back(slot.first.narrow(0, segment.begin, segment.size));
-      call.second.push_back(slot.second.narrow(0, segment.begin, segment.size));
-      call.steps.push_back(slot.step);
+    call.rate = spans.front().rate;
+    call.decay = spans.front().decay;
+    for (const Span& span : spans) {
+      const int64_t size = span.end - span.begin;
+      call.values.push_back(group.value.narrow(0, span.begin, size));
+      call.gradients.push_back(group.gradient.narrow(0, span.begin, size));
+      call.first.push_back(slot.first.narrow(0, span.begin, size));
+      call.second.push_back(slot.second.narrow(0, span.begin, size));
+      call.steps.push_back(slot.steps.of(span.begin));
     }
     return call;
   }
 
-  static Slot make_slot(const ParameterGroup& group) {
-    Slot slot;
-    slot.first = at::zeros_like(group.value);
-    slot.second = at::zeros_like(group.value);
-    slot.step = at::zeros({}, group.value.options());
-    const DecaySegments segments = cut_by_decay(group);
-    if (!segments.decayed.empty()) slot.calls.push_back(make_call(segments.decayed, slot, group.weight_decay));
-    if (!segments.plain.empty()) slot.calls.push_back(make_call(segments.plain, slot, 0));
-    return slot;
+  void make_calls(size_t i) {
+    const auto spans = spans_of(groups_[i]);
+    slots_[i].calls.clear();
+    slots_[i].steps.set_active(spans);
+    for (const auto& alike : by_rate_and_decay(slots_[i].steps.cut(spans)))
+      slots_[i].calls.push_back(make_call(groups_[i], slots_[i], alike));
+  }
+
+  static void drop(Slot& slot, const ParameterGroup& group) {
+    for (const Span& gap : outside(spans_of(group), group.value.numel())) {
+      slot.first.narrow(0, gap.begin, gap.end - gap.begin).zero_();
+      slot.second.narrow(0, gap.begin, gap.end - gap.begin).zero_();
+    }
+    slot.steps.forget_inactive();
   }
 
   std::vector<ParameterGroup>& groups_;
@@ -89,17 +157,23 @@ class AdamW final : public Optimizer {
 class Sgd final : public Optimizer {
  public:
   Sgd(std::vector<ParameterGroup>& groups, const SgdOptions& options) : groups_(groups), options_(options) {
-    for (const auto& group : groups_) {
-      cuts_.push_back(cut_by_decay(group));
-      buffers_.push_back(options_.momentum == 0 ? at::Tensor() : at::zeros_like(group.value));
-    }
+    for (const auto& group : groups_) buffers_.push_back(options_.momentum == 0 ? at::Tensor() : at::zeros_like(group.value));
+    spans_changed(Moments::keep);
   }
 
   void step(double factor) override {
     const at::NoGradGuard no_grad;
+    for (size_t i = 0; i < groups_.size(); ++i)
+      for (const auto& spans : spans_[i]) apply(i, spans, factor);
+  }
+
+  void spans_changed(Moments moments) override {
+    spans_.clear();
     for (size_t i = 0; i < groups_.size(); ++i) {
-      apply(i, cuts_[i].decayed, groups_[i].weight_decay, factor);
-      apply(i, cuts_[i].plain, 0, factor);
+      const auto spans = spans_of(groups_[i]);
+      spans_.push_back(by_rate_and_decay(spans));
+      if (moments == Moments::keep || !buffers_[i].defined()) continue;
+      for (const Span& gap : outside(spans, groups_[i].value.numel())) buffers_[i].narrow(0, gap.begin, gap.end - gap.begin).zero_();
     }
   }
 
@@ -118,21 +192,20 @@ class Sgd final : public Optimizer {
   }
 
  private:
-  void apply(size_t group, const std::vector<DecaySegment>& segments, double decay, double factor) {
-    if (segments.empty()) return;
+  void apply(size_t group, const std::vector<Span>& spans, double factor) {
     std::vector<at::Tensor> values, gradients, buffers;
-    for (const auto& segment : segments) {
-      values.push_back(segment.value);
-      gradients.push_back(segment.gradient);
-      if (buffers_[group].defined()) buffers.push_back(buffers_[group].narrow(0, segment.begin, segment.size));
+    for (const Span& span : spans) {
+      values.push_back(groups_[group].value.narrow(0, span.begin, span.end - span.begin));
+      gradients.push_back(groups_[group].gradient.narrow(0, span.begin, span.end - span.begin));
+      if (buffers_[group].defined()) buffers.push_back(buffers_[group].narrow(0, span.begin, span.end - span.begin));
     }
-    at::_fused_sgd_(values, gradients, buffers, decay, options_.momentum, groups_[group].lr * factor, /*dampening=*/0, /*nesterov=*/false,
-                    /*maximize=*/false, /*is_first_step=*/false);
+    at::_fused_sgd_(values, gradients, buffers, spans.front().decay, options_.momentum, groups_[group].lr * factor * spans.front().rate,
+                    /*dampening=*/0, /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false);
   }
 
   std::vector<ParameterGroup>& groups_;
   SgdOptions options_;
-  std::vector<DecaySegments> cuts_;
+  std::vector<std::vector<std::vector<Span>>> spans_;  ///< by group, then by rate and decay
   std::vector<at::Tensor> buffers_;
 };
 

@@ -4,34 +4,43 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tsrun {
-namespace {
+#include <algorithm>
 
-DecaySegment segment_of(const ParameterGroup& group, int64_t begin, int64_t end) {
-  return {group.value.narrow(0, begin, end - begin), group.gradient.narrow(0, begin, end - begin), begin, end - begin};
+namespace tsrun {
+std::vector<Span> spans_of(const ParameterGroup& group) {
+  const int64_t total = group.value.numel();
+  if (!group.spans) return total > 0 ? std::vector<Span>{{0, total, 1, group.weight_decay}} : std::vector<Span>();
+  int64_t done = 0;
+  for (const Span& span : *group.spans) {
+    if (span.begin < done || span.end < span.begin || span.end > total)
+      internal_error("optimizer: group '{}' has a span [{}, {}) that is out of order or beyond {}", group.name, span.begin, span.end,
+                     total);
+    done = span.end;
+  }
+  return *group.spans;
 }
 
-}  // namespace
-
-DecaySegments cut_by_decay(const ParameterGroup& group) {
-  DecaySegments segments;
-  const int64_t total = group.value.numel();
-  if (group.weight_decay == 0 || group.decayed.empty()) {
-    auto& all = group.weight_decay == 0 ? segments.plain : segments.decayed;
-    if (total > 0) all.push_back(segment_of(group, 0, total));
-    return segments;
-  }
+std::vector<Span> outside(const std::vector<Span>& spans, int64_t total) {
+  std::vector<Span> gaps;
   int64_t done = 0;
-  for (const auto& [begin, end] : group.decayed) {
-    if (begin < done || end < begin || end > total) {
-      internal_error("optimizer: group '{}' has a decayed range [{}, {}) that is out of order or beyond {}", group.name, begin, end, total);
-    }
-    if (begin > done) segments.plain.push_back(segment_of(group, done, begin));
-    if (end > begin) segments.decayed.push_back(segment_of(group, begin, end));
-    done = end;
+  for (const Span& span : spans) {
+    if (span.begin > done) gaps.push_back({done, span.begin});
+    done = span.end;
   }
-  if (done < total) segments.plain.push_back(segment_of(group, done, total));
-  return segments;
+  if (done < total) gaps.push_back({done, total});
+  return gaps;
+}
+
+std::vector<std::vector<Span>> by_rate_and_decay(const std::vector<Span>& spans) {
+  std::vector<std::vector<Span>> lists;
+  for (const Span& span : spans) {
+    const auto alike = [&](const std::vector<Span>& list) { return list[0].rate == span.rate && list[0].decay == span.decay; };
+    auto found = std::find_if(lists.begin(), lists.end(), alike);
+    if (found == lists.end()) found = lists.insert(lists.end(), std::vector<Span>());
+    if (span.end > span.begin) found->push_back(span);
+    if (found->empty()) lists.erase(found);
+  }
+  return lists;
 }
 
 void restore_tensor(const std::map<std::string, at::Tensor>& state, const std::string& name, const at::Tensor& into) {

@@ -9,19 +9,14 @@
 /// What the optimisers share.
 namespace tsrun {
 
-/// A range of a group's flat vectors.
-struct DecaySegment {
-  at::Tensor value, gradient;
-  int64_t begin = 0, size = 0;
-};
+/// `group`'s spans, explicit. Internal error when they are out of order or beyond the group.
+std::vector<Span> spans_of(const ParameterGroup& group);
 
-/// A group under one weight decay: the decayed ranges, and all that lies between them.
-struct DecaySegments {
-  std::vector<DecaySegment> decayed, plain;
-};
+/// The ranges between `spans` in a vector of `total` elements.
+std::vector<Span> outside(const std::vector<Span>& spans, int64_t total);
 
-/// Internal error when the decayed ranges are out of order or beyond the group.
-DecaySegments cut_by_decay(const ParameterGroup& group);
+/// `spans` sorted into lists of one rate and one decay each, in the order of their first.
+std::vector<std::vector<Span>> by_rate_and_decay(const std::vector<Span>& spans);
 
 /// Copies the saved tensor called `name` into `into`; internal error when it is missing or of another shape.
 void restore_tensor(const std::map<std::string, at::Tensor>& state, const std::string& name, const at::Tensor& into);

@@ -57,16 +57,18 @@ double judged_in(const PackedRows& rows) {
 }  // namespace
 
 Stepper::Stepper(const Family& family, const EncodedSplit& split, Binding& binding, const Options& options, at::Device device,
-                 std::optional<Masking> masking)
+                 StepPlugins& plugins, std::optional<Masking> masking)
     : family_(family),
       split_(split),
       binding_(binding),
       device_(device),
+      plugins_(plugins),
       masking_(std::move(masking)),
       max_grad_norm_(options.number("max_grad_norm")),
       label_smoothing_(options.number("label_smoothing_factor")),
       precision_(options.text("precision") == "bf16" ? Precision::bfloat16 : Precision::float32),
       gradient_checkpointing_(options.flag("gradient_checkpointing")),
+      needs_whole_tensors_(options.text("optim") == "adafactor"),
       optimizer_(make_optimizer(binding.groups(), options)) {}
 
 /// transformers' LabelSmoother: of every target with a class, the share `label_smoothing_factor` is spread evenly over all classes.
@@ -83,19 +85,84 @@ PackedRows Stepper::packed(const std::vector<int64_t>& rows, int64_t epoch) cons
   return packed;
 }
 
-/// Adds the gradient of `share` times the mean loss of `rows`; returns that mean.
-double Stepper::backward(const PackedRows& rows, double share, Key dropout) {
-  const PackedBatch batch = to_device(rows, family_.head(), device_);
+ForwardOptions Stepper::forward_options(Key dropout) const {
   ForwardOptions forward;
   forward.training = true;
   forward.dropout = dropout;
   forward.precision = precision_;
   forward.gradient_checkpointing = gradient_checkpointing_;
-  const Output output = family_.forward(binding_.weights(), batch, forward);
-  const at::Tensor loss = loss_of(output, batch);
+  return forward;
+}
+
+/// Forward pass, task loss, and what the plugins add to it. `pass` must live until backward has run: recomputed layers call its hooks.
+at::Tensor Stepper::loss_with_plugins(Step& step, ForwardPass& pass) {
+  pass.loss_of = [this, &pass](const Output& output) { return loss_of(output, pass.batch); };
+  pass.again = [this, &step, &pass](Key dropout, const std::function<void(Weights&, ForwardOptions&)>& change) {
+    ForwardPass extra{pass.batch, pass.share, pass.number, true,       step.weights, forward_options(dropout),
+                      {},         {},         {},          pass.again, pass.loss_of};
+    plugins_.before_forward(step, extra);
+    if (change) change(extra.weights, extra.options);
+    return family_.forward(extra.weights, pass.batch, extra.options);
+  };
+  if (plugins_.wants().hidden_states) pass.options.hidden_states = &pass.hidden_states;
+  plugins_.before_forward(step, pass);
+  pass.output = family_.forward(pass.weights, pass.batch, pass.options);
+  pass.task_loss = loss_of(pass.output, pass.batch);
+  const at::Tensor more = plugins_.batch_loss(step, pass);
+  return more.defined() ? pass.task_loss + more : pass.task_loss;
+}
+
+/// Adds the gradient of `share` times the mean loss of `rows`; returns that mean.
+double Stepper::backward(const PackedRows& rows, double share, size_t number, Key dropout, Step& step) {
+  const PackedBatch batch = to_device(rows, family_.head(), device_);
+  std::optional<ForwardPass> pass;
+  at::Tensor loss;
+  if (plugins_.empty()) {
+    loss = loss_of(family_.forward(binding_.weights(), batch, forward_options(dropout)), batch);
+  } else {
+    pass.emplace(ForwardPass{batch, share, static_cast<int>(number), false, step.weights, forward_options(dropout), {}, {}, {}, {}, {}});
+    loss = loss_with_plugins(step, *pass);
+  }
   const double value = loss.item<double>();
   if (std::isfinite(value)) (share == 1 ? loss : loss * share).backward();
   return value;
+}
+
+void Stepper::add_step_loss(Step& step, StepReport& report) {
+  const at::Tensor loss = plugins_.step_loss(step);
+  if (!loss.defined()) return;
+  report.loss += loss.item<double>();
+  if (loss.requires_grad()) loss.backward();
+}
+
+Step Stepper::begin_step(const When& when, Key key) const {
+  return {when.step, when.planned, when.epochs_done, key.split("plugins"), family_, binding_.weights(), {}, 1, when.ends_epoch};
+}
+
+void Stepper::rescope(const Scope& scope) {
+  if (scope.freeze == Freeze::state && needs_whole_tensors_)
+    user_error("a scope with freeze = \"state\" needs an optimiser with moments for every element: adamw or sgd; found adafactor");
+  binding_.rescope(scope);
+  optimizer_->spans_changed(scope.moments);
+}
+
+/// Moments that a scope holds still are put back behind the step.
+void Stepper::update(double factor) {
+  const at::NoGradGuard no_grad;
+  std::vector<std::pair<at::Tensor, at::Tensor>> still;  // moments, and what they are now
+  std::vector<at::Tensor> outside;
+  const auto& groups = binding_.groups();
+  for (size_t i = 0; i < groups.size(); ++i) {
+    const at::Tensor mask = binding_.still_moments(i);
+    if (!mask.defined()) continue;
+    for (const auto& [name, tensor] : optimizer_->state()) {
+      if (!name.starts_with(groups[i].name + ".") || tensor.sizes() != groups[i].value.sizes()) continue;
+      still.emplace_back(tensor, tensor.clone());
+      outside.push_back(mask);
+    }
+  }
+  optimizer_->step(factor);
+  for (size_t i = 0; i < still.size(); ++i) still[i].first.copy_(at::where(outside[i], still[i].second, still[i].first));
 }
 
 StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micro_batches, Key key, double factor) {
@@ -108,21 +175,36 @@ StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micr
     report.tokens += batches.back().tokens() + static_cast<int64_t>(batches.back().decoder_ids.size());
   }
 
+  const bool plugged = !plugins_.empty();
+  Step step = begin_step(when, key);
+  if (plugged) {
+    if (const auto scope = plugins_.scope(step)) rescope(*scope);
+    step.blocks = binding_.blocks(factor, plugins_.wants().origin);
+  }
   binding_.zero_gradients();
-  // tune/events.h: weights_about_to_be_used stands here; then forward, loss, backward.
   for (size_t i = 0; i < batches.size(); ++i) {
     const double share = judged > 0 ? judged_in(batches[i]) / judged : 0;
-    const double loss = backward(batches[i], share, key.split("dropout").split(i));
+    const double loss = backward(batches[i], share, i, key.split("dropout").split(i), step);
     require_finite_step("loss", loss, when.step, binding_.weights(), split_, micro_batches);
     report.loss += loss * share;
   }
-  // gradients_ready: weights have their gradients, before masks and the projection onto z.
+  if (plugged) {
+    add_step_loss(step, report);
+    require_finite_step("loss", report.loss, when.step, binding_.weights(), split_, micro_batches);
+    plugins_.after_backward(step);
+  }
   binding_.gather_gradients();
   report.gradient_norm = clip_gradients(binding_.groups(), max_grad_norm_);
   require_finite_step("norm of the gradient", report.gradient_norm, when.step, binding_.weights(), split_, micro_batches);
-  // update_about_to_be_applied: what the optimiser will see.
-  optimizer_->step(factor);
+  if (plugged) plugins_.before_update(step);
+  update(factor * step.rate_factor);
+  if (plugged) {
+    for (Block& block : step.blocks) block.rate *= step.rate_factor;
+    binding_.compose();
+    plugins_.after_update(step);
+  }
   binding_.after_update();
+  if (plugged && when.ends_epoch) plugins_.epoch_ended(step);
   return report;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "train/masking.h"
+#include "train/step_plugins.h"
 #include "tsrun/base/options.h"
 #include "tsrun/data/batch.h"
 #include "tsrun/train/optimizer.h"
@@ -18,32 +19,44 @@ struct StepReport {
   int64_t tokens = 0;
 };
 
-/// One optimiser step: forward, backward, clip, update.
+/// One optimiser step: forward, backward, clip, update, with the events of tune/step_events.h between them.
 class Stepper {
  public:
-  /// `masking` hides tokens where the head guesses them.
+  /// `masking` hides tokens where the head guesses them. `plugins` must outlive the stepper.
   Stepper(const Family& family, const EncodedSplit& split, Binding& binding, const Options& options, at::Device device,
-          std::optional<Masking> masking = {});
+          StepPlugins& plugins, std::optional<Masking> masking = {});
   struct When {
     int64_t step = 0, epoch = 0;  ///< from 0
+    int64_t planned = 0;          ///< steps of the training
+    double epochs_done = 0;
+    bool ends_epoch = false;
   };
   /// `key` is the step's own; `factor` the schedule's value. @throws Error(run) on a non-finite loss or gradient, naming the step and rows.
   StepReport run(When when, const std::vector<std::vector<int64_t>>& micro_batches, Key key, double factor);
   Optimizer& optimizer() { return *optimizer_; }
+  /// Trains under `scope` from now on.
+  void rescope(const Scope& scope);
 
  private:
   PackedRows packed(const std::vector<int64_t>& rows, int64_t epoch) const;
-  double backward(const PackedRows& rows, double share, Key dropout);
+  ForwardOptions forward_options(Key dropout) const;
+  double backward(const PackedRows& rows, double share, size_t number, Key dropout, Step& step);
+  at::Tensor loss_with_plugins(Step& step, ForwardPass& pass);
+  void add_step_loss(Step& step, StepReport& report);
+  Step begin_step(const When& when, Key key) const;
+  void update(double factor);
   at::Tensor loss_of(const Output& output, const PackedBatch& batch) const;
 
   const Family& family_;
   const EncodedSplit& split_;
   Binding& binding_;
   at::Device device_;
+  StepPlugins& plugins_;
   std::optional<Masking> masking_;
   double max_grad_norm_ = 0, label_smoothing_ = 0;
   Precision precision_ = Precision::float32;
   bool gradient_checkpointing_ = false;
+  bool needs_whole_tensors_ = false;  ///< the optimiser normalises a tensor as a whole (adafactor)
   std::unique_ptr<Optimizer> optimizer_;
 };
 

@@ -29,12 +29,26 @@ std::optional<Masking> masking_of(const TrainJob& job) {
                  job.model->family->config().at("vocab_size").get<int64_t>());
 }
 
+/// Whether a mask lies on an embedding: its shape is that of the whole vocabulary.
+bool masks_embeddings(const TrainJob& job) {
+  if (!job.scope) return false;
+  const auto& all = job.model->family->parameters();
+  return std::any_of(all.begin(), all.end(), [&](const ParameterInfo& info) {
+    return info.kind == ParameterKind::embedding && job.scope->entry(info).mask.defined();
+  });
+}
+
+bool looks_at_vocabulary(const TrainJob& job) {
+  return masks_embeddings(job) ||
+         std::any_of(job.plugins.begin(), job.plugins.end(), [](const StepPlugin& plugin) { return plugin.wants.whole_vocabulary; });
+}
+
 /// Adafactor judges the update of a tensor by its mean over all elements. Rows that stay where they are count in it, so none may be
 /// missing.
 bool moves_numbers_one_by_one(const Options& options) { return options.text("optim") != "adafactor"; }
 
 std::optional<ReachedVocabulary> reached_vocabulary(const TrainJob& job, const EncodedSplit& train, const EncodedSplit& exam) {
-  if (!moves_numbers_one_by_one(job.options)) return std::nullopt;
+  if (!moves_numbers_one_by_one(job.options) || looks_at_vocabulary(job)) return std::nullopt;
   return ReachedVocabulary::find(*job.model, job.tune, {&train, &exam});
 }
 
@@ -66,10 +80,14 @@ class Run {
         binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
                  job.device),
         plan_(job.options, train_.drawn(), job.key.split("data order")),
-        stepper_(family_, train_, binding_, job.options, job.device, masking_of(job)),
+        plugins_(job.plugins, job.scope, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch()}),
+        stepper_(family_, train_, binding_, job.options, job.device, plugins_, masking_of(job)),
         checkpoints_(job.options.integer("checkpoint_every")),
         identity_(make_identity()) {
     if (binding_.groups().empty()) user_error("nothing is trained: every part is frozen and there is no subspace");
+    if (job.scope) job.scope->check(family_, "scope");
+    if (job.scope && !job.scope->restricts(family_)) user_error("the scope freezes nothing and masks nothing");
+    if (job.scope) stepper_.rescope(*job.scope);
     if (!vocabulary_) return;
     vocabulary_->renumber(train_);
     vocabulary_->renumber(exam_.rows);
@@ -89,6 +107,7 @@ class Run {
       pause_if_interrupted();
       advance(progress);
     }
+    require_acting_scope();
     for (const auto& observer : job_.observers) observer->finished(binding_);
     return result();
   }
@@ -96,16 +115,24 @@ class Run {
  private:
   nlohmann::json make_identity() const {
     std::vector<uint32_t> key = {job_.key.words()[0], job_.key.words()[1]};
-    return {{"task", job_.task->name},           {"task_digest", job_.task->digest}, {"eval_split", job_.eval_split},
-            {"options", job_.options.json()},    {"tune", binding_.describe()},      {"key", key},
-            {"observers", job_.observers.size()}};
+    nlohmann::json plugins = nlohmann::json::array();
+    for (const StepPlugin& plugin : job_.plugins) plugins.push_back({{"name", plugin.name}, {"identity", plugin.identity}});
+    return {{"task", job_.task->name},
+            {"task_digest", job_.task->digest},
+            {"eval_split", job_.eval_split},
+            {"options", job_.options.json()},
+            {"tune", binding_.describe()},
+            {"key", key},
+            {"observers", job_.observers.size()},
+            {"plugins", plugins},
+            {"scope", job_.scope ? to_json(*job_.scope) : nlohmann::json()}};
   }
 
   void advance(Progress& progress) {
     const Key key = job_.key.split("step").split(static_cast<uint64_t>(step_));
     const int64_t warmup = static_cast<int64_t>(std::ceil(job_.options.number("warmup_ratio") * static_cast<double>(plan_.steps())));
     const double factor = schedule_factor(job_.options.text("lr_scheduler_type"), step_, plan_.steps(), warmup);
-    const StepReport report = stepper_.run({step_, plan_.epoch_of(step_)}, rows_of_step(), key, factor);
+    const StepReport report = stepper_.run(when(), rows_of_step(), key, factor);
     ++step_;
     tokens_ += report.tokens;
     loss_sum_ += report.loss;
@@ -114,6 +141,18 @@ class Run {
     tell_observers();
     if (evaluation_due()) evaluate_now(progress);
     if (checkpoints_.due(step_) && step_ < plan_.steps()) save();
+  }
+
+  Stepper::When when() const { return {step_, plan_.epoch_of(step_), plan_.steps(), plan_.epoch_at(step_), plan_.ends_epoch(step_ + 1)}; }
+
+  /// Selectors that do nothing, and masks that meet no gradient, would pass for a method that was tried.
+  void require_acting_scope() const {
+    const ScopeUse use = binding_.scope_use();
+    if (plugins_.chooses() && !use.restricted && !use.masked)
+      user_error("{}: the selector froze nothing and masked nothing in {} steps", job_.title, step_);
+    if (use.masked && !use.acted)
+      run_error("{}: the mask never acted: all gradients outside it were zero in {} steps, so the training is one without a mask",
+                job_.title, step_);
   }
 
   std::vector<std::vector<int64_t>> rows_of_step() {
@@ -201,6 +240,10 @@ class Run {
     for (size_t i = 0; i < job_.observers.size(); ++i) {
       for (const auto& [name, tensor] : job_.observers[i]->state()) run.tensors[fmt::format("observer.{}.{}", i, name)] = tensor;
     }
+    for (const auto& [name, tensor] : plugins_.tensors()) run.tensors["plugin." + name] = tensor;
+    const ScopeUse use = binding_.scope_use();
+    run.state["scopes"] = plugins_.scopes();
+    run.state["scope_use"] = {use.any, use.restricted, use.masked, use.acted};
     save_run_state(job_.work, identity_, run);
     checkpoints_.wrote(began);
   }
@@ -218,7 +261,11 @@ class Run {
     loss_sum_ = run.state.at("loss_sum").get<double>();
     loss_count_ = run.state.at("loss_count").get<int64_t>();
     for (const auto& record : run.state.at("records")) evaluations_.push_back(Evaluation::from_json(record));
+    plugins_.restore(part("plugin."), run.state.at("scopes"));
     set_values(part("value."));
+    if (const auto scope = plugins_.current()) stepper_.rescope(*scope);
+    const auto use = run.state.at("scope_use").get<std::vector<bool>>();
+    binding_.restore_scope_use({use.at(0), use.at(1), use.at(2), use.at(3)});
     stepper_.optimizer().restore(part("optimizer."));
     for (const auto& [name, tensor] : part("best.")) best_[name] = tensor.to(job_.device);
     for (size_t i = 0; i < job_.observers.size(); ++i) job_.observers[i]->restore(part(fmt::format("observer.{}.", i)));
@@ -235,15 +282,17 @@ class Run {
   /// Counts are those of the model: rows that no text reaches are trainable too, they only never move.
   nlohmann::json describe() const {
     const int64_t unreached = vocabulary_ ? vocabulary_->numbers_left_out() : 0;
-    return {{"binding", binding_.describe()},
-            {"trainable", binding_.trainable() + unreached},
-            {"degrees_of_freedom", binding_.degrees_of_freedom() + unreached},
-            {"bytes_shipped", binding_.bytes_shipped() + static_cast<int64_t>(sizeof(float)) * unreached},
-            {"out_of_reach", unreached},
-            {"steps", step_},
-            {"steps_planned", plan_.steps()},
-            {"steps_per_epoch", plan_.steps_per_epoch()},
-            {"tokens", tokens_}};
+    nlohmann::json description = {{"binding", binding_.describe()},
+                                  {"trainable", binding_.trainable() + unreached},
+                                  {"degrees_of_freedom", binding_.degrees_of_freedom() + unreached},
+                                  {"bytes_shipped", binding_.bytes_shipped() + static_cast<int64_t>(sizeof(float)) * unreached},
+                                  {"out_of_reach", unreached},
+                                  {"steps", step_},
+                                  {"steps_planned", plan_.steps()},
+                                  {"steps_per_epoch", plan_.steps_per_epoch()},
+                                  {"tokens", tokens_}};
+    if (!plugins_.empty()) description["plugins"] = plugins_.report();
+    return description;
   }
 
   TrainResult result() {
@@ -268,6 +317,7 @@ class Run {
   const Family& family_;
   Binding binding_;
   StepPlan plan_;
+  StepPlugins plugins_;
   Stepper stepper_;
   CheckpointClock checkpoints_;
   nlohmann::json identity_;

@@ -47,6 +47,7 @@ void Binding::compose() const {
     at::add_out(theta.value, s.bound_origin, update.to(s.device));
   }
   s.hold_positions(*s.bound);
+  s.undo_outside(*s.bound);
   s.composed = z.clone();
 }
 
@@ -54,6 +55,7 @@ void Binding::gather_gradients() {
   State& s = *state_;
   const at::NoGradGuard no_grad;
   for (const Held& hold : s.held) s.buffers[hold.buffer].gradient.index_fill_(0, hold.positions, 0);
+  for (size_t b = 0; b < s.buffers.size(); ++b) s.mask_gradient(b);
   if (!s.bound) return;
   at::Tensor& flat = s.buffers[*s.bound].gradient;
   const at::Tensor projected = s.options.subspace->project(s.mean_z().cpu(), flat.cpu()).to(s.device);
@@ -70,8 +72,11 @@ void Binding::zero_gradients() {
 
 void Binding::after_update() {
   const at::NoGradGuard no_grad;
-  for (size_t b = 0; b < state_->buffers.size(); ++b)
-    if (state_->bound != b) state_->hold_positions(b);
+  for (size_t b = 0; b < state_->buffers.size(); ++b) {
+    if (state_->bound == b) continue;
+    state_->hold_positions(b);
+    state_->undo_outside(b);
+  }
   compose();
 }
 

@@ -17,9 +17,22 @@ nlohmann::json describe_mask(const MaskUse& use) {
 
 }  // namespace
 
+nlohmann::json Binding::State::describe_scope() const {
+  int64_t frozen_numbers = 0, masked_numbers = 0;
+  for (const BufferScope& use : scopes) frozen_numbers += use.frozen, masked_numbers += use.masked;
+  return {{"frozen", frozen_numbers},
+          {"outside_masks", masked_numbers},
+          {"frozen_layers", scope->frozen_layers},
+          {"freeze", name_of(scope->freeze)},
+          {"changes", rescopes},
+          {"acted", restricted || acted}};
+}
+
 int64_t Binding::trainable() const {
   int64_t count = 0;
   for (const ParameterGroup& group : state_->groups) count += group.value.numel();
+  for (size_t b = 0; b < state_->buffers.size(); ++b)
+    if (state_->bound != b) count -= state_->scopes[b].frozen;
   return count;
 }
 
@@ -33,6 +46,7 @@ int64_t Binding::degrees_of_freedom() const {
     for (const Held& hold : state_->held)
       if (hold.buffer == b) parts.push_back(hold.positions);
     if (!parts.empty()) count -= std::get<0>(at::_unique(at::cat(parts))).numel();
+    count -= state_->scopes[b].masked;
   }
   return count;
 }
@@ -58,6 +72,7 @@ nlohmann::json Binding::describe() const {
                            {"trainable", trainable()},
                            {"degrees_of_freedom", degrees_of_freedom()},
                            {"bytes_shipped", bytes_shipped()}};
+  if (state_->scope) result["scope"] = state_->describe_scope();
   if (state_->bound)
     result["subspace"] = {{"dims", state_->options.subspace->dims()},
                           {"ensemble", state_->options.ensemble},

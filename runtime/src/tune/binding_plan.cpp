@@ -1,11 +1,14 @@
 #include "tune/binding_plan.h"
-#include <algorithm>
+
+#include "tune/spans.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+
+#include <algorithm>
 
 namespace tsrun {
 namespace {
@@ -45,6 +48,13 @@ Binding::State::State(const Family& model, const Weights& start, const TuneOptio
   add_parts();
   add_constants();
   apply_masks();
+  for (const FlatBuffer& buffer : buffers) {
+    Weights own;
+    for (const Slice& slice : buffer.layout.slices()) own.set(slice.name, weights.at(slice.name));
+    leaves.push_back(own);
+  }
+  scopes.resize(buffers.size());
+  origins.resize(buffers.size());
 }
 
 bool Binding::State::trains(const ParameterInfo& info) const {
@@ -79,7 +89,7 @@ void Binding::State::add_bound(Key key) {
   if (options.init_deviation > 0)
     fill_normal(key, {z.data_ptr<float>(), static_cast<size_t>(z.numel())}, 0, 0, static_cast<float>(options.init_deviation));
   z = z.to(device);
-  groups.push_back({"z", z, at::zeros_like(z), options.lr_subspace, 0, {}, Layout().add("z", {z.numel()})});
+  groups.push_back({"z", z, at::zeros_like(z), options.lr_subspace, 0, std::nullopt, Layout().add("z", {z.numel()})});
   buffers[0].add_leaves(weights);
 }
 
@@ -101,14 +111,15 @@ void Binding::State::add_parts() {
 }
 
 void Binding::State::add_group(const FlatBuffer& buffer, double lr) {
-  ParameterGroup group{buffer.name, buffer.value, buffer.gradient, lr, options.weight_decay, {}, buffer.layout};
-  if (options.weight_decay > 0) {
-    for (const Slice& slice : buffer.layout.slices())
-      if (decays(parameter(*family, slice.name))) group.decayed.emplace_back(slice.offset, slice.offset + slice.size);
-    if (group.decayed.empty()) group.weight_decay = 0;
+  ParameterGroup group{buffer.name, buffer.value, buffer.gradient, lr, 0, std::vector<Span>(), buffer.layout};
+  for (const Slice& slice : buffer.layout.slices()) {
+    append(*group.spans, {slice.offset, slice.offset + slice.size, 1, decay_of(slice)});
+    group.weight_decay = std::max(group.weight_decay, decay_of(slice));
   }
   groups.push_back(std::move(group));
 }
+
+double Binding::State::decay_of(const Slice& slice) const { return decays(parameter(*family, slice.name)) ? options.weight_decay : 0; }
 
 void Binding::State::add_constants() {
   for (const ParameterInfo& info : family->parameters())

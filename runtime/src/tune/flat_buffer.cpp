@@ -10,15 +10,11 @@
 #include <algorithm>
 
 namespace tsrun {
-namespace {
-
 const ParameterInfo* find_parameter(const Family& family, const std::string& name) {
   const auto& all = family.parameters();
   const auto found = std::find_if(all.begin(), all.end(), [&](const ParameterInfo& info) { return info.name == name; });
   return found == all.end() ? nullptr : &*found;
 }
-
-}  // namespace
 
 FlatBuffer::FlatBuffer(std::string name_, Layout layout_, const Weights& origin, at::Device device)
     : name(std::move(name_)), layout(std::move(layout_)) {

@@ -25,6 +25,8 @@ struct FlatBuffer {
 /// Every slice must be a parameter of `family` with the same shape. @throws Error(data) "`what` spans …, which the model lacks"
 void check_layout(const Layout& layout, const Family& family, const std::string& what);
 
+/// The parameter called `name`; null when there is none.
+const ParameterInfo* find_parameter(const Family& family, const std::string& name);
 /// The parameter called `name`; internal error when there is none.
 const ParameterInfo& parameter(const Family& family, const std::string& name);
 

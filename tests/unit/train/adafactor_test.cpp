@@ -53,7 +53,7 @@ void expect_near(const at::Tensor& found, const std::vector<float>& expected, do
 /// Where three_shapes() ends after five steps; the vector is never decayed.
 at::Tensor end_of_run(double weight_decay, const AdafactorOptions& options) {
   auto groups = group_of(three_shapes(), 0.05, weight_decay);
-  groups[0].decayed = {{4, 10}, {10, 22}};
+  groups[0].spans = {{0, 4}, {4, 10, 1, weight_decay}, {10, 22, 1, weight_decay}};
   make_steps(*make_adafactor(groups, options), groups);
   return groups[0].value;
 }

@@ -20,7 +20,7 @@ std::vector<ParameterGroup> one_group() {
   group.gradient = at::zeros({kSize});
   group.lr = 0.05;
   group.weight_decay = 0.1;
-  group.decayed = {{2, kSize}};
+  group.spans = {{0, 2}, {2, kSize, 1, 0.1}};
   return {group};
 }
 
@@ -87,9 +87,9 @@ TEST(Optimizer, LeavesValuesAlone_WhenTheFactorIsZero) {
   EXPECT_TRUE(at::equal(groups[0].value, one_group()[0].value));
 }
 
-TEST(Optimizer, RefusesDecayedRanges_BeyondTheGroup) {
+TEST(Optimizer, RefusesSpans_BeyondTheGroup) {
   auto groups = one_group();
-  groups[0].decayed = {{3, 9}};
+  groups[0].spans = {{3, 9}};
   EXPECT_THROW(make_adamw(groups, {}), Error);
 }
 

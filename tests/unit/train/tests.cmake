@@ -8,10 +8,12 @@ tsrun_test(train SOURCES
   unit/train/optimizer_test.cpp
   unit/train/plan_test.cpp
   unit/train/train_test.cpp
+  unit/train/step_events_test.cpp
   unit/train/span_corruption_test.cpp
   unit/train/subspace_test.cpp
   unit/train/run_state_test.cpp
   unit/train/pretrain_test.cpp
+  unit/train/step_events_test.cpp
   unit/train/joint_tasks_test.cpp
   unit/train/bootstrap_test.cpp
   unit/train/adafactor_rule_test.cpp

@@ -93,6 +93,7 @@ std::vector<Operation> model_operations();
 std::vector<Operation> training_operations();
 std::vector<Operation> evaluation_operations();
 std::vector<Operation> tuning_operations();
+std::vector<Operation> selection_operations();
 std::vector<Operation> joint_operations();
 std::vector<Operation> decoding_operations();
 std::vector<Operation> low_rank_operations();

@@ -14,6 +14,8 @@ class Optimizer {
   virtual ~Optimizer() = default;
   /// One step with every group's lr multiplied by `factor` (the schedule's value).
   virtual void step(double factor) = 0;
+  /// The groups' spans are others now. Moments outside them stay as they are, or start at zero when they come back.
+  virtual void spans_changed(Moments moments) = 0;
   virtual std::map<std::string, at::Tensor> state() const = 0;
   virtual void restore(const std::map<std::string, at::Tensor>& state) = 0;
 };

@@ -4,7 +4,8 @@
 #include "tsrun/model/model.h"
 #include "tsrun/train/reading.h"
 #include "tsrun/tune/binding.h"
-#include "tsrun/tune/events.h"
+#include "tsrun/tune/regularizer.h"
+#include "tsrun/tune/selector.h"
 #include "tsrun/tune/trajectory.h"
 
 #include <filesystem>
@@ -92,13 +93,24 @@ std::unique_ptr<Observer> make_trajectory_recorder(std::filesystem::path folder,
 /// Mean of all trained weights over the recorded points (float64 sum), written to `file` when finished.
 std::unique_ptr<Observer> make_weight_averager(std::filesystem::path file, int64_t every_steps);
 
+/// A selector or a regulariser that acts in a training; one of the two functions is set.
+struct StepPlugin {
+  std::string name;
+  nlohmann::json identity;  ///< kind, version and options: a checkpoint of others is not gone on with
+  Wants wants;
+  std::function<std::unique_ptr<Selector>(const MethodInputs&)> selector;
+  std::function<std::unique_ptr<Regularizer>(const MethodInputs&)> regularizer;
+};
+
 struct TrainJob {
   const Model* model = nullptr;  ///< family, tokenizer and the weights to start from
   const Task* task = nullptr;    ///< in the form of `task_for`; the model has the head of `head_for`
   std::string eval_split = "dev";
   Options options;  ///< resolved against train_options()
   TuneOptions tune;
-  Key key = Key::root(0);  ///< the run's key; data order, dropout, z … are split from it
+  std::optional<Scope> scope;       ///< of what `tune` trains; nullopt: all of it
+  std::vector<StepPlugin> plugins;  ///< selectors and regularisers, in the order in which they act
+  Key key = Key::root(0);           ///< the run's key; data order, dropout, z … are split from it
   at::Device device = at::kCPU;
   std::vector<std::unique_ptr<Observer>> observers;
   std::filesystem::path work;  ///< checkpoints for resume live here (kept until the stage commits)
@@ -111,11 +123,12 @@ struct TrainResult {
   Weights last_weights, best_weights;  ///< all parts
   at::Tensor coordinates;              ///< z at the end; undefined in full space
   at::Tensor best_coordinates;         ///< z of the best evaluation
-  nlohmann::json description;          ///< Binding::describe, trainable, degrees_of_freedom, bytes_shipped, steps, tokens
+  nlohmann::json description;  ///< Binding::describe, trainable, degrees_of_freedom, bytes_shipped, steps, tokens; "plugins": their reports
 };
 
 /// Trains, evaluates, keeps best and last, and resumes from the newest valid checkpoint in `work`, bit for bit. Metrics are appended to
-/// `work`/metrics.jsonl. @throws Error(run) on a non-finite loss, with step and row numbers; Error(interrupt) after a checkpoint.
+/// `work`/metrics.jsonl. @throws Error(run) on a non-finite loss, with step and row numbers, and when a mask never met a gradient;
+/// Error(user) when a scope or the selectors leave everything trained; Error(interrupt) after a checkpoint.
 TrainResult train(TrainJob job);
 
 }  // namespace tsrun

@@ -2,6 +2,8 @@
 
 #include "tsrun/linalg/layout.h"
 #include "tsrun/tune/mask.h"
+#include "tsrun/tune/scope.h"
+#include "tsrun/tune/step_events.h"
 #include "tsrun/tune/subspace.h"
 
 #include <functional>
@@ -20,8 +22,9 @@ struct ParameterGroup {
   at::Tensor gradient;  ///< [n]; filled by backward and gather_gradients
   double lr = 0;        ///< absolute learning rate
   double weight_decay = 0;
-  /// Decay applies to these ranges of `value` only; empty with weight_decay > 0: everywhere. (Biases and norms are left out, as is usual.)
-  std::vector<std::pair<int64_t, int64_t>> decayed;
+  /// What the optimiser updates, ascending, each within one slice of `layout` or over several; absent: all of it, at rate 1 and
+  /// `weight_decay`. (Biases and norms are not decayed, as is usual.)
+  std::optional<std::vector<Span>> spans;
   /// The tensors that lie end to end in `value`, for optimisers that treat each on its own. Coordinates are one tensor of one dimension,
   /// the h·d numbers of an ensemble too: its copies share one step size.
   Layout layout;
@@ -46,6 +49,14 @@ struct TuneOptions {
   int64_t ensemble = 1;       ///< h copies of z, averaged (Z23 section 3.3)
 };
 
+/// What the scopes of a training have come to so far.
+struct ScopeUse {
+  bool any = false;         ///< there was a scope
+  bool restricted = false;  ///< one froze or slowed a trained parameter
+  bool masked = false;      ///< one had a mask with an entry outside
+  bool acted = false;       ///< a mask has met a gradient that was not zero
+};
+
 /// Leaf weights are views into one flat buffer per group, and their gradients views into another, so a step is one expand pass and one
 /// project pass and no autograd graph spans D-sized maps (design idea 2).
 class Binding {
@@ -61,11 +72,24 @@ class Binding {
   const Weights& weights() const;  ///< what forward uses: leaves of the trained parts, constants of the frozen ones
   const Weights& origin() const;
 
-  void compose() const;     ///< before forward: θ = θ0 + expand(z), masks applied. No-op in full space, and when z has not changed since.
+  void compose() const;  ///< before forward: θ = θ0 + expand(z), masks applied. No-op in full space, and when z has not changed since.
+  /// Trains under `scope` from now on: replaces the scope before it. What it freezes keeps its value, has no gradient and records no graph.
+  /// The optimiser must be told (`Optimizer::spans_changed`). @throws Error(user) as Scope::check, and for parameters that a subspace moves
+  /// and that are frozen or slowed.
+  void rescope(const Scope& scope);
+  const std::optional<Scope>& scope() const;  ///< nullopt until the first rescope
+  ScopeUse scope_use() const;
+  void restore_scope_use(const ScopeUse& use);  ///< of a resumed training
+  /// Of the trained entries, whose optimiser moments must be kept as they were (`freeze = state`): bool over group `i`, true outside the
+  /// mask; undefined: none.
+  at::Tensor still_moments(size_t i) const;
+  /// Flat buffers of θ, and "z" where a subspace composes one; `origin` filled when `with_origin`, rates multiplied by `factor`.
+  std::vector<Block> blocks(double factor, bool with_origin) const;
+
   void gather_gradients();  ///< after backward: applies masks to gradients, projects onto z (adding, with 1/h for each copy), clears what
                             ///< it read
   void zero_gradients();
-  void after_update();  ///< after the optimiser: re-applies masks that are held, and composes, so that weights() are current
+  void after_update();  ///< after the optimiser: undoes what masks hold back, and composes, so that weights() are current
 
   int64_t trainable() const;           ///< numbers the optimiser owns
   int64_t degrees_of_freedom() const;  ///< the same with the ensemble counted once, and masked positions left out

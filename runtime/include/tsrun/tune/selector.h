@@ -1,46 +1,41 @@
 #pragma once
 
 #include "tsrun/base/options.h"
-#include "tsrun/linalg/layout.h"
-#include "tsrun/tune/events.h"
+#include "tsrun/tune/step_events.h"
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace tsrun {
 
-/// What is trained now. An absent mask means every element of the layout.
-struct Scope {
-  std::vector<std::string> frozen;  ///< parameter names without gradient
-  int frozen_prefix = 0;            ///< layers from the bottom that are not back-propagated at all
-  at::Tensor mask;                  ///< bool over the flat layout; gradients outside it are zeroed
-};
-
-/// The plugin kind `selector`: chooses a scope once, or on a schedule.
-class Selector {
+/// Chooses on a schedule, inside a training.
+class Selector : public StepEvents {
  public:
-  virtual ~Selector() = default;
-  /// Before the first step.
-  virtual Scope begin(const StepContext& context, const Layout& layout) = 0;
-  virtual void weights_about_to_be_used(StepContext& /*context*/) {}
-  virtual void gradients_ready(StepContext& /*context*/, at::Tensor /*flat_gradient*/) {}
-  /// A new scope, or nothing changed.
-  virtual std::optional<Scope> epoch_ended(StepContext& /*context*/) { return std::nullopt; }
-  virtual PluginState state() const { return {}; }
-  virtual void restore(const PluginState& /*state*/) {}
+  /// Asked before every step. A new scope replaces the last one whole; nullopt leaves it. After a resume the scope in force is given back
+  /// by the trainer and is not asked for again.
+  virtual std::optional<Scope> scope(Step& step) = 0;
 };
 
+/// A scope, and the numbers it was chosen by.
+struct Choice {
+  Scope scope;
+  nlohmann::json table = nlohmann::json::object();
+};
+
+/// The plugin kind `selector`: chooses once (`ts.select`), on a schedule (`ts.schedule`), or both.
 class SelectorMethod {
  public:
   virtual ~SelectorMethod() = default;
   virtual std::string name() const = 0;
-  virtual std::string doc() const = 0;
-  virtual int version() const = 0;
+  virtual std::string doc() const = 0;  ///< one sentence
+  virtual int version() const = 0;      ///< raised whenever the numbers change; part of stage keys
   virtual OptionTable options() const = 0;
-  virtual std::unique_ptr<Selector> make(const Options& options) const = 0;
+  virtual Wants wants(const Options& /*options*/) const { return {}; }
+  /// One choice before any training; nullopt: the method has none, and runs on a schedule only.
+  virtual std::optional<Choice> choose(const MethodInputs& inputs, const Options& options) const;
+  /// For a training; by default what `choose` says, from the first step to the last. Null: the method only chooses before a training.
+  virtual std::unique_ptr<Selector> make(const MethodInputs& inputs, const Options& options) const;
 };
 
 }  // namespace tsrun

@@ -1,0 +1,49 @@
+#include "method.h"
+
+#include "tsrun/base/error.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace tsrun::last_layers {
+namespace {
+
+std::vector<int64_t> chosen_layers(const std::string& which, int64_t count, int64_t all, Key key) {
+  std::vector<int64_t> layers(static_cast<size_t>(all));
+  std::iota(layers.begin(), layers.end(), 0);
+  if (which == "last") std::reverse(layers.begin(), layers.end());
+  if (which == "random") layers = permutation(key.split("layers"), all);
+  layers.resize(static_cast<size_t>(count));
+  std::sort(layers.begin(), layers.end());
+  return layers;
+}
+
+}  // namespace
+
+OptionTable Method::options() const {
+  return {
+      {.name = "layers", .type = OptionType::integer, .doc = "layers that are trained", .required = true, .minimum = 0},
+      {.name = "which", .type = OptionType::choice, .fallback = "last", .doc = "of all layers", .choices = {"last", "first", "random"}},
+      {.name = "embeddings",
+       .type = OptionType::boolean,
+       .fallback = false,
+       .doc = "train the embeddings too, which makes backward run through all layers"},
+  };
+}
+
+std::optional<Choice> Method::choose(const MethodInputs& inputs, const Options& options) const {
+  const int64_t all = inputs.family.layers(), count = options.integer("layers");
+  if (count > all) user_error("last_layers: option 'layers' is {}, the model has {}", count, all);
+  const auto layers = chosen_layers(options.text("which"), count, all, inputs.key);
+  const bool embeddings = options.flag("embeddings");
+  Choice choice;
+  for (const ParameterInfo& info : inputs.family.parameters()) {
+    const bool frozen_layer = info.layer >= 0 && !std::binary_search(layers.begin(), layers.end(), info.layer);
+    if (frozen_layer || (info.part == Part::embeddings && !embeddings)) choice.scope.parameters[info.name].trained = false;
+  }
+  if (!embeddings) choice.scope.frozen_layers = static_cast<int>(layers.empty() ? all : layers.front());
+  choice.table = {{"layers", layers}, {"embeddings", embeddings}};
+  return choice;
+}
+
+}  // namespace tsrun::last_layers

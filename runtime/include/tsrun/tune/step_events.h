@@ -1,0 +1,118 @@
+#pragma once
+
+#include "tsrun/linalg/layout.h"
+#include "tsrun/model/family.h"
+#include "tsrun/tune/scope.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+/// The contract of a training step. Its calls come in this order; with several plugins, each call goes to all of them in the order given,
+/// the selector first.
+///
+///     scope            selectors only, before every step: a new scope, or nothing
+///     before_forward   once a forward pass (a step has one per micro-batch), extra passes included: weights and options of this pass
+///     batch_loss       once a micro-batch, behind its forward pass: a term of the loss
+///     step_loss        once a step: a term that needs weights only
+///     after_backward   once a step: gradients of θ, summed over micro-batches, before masks, projection onto coordinates, and clipping
+///     before_update    gradients as the optimiser will see them: masked and clipped
+///     after_update     behind the optimiser: weights may be moved, then masks of `freeze = update` are applied
+///     epoch_ended      behind the last step of an epoch
+///
+/// All tensors are on the training's device. Calls come from one thread.
+namespace tsrun {
+
+/// A range of a group's flat vectors that the optimiser updates.
+struct Span {
+  int64_t begin = 0, end = 0;
+  double rate = 1;   ///< factor of the group's learning rate
+  double decay = 0;  ///< decoupled weight decay
+  friend bool operator==(const Span&, const Span&) = default;
+};
+
+/// Trained parameters that lie end to end in one flat float32 vector.
+struct Block {
+  std::string name;  ///< "encoder", "decoder", "delta", "embeddings", "pooler", "head", "z"
+  const Layout* layout = nullptr;
+  at::Tensor value, gradient;  ///< [layout->total()]; of `composed` blocks the value is read-only
+  at::Tensor origin;           ///< [layout->total()], values before training; only when wanted
+  double rate = 0;             ///< learning rate of this step
+  std::vector<Span> spans;     ///< what the optimiser updates; empty for a composed block
+  bool composed = false;       ///< θ0 + expand(z): the coordinates (block "z") are what is trained
+};
+
+/// One optimiser step.
+struct Step {
+  int64_t number = 0;   ///< steps done before this one
+  int64_t planned = 0;  ///< steps of the whole training
+  double epoch = 0;     ///< epochs done, with the fraction
+  Key key;              ///< of this step and this plugin; split it for every use
+  const Family& family;
+  const Weights& weights;  ///< what forward passes start from: leaves of trained parameters, constants of frozen ones
+  std::vector<Block> blocks;
+  double rate_factor = 1;  ///< multiplies every learning rate of this step; a plugin may change it until `before_update`
+
+  bool ends_epoch = false;
+};
+
+/// One forward pass of a micro-batch.
+struct ForwardPass {
+  const PackedBatch& batch;
+  double share = 1;    ///< of the step's loss; shares of a step sum to 1
+  int number = 0;      ///< of the micro-batch in its step
+  bool extra = false;  ///< asked for by `again`
+  Weights weights;     ///< a copy of the map for this pass: replaced entries stay connected to autograd
+  ForwardOptions options;
+  std::vector<at::Tensor> hidden_states;  ///< when wanted: output of the embeddings and of every layer, [tokens, hidden]
+  Output output;                          ///< behind the forward pass
+  at::Tensor task_loss;                   ///< scalar, connected to autograd
+
+  /// The same batch once more under the dropout key `dropout`; `change` may alter weights and options behind everybody's before_forward.
+  std::function<Output(Key dropout, const std::function<void(Weights&, ForwardOptions&)>& change)> again;
+  /// The task's loss of another output of this batch, as the trainer computes it (label smoothing included).
+  std::function<at::Tensor(const Output&)> loss_of;
+};
+
+/// Tensors a plugin keeps between steps; saved with every checkpoint and given back on resume, by the trainer.
+using PluginState = std::map<std::string, at::Tensor>;
+
+/// What a method looks at, so that the trainer need not provide the rest.
+struct Wants {
+  /// Looks at or changes word embeddings. Otherwise rows of the vocabulary that no text reaches may be left out of the training.
+  bool whole_vocabulary = true;
+  bool hidden_states = false;
+  bool origin = false;
+};
+
+class StepEvents {
+ public:
+  virtual ~StepEvents() = default;
+  virtual void before_forward(Step& /*step*/, ForwardPass& /*pass*/) {}
+  /// A scalar that is added to the micro-batch's mean loss (so it counts by `pass.share`); undefined: none.
+  virtual at::Tensor batch_loss(Step& /*step*/, ForwardPass& /*pass*/) { return {}; }
+  virtual at::Tensor step_loss(Step& /*step*/) { return {}; }
+  virtual void after_backward(Step& /*step*/) {}
+  virtual void before_update(Step& /*step*/) {}
+  virtual void after_update(Step& /*step*/) {}
+  virtual void epoch_ended(Step& /*step*/) {}
+  /// What really happened, for the report of the training.
+  virtual nlohmann::json report() const { return nlohmann::json::object(); }
+  virtual PluginState state() const { return {}; }
+  virtual void restore(const PluginState& /*state*/) {}
+};
+
+/// What a method may build from.
+struct MethodInputs {
+  const Family& family;
+  const Weights& origin;  ///< weights before training
+  Key key;                ///< of this method in this training, or in this choice
+  int64_t steps = 0;      ///< planned; 0 outside a training
+  int64_t steps_per_epoch = 0;
+};
+
+}  // namespace tsrun

@@ -1,0 +1,144 @@
+#include "train/step_plugins.h"
+
+#include "tsrun/base/error.h"
+
+#include <algorithm>
+
+namespace tsrun {
+namespace {
+
+at::Tensor sum_of(const at::Tensor& sum, const at::Tensor& term, const std::string& plugin, const char* event) {
+  if (!term.defined()) return sum;
+  if (term.numel() != 1) run_error("plugin {}: {}: a loss of {} elements, expected a scalar", plugin, event, term.numel());
+  const at::Tensor scalar = term.reshape({});
+  return sum.defined() ? sum + scalar : scalar;
+}
+
+PluginState with_prefix(const PluginState& all, const std::string& prefix) {
+  PluginState own;
+  for (const auto& [name, tensor] : all)
+    if (name.starts_with(prefix)) own[name.substr(prefix.size())] = tensor;
+  return own;
+}
+
+}  // namespace
+
+StepPlugins::StepPlugins(const std::vector<StepPlugin>& plugins, std::optional<Scope> fixed, const MethodInputs& inputs)
+    : fixed_(std::move(fixed)) {
+  for (const StepPlugin& plugin : plugins) {
+    const auto alike = [&](const Entry& entry) { return entry.name == plugin.name; };
+    Entry entry{plugin.name, std::count_if(entries_.begin(), entries_.end(), alike), nullptr, nullptr, std::nullopt};
+    MethodInputs own = inputs;
+    own.key = inputs.key.split(entry.name).split(static_cast<uint64_t>(entry.ordinal));
+    if (plugin.selector) entry.selector = plugin.selector(own);
+    if (plugin.regularizer) entry.regularizer = plugin.regularizer(own);
+    if (!entry.selector && !entry.regularizer)
+      user_error("plugin {} runs on no schedule; expected ts.select, and its result as option 'scope'", plugin.name);
+    wants_.whole_vocabulary = wants_.whole_vocabulary || plugin.wants.whole_vocabulary;
+    wants_.hidden_states = wants_.hidden_states || plugin.wants.hidden_states;
+    wants_.origin = wants_.origin || plugin.wants.origin;
+    entries_.push_back(std::move(entry));
+  }
+  // Selectors first; the order given otherwise.
+  std::stable_sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.selector && !b.selector; });
+}
+
+bool StepPlugins::chooses() const {
+  return std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.selector != nullptr; });
+}
+
+template <class Event>
+void StepPlugins::each(Step& step, Event&& event) {
+  const Key key = step.key;
+  for (Entry& entry : entries_) {
+    step.key = key.split(entry.name).split(static_cast<uint64_t>(entry.ordinal));
+    event(entry);
+  }
+  step.key = key;
+}
+
+std::optional<Scope> StepPlugins::current() const {
+  std::optional<Scope> all = fixed_;
+  for (const Entry& entry : entries_)
+    if (entry.scope) all = all ? intersection(*all, *entry.scope) : *entry.scope;
+  return all;
+}
+
+std::optional<Scope> StepPlugins::scope(Step& step) {
+  bool changed = false;
+  each(step, [&](Entry& entry) {
+    if (!entry.selector) return;
+    auto scope = entry.selector->scope(step);
+    if (!scope) return;
+    scope->check(step.family, "selector " + entry.name);
+    entry.scope = std::move(scope);
+    changed = true;
+  });
+  return changed ? current() : std::nullopt;
+}
+
+void StepPlugins::before_forward(Step& step, ForwardPass& pass) {
+  each(step, [&](Entry& entry) { entry.events().before_forward(step, pass); });
+}
+
+at::Tensor StepPlugins::batch_loss(Step& step, ForwardPass& pass) {
+  at::Tensor sum;
+  each(step, [&](Entry& entry) { sum = sum_of(sum, entry.events().batch_loss(step, pass), entry.name, "batch_loss"); });
+  return sum;
+}
+
+at::Tensor StepPlugins::step_loss(Step& step) {
+  at::Tensor sum;
+  each(step, [&](Entry& entry) { sum = sum_of(sum, entry.events().step_loss(step), entry.name, "step_loss"); });
+  return sum;
+}
+
+void StepPlugins::after_backward(Step& step) {
+  each(step, [&](Entry& entry) { entry.events().after_backward(step); });
+}
+void StepPlugins::before_update(Step& step) {
+  each(step, [&](Entry& entry) { entry.events().before_update(step); });
+}
+void StepPlugins::after_update(Step& step) {
+  each(step, [&](Entry& entry) { entry.events().after_update(step); });
+}
+void StepPlugins::epoch_ended(Step& step) {
+  each(step, [&](Entry& entry) { entry.events().epoch_ended(step); });
+}
+
+nlohmann::json StepPlugins::report() const {
+  nlohmann::json list = nlohmann::json::array();
+  for (const Entry& entry : entries_) {
+    nlohmann::json one = entry.events().report();
+    one["name"] = entry.name;
+    list.push_back(one);
+  }
+  return list;
+}
+
+std::string StepPlugins::prefix(size_t i) const { return fmt::format("{}.", i); }
+
+PluginState StepPlugins::tensors() const {
+  PluginState all;
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    for (const auto& [name, tensor] : entries_[i].events().state()) all[prefix(i) + "state." + name] = tensor;
+    if (!entries_[i].scope) continue;
+    for (const auto& [name, mask] : masks_of(*entries_[i].scope)) all[prefix(i) + "mask." + name] = mask;
+  }
+  return all;
+}
+
+nlohmann::json StepPlugins::scopes() const {
+  nlohmann::json list = nlohmann::json::array();
+  for (const Entry& entry : entries_) list.push_back(entry.scope ? to_json(*entry.scope) : nlohmann::json());
+  return list;
+}
+
+void StepPlugins::restore(const PluginState& tensors, const nlohmann::json& scopes) {
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    entries_[i].events().restore(with_prefix(tensors, prefix(i) + "state."));
+    if (!scopes.at(i).is_null()) entries_[i].scope = scope_from(scopes.at(i), with_prefix(tensors, prefix(i) + "mask."));
+  }
+}
+
+}  // namespace tsrun

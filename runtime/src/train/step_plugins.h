@@ -1,0 +1,63 @@
+#pragma once
+
+#include "tsrun/train/train.h"
+#include "tsrun/tune/regularizer.h"
+#include "tsrun/tune/selector.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tsrun {
+
+/// The selectors and regularisers of one training, called in the order given (tune/step_events.h). Every plugin has a key of its own.
+class StepPlugins {
+ public:
+  StepPlugins() = default;
+  /// `fixed` holds for the whole training beside whatever selectors choose.
+  StepPlugins(const std::vector<StepPlugin>& plugins, std::optional<Scope> fixed, const MethodInputs& inputs);
+
+  bool empty() const { return entries_.empty(); }
+  bool chooses() const;  ///< there is a selector
+  const Wants& wants() const { return wants_; }
+
+  /// Asks the selectors; what all of them and the fixed scope leave trained, when one of them has changed its mind.
+  std::optional<Scope> scope(Step& step);
+  /// The scope in force: of a new training the fixed one, of a resumed one also what was saved.
+  std::optional<Scope> current() const;
+
+  void before_forward(Step& step, ForwardPass& pass);
+  at::Tensor batch_loss(Step& step, ForwardPass& pass);  ///< sum of the terms; undefined: none
+  at::Tensor step_loss(Step& step);
+  void after_backward(Step& step);
+  void before_update(Step& step);
+  void after_update(Step& step);
+  void epoch_ended(Step& step);
+
+  nlohmann::json report() const;  ///< a list of {"name", …}
+  /// States and scopes as tensors by name, and what is no tensor.
+  PluginState tensors() const;
+  nlohmann::json scopes() const;
+  void restore(const PluginState& tensors, const nlohmann::json& scopes);
+
+ private:
+  struct Entry {
+    std::string name;
+    int64_t ordinal = 0;  ///< among plugins of one name
+    std::unique_ptr<Selector> selector;
+    std::unique_ptr<Regularizer> regularizer;
+    std::optional<Scope> scope;  ///< what the selector chose last
+    StepEvents& events() const { return selector ? static_cast<StepEvents&>(*selector) : *regularizer; }
+  };
+  /// Calls `event(entry)` for each, with the step's key made the plugin's own.
+  template <class Event>
+  void each(Step& step, Event&& event);
+  std::string prefix(size_t i) const;
+
+  std::vector<Entry> entries_;
+  std::optional<Scope> fixed_;
+  Wants wants_{.whole_vocabulary = false};
+};
+
+}  // namespace tsrun

@@ -1,0 +1,223 @@
+#include "internal.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/interrupt.h"
+#include "unit/train/toy.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+namespace tsrun::plugin_testing {
+namespace {
+
+/// A plugin under test in short trainings.
+class Trainings {
+ public:
+  explicit Trainings(StepPlugin plugin, double dropout = 0.1)
+      : plugin_(std::move(plugin)), model_(toy::tiny_bert({HeadKind::classification, 2}, dropout)) {}
+
+  const Model& model() const { return model_; }
+  TrainJob job(const std::string& folder, const nlohmann::json& options, bool plugged = true) const {
+    TrainJob job = toy::job(model_, task_, options, scratch_.path() / folder);
+    if (plugged) job.plugins.push_back(plugin_);
+    return job;
+  }
+  TrainResult run(const std::string& folder, const nlohmann::json& options, bool plugged = true) const {
+    return train(job(folder, options, plugged));
+  }
+
+ private:
+  StepPlugin plugin_;
+  Task task_ = toy::sentiment();
+  Model model_;
+  toy::Scratch scratch_;
+};
+
+const nlohmann::json kShort = {{"max_steps", 7}, {"batch_size", 16}};
+
+StepPlugin selector_of(const Case& subject) {
+  const SelectorMethod& method = selector_method(subject.method);
+  const Options options = method.options().resolve(subject.options, "conformance");
+  return {subject.method,
+          subject.options,
+          method.wants(options),
+          [&method, options](const MethodInputs& in) { return method.make(in, options); },
+          {}};
+}
+
+StepPlugin regularizer_of(const Case& subject) {
+  const RegularizerMethod& method = regularizer_method(subject.method);
+  const Options options = method.options().resolve(subject.options, "conformance");
+  return {subject.method, subject.options, method.wants(options), {}, [&method, options](const MethodInputs& in) {
+            return method.make(in, options);
+          }};
+}
+
+void expect_same_weights(const TrainResult& a, const TrainResult& b) {
+  for (const std::string& name : a.last_weights.names()) EXPECT_TRUE(at::equal(a.last_weights.at(name), b.last_weights.at(name))) << name;
+}
+
+bool same_weights(const TrainResult& a, const TrainResult& b) {
+  for (const std::string& name : a.last_weights.names())
+    if (!at::equal(a.last_weights.at(name), b.last_weights.at(name))) return false;
+  return true;
+}
+
+/// Raises SIGINT behind step `at`.
+class Interrupter final : public Regularizer {
+ public:
+  explicit Interrupter(int64_t at) : at_(at) {}
+  void after_update(Step& step) override {
+    if (step.number == at_) std::raise(SIGINT);
+  }
+
+ private:
+  int64_t at_;
+};
+
+void repeats_itself(const StepPlugin& plugin) {
+  const Trainings trainings(plugin);
+  expect_same_weights(trainings.run("a", kShort), trainings.run("b", kShort));
+}
+
+/// Stopped behind every step in turn.
+void resumes_to_the_same_bits(const StepPlugin& plugin) {
+  const Trainings trainings(plugin);
+  watch_interrupts();
+  const auto job = [&](const std::string& folder, int64_t stop) {
+    TrainJob job = trainings.job(folder, kShort);
+    job.plugins.push_back(
+        {"interrupter", {}, {.whole_vocabulary = false}, {}, [stop](const MethodInputs&) { return std::make_unique<Interrupter>(stop); }});
+    return job;
+  };
+  const TrainResult whole = train(job("whole", -1));
+  for (int64_t stop = 0; stop + 1 < 7; ++stop) {
+    const std::string folder = "stopped" + std::to_string(stop);
+    EXPECT_THROW(train(job(folder, stop)), Error);
+    clear_interrupt();
+    const TrainResult resumed = train(job(folder, -1));
+    expect_same_weights(whole, resumed);
+    EXPECT_EQ(whole.description.at("plugins"), resumed.description.at("plugins"));
+  }
+}
+
+/// Beside a plugin that changes the pass, and in micro-batches.
+void works_beside_another(const StepPlugin& plugin) {
+  class Scaling final : public Regularizer {
+   public:
+    void before_forward(Step&, ForwardPass& pass) override {
+      pass.weights.set("classifier.weight", pass.weights.at("classifier.weight") * 0.9);
+    }
+  };
+  const Trainings trainings(plugin);
+  TrainJob job = trainings.job("a", {{"max_steps", 3}, {"batch_size", 8}, {"gradient_accumulation_steps", 2}});
+  job.plugins.push_back({"scaling", {}, {.whole_vocabulary = false}, {}, [](const MethodInputs&) { return std::make_unique<Scaling>(); }});
+  EXPECT_EQ(train(std::move(job)).description.at("steps"), 3);
+}
+
+void changes_the_training(const StepPlugin& plugin) {
+  const Trainings trainings(plugin);
+  EXPECT_FALSE(same_weights(trainings.run("with", kShort), trainings.run("without", kShort, false)));
+}
+
+/// Without dropout, micro-batches change nothing but rounding. SGD: Adam would turn rounding of tiny gradients into visible steps.
+void sees_steps_not_micro_batches(const StepPlugin& plugin) {
+  const Trainings trainings(plugin, 0);
+  const TrainResult big = trainings.run("big", {{"max_steps", 4}, {"batch_size", 16}, {"optim", "sgd"}});
+  const TrainResult small =
+      trainings.run("small", {{"max_steps", 4}, {"batch_size", 4}, {"gradient_accumulation_steps", 4}, {"optim", "sgd"}});
+  for (const std::string& name : big.last_weights.names())
+    EXPECT_TRUE(at::allclose(big.last_weights.at(name), small.last_weights.at(name), 1e-4, 5e-6)) << name;
+}
+
+void leaves_frozen_parameters_alone(const StepPlugin& plugin) {
+  const Trainings trainings(plugin);
+  TrainJob job = trainings.job("a", kShort);
+  job.scope = Scope{};
+  job.scope->frozen_layers = 1;
+  const TrainResult result = train(std::move(job));
+  for (const ParameterInfo& info : trainings.model().family->parameters())
+    if (info.part == Part::embeddings || info.layer == 0) {
+      EXPECT_TRUE(at::equal(result.last_weights.at(info.name), trainings.model().weights.at(info.name))) << info.name;
+    }
+}
+
+/// What the one choice says is what a training under it keeps.
+void keeps_what_it_chose(const Case& subject) {
+  const SelectorMethod& method = selector_method(subject.method);
+  const Options options = method.options().resolve(subject.options, "conformance");
+  const Trainings trainings(selector_of(subject));
+  const Model& model = trainings.model();
+  std::optional<Choice> choice;
+  try {
+    choice = method.choose({*model.family, model.weights, Key::root(4)}, options);
+  } catch (const Error& refusal) {
+    GTEST_SKIP() << "it chooses on a schedule only with these options: " << refusal.what();
+  }
+  if (!choice) GTEST_SKIP() << "it chooses on a schedule only";
+  choice->scope.check(*model.family, subject.method);
+  EXPECT_TRUE(choice->scope.restricts(*model.family));
+  choice->scope.freeze = Freeze::update;  // the strictest of what values can show
+  TrainJob job = trainings.job("a", kShort, false);
+  job.tune.weight_decay = 0.1;
+  job.scope = choice->scope;
+  const TrainResult result = train(std::move(job));
+  for (const ParameterInfo& info : model.family->parameters()) {
+    const Scope::Entry entry = choice->scope.entry(info);
+    const at::Tensor stays = result.last_weights.at(info.name) == model.weights.at(info.name);
+    const at::Tensor held = !entry.trained ? at::ones_like(stays) : entry.mask.defined() ? entry.mask.logical_not() : at::zeros_like(stays);
+    EXPECT_TRUE(stays.masked_select(held).all().item<bool>()) << info.name;
+  }
+}
+
+void acts(const StepPlugin& plugin) {
+  const Trainings trainings(plugin);
+  const auto scope = trainings.run("a", kShort).description.at("binding").at("scope");
+  EXPECT_TRUE(scope.at("acted").get<bool>()) << scope;
+  EXPECT_GE(scope.at("changes").get<int64_t>(), 1);
+}
+
+class StepPluginTest : public ::testing::Test {
+ public:
+  explicit StepPluginTest(std::function<void()> check) : check_(std::move(check)) {}
+  void TestBody() override { check_(); }
+
+ private:
+  std::function<void()> check_;
+};
+
+void add_test(const std::string& suite, const char* name, std::function<void()> check) {
+  ::testing::RegisterTest(suite.c_str(), name, nullptr, nullptr, __FILE__, __LINE__,
+                          [check = std::move(check)]() -> StepPluginTest* { return new StepPluginTest(check); });
+}
+
+/// Checks of both kinds.
+void add_common(const std::string& suite, const std::function<StepPlugin()>& plugin) {
+  add_test(suite, "RepeatsItself", [plugin] { repeats_itself(plugin()); });
+  add_test(suite, "ResumesToTheSameBits", [plugin] { resumes_to_the_same_bits(plugin()); });
+  add_test(suite, "WorksBesideAnother", [plugin] { works_beside_another(plugin()); });
+  add_test(suite, "ChangesTheTraining", [plugin] { changes_the_training(plugin()); });
+  add_test(suite, "SeesSteps_NotMicroBatches", [plugin] { sees_steps_not_micro_batches(plugin()); });
+}
+
+}  // namespace
+
+void register_step_plugin_tests() {
+  for (const Case& subject : selector_cases()) {
+    const std::string suite = suite_name(subject.method, subject.options);
+    const auto plugin = [subject] { return selector_of(subject); };
+    add_common(suite, plugin);
+    add_test(suite, "KeepsWhatItChose", [subject] { keeps_what_it_chose(subject); });
+    add_test(suite, "Acts", [plugin] { acts(plugin()); });
+  }
+  for (const Case& subject : regularizer_cases()) {
+    const std::string suite = suite_name(subject.method, subject.options);
+    const auto plugin = [subject] { return regularizer_of(subject); };
+    add_common(suite, plugin);
+    add_test(suite, "LeavesFrozenParametersAlone", [plugin] { leaves_frozen_parameters_alone(plugin()); });
+  }
+}
+
+}  // namespace tsrun::plugin_testing

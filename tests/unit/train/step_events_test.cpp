@@ -1,0 +1,332 @@
+#include "tsrun/base/error.h"
+#include "tsrun/base/interrupt.h"
+#include "tsrun/train/train.h"
+#include "unit/train/toy.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+namespace tsrun {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using Calls = std::vector<std::string>;
+
+template <class Method>
+StepPlugin selector(const std::string& name, Method make, Wants wants = {.whole_vocabulary = false}) {
+  return {name, {{"name", name}}, wants, [make](const MethodInputs& inputs) { return make(inputs); }, {}};
+}
+template <class Method>
+StepPlugin regularizer(const std::string& name, Method make, Wants wants = {.whole_vocabulary = false}) {
+  return {name, {{"name", name}}, wants, {}, [make](const MethodInputs& inputs) { return make(inputs); }};
+}
+
+class Fixture : public ::testing::Test {
+ protected:
+  TrainJob job(const std::string& folder, nlohmann::json options = {{"epochs", 1}, {"batch_size", 32}}) {
+    return toy::job(model, task, options, scratch.path() / folder);
+  }
+  toy::Scratch scratch;
+  Task task = toy::sentiment();
+  Model model = toy::tiny_bert();
+};
+using StepEventsTest = Fixture;
+using ScopedTraining = Fixture;
+
+/// Writes down every call.
+class Recorder final : public Regularizer {
+ public:
+  explicit Recorder(Calls* calls) : calls_(calls) {}
+  void before_forward(Step&, ForwardPass& pass) override { calls_->push_back(pass.extra ? "again" : "before_forward"); }
+  at::Tensor batch_loss(Step& step, ForwardPass& pass) override {
+    calls_->push_back("batch_loss");
+    EXPECT_TRUE(pass.output.logits.defined());
+    if (step.number == 0 && pass.number == 0) pass.again(step.key, {});
+    return {};
+  }
+  at::Tensor step_loss(Step&) override { return calls_->push_back("step_loss"), at::Tensor(); }
+  void after_backward(Step& step) override {
+    calls_->push_back("after_backward");
+    EXPECT_GT(step.blocks.at(0).gradient.abs().sum().item<double>(), 0);
+  }
+  void before_update(Step&) override { calls_->push_back("before_update"); }
+  void after_update(Step&) override { calls_->push_back("after_update"); }
+  void epoch_ended(Step& step) override { calls_->push_back("epoch_ended " + std::to_string(step.number)); }
+
+ private:
+  Calls* calls_;
+};
+
+TEST_F(StepEventsTest, ComeInTheOrderOfTheContract) {
+  Calls calls;
+  TrainJob run = job("a", {{"max_steps", 1}, {"batch_size", 8}, {"gradient_accumulation_steps", 2}});
+  run.plugins.push_back(regularizer("recorder", [&](const MethodInputs&) { return std::make_unique<Recorder>(&calls); }));
+  train(std::move(run));
+  EXPECT_THAT(calls, ElementsAre("before_forward", "batch_loss", "again", "before_forward", "batch_loss", "step_loss", "after_backward",
+                                 "before_update", "after_update"));
+}
+
+TEST_F(StepEventsTest, EndAnEpochOnce_AfterItsLastStep) {
+  Calls calls;
+  TrainJob run = job("a", {{"epochs", 2}, {"batch_size", 48}});
+  run.plugins.push_back(regularizer("recorder", [&](const MethodInputs&) { return std::make_unique<Recorder>(&calls); }));
+  const int64_t steps = train(std::move(run)).description.at("steps");
+  Calls ends;
+  for (const auto& call : calls)
+    if (call.starts_with("epoch_ended")) ends.push_back(call);
+  EXPECT_THAT(ends, ElementsAre(fmt::format("epoch_ended {}", steps / 2 - 1), fmt::format("epoch_ended {}", steps - 1)));
+}
+
+class Idle final : public Regularizer {};
+
+TEST_F(StepEventsTest, ChangeNothing_WhenAPluginDoesNothing) {
+  const TrainResult plain = train(job("plain"));
+  TrainJob run = job("plugged");
+  run.plugins.push_back(regularizer("idle", [](const MethodInputs&) { return std::make_unique<Idle>(); }));
+  const TrainResult plugged = train(std::move(run));
+  for (const auto& name : plain.last_weights.names())
+    EXPECT_TRUE(at::equal(plain.last_weights.at(name), plugged.last_weights.at(name))) << name;
+  EXPECT_EQ(toy::bytes_of(scratch.path() / "plain/metrics.jsonl"), toy::bytes_of(scratch.path() / "plugged/metrics.jsonl"));
+}
+
+/// Replaces a weight in one pass by zeros: its gradient must then vanish, and the stored weight stay.
+class Zeroing final : public Regularizer {
+ public:
+  explicit Zeroing(std::string name) : name_(std::move(name)) {}
+  void before_forward(Step&, ForwardPass& pass) override { pass.weights.set(name_, at::zeros_like(pass.weights.at(name_))); }
+  void after_backward(Step& step) override {
+    for (const Block& block : step.blocks) {
+      const Slice* slice = block.layout->find(name_);
+      if (slice == nullptr) continue;
+      EXPECT_EQ(block.gradient.narrow(0, slice->offset, slice->size).abs().sum().item<double>(), 0);
+    }
+  }
+
+ private:
+  std::string name_;
+};
+
+TEST_F(StepEventsTest, ChangeWeightsOfAPass_WithoutTouchingTheLeaves) {
+  const std::string name = "classifier.weight";
+  TrainJob run = job("a");
+  run.plugins.push_back(regularizer("zeroing", [&](const MethodInputs&) { return std::make_unique<Zeroing>(name); }));
+  const TrainResult result = train(std::move(run));
+  EXPECT_TRUE(at::equal(result.last_weights.at(name), model.weights.at(name)));
+}
+
+class Pull final : public Regularizer {
+ public:
+  at::Tensor step_loss(Step& step) override { return step.weights.at("classifier.weight").sum(); }
+};
+
+TEST_F(StepEventsTest, AddAStepLossOnce_HoweverManyMicroBatches) {
+  const nlohmann::json big = {{"max_steps", 2}, {"batch_size", 16}, {"optim", "sgd"}};
+  const nlohmann::json small = {{"max_steps", 2}, {"batch_size", 4}, {"gradient_accumulation_steps", 4}, {"optim", "sgd"}};
+  model = toy::tiny_bert({HeadKind::classification, 2}, 0);
+  TrainJob one = job("one", big), four = job("four", small);
+  for (TrainJob* run : {&one, &four}) {
+    run->tune.lr = run->tune.lr_head = 0.1;
+    run->plugins.push_back(regularizer("pull", [](const MethodInputs&) { return std::make_unique<Pull>(); }));
+  }
+  const TrainResult a = train(std::move(one)), b = train(std::move(four));
+  EXPECT_TRUE(at::allclose(a.last_weights.at("classifier.weight"), b.last_weights.at("classifier.weight"), 0, 2e-6));
+}
+
+/// Halves all learning rates.
+class Halving final : public Regularizer {
+ public:
+  void before_update(Step& step) override { step.rate_factor = 0.5; }
+};
+
+TEST_F(StepEventsTest, ScaleTheLearningRatesOfAStep) {
+  const nlohmann::json options = {{"max_steps", 1}, {"batch_size", 16}, {"optim", "sgd"}, {"lr_scheduler_type", "constant"}};
+  TrainJob whole = job("whole", options), half = job("half", options);
+  half.plugins.push_back(regularizer("halving", [](const MethodInputs&) { return std::make_unique<Halving>(); }));
+  const TrainResult a = train(std::move(whole)), b = train(std::move(half));
+  const at::Tensor start = model.weights.at("classifier.weight");
+  const at::Tensor moved = a.last_weights.at("classifier.weight") - start, less = b.last_weights.at("classifier.weight") - start;
+  EXPECT_GT(moved.abs().max().item<double>(), 0);
+  EXPECT_TRUE(at::allclose(less, moved / 2, 1e-3, 1e-8));
+}
+
+// --- scopes ------------------------------------------------------------------------------------------------------------------------------
+
+bool moved(const TrainResult& result, const Model& model, const std::string& name) {
+  return !at::equal(result.last_weights.at(name), model.weights.at(name));
+}
+
+TEST_F(ScopedTraining, FreezesLayersFromTheBottom_WithTheEmbeddings) {
+  TrainJob run = job("a");
+  run.tune.weight_decay = 0.1;  // which must not move frozen weights either
+  run.scope = Scope{};
+  run.scope->frozen_layers = 1;
+  const TrainResult result = train(std::move(run));
+  for (const ParameterInfo& info : model.family->parameters()) {
+    const bool frozen = info.part == Part::embeddings || info.layer == 0;
+    if (!frozen && info.kind != ParameterKind::weight) continue;  // a bias of keys has no gradient
+    EXPECT_EQ(moved(result, model, info.name), !frozen) << info.name;
+  }
+  EXPECT_LT(result.description.at("degrees_of_freedom").get<int64_t>(),
+            train(job("b")).description.at("degrees_of_freedom").get<int64_t>());
+}
+
+Scope half_masked(const Model& model, const std::string& name, Freeze freeze) {
+  Scope scope;
+  scope.freeze = freeze;
+  at::Tensor mask = at::zeros_like(model.weights.at(name), at::kBool);
+  mask.select(0, 0).fill_(true);
+  scope.parameters[name].mask = mask;
+  return scope;
+}
+
+TEST_F(ScopedTraining, KeepsElementsOutsideTheMask_WhenUpdatesAreFrozen) {
+  const std::string name = "bert.encoder.layer.0.attention.self.query.weight";
+  for (const Freeze freeze : {Freeze::update, Freeze::state}) {
+    TrainJob run = job(std::string(name_of(freeze)));
+    run.tune.weight_decay = 0.1;
+    run.scope = half_masked(model, name, freeze);
+    const TrainResult result = train(std::move(run));
+    const at::Tensor before = model.weights.at(name), after = result.last_weights.at(name);
+    EXPECT_TRUE(at::equal(after.narrow(0, 1, after.size(0) - 1), before.narrow(0, 1, before.size(0) - 1)));
+    EXPECT_FALSE(at::equal(after[0], before[0]));
+  }
+}
+
+TEST_F(ScopedTraining, LetsDecayMoveElementsOutsideTheMask_WhenGradientsAreFrozen) {
+  const std::string name = "bert.encoder.layer.0.attention.self.query.weight";
+  TrainJob run = job("a");
+  run.tune.weight_decay = 0.1;
+  run.scope = half_masked(model, name, Freeze::gradient);
+  const TrainResult result = train(std::move(run));
+  EXPECT_FALSE(at::equal(result.last_weights.at(name)[1], model.weights.at(name)[1]));
+}
+
+TEST_F(ScopedTraining, ScalesTheLearningRateOfAParameter) {
+  const std::string name = "classifier.weight";
+  const nlohmann::json options = {{"max_steps", 1}, {"batch_size", 16}, {"optim", "sgd"}, {"lr_scheduler_type", "constant"}};
+  TrainJob whole = job("whole", options), slow = job("slow", options);
+  slow.scope = Scope{};
+  slow.scope->parameters[name].rate = 0.25;
+  const TrainResult a = train(std::move(whole)), b = train(std::move(slow));
+  const at::Tensor start = model.weights.at(name);
+  EXPECT_TRUE(at::allclose(b.last_weights.at(name) - start, (a.last_weights.at(name) - start) / 4, 1e-3, 1e-8));
+}
+
+std::string message_of(TrainJob run) {
+  try {
+    train(std::move(run));
+  } catch (const Error& error) {
+    return fmt::format("{}: {}", error.exit_code(), error.what());
+  }
+  return "no error";
+}
+
+TEST_F(ScopedTraining, RefusesAScopeThatLeavesAllTrained) {
+  TrainJob run = job("a");
+  run.scope = Scope{};
+  EXPECT_THAT(message_of(std::move(run)), HasSubstr("2: the scope freezes nothing and masks nothing"));
+}
+
+TEST_F(ScopedTraining, NamesTheNearestParameter) {
+  TrainJob run = job("a");
+  run.scope = Scope{};
+  run.scope->parameters["classifier.weigth"].trained = false;
+  EXPECT_THAT(message_of(std::move(run)), HasSubstr("'classifier.weight'"));
+}
+
+TEST_F(ScopedTraining, SaysThatAMaskNeverActed) {
+  TrainJob run = job("a");
+  run.tune.train_encoder = run.tune.train_pooler = run.tune.train_embeddings = false;
+  // The mask leaves out one element whose gradient a second plugin sets to zero, as an element that nothing reads would have.
+  class Silencing final : public Regularizer {
+   public:
+    void after_backward(Step& step) override { step.blocks.at(0).gradient[0].zero_(); }
+  };
+  run.plugins.push_back(regularizer("silencing", [](const MethodInputs&) { return std::make_unique<Silencing>(); }));
+  at::Tensor mask = at::ones_like(model.weights.at("classifier.weight"), at::kBool);
+  mask.view({-1})[0] = false;
+  run.scope = Scope{};
+  run.scope->parameters["classifier.weight"].mask = mask;
+  EXPECT_THAT(message_of(std::move(run)), HasSubstr("4: toy: the mask never acted"));
+}
+
+/// Freezes another half of a layer's parameters every two steps, and counts its choices.
+class Alternating final : public Selector {
+ public:
+  explicit Alternating(Moments moments) : moments_(moments) {}
+  std::optional<Scope> scope(Step& step) override {
+    if (step.number % 3 != 0) return std::nullopt;
+    ++choices_;
+    Scope scope;
+    scope.moments = moments_;
+    for (const ParameterInfo& info : step.family.parameters())
+      if (info.layer >= 0 && info.layer != choices_ % 2) scope.parameters[info.name].trained = false;
+    return scope;
+  }
+  PluginState state() const override { return {{"choices", at::full({1}, choices_, at::kLong)}}; }
+  void restore(const PluginState& state) override { choices_ = state.at("choices").item<int64_t>(); }
+
+ private:
+  Moments moments_;
+  int64_t choices_ = 0;
+};
+
+/// Interrupts at the end of step `at`, once.
+class Interrupting final : public Regularizer {
+ public:
+  explicit Interrupting(int64_t at) : at_(at) {}
+  void after_update(Step& step) override {
+    if (step.number == at_) std::raise(SIGINT);
+  }
+
+ private:
+  int64_t at_;
+};
+
+TEST_F(ScopedTraining, ResumesToTheSameBits_InTheMiddleOfACycle) {
+  watch_interrupts();
+  const nlohmann::json options = {{"max_steps", 8}, {"batch_size", 16}};
+  for (const Moments moments : {Moments::keep, Moments::drop}) {
+    const auto make = [&](const std::string& folder, int64_t stop) {
+      TrainJob run = job(folder + std::string(name_of(moments)), options);
+      run.plugins.push_back(selector("alternating", [moments](const MethodInputs&) { return std::make_unique<Alternating>(moments); }));
+      run.plugins.push_back(regularizer("interrupting", [stop](const MethodInputs&) { return std::make_unique<Interrupting>(stop); }));
+      return run;
+    };
+    const TrainResult whole = train(make("whole", -1));
+    EXPECT_THROW(train(make("stopped", 3)), Error);
+    clear_interrupt();
+    const TrainResult resumed = train(make("stopped", -1));
+    for (const auto& name : whole.last_weights.names())
+      EXPECT_TRUE(at::equal(whole.last_weights.at(name), resumed.last_weights.at(name))) << name;
+    EXPECT_EQ(whole.description.at("plugins"), resumed.description.at("plugins"));
+  }
+}
+
+TEST_F(ScopedTraining, GivesSelectorsOfWordEmbeddingsTheWholeMatrix) {
+  const auto rows = [&](Wants wants, const std::string& folder) {
+    int64_t seen = 0;
+    TrainJob run = job(folder, {{"max_steps", 1}, {"batch_size", 16}});
+    class Looking final : public Regularizer {
+     public:
+      explicit Looking(int64_t* rows) : rows_(rows) {}
+      void after_backward(Step& step) override { *rows_ = step.weights.at("bert.embeddings.word_embeddings.weight").size(0); }
+
+     private:
+      int64_t* rows_;
+    };
+    run.plugins.push_back(regularizer(
+        "looking", [&](const MethodInputs&) { return std::make_unique<Looking>(&seen); }, wants));
+    train(std::move(run));
+    return seen;
+  };
+  EXPECT_EQ(rows({}, "whole"), model.weights.at("bert.embeddings.word_embeddings.weight").size(0));
+  EXPECT_LE(rows({.whole_vocabulary = false}, "reached"), rows({}, "whole again"));
+}
+
+}  // namespace
+}  // namespace tsrun
