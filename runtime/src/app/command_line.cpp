@@ -248,6 +248,15 @@ Command parse_command(int count, const char* const* words) {
   return command;
 }
 
+nlohmann::json typed_values(const std::map<std::string, std::string>& given) {
+  nlohmann::json values = nlohmann::json::object();
+  for (const auto& [name, text] : given) {
+    const auto parsed = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    values[name] = parsed.is_discarded() ? nlohmann::json(text) : parsed;
+  }
+  return values;
+}
+
 std::string option_help() {
   std::ostringstream text;
   text << common_options() << "\n" << verb_options();

@@ -2,6 +2,8 @@
 
 #include "tsrun/experiment/lab.h"
 
+#include <nlohmann/json.hpp>
+
 #include <map>
 #include <optional>
 #include <string>
@@ -32,6 +34,9 @@ const std::vector<Verb>& verbs();
 
 /// @throws Error(user) with the near miss for unknown options and commands, and for values that cannot be read.
 Command parse_command(int count, const char* const* words);
+
+/// What `--set` gave, as JSON: numbers, booleans and lists where it reads so, else text.
+nlohmann::json typed_values(const std::map<std::string, std::string>& given);
 
 /// The lines of `tsrun help` that list options.
 std::string option_help();

@@ -1,11 +1,12 @@
-#include "app/model_source.h"
+#include "app/command_line.h"
 #include "app/verbs.h"
-#include "train/effects.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/checkpoint/folder.h"
 #include "tsrun/data/builtin.h"
+#include "tsrun/experiment/model_source.h"
+#include "tsrun/train/effects.h"
 #include "tsrun/train/train.h"
 
 #include <iostream>
@@ -64,12 +65,12 @@ void predict(const Command& command) {
   if (command.max_length) given["max_length"] = *command.max_length;
   const Options reading = reading_options().resolve(given, "tsrun predict");
   const auto& name = command.operands[1];
-  const ModelSource source = source_of(command, command.operands[0]);
+  const ModelSource source = source_of(command.lab, command.operands[0]);
   const Reader reader = reader_of(source);
   Task task = task_for(name.starts_with("builtin:") ? make_builtin_task(name) : load_task(name), reader);
   if (task.kind == TaskKind::language_modelling) user_error("tsrun predict: a language modelling task has no answers; try 'tsrun score'");
   require_read(reading, task);
-  Model model = load(command, source, head_for(task, reader));
+  Model model = load_source(command.lab, source, head_for(task, reader), command.delta);
   match_labels(task, model, /*new_head=*/false, command.operands[0]);
   Predictions predictions;
   evaluate(*model.family, model.weights, make_exam(model, task, command.split, reading), command.lab.device, &predictions);

@@ -1,6 +1,6 @@
 #include "app/verbs.h"
 #include "app/workers.h"
-#include "base/display.h"
+#include "tsrun/base/display.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"

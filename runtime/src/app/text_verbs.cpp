@@ -1,12 +1,13 @@
-#include "app/model_source.h"
+#include "app/command_line.h"
 #include "app/verbs.h"
-#include "train/effects.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/log.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/data/metrics.h"
+#include "tsrun/experiment/model_source.h"
 #include "tsrun/model/generate.h"
+#include "tsrun/train/effects.h"
 #include "tsrun/train/train.h"
 
 /// Two small proofs that a loaded model is the real one: it goes on with a text, and it tells how likely a text is.
@@ -97,10 +98,11 @@ std::optional<OptionTable> set_options(const std::string& verb) {
 
 void generate(const Command& command) {
   set_threads(command.threads.value_or(0));
-  const ModelSource source = source_of(command, command.operands[0]);
+  const ModelSource source = source_of(command.lab, command.operands[0]);
   const Reader reader = reader_of(source);
   if (reader == Reader::encoder) user_error("{}: an encoder writes no text; causal models and encoder-decoders do", command.operands[0]);
-  const Model model = load(command, source, {reader == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0});
+  const Model model =
+      load_source(command.lab, source, {reader == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0}, command.delta);
   const GenerateOptions options = options_for(command, model);
   std::vector<int64_t> ids = prompt_ids(*model.tokenizer, command.operands[1], reader, options.begin_id);
   require_known_ids(*model.tokenizer, ids, model.family->config().at("vocab_size").get<int64_t>(), "tsrun generate: the prompt");
@@ -113,10 +115,10 @@ void generate(const Command& command) {
 void score(const Command& command) {
   set_threads(command.threads.value_or(0));
   json given = typed_values(command.values);
-  const ModelSource source = source_of(command, command.operands[0]);
+  const ModelSource source = source_of(command.lab, command.operands[0]);
   const Reader reader = reader_of(source);
   const Task task = text_task(command.operands[1]);
-  const Model model = load(command, source, head_for(task, reader));
+  const Model model = load_source(command.lab, source, head_for(task, reader), command.delta);
   if (command.max_length) given["max_length"] = *command.max_length;
   if (!given.contains("max_length")) given["max_length"] = std::min<int64_t>(model.family->max_positions(), kLongestScored);
   const Options reading = reading_options().resolve(given, "tsrun score");

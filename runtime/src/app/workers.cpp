@@ -1,6 +1,6 @@
 #include "app/workers.h"
 
-#include "base/display.h"
+#include "tsrun/base/display.h"
 #include "tsrun/base/log.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "base/news.h"
+#include "tsrun/base/news.h"
 
 #include <string>
 

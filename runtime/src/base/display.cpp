@@ -1,4 +1,4 @@
-#include "base/display.h"
+#include "tsrun/base/display.h"
 
 #include "base/bar_text.h"
 #include "base/console.h"

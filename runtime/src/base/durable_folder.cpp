@@ -6,8 +6,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "base/durable_file.h"
 #include "base/fault.h"
+#include "tsrun/base/durable_file.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/hash.h"

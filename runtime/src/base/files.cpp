@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "base/durable_file.h"
+#include "tsrun/base/durable_file.h"
 #include "tsrun/base/error.h"
 
 namespace tsrun {

@@ -1,7 +1,7 @@
 #include "tsrun/base/log.h"
 
 #include "base/console.h"
-#include "base/display.h"
+#include "tsrun/base/display.h"
 #include "tsrun/base/error.h"
 
 namespace tsrun {

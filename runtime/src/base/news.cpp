@@ -1,4 +1,4 @@
-#include "base/news.h"
+#include "tsrun/base/news.h"
 
 #include <nlohmann/json.hpp>
 

@@ -2,7 +2,7 @@
 #include <exception>
 #include <mutex>
 
-#include "base/display.h"
+#include "tsrun/base/display.h"
 #include "tsrun/base/log.h"
 #include "tsrun/base/printable.h"
 

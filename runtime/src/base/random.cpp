@@ -7,9 +7,9 @@
 #include <numbers>
 #include <numeric>
 
-#include "base/philox.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
+#include "tsrun/base/philox.h"
 
 namespace tsrun {
 namespace {

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/philox_vectors.h"
 #include "tsrun/base/parallel.h"
+#include "tsrun/base/philox_vectors.h"
 #include "tsrun/base/random.h"
 
 namespace tsrun {

@@ -1,7 +1,7 @@
 #include <array>
 
-#include "base/durable_file.h"
 #include "checkpoint/data_type.h"
+#include "tsrun/base/durable_file.h"
 #include "tsrun/base/error.h"
 #include "tsrun/checkpoint/safetensors.h"
 

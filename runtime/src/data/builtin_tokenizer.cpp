@@ -1,9 +1,8 @@
 #include "builtin_tasks.h"
-#include "text/conventions.h"
-#include "text/pipeline.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/data/builtin.h"
+#include "tsrun/text/document.h"
 
 #include <algorithm>
 #include <sstream>
@@ -89,7 +88,7 @@ std::unique_ptr<Tokenizer> make_builtin_tokenizer(std::string_view model) {
     user_error("unknown built-in model '{}'{}, expected one of {}", model, did_you_mean(model, models), join_words(models));
   if (model == models[0]) return bert_tokenizer();
   const SpecialRoles roles = {{SpecialToken::padding, "<pad>"}, {SpecialToken::end, "</s>"}, {SpecialToken::unknown, "<unk>"}};
-  return std::make_unique<Pipeline>(builtin_document(model == models[2]), roles, "builtin:" + std::string(model));
+  return make_tokenizer(builtin_document(model == models[2]), roles, "builtin:" + std::string(model));
 }
 
 }  // namespace tsrun

@@ -1,6 +1,6 @@
 #include "data/lines.h"
 #include "data/readers.h"
-#include "data/words.h"
+#include "tsrun/data/words.h"
 
 namespace tsrun {
 namespace {

@@ -1,6 +1,6 @@
 #include "data/rows.h"
-#include "data/words.h"
 #include "tsrun/base/error.h"
+#include "tsrun/data/words.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
-#include "text/unicode_steps.h"
 #include "tsrun/data/task.h"
+#include "tsrun/text/unicode_steps.h"
 
 #include <algorithm>
 

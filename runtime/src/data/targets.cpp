@@ -1,6 +1,6 @@
 #include "data/targets.h"
 #include "data/place_error.h"
-#include "data/words.h"
+#include "tsrun/data/words.h"
 
 #include "tsrun/base/suggest.h"
 

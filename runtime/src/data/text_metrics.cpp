@@ -1,7 +1,7 @@
-#include "data/words.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/data/metrics.h"
+#include "tsrun/data/words.h"
 
 #include <algorithm>
 #include <charconv>

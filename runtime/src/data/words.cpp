@@ -1,4 +1,4 @@
-#include "data/words.h"
+#include "tsrun/data/words.h"
 
 #include <unicode/locid.h>
 #include <unicode/uchar.h>

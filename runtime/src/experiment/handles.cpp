@@ -2,7 +2,7 @@
 
 #include "experiment/identity.h"
 #include "experiment/peft.h"
-#include "model/finite.h"
+#include "tsrun/model/finite.h"
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>

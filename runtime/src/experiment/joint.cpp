@@ -3,7 +3,7 @@
 #include "experiment/start.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
-#include "tune/flat_buffer.h"
+#include "tsrun/tune/flat_buffer.h"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "tsrun/experiment/lab.h"
 
-#include "base/display.h"
+#include "tsrun/base/display.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/base/suggest.h"

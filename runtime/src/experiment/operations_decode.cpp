@@ -3,12 +3,12 @@
 
 #include <ATen/Functions.h>
 
-#include "train/effects.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
+#include "tsrun/train/effects.h"
 #include "tsrun/train/train.h"
-#include "tune/flat_buffer.h"
+#include "tsrun/tune/flat_buffer.h"
 
 #include <numeric>
 

@@ -5,7 +5,7 @@
 
 #include "tsrun/base/error.h"
 
-#include "train/effects.h"
+#include "tsrun/train/effects.h"
 #include "tsrun/train/train.h"
 
 /// The operation `evaluate`: scores weights without any training, whole or with their update projected, reset or zeroed.

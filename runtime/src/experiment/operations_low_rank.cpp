@@ -2,8 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include "train/effects.h"
 #include "tsrun/base/error.h"
+#include "tsrun/train/effects.h"
 #include "tsrun/train/train.h"
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 #include "experiment/peft.h"
 
-#include "experiment/peft_config.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/experiment/peft_config.h"
 
 namespace tsrun {
 namespace {

@@ -1,4 +1,4 @@
-#include "experiment/peft_config.h"
+#include "tsrun/experiment/peft_config.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"

@@ -1,8 +1,8 @@
 #include "experiment/peft.h"
 
-#include "experiment/peft_config.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
+#include "tsrun/experiment/peft_config.h"
 #include "tsrun/tune/extra_deltas.h"
 #include "tsrun/tune/module_rules.h"
 

@@ -1,4 +1,4 @@
-#include "model/finite.h"
+#include "tsrun/model/finite.h"
 
 #include "tsrun/base/error.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "base/philox_vectors.h"
 #include "model/law.h"
+#include "tsrun/base/philox_vectors.h"
 
 #include <cstdint>
 

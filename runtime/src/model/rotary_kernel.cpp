@@ -1,6 +1,6 @@
 #include "model/rotary_kernel.h"
 
-#include "base/simd.h"
+#include "tsrun/base/simd.h"
 
 namespace tsrun {
 namespace {

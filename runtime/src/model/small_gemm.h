@@ -1,6 +1,6 @@
 #pragma once
 
-#include "base/simd.h"
+#include "tsrun/base/simd.h"
 
 #include <cstdint>
 

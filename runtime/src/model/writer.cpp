@@ -1,8 +1,8 @@
 #include "model/writer.h"
 
-#include "model/finite.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/model/finite.h"
 
 #include <ATen/ops/tensor.h>
 

@@ -2,7 +2,7 @@
 
 #include "text/folder_config.h"
 #include "text/sentencepiece_file.h"
-#include "text/special_roles.h"
+#include "tsrun/text/document.h"
 
 #include <nlohmann/json.hpp>
 
@@ -53,21 +53,10 @@ std::vector<std::string> sentinel_names(const FolderConfig& config);
 /// build the rest; others take it as it is. @throws Error(data) when the class does not fit the model.
 TokenizerDocument class_document(nlohmann::json file, const FolderConfig& config, const std::string& where);
 
-/// A special token in `added_tokens`.
-nlohmann::json special_entry(const std::string& content, int64_t id, bool strip_left = false);
-
 /// Parts as a class's defaults have them, those that the folder names instead.
 SpecialRoles named_roles(SpecialRoles defaults, const FolderConfig& config);
 
-struct NamedId {
-  std::string name;  ///< "": none
-  int64_t id = 0;
-};
-
 /// The post_processor of a class over a document whose tokens are merged.
 nlohmann::json class_rows(const TokenizerDocument& document, const std::string& where);
-
-/// A TemplateProcessing of `begin` and `end` around each text.
-nlohmann::json begin_end_rows(const NamedId& begin, const NamedId& end, int second_segment);
 
 }  // namespace tsrun

@@ -1,11 +1,11 @@
 #include "text/folder_config.h"
 
 #include "text/json_fields.h"
-#include "text/special_roles.h"
 #include "text/tokenizer_class.h"
 #include "text/vocabulary.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/text/special_roles.h"
 
 #include <algorithm>
 #include <map>

@@ -6,8 +6,8 @@
 #include "text/json_fields.h"
 #include "text/normalizer.h"
 #include "text/pattern.h"
-#include "text/unicode_steps.h"
 #include "tsrun/base/error.h"
+#include "tsrun/text/unicode_steps.h"
 
 #include <fmt/ranges.h>
 

@@ -126,4 +126,8 @@ void Pipeline::save(const std::filesystem::path& folder) const {
   write_durable(folder / "tokenizer_config.json", config.dump(2) + '\n');
 }
 
+std::unique_ptr<Tokenizer> make_tokenizer(Json document, SpecialRoles roles, const std::string& where) {
+  return std::make_unique<Pipeline>(TokenizerDocument{std::move(document), std::move(roles)}, where);
+}
+
 }  // namespace tsrun

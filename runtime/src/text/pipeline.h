@@ -19,8 +19,6 @@ class Pipeline : public Tokenizer {
  public:
   /// @throws Error(data) "`where`: …" naming whatever of the tokenizer.json in `document` is malformed or not supported.
   Pipeline(TokenizerDocument document, const std::string& where);
-  Pipeline(nlohmann::json document, SpecialRoles roles, const std::string& where)
-      : Pipeline(TokenizerDocument{std::move(document), std::move(roles)}, where) {}
 
   std::vector<int64_t> tokenize(std::string_view text) const override;
   Encoding encode(std::string_view first, std::optional<std::string_view> second, std::optional<int64_t> max_length,

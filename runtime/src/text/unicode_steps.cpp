@@ -1,4 +1,4 @@
-#include "text/unicode_steps.h"
+#include "tsrun/text/unicode_steps.h"
 
 #include "text/characters.h"
 #include "text/utf8_units.h"

@@ -1,4 +1,4 @@
-#include "train/effects.h"
+#include "tsrun/train/effects.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/train/reading.h"

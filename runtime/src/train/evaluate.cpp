@@ -1,10 +1,10 @@
 #include "train/evaluate.h"
 
-#include "model/finite.h"
 #include "train/batches.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/data/metrics.h"
+#include "tsrun/model/finite.h"
 
 #include <ATen/Functions.h>
 

@@ -1,10 +1,10 @@
 // Evaluation of answers in words: written, or chosen by their likelihood.
-#include "data/words.h"
 #include "train/batches.h"
 #include "train/evaluate.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/data/metrics.h"
+#include "tsrun/data/words.h"
 #include "tsrun/model/generate.h"
 
 #include <algorithm>

@@ -1,8 +1,8 @@
-#include "train/effects.h"
 #include "tsrun/base/error.h"
+#include "tsrun/train/effects.h"
 #include "tsrun/train/joint.h"
 #include "tsrun/train/train.h"
-#include "tune/flat_buffer.h"
+#include "tsrun/tune/flat_buffer.h"
 
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>

@@ -1,7 +1,7 @@
 #include "train/step.h"
 
-#include "model/finite.h"
 #include "tsrun/base/error.h"
+#include "tsrun/model/finite.h"
 #include "tsrun/model/model.h"
 
 #include <ATen/Functions.h>

@@ -1,6 +1,5 @@
 #include "tsrun/train/train.h"
 
-#include "train/effects.h"
 #include "train/masking.h"
 #include "train/metrics_log.h"
 #include "train/plan.h"
@@ -10,6 +9,7 @@
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
 #include "tsrun/data/metrics.h"
+#include "tsrun/train/effects.h"
 #include "tsrun/train/run_state.h"
 
 #include <ATen/Functions.h>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "tsrun/tune/binding.h"
-#include "tune/flat_buffer.h"
+#include "tsrun/tune/flat_buffer.h"
 
 #include <map>
 #include <vector>

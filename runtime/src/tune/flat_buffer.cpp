@@ -1,4 +1,4 @@
-#include "tune/flat_buffer.h"
+#include "tsrun/tune/flat_buffer.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"

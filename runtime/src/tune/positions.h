@@ -1,7 +1,7 @@
 #pragma once
 
+#include "tsrun/tune/flat_buffer.h"
 #include "tsrun/tune/mask.h"
-#include "tune/flat_buffer.h"
 
 #include <functional>
 #include <span>

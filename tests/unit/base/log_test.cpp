@@ -1,6 +1,6 @@
 #include "tsrun/base/log.h"
 
-#include "base/display.h"
+#include "tsrun/base/display.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

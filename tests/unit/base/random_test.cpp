@@ -7,9 +7,9 @@
 #include <numeric>
 #include <set>
 
-#include "base/philox.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
+#include "tsrun/base/philox.h"
 
 namespace tsrun {
 namespace {

@@ -1,4 +1,4 @@
-#include "base/stage_count.h"
+#include "tsrun/base/stage_count.h"
 
 #include <gtest/gtest.h>
 

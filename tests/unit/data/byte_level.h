@@ -1,6 +1,6 @@
 #pragma once
 
-#include "text/pipeline.h"
+#include "tsrun/text/document.h"
 
 #include <memory>
 
@@ -20,15 +20,14 @@ inline std::unique_ptr<Tokenizer> tiny_byte_level(bool with_end = true) {
                      {"normalized", false}});
   SpecialRoles roles;
   if (with_end) roles = {{SpecialToken::end, "<|endoftext|>"}};
-  return std::make_unique<Pipeline>(
-      nlohmann::json{{"added_tokens", added},
-                     {"pre_tokenizer", bytes},
-                     {"decoder", bytes},
-                     {"model",
-                      {{"type", "BPE"},
-                       {"merges", nlohmann::json::array()},
-                       {"vocab", {{"\u0120", 0}, {"a", 1}, {"b", 2}, {"c", 3}, {"d", 4}, {"e", 5}, {".", 6}}}}}},
-      roles, "tiny");
+  return make_tokenizer(nlohmann::json{{"added_tokens", added},
+                                       {"pre_tokenizer", bytes},
+                                       {"decoder", bytes},
+                                       {"model",
+                                        {{"type", "BPE"},
+                                         {"merges", nlohmann::json::array()},
+                                         {"vocab", {{"\u0120", 0}, {"a", 1}, {"b", 2}, {"c", 3}, {"d", 4}, {"e", 5}, {".", 6}}}}}},
+                        roles, "tiny");
 }
 
 }  // namespace tsrun

@@ -1,4 +1,4 @@
-#include "data/words.h"
+#include "tsrun/data/words.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,8 +1,8 @@
 // What transformers answers where a folder or a text asks for more than the plain case (tests/goldens/make_answers.py), and what is
 // refused.
-#include "model/finite.h"
 #include "parity.h"
 #include "tsrun/base/error.h"
+#include "tsrun/model/finite.h"
 
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>

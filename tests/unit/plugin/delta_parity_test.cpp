@@ -1,8 +1,8 @@
 // Delta methods against PEFT (tests/goldens/make_deltas.py): the same weights give the same logits and gradients.
-#include "experiment/peft_config.h"
 #include "support/golden_models.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/experiment/peft_config.h"
 #include "tsrun/model/model.h"
 #include "tsrun/plugin/host.h"
 #include "tsrun/tune/merge.h"

@@ -1,9 +1,9 @@
 #include "text/charsmap.h"
 #include "text/graphemes.h"
 #include "text/split_step.h"
-#include "text/unicode_steps.h"
 #include "text/word_split.h"
 #include "tsrun/base/error.h"
+#include "tsrun/text/unicode_steps.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,13 +1,13 @@
-#include "app/model_source.h"
+#include "tsrun/experiment/model_source.h"
 
 #include "experiment/handles.h"
 #include "experiment/identity.h"
 #include "experiment/peft.h"
-#include "model/finite.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/checkpoint/folder.h"
+#include "tsrun/model/finite.h"
 
 namespace tsrun {
 namespace {
@@ -70,13 +70,13 @@ void require_head(const Model& model, const Weights& loaded, const fs::path& fol
 
 }  // namespace
 
-ModelSource source_of(const Command& command, const std::string& model) {
+ModelSource source_of(const LabSettings& settings, const std::string& model) {
   std::error_code ignored;
-  if (model.starts_with("train:")) return source_of_training(training_folder(command.lab.store, model.substr(6)));
+  if (model.starts_with("train:")) return source_of_training(training_folder(settings.store, model.substr(6)));
   if (fs::exists(fs::path(model) / "artifact.json", ignored) && !fs::exists(fs::path(model) / "config.json", ignored))
     return source_of_training(model);
   if (!model.starts_with("builtin:")) return {resolve_model_folder(model), std::nullopt, {}, model};
-  Lab lab(command.lab);
+  Lab lab(settings);
   return {lab.call("model", {{"spec", model}}).at("path").get<std::string>(), std::nullopt, {}, model};
 }
 
@@ -84,30 +84,21 @@ Reader reader_of(const ModelSource& source) {
   return make_family(CheckpointFolder::open(source.folder).config(), HeadSpec{}, (source.folder / "config.json").string())->reader();
 }
 
-Model load(const Command& command, const ModelSource& source, const HeadSpec& head) {
-  Model model = load_model(source.folder, head, Key::root(command.lab.seed).split("init"), source.name);
+Model load_source(const LabSettings& settings, const ModelSource& source, const HeadSpec& head, const std::optional<std::string>& delta) {
+  Model model = load_model(source.folder, head, Key::root(settings.seed).split("init"), source.name);
   require_finite(model.weights, source.folder.string());
   const Weights loaded = model.weights;
   bool bare = false;
-  if (source.handle.contains("deltas") || command.delta) {
-    Lab lab(command.lab);
+  if (source.handle.contains("deltas") || delta) {
+    Lab lab(settings);
     json handle = source.handle;
-    if (command.delta) handle["deltas"].push_back(delta_of_peft(lab.plugins(), *command.delta));
-    bare = command.delta && of_bare_encoder(handle);
+    if (delta) handle["deltas"].push_back(delta_of_peft(lab.plugins(), *delta));
+    bare = delta && of_bare_encoder(handle);
     attach_deltas(lab.plugins(), handle, model, Key::root(0));
   }
   if (source.weights) take_trained(model, *source.weights);
   require_head(model, loaded, source.folder, bare);
   return model;
-}
-
-json typed_values(const std::map<std::string, std::string>& given) {
-  json values = json::object();
-  for (const auto& [name, text] : given) {
-    const json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-    values[name] = parsed.is_discarded() ? json(text) : parsed;
-  }
-  return values;
 }
 
 }  // namespace tsrun

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "base/philox.h"
-#include "base/simd.h"
+#include "tsrun/base/philox.h"
+#include "tsrun/base/simd.h"
 
 #include <cstdint>
 #if defined(TSRUN_VECTOR_TARGETS) && !defined(__clang__)

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "base/news.h"
-#include "base/stage_count.h"
 #include "tsrun/base/log.h"
+#include "tsrun/base/news.h"
+#include "tsrun/base/stage_count.h"
 
 #include <atomic>
 #include <chrono>

@@ -1,12 +1,11 @@
 #pragma once
 
-#include "app/command_line.h"
+#include "tsrun/experiment/lab.h"
 #include "tsrun/model/model.h"
 
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 
@@ -21,11 +20,9 @@ struct ModelSource {
 };
 
 /// A folder as it is, from the hub cache, made here the first time, or what a training left.
-ModelSource source_of(const Command& command, const std::string& model);
+ModelSource source_of(const LabSettings& settings, const std::string& model);
 Reader reader_of(const ModelSource& source);
-Model load(const Command& command, const ModelSource& source, const HeadSpec& head);
-
-/// What `--set` gave, as JSON: numbers, booleans and lists where it reads so, else text.
-nlohmann::json typed_values(const std::map<std::string, std::string>& given);
+/// A model for answers, with the delta that PEFT saved in `delta` where one is given. @throws Error(data) when its head was never trained
+Model load_source(const LabSettings& settings, const ModelSource& source, const HeadSpec& head, const std::optional<std::string>& delta);
 
 }  // namespace tsrun
