@@ -1,5 +1,5 @@
 // Stands in for libFuzzer: runs the target over every seed in a folder, every short beginning of it, and changed copies of it. The changes
-// come from a fixed key, so that a failure repeats.
+// come from a key, so that a failure repeats: 1 unless another is given, as every nightly run does.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -84,22 +84,28 @@ bool passes(const std::string& input) {
   return false;
 }
 
-bool report_failure(const std::string& input) {
-  const char* file = "fuzz-failure";
-  write_durable(file, input);
-  std::fprintf(stderr, "the input is in %s\n", file);
+/// One target's run: what it changes, how often, and where it leaves an input that failed.
+struct Run {
+  std::vector<std::string> seeds;
+  int changes = 0;
+  std::string failure_file;
+};
+
+bool survives(const Run& run, const std::string& input) {
+  if (passes(input)) return true;
+  write_durable(run.failure_file, input);
+  std::fprintf(stderr, "the input is in %s\n", run.failure_file.c_str());
   return false;
 }
 
-bool survives(const std::string& seed, const std::vector<std::string>& seeds, int changes, Stream stream) {
+bool survives_all(const Run& run, const std::string& seed, Stream stream) {
   constexpr size_t longest_beginning = 300;
-  if (!passes(seed)) return report_failure(seed);
+  if (!survives(run, seed)) return false;
   for (size_t size = 0; size < std::min(seed.size(), longest_beginning); ++size) {
-    if (!passes(seed.substr(0, size))) return report_failure(seed.substr(0, size));
+    if (!survives(run, seed.substr(0, size))) return false;
   }
-  for (int i = 0; i < changes; ++i) {
-    const std::string input = changed(seed, seeds, stream);
-    if (!passes(input)) return report_failure(input);
+  for (int i = 0; i < run.changes; ++i) {
+    if (!survives(run, changed(seed, run.seeds, stream))) return false;
   }
   return true;
 }
@@ -107,18 +113,19 @@ bool survives(const std::string& seed, const std::vector<std::string>& seeds, in
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 3) {
-    std::fprintf(stderr, "usage: %s CORPUS_FOLDER CHANGES_PER_SEED\n", arguments[0]);
+  if (count != 3 && count != 4) {
+    std::fprintf(stderr, "usage: %s CORPUS_FOLDER CHANGES_PER_SEED [KEY]\n", arguments[0]);
     return 2;
   }
+  Run run = {{}, std::atoi(arguments[2]), std::filesystem::path(arguments[0]).filename().string() + "-failure"};
+  const Key key = Key::root(count == 4 ? std::strtoull(arguments[3], nullptr, 10) : 1);
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(arguments[1])) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
-  std::vector<std::string> seeds;
-  for (const auto& file : files) seeds.push_back(read_text(file));
-  for (size_t i = 0; i < seeds.size(); ++i) {
+  for (const auto& file : files) run.seeds.push_back(read_text(file));
+  for (size_t i = 0; i < files.size(); ++i) {
     std::fprintf(stderr, "%s\n", files[i].c_str());
-    if (!survives(seeds[i], seeds, std::atoi(arguments[2]), Stream(Key::root(1).split(files[i].filename().string())))) return 1;
+    if (!survives_all(run, run.seeds[i], Stream(key.split(files[i].filename().string())))) return 1;
   }
-  return seeds.empty() ? 1 : 0;
+  return files.empty() ? 1 : 0;
 }
