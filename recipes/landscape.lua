@@ -2,9 +2,13 @@
 -- grid; every cell is decoded by each method and scored without training (the definition is ours: the paper shows such a picture without
 -- saying how it was made). A second plane stands on random directions around a vector that was tuned.
 local ts = require "ts"
+local lib = require "lib"
 
 local arg = ts.arguments {
-  model = { default = "builtin:t5-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>; one that writes its answers" },
+  model = {
+    default = "builtin:t5-mini",
+    doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>; one that writes its answers",
+  },
   task = { default = "builtin:sentiment", doc = "folder with a task.toml, or builtin:<name>" },
   dim = { default = 4, min = 2, doc = "numbers of the space" },
   cells = { default = 11, min = 2, max = 101, doc = "of the grid along each side (a fine picture: 21)" },
@@ -21,28 +25,28 @@ local arg = ts.arguments {
 }
 
 local model, task, start, seed = ts.model(arg.model), ts.task(arg.task), 42, 1
-if not model.planned and model.family ~= "t5" then error("landscape: needs a model that writes its answers, such as builtin:t5-mini", 0) end
-local methods = {
-  { name = "adapter", options = { method = "adapter", bottleneck = 6, activation = "silu", biases = false, init = "normal" } },
-  { name = "lora", options = { method = "lora", r = 5, lora_alpha = 8, init_lora_weights = "release", target_modules = { "q", "v" } } },
-  { name = "prefix", options = { method = "prefix", num_virtual_tokens = 20, prefix_projection = true, encoder_hidden_size = 8, projection_bias = false,
-    layout = "release", init_std = 0.02 } },
-}
-for _, method in ipairs(methods) do
-  method.options.model, method.options.seed = model, start
-  method.model = ts.adapt(method.options)
+if not model.planned and not lib.writes(model) then
+  error("landscape: needs a model that writes its answers, such as builtin:t5-mini", 0)
 end
+local methods =
+  lib.release_methods(model, start, { bottleneck = 6, rank = 5, alpha = 8, targets = { "q", "v" }, tokens = 20, hidden = 8 })
 
 local function solve(method)
-  return ts.train { name = method.name .. ", full space", model = method.model, task = task, seed = start, train = { "delta" }, optim = "adafactor", lr = arg.lr, lr_scheduler_type = "constant",
-    batch_size = 16, epochs = arg.epochs, rows = arg.rows, max_answer_length = arg.answer_length }
+  return ts.train {
+    name = method.name .. ", full space",
+    model = method.model, task = task, seed = start, train = { "delta" },
+    optim = "adafactor", lr = arg.lr, lr_scheduler_type = "constant", batch_size = 16, epochs = arg.epochs, rows = arg.rows,
+    max_answer_length = arg.answer_length,
+  }
 end
 ts.sweep({ method = methods }, function(at) solve(at.method) end)
 
-local members = {}
-for i, method in ipairs(methods) do members[i] = { name = method.name, solutions = { solve(method) } } end
-local joint = ts.decompose("joint_decomposition", { name = "shared space", members = members, dim = arg.dim, seed = seed, steps = arg.steps, lr = arg.stage1_lr, batch_size = 8,
-  eval_every = math.max(1, arg.steps // 5), eval_rows = 200, max_answer_length = arg.answer_length })
+local joint = ts.decompose("joint_decomposition", {
+  name = "shared space",
+  members = lib.map(methods, function(method) return { name = method.name, solutions = { solve(method) } } end),
+  dim = arg.dim, seed = seed, steps = arg.steps, lr = arg.stage1_lr, batch_size = 8,
+  eval_every = math.max(1, arg.steps // 5), eval_rows = 200, max_answer_length = arg.answer_length,
+})
 
 -- Small vectors.
 local function combine(a, x, b, y)
@@ -60,7 +64,8 @@ local function unit(a)
   return length > 0 and combine(a, 1 / length, a, 0) or nil, length
 end
 
--- e1 and e2 span the plane; where the given directions are (nearly) on a line, a random one takes the second's place, and the report says so.
+-- e1 and e2 span the plane; where the given directions are (nearly) on a line, a random one takes the second's place, and the report says
+-- so.
 local random = ts.random("directions of the plane")
 local function random_direction(dim)
   local out = {}
@@ -106,8 +111,11 @@ local function picture(caption, p, marks, x_range, y_range)
   local panels, good = {}, {}
   for m, method in ipairs(methods) do
     local whole = solve(method).best.score
-    local found = ts.scan { name = caption .. ": " .. method.name, basis = joint.members[method.name], model = method.model, task = task, points = points, rows = arg.scan_rows,
-      max_answer_length = arg.answer_length }
+    local found = ts.scan {
+      name = caption .. ": " .. method.name,
+      basis = joint.members[method.name], model = method.model, task = task, points = points, rows = arg.scan_rows,
+      max_answer_length = arg.answer_length,
+    }
     local values = {}
     for i = 1, #ys do
       values[i] = {}
@@ -132,7 +140,9 @@ local function picture(caption, p, marks, x_range, y_range)
   for m in ipairs(methods) do row[#row + 1] = 100 * (each[m] or 0) / cells end
   row[#row + 1], row[#row + 2] = 100 * all / cells, any > 0 and 100 * all / any or 0
   shares[#shares + 1] = row
-  report:landscape(caption, { panels = panels, x = x_range, y = y_range, points = marks, threshold = arg.threshold, label = "score over full space" })
+  report:landscape(caption, {
+    panels = panels, x = x_range, y = y_range, points = marks, threshold = arg.threshold, label = "score over full space",
+  })
   if p.fallback then report:note(caption .. ": the directions lie (nearly) on a line, so the second axis is a random one.") end
 end
 
@@ -149,24 +159,26 @@ end
 picture("Plane through the codes of the solutions", triangle, marks, { around(xs) }, { around(ys) })
 
 -- A plane of random directions around a tuned vector, as wide as the codes lie apart.
-local tuned = ts.train { name = "lora, subspace", model = methods[2].model, task = task, seed = seed, train = {}, rows = arg.rows, optim = "adafactor", lr_scheduler_type = "constant",
-  tune = ts.within(joint.members.lora, { lr = 5e-2, init = 0.02, embeddings = false, pooler = false, head = false }), batch_size = 8,
-  max_steps = arg.tuning_steps, eval_every = math.max(1, arg.tuning_steps // 10), max_answer_length = arg.answer_length }
+local tuned = ts.train(lib.with(lib.one_vector(joint.members.lora, 5e-2, arg.tuning_steps, 10), {
+  name = "lora, subspace",
+  model = methods[2].model, task = task, seed = seed, rows = arg.rows, max_answer_length = arg.answer_length,
+}))
 local best = tuned.planned and zero or tuned.coordinates.best
 local reach = math.max(1e-2, math.sqrt(dot(best, best)))
 picture("Random plane around a vector tuned with lora", plane(best, random_direction(arg.dim), random_direction(arg.dim)),
   { { name = "tuned", x = 0, y = 0 } }, { -reach, reach }, { -reach, reach })
 
-local columns = { "plane" }
-for _, method in ipairs(methods) do columns[#columns + 1] = method.name end
-columns[#columns + 1], columns[#columns + 2] = "all three", "overlap"
-report:table("Cells that work", { columns = columns, rows = shares,
-  note = ("Percent of the cells with at least %g of the method's own full-space score; overlap: cells where all three work over cells where any does (Jaccard)."):format(
-    arg.threshold) })
+report:table("Cells that work", {
+  columns = lib.join({ "plane" }, lib.map(methods, function(method) return method.name end), { "all three", "overlap" }),
+  rows = shares,
+  note = ("Percent of the cells with at least %g of the method's own full-space score; overlap: cells where all three work over cells "
+    .. "where any does (Jaccard)."):format(arg.threshold),
+})
 local constant = task.splits.dev.majority_score
 for _, method in ipairs(methods) do
   report:row(method.name .. ", full space", solve(method))
-  report:note(("%s: one answer for all rows scores %.2f of its full space."):format(method.name, constant / math.max(1e-9, solve(method).best.score)))
+  local whole = math.max(1e-9, solve(method).best.score)
+  report:note(("%s: one answer for all rows scores %.2f of its full space."):format(method.name, constant / whole))
 end
 report:row("lora, subspace", tuned)
 report:save()

@@ -2,6 +2,7 @@
 -- the claim needs. Reads top to bottom like the protocol: record a trajectory, find a basis, train inside it, find the outliers of that
 -- update, zero the weights there, fine-tune again. Both readings of the basis stand side by side: `raw` (the paper's text) and `delta`.
 local ts = require "ts"
+local lib = require "lib"
 
 local arg = ts.arguments {
   model = { default = "builtin:bert-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
@@ -21,27 +22,21 @@ local arg = ts.arguments {
 
 local model, task = ts.model(arg.model), ts.task(arg.task)
 local seeds = ts.seeds(arg.seeds)
-local epochs = arg.epochs > 0 and arg.epochs or model.defaults.epochs
-local lr = arg.lr > 0 and arg.lr or model.defaults.lr
+local epochs = lib.given(arg.epochs, model.defaults.epochs)
+local train = lib.trainer { model = model, task = task, lr = lib.given(arg.lr, model.defaults.lr), rows = arg.rows, epochs = epochs }
 
--- Everything below is a function of the seed. A stage that was computed before is read, so calling one twice costs nothing. Names are what the
--- display says.
+-- Everything below is a function of the seed. A stage that was computed before is read, so calling one twice costs nothing. Names are what
+-- the display says.
 
 local trajectory_name = ("full, %d epochs (trajectory)"):format(arg.dim)
-
-local function train(seed, options)
-  options.model, options.task, options.seed, options.lr, options.rows = model, task, seed, lr, arg.rows
-  options.epochs = options.epochs or epochs
-  options.keep = options.keep or "none"
-  return ts.train(options)
-end
 
 local function trajectory_run(seed)
   return train(seed, { name = trajectory_name, epochs = arg.dim, record = ts.every "epoch", keep = "all" })
 end
 
 local function basis(seed, reading)
-  return ts.discover("trajectory_svd", { name = "basis, " .. reading, trajectory = trajectory_run(seed).trajectory, dim = arg.dim, variant = reading })
+  local trajectory = trajectory_run(seed).trajectory
+  return ts.discover("trajectory_svd", { name = "basis, " .. reading, trajectory = trajectory, dim = arg.dim, variant = reading })
 end
 
 local function random_basis(seed)
@@ -71,9 +66,7 @@ local function zeroed(seed, mask, name)
 end
 
 local function without_encoder(seed, options)
-  options = options or {}
-  options.train = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" }
-  return train(seed, options)
+  return train(seed, lib.with(options, { train = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" } }))
 end
 
 -- The basis of another seed tells what a basis knows beyond its own run. With one seed, one more trajectory is recorded for it.
@@ -104,7 +97,9 @@ for _, reading in ipairs { "raw", "delta" } do
   section = "weights zeroed at the outliers of " .. reading
   variant(reading .. ": outliers", function(seed, name) return zeroed(seed, outliers(seed, reading), name) end)
   for _, c in ipairs { "random", "random_per_tensor", "magnitude", "without_norms", "magnitude_without_norms", "top" } do
-    variant(("%s: %s"):format(reading, c:gsub("_", " ")), function(seed, name) return zeroed(seed, control(seed, reading, c, name), name) end)
+    variant(("%s: %s"):format(reading, c:gsub("_", " ")), function(seed, name)
+      return zeroed(seed, control(seed, reading, c, name), name)
+    end)
   end
   variant(reading .. ": update reset, weights kept", function(seed, name)
     return ts.evaluate { name = name, solution = intrinsic(seed, reading), reset = outliers(seed, reading) }
@@ -113,14 +108,17 @@ end
 
 section = "no further training"
 local function evaluated(seed, name, options)
-  options.name, options.solution = name, trajectory_run(seed)
-  return ts.evaluate(options)
+  return ts.evaluate(lib.with(options, { name = name, solution = trajectory_run(seed) }))
 end
 variant("last checkpoint", function(seed, name) return evaluated(seed, name, {}) end)
 variant("mean of checkpoints", function(seed, name) return evaluated(seed, name, { which = "mean" }) end)
 for _, reading in ipairs { "raw", "delta" } do
-  variant("last update projected, " .. reading, function(seed, name) return evaluated(seed, name, { project = basis(seed, reading) }) end)
-  variant("last update, top direction, " .. reading, function(seed, name) return evaluated(seed, name, { project = basis(seed, reading), directions = 1 }) end)
+  variant("last update projected, " .. reading, function(seed, name)
+    return evaluated(seed, name, { project = basis(seed, reading) })
+  end)
+  variant("last update, top direction, " .. reading, function(seed, name)
+    return evaluated(seed, name, { project = basis(seed, reading), directions = 1 })
+  end)
 end
 variant("last update projected, random", function(seed, name) return evaluated(seed, name, { project = random_basis(seed) }) end)
 
@@ -137,7 +135,8 @@ end)
 -- Figures of the first seed.
 local seed = seeds[1]
 report:spectrum("Singular values of each layer's basis", { raw = basis(seed, "raw"), delta = basis(seed, "delta") })
-local random_outliers = ts.outliers { name = "outliers of random", solution = within(seed, random_basis(seed), "random"), sigmas = arg.sigmas }
+local random = within(seed, random_basis(seed), "random")
+local random_outliers = ts.outliers { name = "outliers of random", solution = random, sigmas = arg.sigmas }
 report:positions("Update along the positions of each layer: intrinsic (raw)", outliers(seed, "raw"), { sigmas = arg.sigmas })
 report:positions("Update along the positions of each layer: intrinsic (delta)", outliers(seed, "delta"), { sigmas = arg.sigmas })
 report:positions("Update along the positions of each layer: random basis", random_outliers, { sigmas = arg.sigmas })

@@ -4,15 +4,32 @@
 -- answer gets, and relative to each method's own score in its own full space. The controls are those that the paper lacks.
 -- Models without answers in words get a head per task that is trained alone and then held, the same for every method.
 local ts = require "ts"
+local lib = require "lib"
 
 local arg = ts.arguments {
   model = { default = "builtin:t5-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
-  train = { default = { "builtin:sentiment", "builtin:topic" }, doc = "training tasks of stages 0 and 1: one for the paper's single-task setting" },
-  test = { default = { "builtin:topic", "builtin:acceptability", "builtin:sentiment" }, doc = "tasks of stages 2 and 3; those that are training tasks too are marked as seen" },
-  dims = { default = { 4 }, min = 1, doc = "numbers of the space (the paper: 4 for one training task, 100 for 60); further ones are compared with the first" },
-  scale = { default = 1, min = 1, doc = "size of the methods: adapters of width 6, LoRA of rank 5 or 6, a prefix of as many numbers, times this" },
+  train = {
+    default = { "builtin:sentiment", "builtin:topic" },
+    doc = "training tasks of stages 0 and 1: one for the paper's single-task setting",
+  },
+  test = {
+    default = { "builtin:topic", "builtin:acceptability", "builtin:sentiment" },
+    doc = "tasks of stages 2 and 3; those that are training tasks too are marked as seen",
+  },
+  dims = {
+    default = { 4 }, min = 1,
+    doc = "numbers of the space (the paper: 4 for one training task, 100 for 60); further ones are compared with the first",
+  },
+  scale = {
+    default = 1, min = 1,
+    doc = "size of the methods: adapters of width 6, LoRA of rank 5 or 6, a prefix of as many numbers, times this",
+  },
   epochs = { default = 0, min = 0, doc = "of stage 0 and of heads; 0: 16 for a built-in model, else 3" },
-  lr = { default = { 0.0 }, min = 0, doc = "of stage 0 (Adafactor, constant); 0: 3e-3 for a built-in model, else the paper's 5e-4; of several the best on dev counts, for every method and task" },
+  lr = {
+    default = { 0.0 }, min = 0,
+    doc = "of stage 0 (Adafactor, constant); 0: 3e-3 for a built-in model, else the paper's 5e-4; of several the best on dev counts, for "
+      .. "every method and task",
+  },
   steps = { default = 1800, min = 1, doc = "of stage 1 (the paper: 100000)" },
   stage1_lr = { default = 1e-2, min = 0, doc = "of stage 1 (the paper: 1e-4 with 100000 steps; fewer steps need larger ones)" },
   gamma = { default = 0.1, min = 0, doc = "weight of the reconstruction (the release: 0.1 for one training task, 10 for 60)" },
@@ -22,48 +39,41 @@ local arg = ts.arguments {
   rates = { default = { 1e-2, 5e-2 }, doc = "learning rates of stage 2; the better one on dev of the source method counts" },
   seeds = { default = 3, min = 1, doc = "seeds of stages 1 and 2; the solutions of stage 0 are shared" },
   controls = { default = true, doc = "random decoders, joint principal components, decoders without mixing, the mean code" },
-  fine_tuning = { default = "none", choices = { "none", "low_rank", "shared_vector" }, doc = "full tuning as a fourth method: none; by its low-rank code (ours, not the paper's); or as in the release, where one vector and the maps of all four are trained together in place of stages 0 and 1" },
+  fine_tuning = {
+    default = "none", choices = { "none", "low_rank", "shared_vector" },
+    doc = "full tuning as a fourth method: none; by its low-rank code (ours, not the paper's); or as in the release, where one vector and "
+      .. "the maps of all four are trained together in place of stages 0 and 1",
+  },
   rows = { default = 1000, min = 0, doc = "training rows of each task; 0: all" },
   answer_length = { default = 0, min = 0, doc = "tokens of an answer at most; 0: 8 for a built-in model, else the release's 64" },
   quick = { default = false, doc = "everything smaller and one seed, to see it run" },
 }
 
 local model = ts.model(arg.model)
-local builtin, writes = arg.model:sub(1, 8) == "builtin:", model.family == "t5"
+local builtin, writes = arg.model:sub(1, 8) == "builtin:", lib.writes(model)
 local function pick(given, small, otherwise) return given ~= 0 and given or (builtin and small or otherwise) end
-local epochs, answer_length, lrs = pick(arg.epochs, 16, 3), pick(arg.answer_length, 8, 64), {}
-for i, lr in ipairs(arg.lr) do lrs[i] = pick(lr, 3e-3, 5e-4) end
+local epochs, answer_length = pick(arg.epochs, 16, 3), pick(arg.answer_length, 8, 64)
+local lrs = lib.map(arg.lr, function(lr) return pick(lr, 3e-3, 5e-4) end)
 local steps, tuning_steps, looks, rates, rows = arg.steps, arg.tuning_steps, arg.looks, arg.rates, arg.rows
 if arg.quick then epochs, steps, tuning_steps, looks, rates, rows = 6, 150, 50, 2, { rates[#rates] }, 256 end
 
-local function tasks_of(names)
-  local list = {}
-  for i, name in ipairs(names) do list[i] = ts.task(name) end
-  return list
-end
-local train_tasks, test_tasks = tasks_of(arg.train), tasks_of(arg.test)
+local train_tasks, test_tasks = lib.map(arg.train, ts.task), lib.map(arg.test, ts.task)
 
 -- Methods of equal size, as in the paper (N = 1,105,920 on T5 base at scale 2), where query and value are as wide as the model.
 local function sizes()
   local layers = model.layers or 4  -- a plan does not know yet
   local depth = writes and layers // 2 or layers
-  local lora = (writes and 5 or 6) * arg.scale
+  local rank = (writes and 5 or 6) * arg.scale
   local each = (writes and 30 or 24) * arg.scale * depth  -- numbers over the width (over twice the width where there are two stacks)
   local hidden = math.max(1, 5 * each // (6 * (1 + 2 * depth)))  -- most of them in the network, as the paper has it
-  return { adapter = 6 * arg.scale, lora = lora, tokens = math.max(1, each - hidden * (1 + 2 * depth)), hidden = hidden }
+  return {
+    bottleneck = 6 * arg.scale,
+    rank = rank, alpha = 1.6 * rank, targets = writes and { "q", "v" } or nil,  -- of every attention, the cross-attention too
+    tokens = math.max(1, each - hidden * (1 + 2 * depth)), hidden = hidden,
+  }
 end
-local size, start, dim = sizes(), 42, arg.dims[1]
-local methods = {
-  { name = "adapter", options = { method = "adapter", bottleneck = size.adapter, activation = "silu", biases = false, init = "normal" } },
-  { name = "lora", options = { method = "lora", r = size.lora, lora_alpha = 1.6 * size.lora, init_lora_weights = "release",
-    target_modules = writes and { "q", "v" } or nil } },  -- of every attention, the cross-attention too
-  { name = "prefix", options = { method = "prefix", num_virtual_tokens = size.tokens, prefix_projection = true, encoder_hidden_size = size.hidden,
-    projection_bias = false, layout = "release", init_std = 0.02 } },
-}
-for _, method in ipairs(methods) do
-  method.options.seed = start  -- one stored start for all solutions of a method
-  method.model = ts.adapt(model, method.options)
-end
+local start, dim = 42, arg.dims[1]
+local methods = lib.release_methods(model, start, sizes())
 local together = arg.fine_tuning == "shared_vector"
 if together then
   methods[4] = { name = "full", whole = true, model = ts.adapt(model, { method = "full" }) }
@@ -71,62 +81,59 @@ elseif arg.fine_tuning == "low_rank" then
   methods[4] = { name = "full", whole = true, low_rank = true, model = methods[2].model }
 end
 
--- The run with the best score on dev, the first of equals: make(rate) for every rate.
-local function best_of(rates, make)
-  local best
-  for _, rate in ipairs(rates) do
-    local run = make(rate)
-    if not best or run.best.score > best.best.score then best = run end
-  end
-  return best
-end
-
--- The head of a task, trained alone: all methods read the answer off in the same way.
-local function head_of(task)
-  if writes then return nil end
-  local probe = ts.train { name = "head for " .. task.name, model = model, task = task, seed = start, train = { "head" }, epochs = epochs, lr_head = builtin and 1e-2 or 1e-3, rows = rows, keep = "last" }
-  return { solution = probe, parts = { "head" } }
-end
+local head_of = lib.heads { model = model, seed = start, epochs = epochs, lr_head = builtin and 1e-2 or 1e-3, rows = rows }
 
 -- Stage 0, and every method in its own full space on the test tasks.
 local function tuned(method, task)
   if method.whole then
-    return ts.train { name = "full on " .. task.name, model = model, task = task, seed = start, train = { "embeddings", "encoder", "decoder", "pooler" }, origin = head_of(task),
-      epochs = epochs, rows = rows, max_answer_length = answer_length }
+    return ts.train {
+      name = "full on " .. task.name,
+      model = model, task = task, seed = start, train = { "embeddings", "encoder", "decoder", "pooler" }, origin = head_of(task),
+      epochs = epochs, rows = rows, max_answer_length = answer_length,
+    }
   end
-  return best_of(lrs, function(lr)
-    return ts.train { name = ("%s on %s, lr %g"):format(method.name, task.name, lr), model = method.model, task = task, seed = start, train = { "delta" }, origin = head_of(task), optim = "adafactor", lr = lr,
-      lr_scheduler_type = "constant", batch_size = 16, epochs = epochs, rows = rows, max_answer_length = answer_length }
+  return lib.best_of(lrs, function(lr)
+    return ts.train {
+      name = ("%s on %s, lr %g"):format(method.name, task.name, lr),
+      model = method.model, task = task, seed = start, train = { "delta" }, origin = head_of(task),
+      optim = "adafactor", lr = lr, lr_scheduler_type = "constant", batch_size = 16, epochs = epochs, rows = rows,
+      max_answer_length = answer_length,
+    }
   end)
 end
 
 -- What stage 1 decomposes: of full tuning the code that is its nearest LoRA.
 local function solve(method, task)
-  return method.low_rank and ts.low_rank { name = "low-rank code of full on " .. task.name, solution = tuned(method, task), model = method.model, max_answer_length = answer_length } or tuned(method, task)
+  if not method.low_rank then return tuned(method, task) end
+  return ts.low_rank {
+    name = "low-rank code of full on " .. task.name,
+    solution = tuned(method, task), model = method.model, max_answer_length = answer_length,
+  }
 end
 
 -- Stage 1.
 local batch = #train_tasks > 1 and 16 or 8
 local function train_together(seed, dim, name, options)
-  options.members, options.tasks, options.heads, options.dim, options.seed = {}, train_tasks, {}, dim, seed
-  options.name = name
-  options.bias = { "prefix" }
-  for i, method in ipairs(methods) do options.members[i] = { name = method.name, model = method.model } end
-  for i, task in ipairs(train_tasks) do options.heads[i] = (head_of(task) or {}).solution end
-  return ts.decompose("shared_vector", options)
+  return ts.decompose("shared_vector", lib.with(options, {
+    name = name, dim = dim, seed = seed, tasks = train_tasks, bias = { "prefix" },
+    members = lib.map(methods, function(method) return { name = method.name, model = method.model } end),
+    heads = lib.map(train_tasks, function(task) return (head_of(task) or {}).solution end),
+  }))
 end
 local function decompose(seed, dim, name, options)
-  options.members, options.dim, options.seed, options.name = {}, dim, seed, name
-  for i, method in ipairs(methods) do
-    local solutions = {}
-    for j, task in ipairs(train_tasks) do solutions[j] = solve(method, task) end
-    options.members[i] = { name = method.name, solutions = solutions }
-  end
-  return ts.decompose("joint_decomposition", options)
+  return ts.decompose("joint_decomposition", lib.with(options, {
+    name = name, dim = dim, seed = seed,
+    members = lib.map(methods, function(method)
+      return { name = method.name, solutions = lib.map(train_tasks, function(task) return solve(method, task) end) }
+    end),
+  }))
 end
 local function learned(seed, dim, mixing)
   local name = ("shared space, %d numbers%s"):format(dim, mixing == "none" and ", no mixing" or "")
-  local common = { steps = steps, lr = arg.stage1_lr, batch_size = batch, eval_every = math.max(1, steps // 5), eval_rows = 200, max_answer_length = answer_length }
+  local common = {
+    steps = steps, lr = arg.stage1_lr, batch_size = batch,
+    eval_every = math.max(1, steps // 5), eval_rows = 200, max_answer_length = answer_length,
+  }
   if together then return train_together(seed, dim, name, common) end
   common.preset, common.gamma, common.mixing = #train_tasks > 1 and "release-multi-task" or "release", arg.gamma, mixing
   return decompose(seed, dim, name, common)
@@ -134,31 +141,39 @@ end
 
 -- Stage 2: one vector, the better of the rates on dev.
 local function tune(joint, space, method, task, seed)
-  return best_of(rates, function(rate)
-    return ts.train { name = ("%s in %s on %s, lr %g"):format(method.name, space, task.name, rate), model = method.model, task = task, seed = seed, train = {}, origin = head_of(task), rows = rows,
-      tune = ts.within(joint.members[method.name], { lr = rate, init = 0.02, embeddings = false, pooler = false, head = false }),
-      optim = "adafactor", lr_scheduler_type = "constant", batch_size = 8, max_steps = tuning_steps, eval_every = math.max(1, tuning_steps // looks),
-      max_answer_length = answer_length }
+  return lib.best_of(rates, function(rate)
+    return ts.train(lib.with(lib.one_vector(joint.members[method.name], rate, tuning_steps, looks), {
+      name = ("%s in %s on %s, lr %g"):format(method.name, space, task.name, rate),
+      model = method.model, task = task, seed = seed, origin = head_of(task), rows = rows, max_answer_length = answer_length,
+    }))
   end)
 end
 
 -- Stage 3; to the source itself it is the score of stage 2.
 local function split_of(task) return task.splits.test and "test" or "dev" end
 local function decode(joint, space, target, task, z)
-  return ts.decode { name = ("%s decoded from %s on %s"):format(target.name, space, task.name), basis = joint.members[target.name], model = target.model, task = task, z = z, which = "best", origin = head_of(task),
-    split = split_of(task), bootstrap = 1000, max_answer_length = answer_length }
+  return ts.decode {
+    name = ("%s decoded from %s on %s"):format(target.name, space, task.name),
+    basis = joint.members[target.name], model = target.model, task = task, z = z, which = "best", origin = head_of(task),
+    split = split_of(task), bootstrap = 1000, max_answer_length = answer_length,
+  }
 end
 
 local spaces = { { name = "learned", make = function(seed) return learned(seed, dim, arg.mixing) end } }
 if arg.controls and together then
-  spaces[2] = { name = "maps as they are drawn", make = function(seed) return train_together(seed, dim, "maps as they are drawn", { fit = "random" }) end }
+  spaces[2] = { name = "maps as they are drawn", make = function(seed)
+    return train_together(seed, dim, "maps as they are drawn", { fit = "random" })
+  end }
 elseif arg.controls then
   spaces[2] = { name = "no mixing", make = function(seed) return learned(seed, dim, "none") end }
   spaces[3] = { name = "random decoders", make = function(seed)
     -- Columns as long as those that learning starts from, N(0, 0.02²) in every number.
-    return decompose(seed, dim, "random decoders", { fit = "random", column_length = 0.02 * math.sqrt(methods[1].model.delta_parameters or 1) })
+    local length = 0.02 * math.sqrt(methods[1].model.delta_parameters or 1)
+    return decompose(seed, dim, "random decoders", { fit = "random", column_length = length })
   end }
-  spaces[4] = { name = "joint principal components", make = function(seed) return decompose(seed, dim, "joint principal components", { fit = "pca" }) end }
+  spaces[4] = { name = "joint principal components", make = function(seed)
+    return decompose(seed, dim, "joint principal components", { fit = "pca" })
+  end }
 end
 for i = 2, #arg.dims do
   local dim = arg.dims[i]
@@ -167,9 +182,7 @@ end
 
 -- Everything is computed in a sweep, so that several processes share it; the tables below read what is there.
 local seeds = ts.seeds(arg.quick and 1 or arg.seeds)
-local all_tasks = {}
-for _, list in ipairs { train_tasks, test_tasks } do for _, task in ipairs(list) do all_tasks[#all_tasks + 1] = task end end
-ts.sweep({ task = all_tasks, method = methods }, function(at) solve(at.method, at.task) end)
+ts.sweep({ task = lib.join(train_tasks, test_tasks), method = methods }, function(at) solve(at.method, at.task) end)
 ts.sweep({ seed = seeds, space = spaces }, function(at) at.space.make(at.seed) end)
 ts.sweep({ seed = seeds, space = spaces, task = test_tasks, source = methods }, function(at)
   local joint = at.space.make(at.seed)
@@ -181,26 +194,20 @@ local report = ts.report "One subspace for adapter, LoRA and prefix"
 
 -- Scores by space, source, target and task, over the seeds.
 local function scores(space, source, target, task)
-  local list = {}
-  for i, seed in ipairs(seeds) do
+  return lib.map(seeds, function(seed)
     local joint = space.make(seed)
-    list[i] = decode(joint, space.name, target, task, tune(joint, space.name, source, task, seed)).last.score
-  end
-  return list
+    return decode(joint, space.name, target, task, tune(joint, space.name, source, task, seed)).last.score
+  end)
 end
 local function score_of(solution, task)
-  return ts.evaluate { name = "full space on " .. task.name, solution = solution, which = "best", split = split_of(task), bootstrap = 1000, max_answer_length = answer_length }
+  return ts.evaluate {
+    name = "full space on " .. task.name,
+    solution = solution, which = "best", split = split_of(task), bootstrap = 1000, max_answer_length = answer_length,
+  }
 end
 local function own(method, task) return score_of(tuned(method, task), task) end
 local function relative(list, whole)
-  local out = {}
-  for i, score in ipairs(list) do out[i] = whole ~= 0 and 100 * score / whole or 0 end
-  return out
-end
-local function mean(list)
-  local sum = 0
-  for _, value in ipairs(list) do sum = sum + value end
-  return #list > 0 and sum / #list or 0
+  return lib.map(list, function(score) return whole ~= 0 and 100 * score / whole or 0 end)
 end
 
 local seen = {}
@@ -216,10 +223,10 @@ local function shaped(caption, space, pairs_of, value, note)
     local row, all = { named(task) }, {}
     for i, pair in ipairs(pairs_of) do
       local list = value(scores(space, pair.source, pair.target, task), pair.target, task)
-      row[#row + 1], all[#all + 1] = list, mean(list)
-      sums[i] = (sums[i] or 0) + mean(list)
+      row[#row + 1], all[#all + 1] = list, lib.mean(list)
+      sums[i] = (sums[i] or 0) + lib.mean(list)
     end
-    row[#row + 1] = mean(all)
+    row[#row + 1] = lib.mean(all)
     rows_of[#rows_of + 1] = row
   end
   local last, total = { "mean" }, 0
@@ -238,9 +245,11 @@ for _, source in ipairs(methods) do
 end
 local function in_percent(list, target, task) return relative(list, own(target, task).last.score) end
 local function as_it_is(list) return relative(list, 1) end
-shaped("Subspace optimisation, relative", spaces[1], same, in_percent, "Percent of the same method's score in its own full space (the paper's tables 1 and 4).")
+shaped("Subspace optimisation, relative", spaces[1], same, in_percent,
+  "Percent of the same method's score in its own full space (the paper's tables 1 and 4).")
 shaped("Transfer, relative", spaces[1], other, in_percent,
-  "The source's vector decoded by the target, without training; percent of the target's score in its own full space (the paper's tables 2 and 3).")
+  "The source's vector decoded by the target, without training; percent of the target's score in its own full space (the paper's tables 2 "
+    .. "and 3).")
 shaped("Subspace optimisation, absolute", spaces[1], same, as_it_is, "Hundred times the task's metric.")
 shaped("Transfer, absolute", spaces[1], other, as_it_is, "Hundred times the task's metric.")
 
@@ -248,7 +257,10 @@ shaped("Transfer, absolute", spaces[1], other, as_it_is, "Hundred times the task
 local ground = {}
 for _, task in ipairs(test_tasks) do
   local row = { named(task), 100 * task.splits[split_of(task)].majority_score }
-  if not writes then row[#row + 1] = 100 * ts.evaluate({ name = "head alone on " .. task.name, solution = head_of(task).solution, split = split_of(task) }).last.score end
+  if not writes then
+    local probe = { name = "head alone on " .. task.name, solution = head_of(task).solution, split = split_of(task) }
+    row[#row + 1] = 100 * ts.evaluate(probe).last.score
+  end
   local function add(score)
     row[#row + 1] = ("%.1f [%.1f, %.1f]"):format(100 * score.last.score, 100 * score.interval.low, 100 * score.interval.high)
   end
@@ -264,41 +276,48 @@ for _, method in ipairs(methods) do
   ground_columns[#ground_columns + 1] = method.name
   if method.low_rank then ground_columns[#ground_columns + 1] = method.name .. ", its code" end
 end
-report:table("Full space, absolute", { columns = ground_columns, rows = ground,
-  note = "Hundred times the metric, with the 95 % interval of a bootstrap over the rows; the denominators of the relative tables (of full tuning its own score, not that of its low-rank code)." })
+report:table("Full space, absolute", {
+  columns = ground_columns, rows = ground,
+  note = "Hundred times the metric, with the 95 % interval of a bootstrap over the rows; the denominators of the relative tables (of full "
+    .. "tuning its own score, not that of its low-rank code).",
+})
 
 -- Learned space and controls: means over test tasks and pairs.
 local summary = {}
 for _, space in ipairs(spaces) do
   local tuned, moved = {}, {}
   for _, task in ipairs(test_tasks) do
-    for _, pair in ipairs(same) do tuned[#tuned + 1] = mean(in_percent(scores(space, pair.source, pair.target, task), pair.target, task)) end
-    for _, pair in ipairs(other) do moved[#moved + 1] = mean(in_percent(scores(space, pair.source, pair.target, task), pair.target, task)) end
+    local function percent(pair) return lib.mean(in_percent(scores(space, pair.source, pair.target, task), pair.target, task)) end
+    tuned, moved = lib.join(tuned, lib.map(same, percent)), lib.join(moved, lib.map(other, percent))
   end
-  summary[#summary + 1] = { space.name, mean(tuned), mean(moved) }
+  summary[#summary + 1] = { space.name, lib.mean(tuned), lib.mean(moved) }
 end
 local untrained = {}
 for _, task in ipairs(test_tasks) do
   for _, method in ipairs(methods) do
     for _, seed in ipairs(seeds) do
       local joint = spaces[1].make(seed)
-      untrained[#untrained + 1] = mean(in_percent({ decode(joint, "the mean code", method, task, joint.mean_code).last.score }, method, task))
+      local score = decode(joint, "the mean code", method, task, joint.mean_code).last.score
+      untrained[#untrained + 1] = lib.mean(in_percent({ score }, method, task))
     end
   end
 end
-summary[#summary + 1] = { "learned, mean code (nothing trained)", mean(untrained), mean(untrained) }
+summary[#summary + 1] = { "learned, mean code (nothing trained)", lib.mean(untrained), lib.mean(untrained) }
 local chance = {}
 for _, task in ipairs(test_tasks) do
-  for _, method in ipairs(methods) do chance[#chance + 1] = in_percent({ task.splits[split_of(task)].majority_score }, method, task)[1] end
+  for _, method in ipairs(methods) do
+    chance[#chance + 1] = in_percent({ task.splits[split_of(task)].majority_score }, method, task)[1]
+  end
 end
-summary[#summary + 1] = { "one answer for all rows", mean(chance), mean(chance) }
+summary[#summary + 1] = { "one answer for all rows", lib.mean(chance), lib.mean(chance) }
 report:table("Spaces and controls", { columns = { "space", "optimisation", "transfer" }, rows = summary,
   note = "Percent of full space, means over test tasks, methods and seeds. A space earns its name only above its controls." })
 
 for _, method in ipairs(methods) do
   report:note(("%s: %d numbers."):format(method.name, method.model.delta_parameters or 0))
   for _, task in ipairs(method.low_rank and test_tasks or {}) do
-    report:note(("%s, %s: the code keeps %.1f %% of the update's squared length."):format(method.name, task.name, 100 * solve(method, task).energy.best.of_update))
+    local kept = 100 * solve(method, task).energy.best.of_update
+    report:note(("%s, %s: the code keeps %.1f %% of the update's squared length."):format(method.name, task.name, kept))
   end
 end
 report:save()
@@ -313,7 +332,9 @@ for _, task in ipairs(test_tasks) do
       local found = tune(joint, spaces[1].name, method, task, seed)
       detail:row(method.name .. ", subspace", found)
       for _, target in ipairs(methods) do
-        if target ~= method then detail:row(method.name .. " > " .. target.name, decode(joint, spaces[1].name, target, task, found)) end
+        if target ~= method then
+          detail:row(method.name .. " > " .. target.name, decode(joint, spaces[1].name, target, task, found))
+        end
       end
     end
   end

@@ -81,6 +81,7 @@ json planned(const Store& store, const StageKey& key, const json& summary_of_pla
 RunDescription describe_run(const LabSettings& settings, const PluginHost& plugins) {
   RunDescription run;
   run.recipe = settings.recipe.value("file", "recipe.lua");
+  run.libraries = settings.recipe.value("libraries", json::object());
   run.command = settings.command;
   run.arguments = settings.recipe.value("arguments", json::object());
   run.settings = {{"seed", settings.seed}, {"device", settings.device.str()}, {"threads", threads()}, {"store", settings.store.string()}};

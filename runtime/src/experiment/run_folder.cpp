@@ -84,11 +84,13 @@ std::string_view name_of(RunState state) {
 
 std::string RunDescription::digest() const {
   const auto setting = [&](const char* name) { return settings.is_object() ? settings.value(name, nlohmann::json()) : nlohmann::json(); };
-  const nlohmann::json identity = {{"recipe", recipe_digest(recipe)},
-                                   {"arguments", arguments},
-                                   {"seeds", seeds},
-                                   {"seed", setting("seed")},
-                                   {"device", setting("device")}};
+  nlohmann::json identity = {{"recipe", recipe_digest(recipe)},
+                             {"arguments", arguments},
+                             {"seeds", seeds},
+                             {"seed", setting("seed")},
+                             {"device", setting("device")}};
+  for (const auto& [path, digest] : libraries.items())
+    identity["libraries"].push_back(digest);  // their place decides nothing, as the recipe's
   return sha256(identity.dump());
 }
 
@@ -113,6 +115,7 @@ RunFolder RunFolder::begin(const std::filesystem::path& runs, const RunDescripti
                       {"state", name_of(RunState::running)},
                       {"id", digest},
                       {"recipe", {{"path", description.recipe.string()}, {"sha256", recipe_digest(description.recipe)}}},
+                      {"libraries", description.libraries},
                       {"command", description.command},
                       {"arguments", description.arguments},
                       {"settings", description.settings},

@@ -1,5 +1,7 @@
 #include "lua/convert.h"
 #include "lua/state.h"
+#include "tsrun/base/files.h"
+#include "tsrun/base/hash.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
 #include "tsrun/base/random.h"
@@ -207,7 +209,9 @@ int native_read_sibling(lua_State* lua) {
     const auto path = fs::path(host.recipe).parent_path() / (name + ".lua");
     std::error_code ignored;
     if (!fs::is_regular_file(path, ignored)) data_error("require: no file '{}' beside the recipe", path.string());
-    host.result = json::array({read_text(path), path.string()});
+    const auto text = read_text(path);
+    host.lab.settings().recipe["libraries"][path.string()] = sha256(text);
+    host.result = json::array({text, path.string()});
   });
   if (!ok) return raise(lua);
   push_json(lua, host.result[0]);

@@ -78,6 +78,17 @@ TEST_F(Runs, SameDescriptionGivesTheSameFolder_OtherArgumentsAnother) {
   EXPECT_NE(first, other);
 }
 
+TEST_F(Runs, OtherLibrariesGiveAnotherFolder_WhereverTheyLie) {
+  auto without = description(16), with = without, elsewhere = without, changed = without;
+  with.libraries = {{"recipes/lib.lua", "aa"}};
+  elsewhere.libraries = {{"/home/recipes/lib.lua", "aa"}};
+  changed.libraries = {{"recipes/lib.lua", "ab"}};
+  EXPECT_NE(with.digest(), without.digest());
+  EXPECT_NE(with.digest(), changed.digest());
+  EXPECT_EQ(with.digest(), elsewhere.digest());
+  EXPECT_EQ(read_json(RunFolder::begin(runs(), with).path() / "run.json")["libraries"], with.libraries);
+}
+
 TEST_F(Runs, EditedRecipeGetsItsOwnFolder) {
   const auto before = finished(16, 0.8);
   write_durable(recipe_, std::string_view("return 2"));

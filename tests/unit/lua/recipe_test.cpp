@@ -188,6 +188,17 @@ TEST_F(RecipeTest, RequiresTextFilesBesideTheRecipe) {
   EXPECT_THAT(failure("require('helper').fail()").what(), StartsWith("helper.lua:4: square: "));
 }
 
+TEST_F(RecipeTest, NamesItsRunByTheLibrariesToo) {
+  const auto id = [&](const std::string& library) {
+    write(library, "helper.lua");
+    const auto lab = make_lab();
+    run_recipe(*lab, write("local ts = require 'ts'\nrequire 'helper'\nts.keep{ x = 1 }"), {});
+    return lab->run_folder().json().at("id").get<std::string>();
+  };
+  EXPECT_NE(id("return 1"), id("return 2"));
+  EXPECT_EQ(id("return 1"), id("return 1"));
+}
+
 TEST_F(RecipeTest, RefusesOtherWaysToNameAFile) {
   for (const char* name : {"../helper", "/etc/passwd", "..helper", "", "a/b"})
     EXPECT_THAT(failure(fmt::format("require '{}'", name)).what(), StartsWith("recipe.lua:1: require: expected")) << name;

@@ -21,12 +21,13 @@ std::string_view name_of(RunState state);
 /// What identifies a run. The same description gives the same folder, so a recipe that is run again replaces its own report.
 struct RunDescription {
   std::filesystem::path recipe;
-  std::vector<std::string> command;  ///< as typed
-  nlohmann::json arguments;          ///< of the recipe, resolved
-  nlohmann::json settings;           ///< of the program: seed, threads, device, precision, store
+  nlohmann::json libraries = nlohmann::json::object();  ///< {path: sha256} of the files that it has required
+  std::vector<std::string> command;                     ///< as typed
+  nlohmann::json arguments;                             ///< of the recipe, resolved
+  nlohmann::json settings;                              ///< of the program: seed, threads, device, precision, store
   std::vector<uint64_t> seeds;
   nlohmann::json versions;  ///< {"tsrun": "0.1.0", "torch": "2.13.0", plugin: version, …}
-  /// sha256 of the recipe's bytes, arguments, seeds, the setting "seed" and the setting "device"; 64 digits.
+  /// sha256 of the recipe's bytes and libraries, arguments, seeds, the setting "seed" and the setting "device"; 64 digits.
   std::string digest() const;
 };
 

@@ -1,0 +1,115 @@
+-- What several recipes share: `local lib = require "lib"`. No recipe of its own.
+local ts = require "ts"
+local lib = {}
+
+-- Lists.
+function lib.map(list, make)
+  local out = {}
+  for i, value in ipairs(list) do out[i] = make(value) end
+  return out
+end
+function lib.mean(list)
+  local sum = 0
+  for _, value in ipairs(list) do sum = sum + value end
+  return #list > 0 and sum / #list or 0
+end
+function lib.join(...)
+  local out = {}
+  for _, list in ipairs { ... } do
+    for _, value in ipairs(list) do out[#out + 1] = value end
+  end
+  return out
+end
+
+-- A new table: `options`, and those of `defaults` that it leaves open.
+function lib.with(defaults, options)
+  local out = {}
+  for name, value in pairs(defaults) do out[name] = value end
+  for name, value in pairs(options or {}) do out[name] = value end
+  return out
+end
+
+-- An argument whose 0 stands for a default.
+function lib.given(value, default) return value > 0 and value or default end
+
+-- Whether a model answers in words, which leaves it no head of its own.
+function lib.writes(model) return model.family == "t5" end
+
+-- train(seed, options): a training with `defaults`, which keeps no weights unless told to.
+function lib.trainer(defaults)
+  return function(seed, options) return ts.train(lib.with(lib.with({ keep = "none", seed = seed }, defaults), options)) end
+end
+
+-- head_of(task): the head of a task, trained alone, as the origin of every method that is to read answers off in the same way; nothing for
+-- a model that answers in words.
+function lib.heads(defaults)
+  return function(task)
+    if lib.writes(defaults.model) then return nil end
+    local options = { name = "head for " .. task.name, task = task, train = { "head" }, keep = "last" }
+    return { solution = ts.train(lib.with(defaults, options)), parts = { "head" } }
+  end
+end
+
+-- The training make(value), of all values in `list`, with the highest score on dev; the first of equals.
+function lib.best_of(list, make)
+  local best
+  for _, value in ipairs(list) do
+    local run = make(value)
+    if not best or run.best.score > best.best.score then best = run end
+  end
+  return best
+end
+
+-- The rate with the highest mean score at the end over the seeds, the earliest of equals; run(rate, seed) trains.
+function lib.best_rate(rates, seeds, run)
+  local best, score
+  for _, rate in ipairs(rates) do
+    local own = lib.mean(lib.map(seeds, function(seed) return run(rate, seed).last.score end))
+    if not score or own > score then best, score = rate, own end
+  end
+  return best
+end
+
+-- Adapter, LoRA and prefix as the unified subspace's release has them (Yi et al., Findings of EMNLP 2022), attached to `model` with one
+-- stored start for all solutions of a method: a list of { name, model }. `size`: bottleneck, rank, alpha, targets, tokens, hidden.
+function lib.release_methods(model, seed, size)
+  local options = {
+    adapter = { bottleneck = size.bottleneck, activation = "silu", biases = false, init = "normal" },
+    lora = { r = size.rank, lora_alpha = size.alpha, init_lora_weights = "release", target_modules = size.targets },
+    prefix = {
+      num_virtual_tokens = size.tokens, prefix_projection = true, encoder_hidden_size = size.hidden, projection_bias = false,
+      layout = "release", init_std = 0.02,
+    },
+  }
+  return lib.map({ "adapter", "lora", "prefix" }, function(name)
+    return { name = name, model = ts.adapt(model, lib.with(options[name], { method = name, seed = seed })) }
+  end)
+end
+
+-- Options of a training of one vector alone in `space`, a member of a shared space: at a constant `rate`, with `looks` evaluations.
+function lib.one_vector(space, rate, steps, looks)
+  return {
+    train = {},
+    tune = ts.within(space, { lr = rate, init = 0.02, embeddings = false, pooler = false, head = false }),
+    optim = "adafactor", lr_scheduler_type = "constant", batch_size = 8,
+    max_steps = steps, eval_every = math.max(1, steps // looks),
+  }
+end
+
+-- add(section, name, label, run): rows of run(seed) in `report`, and a series of score against trained numbers for a figure; series
+-- collects them.
+function lib.scatter(report, seeds)
+  local series = {}
+  local function add(section, name, label, run)
+    local one = { name = label, x = {}, y = {} }
+    for i, seed in ipairs(seeds) do
+      local result = run(seed)
+      report:row(name, result, section)
+      one.x[i], one.y[i] = math.max(1, result.trainable), result.last.score
+    end
+    series[#series + 1] = one
+  end
+  return add, series
+end
+
+return lib
