@@ -5,8 +5,8 @@
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
 #include "tsrun/base/parallel.h"
-#include "tsrun/experiment/run_folder.h"
 #include "tsrun/lua/recipe.h"
+#include "tsrun/store/run_folder.h"
 
 #include <sched.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/base/suggest.h"
-#include "tsrun/experiment/run_folder.h"
+#include "tsrun/store/run_folder.h"
 
 #include <ATen/Context.h>
 #include <c10/util/Exception.h>

@@ -1,12 +1,12 @@
-#include "experiment/figures.h"
-#include "experiment/modules.h"
-#include "experiment/tables.h"
+#include "tsrun/report/figure_description.h"
+#include "tsrun/report/module_table.h"
+#include "tsrun/report/table_description.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
 #include "tsrun/experiment/lab.h"
-#include "tsrun/experiment/report.h"
-#include "tsrun/experiment/run_folder.h"
+#include "tsrun/report/report.h"
+#include "tsrun/store/run_folder.h"
 
 #include <algorithm>
 #include <cmath>

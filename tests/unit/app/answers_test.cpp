@@ -1,8 +1,8 @@
 // What the verbs answer, and when they give no answer.
+#include "support/folder_test.h"
 #include "tsrun/base/files.h"
 #include "tsrun/model/model.h"
 #include "unit/app/process.h"
-#include "unit/experiment/fixture.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>

@@ -1,6 +1,6 @@
+#include "support/folder_test.h"
 #include "tsrun/base/files.h"
 #include "unit/app/process.h"
-#include "unit/experiment/fixture.h"
 
 #include <gmock/gmock.h>
 

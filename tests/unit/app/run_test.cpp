@@ -1,5 +1,5 @@
+#include "support/folder_test.h"
 #include "unit/app/process.h"
-#include "unit/experiment/fixture.h"
 
 #include <gmock/gmock.h>
 

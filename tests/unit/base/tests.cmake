@@ -4,6 +4,7 @@ tsrun_test(base SOURCES
   unit/base/hash_test.cpp
   unit/base/interrupt_test.cpp
   unit/base/log_test.cpp
+  unit/base/memory_test.cpp
   unit/base/options_test.cpp
   unit/base/parallel_test.cpp
   unit/base/printable_test.cpp

@@ -1,9 +1,9 @@
 #include "experiment/identity.h"
 
+#include "support/folder_test.h"
 #include "support/golden_models.h"
 #include "tsrun/data/task.h"
 #include "tsrun/experiment/lab.h"
-#include "unit/experiment/fixture.h"
 
 #include <gmock/gmock.h>
 

@@ -1,7 +1,7 @@
 // One space over several deltas, from solutions to transfer, on tiny models.
+#include "support/folder_test.h"
 #include "tsrun/data/task.h"
 #include "tsrun/experiment/lab.h"
-#include "unit/experiment/fixture.h"
 #include "unit/train/toy.h"
 
 #include <ATen/ATen.h>

@@ -1,6 +1,6 @@
 #include "tsrun/experiment/lab.h"
 
-#include "unit/experiment/fixture.h"
+#include "support/folder_test.h"
 
 #include <ATen/Context.h>
 #include <gmock/gmock.h>

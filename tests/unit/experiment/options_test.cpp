@@ -1,6 +1,6 @@
 // Options of operations that nothing would read.
+#include "support/folder_test.h"
 #include "tsrun/experiment/lab.h"
-#include "unit/experiment/fixture.h"
 #include "unit/train/toy.h"
 
 #include <gmock/gmock.h>

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "support/folder_test.h"
 #include "tsrun/lua/recipe.h"
-#include "unit/experiment/fixture.h"
 
 #include <gmock/gmock.h>
 

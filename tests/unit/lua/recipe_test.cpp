@@ -1,7 +1,7 @@
 #include "unit/lua/fixture.h"
 
 #include "tsrun/base/interrupt.h"
-#include "tsrun/experiment/run_folder.h"
+#include "tsrun/store/run_folder.h"
 
 #include <csignal>
 

@@ -1,6 +1,6 @@
 #include "tsrun/plugin/host.h"
 
-#include "unit/experiment/fixture.h"
+#include "support/folder_test.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

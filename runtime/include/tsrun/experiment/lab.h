@@ -1,8 +1,8 @@
 #pragma once
 
 #include "tsrun/base/options.h"
-#include "tsrun/experiment/store.h"
 #include "tsrun/plugin/host.h"
+#include "tsrun/store/store.h"
 
 #include <ATen/core/Tensor.h>
 #include <nlohmann/json.hpp>

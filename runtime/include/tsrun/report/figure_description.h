@@ -1,0 +1,15 @@
+#pragma once
+
+#include "tsrun/report/report.h"
+
+#include <nlohmann/json.hpp>
+
+namespace tsrun {
+
+/// A figure as a recipe describes it. `kind` is one of Figure's own (dots, lines, positions, bars, scatter with
+/// `series`; landscape with `panels`, `x`, `y`, `points`, `threshold`, `label`), or one that is drawn
+/// from artifacts: "spectrum" (`bases`: name → subspace), "update" (`outliers`: a mask of ts.outliers), "shares" (`outliers`: name → mask).
+/// @throws Error(user) with the near miss.
+Figure figure_of(const nlohmann::json& description);
+
+}  // namespace tsrun

@@ -1,0 +1,120 @@
+#include "report/figure.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/files.h"
+#include "tsrun/base/log.h"
+#include "tsrun/report/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+
+namespace tsrun {
+
+namespace {
+
+void check_series(const Figure& figure) {
+  if (figure.series.empty()) user_error("figure '{}' has no series", figure.name);
+  const bool labelled = figure.kind == Figure::Kind::dots || figure.kind == Figure::Kind::bars;
+  for (const auto& series : figure.series) {
+    const size_t partners = labelled ? series.labels.size() : series.x.size();
+    const bool implied = figure.kind == Figure::Kind::positions && partners == 0;
+    if (!implied && partners != series.y.size()) {
+      user_error("figure '{}', series '{}': {} {} for {} values of y", figure.name, series.name, partners,
+                 labelled ? "labels" : "values of x", series.y.size());
+    }
+  }
+}
+
+void check_landscape(const Figure& figure) {
+  const auto& landscape = figure.landscape;
+  if (landscape.panels.empty()) user_error("figure '{}' has no panels", figure.name);
+  for (size_t axis = 0; axis < 2; ++axis) {
+    const auto& range = axis == 0 ? landscape.x : landscape.y;
+    if (!(range[0] < range[1]))
+      user_error("figure '{}': {} goes from {} to {}, expected the lower end first", figure.name, axis == 0 ? "x" : "y", range[0],
+                 range[1]);
+  }
+  const auto& first = landscape.panels.front().values;
+  for (const auto& panel : landscape.panels) {
+    if (panel.values.size() != first.size() || panel.values.size() < 2)
+      user_error("figure '{}', panel '{}': {} rows of values, expected at least 2 and the same number in every panel ({} in '{}')",
+                 figure.name, panel.name, panel.values.size(), first.size(), landscape.panels.front().name);
+    for (size_t i = 0; i < panel.values.size(); ++i) {
+      if (panel.values[i].size() != first.front().size() || panel.values[i].size() < 2)
+        user_error("figure '{}', panel '{}': row {} has {} values, expected at least 2 and the same number in every row ({} in the first)",
+                   figure.name, panel.name, i + 1, panel.values[i].size(), first.front().size());
+    }
+  }
+}
+
+void check(const Figure& figure) {
+  report::check_file_stem("figure", figure.name);
+  if (figure.kind == Figure::Kind::landscape) {
+    check_landscape(figure);
+  } else {
+    check_series(figure);
+  }
+}
+
+void say_once_that_gnuplot_is_missing() {
+  static std::once_flag said;
+  std::call_once(said, [] { log_warning("gnuplot is not installed: figures are left out (their data and scripts are written)"); });
+}
+
+}  // namespace
+
+void report::check_file_stem(std::string_view what, const std::string& name) {
+  static constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+  if (name.empty() || name.find_first_not_of(allowed) != std::string::npos)
+    user_error("{} '{}': expected a name of letters, digits, '_' and '-'", what, name);
+}
+
+std::optional<std::filesystem::path> draw(const Figure& figure, const std::filesystem::path& folder) {
+  check(figure);
+  std::filesystem::create_directories(folder);
+  const report::Script script = report::script_of(figure);
+  write_durable(folder / (figure.name + ".dat"), script.data);
+  write_durable(folder / (figure.name + ".gp"), script.commands);
+  const auto path = folder / (figure.name + ".svg");
+  const report::Outcome outcome = report::run_program({"gnuplot", "-d", figure.name + ".gp"}, folder);
+  if (!outcome.found) {
+    say_once_that_gnuplot_is_missing();
+    return std::nullopt;
+  }
+  if (!outcome.succeeded || !std::filesystem::exists(path)) {
+    run_error("{}: gnuplot failed: {}", (folder / (figure.name + ".gp")).string(), outcome.words);
+  }
+  write_durable(path, report::themed_svg(read_text(path), script, figure.caption));
+  return path;
+}
+
+Figure score_figure(const TableHead& head, const std::vector<VariantSummary>& rows) {
+  Figure figure;
+  figure.name = "scores";
+  figure.kind = Figure::Kind::dots;
+  figure.x_label = head.metric + " (last)";
+  figure.caption = fmt::format("{} on {} after the last epoch. Each dot is a seed, each tick a mean", head.metric, head.split);
+  if (std::isnan(head.majority_score)) {
+    figure.caption += ".";
+  } else {
+    figure.horizontal_lines = {head.majority_score};
+    figure.caption += fmt::format("; the dashed line is the majority-class score ({}).", report::score(head.majority_score));
+  }
+  for (const auto& row : rows) {
+    auto series = std::find_if(figure.series.begin(), figure.series.end(), [&](const auto& s) { return s.name == row.section; });
+    if (series == figure.series.end()) {
+      series = figure.series.insert(figure.series.end(), Figure::Series{});
+      series->name = row.section;
+    }
+    for (double value : row.last_by_seed) {
+      series->labels.push_back(row.variant);
+      series->y.push_back(value);
+    }
+  }
+  return figure;
+}
+
+}  // namespace tsrun

@@ -1,0 +1,105 @@
+#include "report/grid.h"
+
+#include "tsrun/report/text.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace tsrun {
+
+namespace report {
+
+namespace {
+
+double highest(const std::vector<VariantSummary>& rows, double VariantSummary::*mean) {
+  double found = -HUGE_VAL;
+  for (const auto& row : rows) found = std::max(found, row.*mean);
+  return found;
+}
+
+std::vector<std::vector<Cell>>& lines_of(Grid& grid, const std::string& heading) {
+  auto found = std::find_if(grid.sections.begin(), grid.sections.end(), [&](const Section& section) { return section.heading == heading; });
+  if (found == grid.sections.end()) found = grid.sections.insert(grid.sections.end(), {heading, {}});
+  return found->lines;
+}
+
+}  // namespace
+
+Grid grid_of(const TableHead& head, const std::vector<VariantSummary>& rows) {
+  Grid grid;
+  grid.columns = {"variant", "n", head.metric + " (last)", head.metric + " (best)", "commonest", "trainable", "dof", "shipped"};
+  grid.alignment = "lrrrrrrr";
+  const double last = highest(rows, &VariantSummary::last_mean), best = highest(rows, &VariantSummary::best_mean);
+  for (const auto& row : rows) {
+    lines_of(grid, row.section)
+        .push_back({{one_line(row.variant)},
+                    {std::to_string(row.n)},
+                    {mean_and_deviation(row.last_mean, row.last_deviation, row.n), row.last_mean == last},
+                    {mean_and_deviation(row.best_mean, row.best_deviation, row.n), row.best_mean == best},
+                    {percent(row.commonest_share)},
+                    {count(row.trainable)},
+                    {count(row.degrees_of_freedom)},
+                    {bytes(row.bytes_shipped)}});
+  }
+  return grid;
+}
+
+std::string seeds_in_words(const std::vector<VariantSummary>& rows) {
+  if (rows.empty()) return "no seeds";
+  const auto [fewest, most] = std::minmax_element(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.n < b.n; });
+  if (fewest->n == most->n) return most->n == 1 ? "1 seed" : fmt::format("{} seeds", most->n);
+  return fmt::format("{} to {} seeds", fewest->n, most->n);
+}
+
+std::string legend() {
+  return "Scores are mean ± sample deviation over n seeds, after the last epoch (last) and at the best checkpoint (best), which was chosen "
+         "on this "
+         "same split. commonest: share of the most frequent answer. trainable: numbers the optimiser owns. dof: the same, copies counted "
+         "once. "
+         "shipped: what somebody who has the origin must be sent.";
+}
+
+}  // namespace report
+
+std::string table_as_text(const TableHead& head, const std::vector<VariantSummary>& rows) {
+  using namespace report;
+  return fmt::format("{}\nmodel {}   task {}   split {}   metric {}   {}   majority {}\n\n{}", head.title, head.model, head.task,
+                     head.split, head.metric, seeds_in_words(rows), score(head.majority_score), grid_as_text(grid_of(head, rows)));
+}
+
+std::string table_as_csv(const TableHead& head, const std::vector<VariantSummary>& rows) {
+  using report::quote_csv;
+  std::string out =
+      "section,variant,model,task,split,metric,majority_score,n,last_mean,last_deviation,best_mean,best_deviation,commonest_share,"
+      "trainable,"
+      "degrees_of_freedom,bytes_shipped,last_by_seed,best_by_seed\n";
+  for (const auto& row : rows) {
+    const auto deviation = [&](double value) { return row.n < 2 ? std::string() : fmt::format("{}", value); };
+    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quote_csv(row.section), quote_csv(row.variant),
+                       quote_csv(head.model), quote_csv(head.task), quote_csv(head.split), quote_csv(head.metric), head.majority_score,
+                       row.n, row.last_mean, deviation(row.last_deviation), row.best_mean, deviation(row.best_deviation),
+                       row.commonest_share, row.trainable, row.degrees_of_freedom, row.bytes_shipped, fmt::join(row.last_by_seed, " "),
+                       fmt::join(row.best_by_seed, " "));
+  }
+  return out;
+}
+
+std::string table_as_markdown(const TableHead& head, const std::vector<VariantSummary>& rows) {
+  using namespace report;
+  return fmt::format("**{}**\n\nmodel {}, task {}, split {}, metric {}, {}, majority {}\n\n{}", escape_markdown(head.title),
+                     escape_markdown(head.model), escape_markdown(head.task), escape_markdown(head.split), escape_markdown(head.metric),
+                     seeds_in_words(rows), score(head.majority_score), grid_as_markdown(grid_of(head, rows)));
+}
+
+std::string table_as_latex(const TableHead& head, const std::vector<VariantSummary>& rows) {
+  using namespace report;
+  const std::string caption = fmt::format("{}. Model {}, task {}, split {}, metric {}, {}, majority {}.", escape_latex(head.title),
+                                          escape_latex(head.model), escape_latex(head.task), escape_latex(head.split),
+                                          escape_latex(head.metric), seeds_in_words(rows), score(head.majority_score));
+  return grid_as_latex(grid_of(head, rows), caption);
+}
+
+}  // namespace tsrun

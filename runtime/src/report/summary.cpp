@@ -1,0 +1,140 @@
+#include "tsrun/base/error.h"
+#include "tsrun/report/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace tsrun {
+
+namespace {
+
+struct Group {
+  std::string section, variant;
+  std::vector<const ReportRow*> rows;  ///< by ascending seed
+};
+
+bool same_result(const ReportRow& a, const ReportRow& b) {
+  return a.best == b.best && a.last == b.last && a.commonest_share == b.commonest_share;
+}
+
+void add(Group& group, const ReportRow& row) {
+  auto at =
+      std::lower_bound(group.rows.begin(), group.rows.end(), row.seed, [](const ReportRow* a, int64_t seed) { return a->seed < seed; });
+  if (at == group.rows.end() || (*at)->seed != row.seed) {
+    group.rows.insert(at, &row);
+  } else if (!same_result(**at, row)) {
+    user_error("report: '{}' has two results for seed {} (last {} and {}), expected one row a seed; give each variant a name of its own",
+               row.variant, row.seed, (*at)->last, row.last);
+  }
+}
+
+double mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double deviation(const std::vector<double>& values) {
+  if (values.size() < 2) return 0;
+  const double centre = mean(values);
+  double sum = 0;
+  for (double value : values) sum += (value - centre) * (value - centre);
+  return std::sqrt(sum / static_cast<double>(values.size() - 1));
+}
+
+VariantSummary summary_of(const Group& group) {
+  VariantSummary out;
+  out.variant = group.variant;
+  out.section = group.section;
+  out.n = static_cast<int64_t>(group.rows.size());
+  for (const ReportRow* row : group.rows) {
+    out.best_by_seed.push_back(row->best);
+    out.last_by_seed.push_back(row->last);
+    out.commonest_share += row->commonest_share / static_cast<double>(out.n);
+    out.trainable = std::max(out.trainable, row->trainable);
+    out.degrees_of_freedom = std::max(out.degrees_of_freedom, row->degrees_of_freedom);
+    out.bytes_shipped = std::max(out.bytes_shipped, row->bytes_shipped);
+  }
+  out.best_mean = mean(out.best_by_seed);
+  out.last_mean = mean(out.last_by_seed);
+  out.best_deviation = deviation(out.best_by_seed);
+  out.last_deviation = deviation(out.last_by_seed);
+  return out;
+}
+
+}  // namespace
+
+std::vector<VariantSummary> summarise(const std::vector<ReportRow>& rows) {
+  std::vector<Group> groups;
+  for (const auto& row : rows) {
+    auto group =
+        std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return g.variant == row.variant && g.section == row.section; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {row.section, row.variant, {}});
+    add(*group, row);
+  }
+  std::vector<VariantSummary> out;
+  for (const auto& group : groups) out.push_back(summary_of(group));
+  return out;
+}
+
+nlohmann::json table_as_json(const TableHead& head, const std::vector<VariantSummary>& rows) {
+  nlohmann::json lines = nlohmann::json::array();
+  for (const auto& row : rows) {
+    lines.push_back({{"variant", row.variant},
+                     {"section", row.section},
+                     {"n", row.n},
+                     {"best_mean", row.best_mean},
+                     {"best_deviation", row.best_deviation},
+                     {"last_mean", row.last_mean},
+                     {"last_deviation", row.last_deviation},
+                     {"commonest_share", row.commonest_share},
+                     {"trainable", row.trainable},
+                     {"degrees_of_freedom", row.degrees_of_freedom},
+                     {"bytes_shipped", row.bytes_shipped},
+                     {"best_by_seed", row.best_by_seed},
+                     {"last_by_seed", row.last_by_seed}});
+  }
+  return {{"title", head.title}, {"model", head.model},   {"task", head.task},
+          {"split", head.split}, {"metric", head.metric}, {"majority_score", head.majority_score},
+          {"rows", lines}};
+}
+
+namespace {
+
+/// JSON has no NaN: a score that is none was written as null.
+double number(const nlohmann::json& value) { return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>(); }
+
+std::vector<double> numbers(const nlohmann::json& values) {
+  std::vector<double> out;
+  for (const auto& value : values) out.push_back(number(value));
+  return out;
+}
+
+}  // namespace
+
+ResultTable table_from_json(const nlohmann::json& json) {
+  ResultTable table;
+  try {
+    table.head = {json.at("title"), json.at("model"),  json.at("task"),
+                  json.at("split"), json.at("metric"), number(json.at("majority_score"))};
+    for (const auto& line : json.at("rows")) {
+      table.rows.push_back({.variant = line.at("variant"),
+                            .section = line.at("section"),
+                            .n = line.at("n"),
+                            .best_mean = number(line.at("best_mean")),
+                            .best_deviation = number(line.at("best_deviation")),
+                            .last_mean = number(line.at("last_mean")),
+                            .last_deviation = number(line.at("last_deviation")),
+                            .commonest_share = number(line.at("commonest_share")),
+                            .trainable = line.at("trainable"),
+                            .degrees_of_freedom = line.at("degrees_of_freedom"),
+                            .bytes_shipped = line.at("bytes_shipped"),
+                            .best_by_seed = numbers(line.at("best_by_seed")),
+                            .last_by_seed = numbers(line.at("last_by_seed"))});
+    }
+  } catch (const nlohmann::json::exception& error) {
+    data_error("table of a run: {}", error.what());
+  }
+  return table;
+}
+
+}  // namespace tsrun

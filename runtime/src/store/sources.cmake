@@ -1,0 +1,1 @@
+tsrun_room(store SOURCES run_compare.cpp run_folder.cpp store.cpp)
