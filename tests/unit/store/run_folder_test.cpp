@@ -3,6 +3,7 @@
 #include "support/folder_test.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/vectors.h"
+#include "tsrun/report/report.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
