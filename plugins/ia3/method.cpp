@@ -2,6 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
+#include "tsrun/model/model.h"
 #include "tsrun/tune/extra_deltas.h"
 #include "tsrun/tune/module_rules.h"
 
@@ -161,7 +162,21 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
   return with_saved_modules(std::make_unique<Ia3>(std::move(maps)), family, options, "ia3");
 }
 
-json Method::from_peft(const json& config) const {
+std::optional<PeftType> Method::peft_type() const {
+  return PeftType{.name = "IA3",
+                  .honoured = {"target_modules", "exclude_modules", "feedforward_modules"},
+                  .idle = {"fan_in_fan_out", "init_ia3_weights"}};
+}
+
+PeftFolder Method::to_peft(const Delta& delta, const Options& /*options*/, const Model& model) const {
+  PeftFolder folder = peft_folder("IA3", delta, model, {".ia3_l"});
+  folder.config["feedforward_modules"] = json::array();
+  for (const std::string& module : folder.adapted)
+    if (model.weights.at(module + ".ia3_l").size(0) == 1) folder.config["feedforward_modules"].push_back(module);
+  return folder;
+}
+
+json Method::options_from_peft(const nlohmann::ordered_json& config) const {
   json options = module_rules_from_peft(config);
   if (config.contains("feedforward_modules") && !config["feedforward_modules"].is_null())
     options["feedforward_modules"] = config["feedforward_modules"];

@@ -226,4 +226,19 @@ std::optional<Weights> Lora::merge(const Weights& weights) const {
   return result;
 }
 
+std::vector<LowRankFactors> Lora::low_rank_factors() const {
+  if (choices_.dora) user_error("lora: DoRA rescales rows, so that its factors are not the update's; expected use_dora = false");
+  std::vector<LowRankFactors> all;
+  for (const Map& map : maps_) {
+    const LinearModule& module = map.target.module;
+    if (map.embedding()) user_error("lora: '{}' is a table of embeddings; expected linear maps alone", module.name);
+    if (module.shared) user_error("lora: '{}' has no weight of its own; leave it out of target_modules", module.name);
+    if (const int64_t most = std::min(module.inputs, module.outputs); map.rank > most)
+      user_error("lora: rank {} for '{}', expected at most {}", map.rank, module.name, most);
+    all.push_back({map.a(), map.b(), map.weight(), map.rank, map.scale, module.transposed});
+  }
+  if (!choices_.why_not_merged.empty()) user_error("lora: the delta cannot be folded into weights: {}", choices_.why_not_merged);
+  return all;
+}
+
 }  // namespace tsrun::lora

@@ -48,6 +48,7 @@ class Lora final : public Delta {
   void install(const Weights& weights, ForwardOptions& forward) const override;
   std::optional<Weights> merge(const Weights& weights) const override;
   std::string why_not_merged() const override { return choices_.why_not_merged; }
+  std::vector<LowRankFactors> low_rank_factors() const override;
 
  private:
   struct Low;

@@ -23,26 +23,6 @@ Start start_of(const std::string& name) {
   return name == "pissa" ? Start::pissa : Start::kaiming;
 }
 
-/// Starts that PEFT takes out of nothing but the delta's own tensors; of others the model's weights may be no longer what they were.
-bool leaves_the_model(const std::string& start) {
-  for (const char* known : {"gaussian", "orthogonal", "eva", "mica"})
-    if (start == known) return true;
-  return false;
-}
-
-/// PEFT's init_lora_weights as a word. Starts that change the model's own weights in a way that cannot be done again here are refused.
-std::string start_in_peft(const json& config) {
-  const json start = config.value("init_lora_weights", json());
-  if (!start.is_string()) return "";
-  const auto word = start.get<std::string>();
-  if (word != "pissa" && !leaves_the_model(word))
-    user_error(
-        "lora: init_lora_weights is '{}', which belongs to other weights of the model than those it was given; save such a delta with "
-        "PEFT's path_initial_model_for_weight_conversion",
-        word);
-  return word;
-}
-
 /// What LoRA's options say of all maps, checked against each other.
 Choices choices_of(const Options& options) {
   const std::string start = options.text("init_lora_weights");
@@ -198,24 +178,6 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
   if (all.back()) check_apart(maps, *all.back());
   all.front() = std::make_unique<Lora>(std::move(maps), std::move(choices));
   return with_saved_modules(together(std::move(all)), family, options, "lora");
-}
-
-json Method::to_peft(const Options& options) const {
-  json config = {{"peft_type", "LORA"}};
-  for (const char* name : {"r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "bias",
-                           "lora_bias", "trainable_token_indices"})
-    config[name] = options.value(name);
-  return config;
-}
-
-json Method::from_peft(const json& config) const {
-  json options = module_rules_from_peft(config);
-  const std::string start = start_in_peft(config);
-  if (start == "pissa") options["init_lora_weights"] = start;  // its base is the model less the first A and B
-  for (const char* name : {"r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "bias",
-                           "lora_bias", "trainable_token_indices"})
-    if (config.contains(name) && !config[name].is_null()) options[name] = config[name];
-  return options;
 }
 
 }  // namespace tsrun::lora

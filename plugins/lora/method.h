@@ -13,8 +13,10 @@ class Method final : public DeltaMethod {
   int version() const override { return 2; }
   OptionTable options() const override;
   std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override;
-  nlohmann::json to_peft(const Options& options) const override;
-  nlohmann::json from_peft(const nlohmann::json& config) const override;
+  std::optional<PeftType> peft_type() const override;
+  nlohmann::json options_from_peft(const nlohmann::ordered_json& config) const override;
+  PeftTensor tensor_from_peft(PeftTensor tensor, const Delta& delta, const Family& family) const override;
+  PeftFolder to_peft(const Delta& delta, const Options& options, const Model& model) const override;
 };
 
 }  // namespace tsrun::lora

@@ -2,11 +2,16 @@
 
 #include "prefix.h"
 #include "tsrun/base/error.h"
+#include "tsrun/model/model.h"
+
+#include <ATen/Functions.h>
 
 namespace tsrun::prefix {
 namespace {
 
 using nlohmann::json;
+
+const char* const peft_tensor = "prompt_embeddings";
 
 /// Heads of keys, which only a model's configuration says.
 int64_t key_heads(const Family& family) {
@@ -93,12 +98,45 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
   return std::make_unique<Prefix>(std::move(stacks), options.integer("num_virtual_tokens"), projection, layout, options.number("init_std"));
 }
 
-json Method::to_peft(const Options& options) const {
-  return {{"peft_type", "PREFIX_TUNING"}, {"num_virtual_tokens", options.integer("num_virtual_tokens")}, {"prefix_projection", false}};
+std::optional<PeftType> Method::peft_type() const {
+  return PeftType{.name = "PREFIX_TUNING",
+                  .honoured = {"num_virtual_tokens"},
+                  .idle = {"token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers", "init_weights",
+                           "encoder_hidden_size", "prefix_projection"}};
 }
 
-json Method::from_peft(const json& config) const {
-  const json tokens = config.value("num_virtual_tokens", json());
+PeftTensor Method::tensor_from_peft(PeftTensor tensor, const Delta& /*delta*/, const Family& family) const {
+  if (tensor.name == peft_tensor && family.reader() == Reader::encoder_decoder)
+    user_error(
+        "a prefix of an encoder-decoder, which PEFT puts in front of the decoder alone, two layers' places apart; the paper's, in front of "
+        "both stacks, cannot be made of it");
+  return tensor;
+}
+
+/// The keys and values that the prefix has, or that its network makes: all that PEFT keeps of one.
+PeftFolder Method::to_peft(const Delta& delta, const Options& options, const Model& model) const {
+  if (model.family->reader() == Reader::encoder_decoder)
+    user_error(
+        "export: PEFT puts a prefix in front of an encoder-decoder's decoder alone, and gives layer i the place of layer 2i; the paper's, "
+        "in front of both stacks, cannot be said in its folder");
+  ForwardOptions forward;
+  delta.install(model.weights, forward);
+  std::vector<at::Tensor> columns;
+  for (int layer = 0; layer < model.family->layers(); ++layer) {
+    const auto pair = forward.attention_prefix(layer);
+    columns.push_back(pair->first), columns.push_back(pair->second);
+  }
+  return {.config = {{"peft_type", "PREFIX_TUNING"},
+                     {"num_virtual_tokens", options.integer("num_virtual_tokens")},
+                     {"prefix_projection", false},
+                     {"num_layers", model.family->layers()},
+                     {"token_dim", columns.front().size(1)}},
+          .tensors = {{peft_tensor, at::cat(columns, 1)}},
+          .prompt_learning = true};
+}
+
+json Method::options_from_peft(const nlohmann::ordered_json& config) const {
+  const json tokens = config.value("num_virtual_tokens", nlohmann::ordered_json());
   if (tokens.is_null()) user_error("prefix: num_virtual_tokens is missing, expected the number of vectors in front of a row");
   return {{"num_virtual_tokens", tokens}};
 }

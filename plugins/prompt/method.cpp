@@ -1,6 +1,7 @@
 #include "method.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/model/model.h"
 
 #include <ATen/ATen.h>
 
@@ -76,12 +77,33 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
   return std::make_unique<Prompt>(tokens, words.shape[1], options.number("init_std"), sampled ? words.name : "");
 }
 
-json Method::to_peft(const Options& options) const {
-  return {{"peft_type", "PROMPT_TUNING"}, {"num_virtual_tokens", options.integer("num_virtual_tokens")}, {"prompt_tuning_init", "RANDOM"}};
+std::optional<PeftType> Method::peft_type() const {
+  return PeftType{.name = "PROMPT_TUNING",
+                  .honoured = {"num_virtual_tokens"},
+                  .idle = {"token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers", "prompt_tuning_init",
+                           "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs", "init_weights"}};
 }
 
-json Method::from_peft(const json& config) const {
-  const json tokens = config.value("num_virtual_tokens", json());
+/// PEFT saves as many vectors again for a decoder that they do not reach.
+PeftTensor Method::tensor_from_peft(PeftTensor tensor, const Delta& delta, const Family& /*family*/) const {
+  const int64_t tokens = delta.tensors().front().shape[0];
+  if (tensor.name == tensor_name && tensor.value.dim() == 2 && tensor.value.size(0) == 2 * tokens)
+    tensor.value = tensor.value.narrow(0, 0, tokens);
+  return tensor;
+}
+
+PeftFolder Method::to_peft(const Delta& /*delta*/, const Options& options, const Model& model) const {
+  // One count, whatever the model: PEFT's default for an encoder-decoder is two, of which it uses the first alone.
+  return {.config = {{"peft_type", "PROMPT_TUNING"},
+                     {"num_virtual_tokens", options.integer("num_virtual_tokens")},
+                     {"prompt_tuning_init", "RANDOM"},
+                     {"num_transformer_submodules", 1}},
+          .tensors = {{tensor_name, model.weights.at(tensor_name)}},
+          .prompt_learning = true};
+}
+
+json Method::options_from_peft(const nlohmann::ordered_json& config) const {
+  const json tokens = config.value("num_virtual_tokens", nlohmann::ordered_json());
   if (tokens.is_null()) user_error("prompt: num_virtual_tokens is missing, expected the number of vectors in front of a row");
   return {{"num_virtual_tokens", tokens}};
 }

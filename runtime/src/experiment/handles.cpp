@@ -94,7 +94,7 @@ void attach_deltas(const PluginHost& plugins, const nlohmann::json& handle, Mode
     const std::string folder = all[i].at("values");
     if (all[i].contains("content") && all[i].at("content") != peft_files(folder))
       data_error("{}: its files are no longer those that the model was adapted with: run the recipe again", folder);
-    take_peft_values(folder, *deltas[i], model);
+    take_peft_values(plugins.delta(all[i].at("method")), folder, *deltas[i], model);
     require_finite(model.weights, folder);
   }
 }

@@ -25,7 +25,7 @@ OptionTable low_rank_options() {
        .choices = {"train"}},
       {.name = "model",
        .type = OptionType::artifact,
-       .doc = "the same model with a lora, from ts.adapt",
+       .doc = "the same model with a delta of low-rank factors, from ts.adapt",
        .required = true,
        .choices = {"model"}},
       {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split that is evaluated"},
@@ -33,52 +33,11 @@ OptionTable low_rank_options() {
   return table.include(reading_options());
 }
 
-/// The two factors of one map: W + s B A.
-struct Factors {
-  std::string a, b, weight;
-  int64_t rank = 0;
-  bool transposed = false;  ///< W is [inputs, outputs]
-  double scale = 0;         ///< s
-};
-
-const ParameterInfo* find_info(const Family& family, const std::string& name) {
-  for (const ParameterInfo& info : family.parameters())
-    if (info.name == name) return &info;
-  return nullptr;
-}
-
-/// s, asked of the delta itself: folded into zeros, factors of ones give rank * s everywhere.
-double scale_of(const Delta& delta, const Factors& factors, Weights weights) {
-  for (const std::string& name : {factors.a, factors.b}) weights.set(name, at::ones_like(weights.at(name)));
-  weights.set(factors.weight, at::zeros_like(weights.at(factors.weight)));
-  const auto merged = delta.merge(weights);
-  if (!merged) user_error("low_rank: the delta cannot be folded into weights: {}", delta.why_not_merged());
-  return merged->at(factors.weight).flatten()[0].item<double>() / static_cast<double>(factors.rank);
-}
-
-std::vector<Factors> factors_of(const Delta& delta, const Family& family, const Weights& weights) {
-  const std::string suffix = ".lora_A.weight";
-  std::vector<Factors> all;
-  for (const DeltaTensor& tensor : delta.tensors()) {
-    if (tensor.name.ends_with(".lora_magnitude_vector"))
-      user_error("low_rank: DoRA rescales rows, so its factors are not the update's; expected a plain lora");
-    if (tensor.name.ends_with(".lora_embedding_A"))
-      user_error("low_rank: '{}' belongs to a table of embeddings; expected a lora of linear maps", tensor.name);
-    if (!tensor.name.ends_with(suffix)) continue;
-    const std::string module = tensor.name.substr(0, tensor.name.size() - suffix.size());
-    Factors factors{tensor.name, module + ".lora_B.weight", module + ".weight", tensor.shape.at(0)};
-    const ParameterInfo* info = find_info(family, factors.weight);
-    if (!weights.find(factors.b)) internal_error("low_rank: '{}' has no B", module);
-    if (!info) user_error("low_rank: '{}' has no weight of its own; leave it out of the lora's target_modules", module);
-    if (factors.rank > std::min(info->shape.at(0), info->shape.at(1)))
-      user_error("low_rank: rank {} for '{}', expected at most {}", factors.rank, module, std::min(info->shape.at(0), info->shape.at(1)));
-    factors.transposed = info->transposed;
-    factors.scale = scale_of(delta, factors, weights);
-    if (!(factors.scale > 0))
-      user_error("low_rank: the update of '{}' is scaled by {}, expected more than 0 (lora_alpha)", module, factors.scale);
-    all.push_back(std::move(factors));
-  }
-  if (all.empty()) user_error("low_rank: the model's delta has no low-rank factors; expected a lora");
+std::vector<LowRankFactors> factors_of(const Delta& delta) {
+  const auto all = delta.low_rank_factors();
+  if (all.empty()) user_error("low_rank: the model's delta has no low-rank factors; expected one that has, such as LoRA's");
+  for (const LowRankFactors& map : all)
+    if (!(map.scale > 0)) user_error("low_rank: the update of '{}' is scaled by {}, expected more than 0", map.weight, map.scale);
   return all;
 }
 
@@ -90,7 +49,7 @@ struct Energy {
 double energy_of(const at::Tensor& x) { return x.square().sum().item<double>(); }
 
 /// The best factors in the sense of least squares (Eckart & Young 1936), balanced: A = √(S/s) Vᵀ, B = U √(S/s).
-void write_factors(const Factors& map, const at::Tensor& update, Weights& weights, Energy& energy) {
+void write_factors(const LowRankFactors& map, const at::Tensor& update, Weights& weights, Energy& energy) {
   const auto [u, s, v] = at::linalg_svd((map.transposed ? update.t() : update).to(at::kDouble), /*full_matrices=*/false);
   const at::Tensor kept = s.narrow(0, 0, map.rank), root = (kept / map.scale).sqrt();
   weights.set(map.a, (root.unsqueeze(1) * v.narrow(0, 0, map.rank)).to(at::kFloat).contiguous());
@@ -104,12 +63,12 @@ struct Coded {
   Energy energy;
 };
 
-/// The lora model at the code of `tuned`; pooler and head are the training's own where no map has a code for them.
-Coded coded(const Model& lora, const std::vector<Factors>& maps, const Model& plain, const Weights& tuned) {
-  Coded result{lora.weights, {}};
-  for (const Factors& map : maps) {
-    if (!at::equal(lora.weights.at(map.weight), plain.weights.at(map.weight)))
-      user_error("low_rank: '{}' does not start where the training did: expected a lora that leaves the model's weights as they are",
+/// The adapted model at the code of `tuned`; pooler and head are the training's own where no map has a code for them.
+Coded coded(const Model& adapted, const std::vector<LowRankFactors>& maps, const Model& plain, const Weights& tuned) {
+  Coded result{adapted.weights, {}};
+  for (const LowRankFactors& map : maps) {
+    if (!at::equal(adapted.weights.at(map.weight), plain.weights.at(map.weight)))
+      user_error("low_rank: '{}' does not start where the training did: expected a delta that leaves the model's weights as they are",
                  map.weight);
     write_factors(map, tuned.at(map.weight) - plain.weights.at(map.weight), result.weights, result.energy);
   }
@@ -129,21 +88,21 @@ double share(double part, double whole) { return whole > 0 ? part / whole : 1; }
 json low_rank_into(Lab& lab, const Options& o, const std::filesystem::path& out) {
   const json &solution = o.value("solution"), &handle = o.value("model");
   const Setting plain = starting_setting(lab, solution.at("task"), Start::of(solution));
-  const Setting lora = starting_setting(lab, solution.at("task"), {handle, solution.at("seed").get<int64_t>()});
-  const Model bare = model_of(handle, lora.model.family->head(), Key::root(0));
-  const auto maps = factors_of(*deltas_of(lab.plugins(), handle, *bare.family).at(0), *lora.model.family, lora.model.weights);
-  require_read(o, lora.task);
-  const Exam exam = make_exam(lora.model, lora.task, o.text("split"), o);
-  json summary = {{"trained", true}, {"metric", lora.task.metrics.front()}, {"model", handle}};
+  const Setting adapted = starting_setting(lab, solution.at("task"), {handle, solution.at("seed").get<int64_t>()});
+  const Model bare = model_of(handle, adapted.model.family->head(), Key::root(0));
+  const auto maps = factors_of(*deltas_of(lab.plugins(), handle, *bare.family).at(0));
+  require_read(o, adapted.task);
+  const Exam exam = make_exam(adapted.model, adapted.task, o.text("split"), o);
+  json summary = {{"trained", true}, {"metric", adapted.task.metrics.front()}, {"model", handle}};
   int64_t numbers = 0;
   for (const char* which : {"last", "best"}) {
-    const Coded code = coded(lora.model, maps, plain.model, solution_weights(lab, solution, which, *plain.model.family));
+    const Coded code = coded(adapted.model, maps, plain.model, solution_weights(lab, solution, which, *plain.model.family));
     save_weights(code.weights, out / (std::string(which) + ".safetensors"));
-    summary[which] = scored(evaluate(*lora.model.family, code.weights, exam, lab.settings().device), lora.task);
+    summary[which] = scored(evaluate(*adapted.model.family, code.weights, exam, lab.settings().device), adapted.task);
     summary["energy"][which] = {{"of_maps", share(code.energy.kept, code.energy.maps)},
                                 {"of_update", share(code.energy.kept, code.energy.update)}};
   }
-  for (const Factors& map : maps) numbers += lora.model.weights.at(map.a).numel() + lora.model.weights.at(map.b).numel();
+  for (const LowRankFactors& map : maps) numbers += adapted.model.weights.at(map.a).numel() + adapted.model.weights.at(map.b).numel();
   summary["trainable"] = summary["degrees_of_freedom"] = numbers;
   summary["bytes_shipped"] = 4 * numbers;
   return summary;
@@ -152,11 +111,11 @@ json low_rank_into(Lab& lab, const Options& o, const std::filesystem::path& out)
 json run_low_rank(Lab& lab, const Options& o) {
   const json &solution = o.value("solution"), &model = o.value("model");
   const json deltas = model.value("deltas", json::array());
-  if (deltas.size() != 1) user_error("option 'model' has {} deltas, expected one lora", deltas.size());
+  if (deltas.size() != 1) user_error("option 'model' has {} deltas, expected one", deltas.size());
   if (solution.at("model").contains("deltas"))
     user_error("option 'solution' trained a delta, expected a training of the model's own weights");
   if (solution.at("model").at("spec") != model.at("spec"))
-    user_error("the training is of {}, but the lora of {}", solution.at("model").at("spec").dump(), model.at("spec").dump());
+    user_error("the training is of {}, but the adapted model of {}", solution.at("model").at("spec").dump(), model.at("spec").dump());
   if (solution.value("keep", "all") != "all") user_error("the training kept not all of its weights: train it with keep = \"all\"");
   json inputs = o.json();
   for (const char* name : {"solution", "model"}) inputs[name] = identity(o.value(name));
@@ -178,8 +137,8 @@ json run_low_rank(Lab& lab, const Options& o) {
 std::vector<Operation> low_rank_operations() {
   return {{.name = "low_rank",
            .doc =
-               "Writes the update of a full fine-tuning as the low-rank factors of a lora on the same model (truncated singular value "
-               "decomposition), as if the lora had been trained; `energy` says which share of the update they keep. Ours, not a published "
+               "Writes the update of a full fine-tuning as the low-rank factors of a delta on the same model (truncated singular value "
+               "decomposition), as if the delta had been trained; `energy` says which share of the update they keep. Ours, not a published "
                "method's.",
            .options = low_rank_options(),
            .run = run_low_rank,

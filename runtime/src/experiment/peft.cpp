@@ -14,8 +14,7 @@ const DeltaMethod* method_of(const PluginHost& plugins, const std::string& peft_
   for (const PluginInfo& info : plugins.plugins()) {
     if (info.kind != "delta") continue;
     const DeltaMethod& method = plugins.delta(info.name);
-    const json config = method.to_peft(method.options().resolve(json::object(), info.name));
-    if (config.is_object() && config.value("peft_type", "") == peft_type) return &method;
+    if (const auto type = method.peft_type(); type && type->name == peft_type) return &method;
   }
   return nullptr;
 }
@@ -54,9 +53,9 @@ bool has_bare_names(const fs::path& folder) {
   return false;
 }
 
-json options_in_peft(const DeltaMethod& method, const fs::path& folder, const json& config) {
-  json given = method.from_peft(config);
-  if (given.is_object() && method.options().find("module_names") && has_bare_names(folder)) given["module_names"] = "bare";
+json options_in_peft(const DeltaMethod& method, const fs::path& folder, const nlohmann::ordered_json& config) {
+  json given = method.options_from_peft(config);
+  if (method.options().find("module_names") && has_bare_names(folder)) given["module_names"] = "bare";
   return method.options().resolve(given, (folder / peft_config_file).string()).json();
 }
 
@@ -65,10 +64,11 @@ json options_in_peft(const DeltaMethod& method, const fs::path& folder, const js
 json delta_of_peft(const PluginHost& plugins, const fs::path& folder) {
   check_files(folder);
   const fs::path file = folder / peft_config_file;
-  const json config = read_peft_config(file);
+  const nlohmann::ordered_json config = read_peft_config(file);
   const std::string type = config.at("peft_type");
   const DeltaMethod* method = method_of(plugins, type);
   if (!method) data_error("{}: peft_type is '{}', which no plugin has", file.string(), type);
+  check_peft_fields(config, *method->peft_type(), file.string());
   const json options = blaming(file, [&] { return options_in_peft(*method, folder, config); });
   return {{"method", method->name()}, {"version", method->version()}, {"options", options}, {"values", fs::absolute(folder).string()}};
 }

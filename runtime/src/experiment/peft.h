@@ -20,12 +20,12 @@ nlohmann::json delta_of_peft(const PluginHost& plugins, const std::filesystem::p
 /// are at fault.
 std::unique_ptr<Delta> attach_delta(const PluginHost& plugins, const nlohmann::json& given, const Family& family);
 
-/// Puts a folder's values (and the head that it saved) into a model that `delta` is attached to. @throws Error(data) naming tensors that
-/// the model lacks, that it misses, or that have another shape.
-void take_peft_values(const std::filesystem::path& folder, const Delta& delta, Model& model);
+/// Puts a folder's values (and the head that it saved) into a model that `delta`, of `method`, is attached to. @throws Error(data) naming
+/// tensors that the model lacks, that it misses, or that have another shape.
+void take_peft_values(const DeltaMethod& method, const std::filesystem::path& folder, const Delta& delta, Model& model);
 
-/// Writes the delta and the head of `model` as PEFT would. `delta` is an entry of a handle's "deltas". A prefix is written as the keys and
-/// values that its network makes, which is all that PEFT keeps of one. `moved` are parameters of the model itself that must be written too.
+/// Writes the delta and the head of `model` as PEFT would. `delta` is an entry of a handle's "deltas". `moved` are parameters of the model
+/// itself that must be written too.
 /// @throws Error(user) with the reason for a method that PEFT lacks or understands otherwise.
 void save_peft(const PluginHost& plugins, const nlohmann::json& delta, const Model& model, const std::string& base,
                const std::filesystem::path& folder, const std::vector<std::string>& moved = {});

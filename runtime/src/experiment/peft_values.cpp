@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A parameter's name from PEFT's: without the wrappers' prefixes and what names the adapter's own modules.
+/// A name without the prefixes of PEFT's wrappers, and without its modules inside an adapted one.
 std::string plain_name(std::string name) {
   for (const char* prefix : {"base_model.model.", "base_model."}) {
     if (name.starts_with(prefix)) {
@@ -25,18 +25,18 @@ std::string plain_name(std::string name) {
       break;
     }
   }
-  for (const std::string inner : {".modules_to_save", ".ln_tuning_layers", ".token_adapter.base_layer", ".base_layer"})
+  for (const std::string inner : {".modules_to_save", ".token_adapter.base_layer", ".base_layer"})
     if (const auto place = name.find(inner + "."); place != name.npos) name.erase(place, inner.size());
-  if (name.ends_with(".lora_magnitude_vector.weight")) name.resize(name.size() - std::string(".weight").size());
   return name;
 }
 
 class PeftValues {
  public:
-  PeftValues(const fs::path& folder, const Delta& delta, Model& model)
+  PeftValues(const fs::path& folder, const DeltaMethod& method, const Delta& delta, Model& model)
       : where_((folder / peft_values_file).string()),
         file_(SafetensorsFile::open(folder / peft_values_file)),
-        saved_(read_peft_config(folder / peft_config_file).value("modules_to_save", nlohmann::json())),
+        saved_(read_peft_config(folder / peft_config_file).value("modules_to_save", nlohmann::ordered_json())),
+        method_(method),
         delta_(delta),
         model_(model),
         prefix_(base_prefix(*model.family)) {
@@ -62,29 +62,29 @@ class PeftValues {
         if (module.shared && module.weight != module.name + ".weight") known_.emplace(module.name + ".weight", known_.at(module.weight));
   }
 
-  const ParameterInfo* parameter_of(const TensorInfo& tensor) const {
-    const std::string name = plain_name(tensor.name);
+  const ParameterInfo* parameter_of(const std::string& name) const {
     for (const std::string& spelling : {name, prefix_ + name})
       if (const auto found = known_.find(spelling); found != known_.end()) return found->second;
     return nullptr;
   }
 
+  PeftTensor translated(const TensorInfo& tensor) const {
+    try {
+      return method_.tensor_from_peft({plain_name(tensor.name), as_float32(tensor)}, delta_, *model_.family);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::user) throw;
+      data_error("{}: {}", where_, error.what());
+    }
+  }
+
   void take_one(const TensorInfo& tensor) {
-    const ParameterInfo* info = parameter_of(tensor);
-    const bool prompt = plain_name(tensor.name) == "prompt_embeddings";
-    if (!info && prompt && model_.family->reader() == Reader::encoder_decoder)
-      data_error(
-          "{}: a prefix of an encoder-decoder, which PEFT puts in front of the decoder alone, two layers' places apart; the paper's, in "
-          "front of both stacks, cannot be made of it",
-          where_);
+    const PeftTensor own = translated(tensor);
+    const ParameterInfo* info = parameter_of(own.name);
     if (!info) data_error("{}: '{}' fits no tensor of the model with its delta", where_, tensor.name);
-    at::Tensor value = as_float32(tensor);
-    if (prompt && value.dim() == 2 && info->shape.size() == 2 && value.size(0) == 2 * info->shape[0])
-      value = value.narrow(0, 0, info->shape[0]);  // PEFT saves as many again for a decoder that it does not reach
-    if (value.sizes().vec() != info->shape)
+    if (own.value.sizes().vec() != info->shape)
       data_error("{}: '{}' has shape [{}], expected [{}]", where_, tensor.name, fmt::join(tensor.shape, ", "),
                  fmt::join(info->shape, ", "));
-    model_.weights.set(info->name, value);
+    model_.weights.set(info->name, own.value);
     taken_.insert(info->name);
   }
 
@@ -98,7 +98,8 @@ class PeftValues {
 
   std::string where_;
   SafetensorsFile file_;
-  nlohmann::json saved_;
+  nlohmann::ordered_json saved_;
+  const DeltaMethod& method_;
   const Delta& delta_;
   Model& model_;
   std::string prefix_;
@@ -108,6 +109,8 @@ class PeftValues {
 
 }  // namespace
 
-void take_peft_values(const fs::path& folder, const Delta& delta, Model& model) { PeftValues(folder, delta, model).take(); }
+void take_peft_values(const DeltaMethod& method, const fs::path& folder, const Delta& delta, Model& model) {
+  PeftValues(folder, method, delta, model).take();
+}
 
 }  // namespace tsrun

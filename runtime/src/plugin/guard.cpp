@@ -75,11 +75,17 @@ class GuardedDeltaMethod : public Guarded<DeltaMethod> {
   std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override {
     return origin_.made("attach", origin_.run("attach", [&] { return inner_->attach(family, options); }));
   }
-  nlohmann::json to_peft(const Options& options) const override {
-    return origin_.run("to_peft", [&] { return inner_->to_peft(options); });
+  std::optional<PeftType> peft_type() const override {
+    return origin_.run("peft_type", [&] { return inner_->peft_type(); });
   }
-  nlohmann::json from_peft(const nlohmann::json& config) const override {
-    return origin_.run("from_peft", [&] { return inner_->from_peft(config); });
+  nlohmann::json options_from_peft(const nlohmann::ordered_json& config) const override {
+    return origin_.run("options_from_peft", [&] { return inner_->options_from_peft(config); });
+  }
+  PeftTensor tensor_from_peft(PeftTensor tensor, const Delta& delta, const Family& family) const override {
+    return origin_.run("tensor_from_peft", [&] { return inner_->tensor_from_peft(std::move(tensor), delta, family); });
+  }
+  PeftFolder to_peft(const Delta& delta, const Options& options, const Model& model) const override {
+    return origin_.run("to_peft", [&] { return inner_->to_peft(delta, options, model); });
   }
 };
 

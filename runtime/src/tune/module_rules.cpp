@@ -224,7 +224,7 @@ OptionTable module_rule_options(const json& fallback, const std::string& what, L
   return table;
 }
 
-json module_rules_from_peft(const json& config) {
+json module_rules_from_peft(const nlohmann::ordered_json& config) {
   json options = json::object();
   for (const char* name : {"target_modules", "exclude_modules", "modules_to_save", "layers_to_transform", "layers_pattern"})
     if (config.contains(name) && !config[name].is_null()) options[name] = config[name];

@@ -18,6 +18,9 @@ class Together : public Delta {
   std::vector<std::string> trained_parameters() const override {
     return collected<std::string>([](const Delta& delta) { return delta.trained_parameters(); });
   }
+  std::vector<LowRankFactors> low_rank_factors() const override {
+    return collected<LowRankFactors>([](const Delta& delta) { return delta.low_rank_factors(); });
+  }
   at::Tensor initial(const DeltaTensor& tensor, const Weights& origin, Key key) const override {
     for (const auto& delta : deltas_) {
       const auto own = delta->tensors();

@@ -4,6 +4,7 @@
 #include "support/temporary_folder.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/hash.h"
 #include "tsrun/tune/delta.h"
 
 #include <ATen/ATen.h>
@@ -11,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <set>
 
 namespace tsrun {
@@ -22,7 +24,8 @@ Model with_delta(const std::string& base, const nlohmann::json& delta) {
   const std::vector<std::shared_ptr<const Delta>> deltas = {attach_delta(built_plugins(), delta, *model.family)};
   model.family = adapt(model.family, deltas);
   add_first_values(deltas, model.weights, Key::root(1));
-  if (delta.contains("values")) take_peft_values(delta.at("values").get<std::string>(), *deltas[0], model);
+  if (delta.contains("values"))
+    take_peft_values(built_plugins().delta(delta.at("method")), delta.at("values").get<std::string>(), *deltas[0], model);
   return model;
 }
 
@@ -122,6 +125,43 @@ INSTANTIATE_TEST_SUITE_P(Rules, PeftRulesTest,
                                            "peft_tables_gpt2", "peft_own_head_gpt2", "peft_tables_t5", "peft_ia3_expressions_bert",
                                            "peft_norms_and_maps_bert", "peft_bare_bert"),
                          [](const auto& info) { return std::string(info.param); });
+
+/// Beginnings of the SHA-256 of both files as this program has always written them.
+const std::map<std::string, std::string> written_digests = {
+    {"peft_lora_bert", "3c34d8c3a21e00e6 22ee53337f34dd8e"},
+    {"peft_ia3_bert", "58a16384924c533b e0222238884ddbd9"},
+    {"peft_ia3_gpt2", "cc7c8d71577b2cd7 d0ae21afd25cbaa8"},
+    {"peft_ln_tuning_bert", "7f0e467372ad10f2 234a3b8d053cafab"},
+    {"peft_prompt_bert", "28bbb2c2685ad404 a2152a7a54dadd95"},
+    {"peft_prompt_t5", "aa9d08ad7f3b39fe d37af23ddc402f87"},
+    {"peft_prefix_bert", "e9ab038a27af2b94 c5ae8969ec5ac516"},
+    {"peft_prefix_gpt2", "e6b15961c91ddf1e c4c5570b7820c3b2"},
+    {"peft_bias_all_bert", "741371d160927458 19522c1f725f7faa"},
+    {"peft_layers_bert", "ccfaee9b83a58e46 d022a4889c6349d8"},
+    {"peft_layer_one_bert", "9ab2927653719225 39c14a7b96a5cf4d"},
+    {"peft_expressions_bert", "6af9699fb50dd707 b72e68509741a48c"},
+    {"peft_all_linear_bert", "b855fd644758d392 de9baf540f252543"},
+    {"peft_tables_bert", "01eb241a2ad076a9 9d27712e170b651d"},
+    {"peft_tokens_bert", "3612e21f9d2bb3f3 33b54f75998d50c0"},
+    {"peft_tokens_gpt2", "c8d77c1db823c2ed 64133e32052fbe92"},
+    {"peft_tables_gpt2", "f37292c5d6a03c3b b84b5646382c4d06"},
+    {"peft_own_head_gpt2", "ea3f071e40c1c9d5 f48a34e2798ca6fe"},
+    {"peft_tables_t5", "95d34be882ca7fd0 19ce51b66264ce50"},
+    {"peft_ia3_expressions_bert", "d3630921140d7c28 a73bdd8c8f54b1cc"},
+    {"peft_norms_and_maps_bert", "04a8d909b8925490 f59243d5ce5da922"},
+    {"peft_bare_bert", "cdb1a062b2799b0c 9695e598be89951d"},
+};
+
+TEST(Peft, WritesTheSameBytesAsEver) {
+  for (const auto& [name, digests] : written_digests) {
+    const testing::TemporaryFolder out;
+    const std::string base = name.substr(name.rfind('_') + 1);
+    const auto folder = goldens() / "deltas" / name;
+    save_peft(built_plugins(), delta_of_peft(built_plugins(), folder), with_peft(base, folder), base + "_tiny", out.path());
+    const auto start = [&](const char* file) { return sha256_file(out.path() / file).substr(0, 16); };
+    EXPECT_EQ(start("adapter_config.json") + " " + start("adapter_model.safetensors"), digests) << name;
+  }
+}
 
 std::string refusal(const std::function<void()>& call, ErrorKind kind) {
   try {

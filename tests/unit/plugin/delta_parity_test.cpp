@@ -26,7 +26,7 @@ class PeftCase : public ::testing::TestWithParam<const char*> {
     model = tiny.family;
     const auto peft = read_peft_config(goldens() / "deltas" / (name + ".json"));
     const DeltaMethod& method = built_plugins().delta(method_names.at(peft.at("peft_type").get<std::string>()));
-    nlohmann::json options = method.from_peft(peft);
+    nlohmann::json options = method.options_from_peft(peft);
     if (name == "t5_prefix") options["stacks"] = "decoder";  // all that PEFT reaches
     if (name.ends_with("_projection")) options["prefix_projection"] = true, options["encoder_hidden_size"] = 8;
     delta = method.attach(*model, method.options().resolve(options, name));

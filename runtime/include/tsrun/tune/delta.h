@@ -2,6 +2,7 @@
 
 #include "tsrun/base/options.h"
 #include "tsrun/model/family.h"
+#include "tsrun/tune/peft.h"
 
 #include <nlohmann/json.hpp>
 
@@ -29,6 +30,14 @@ struct DeltaMatch {
   int64_t numbers = 0;  ///< that are trained there
 };
 
+/// One weight's low-rank update: W + scale · B A, with A [rank, inputs] and B [outputs, rank].
+struct LowRankFactors {
+  std::string a, b, weight;  ///< names of two tensors of the delta and of the model's parameter
+  int64_t rank = 0;
+  double scale = 1;
+  bool transposed = false;  ///< W is [inputs, outputs]
+};
+
 /// A delta method attached to one model. Its tensors become parameters of the part `delta`; like any others they can be selected, spanned
 /// by a subspace, recorded, and saved.
 class Delta {
@@ -53,6 +62,10 @@ class Delta {
   /// Parameters of the model itself that are trained as they are (BitFit, LayerNorm tuning).
   virtual std::vector<std::string> trained_parameters() const { return {}; }
 
+  /// The factors of all weights that the delta changes, where any factors have a code in it; empty for other methods. @throws Error(user)
+  /// when the update is more than a product of factors, or cannot be folded into the weight.
+  virtual std::vector<LowRankFactors> low_rank_factors() const { return {}; }
+
   /// The model's weights with the delta folded in, so that the model alone computes the same; nullopt when there is no such thing.
   virtual std::optional<Weights> merge(const Weights& /*weights*/) const { return std::nullopt; }
   virtual std::string why_not_merged() const { return "it acts on activations, which no weight of the model can express"; }
@@ -67,9 +80,17 @@ class DeltaMethod {
   virtual OptionTable options() const = 0;  ///< PEFT's names where PEFT has the method
   /// @throws Error(user) when a pattern matches nothing, with the nearest names, or when the model has nowhere to act.
   virtual std::unique_ptr<Delta> attach(const Family& family, const Options& options) const = 0;
-  /// PEFT's adapter_config.json for these options, and back; null where PEFT lacks the method.
-  virtual nlohmann::json to_peft(const Options& /*options*/) const { return nullptr; }
-  virtual nlohmann::json from_peft(const nlohmann::json& /*config*/) const { return nullptr; }
+  /// The method as PEFT has it; nullopt where PEFT lacks it. The three calls below are made of methods that have one.
+  virtual std::optional<PeftType> peft_type() const { return std::nullopt; }
+  /// Options that PEFT's adapter_config.json means. @throws Error(user), which is reported as the file's fault.
+  virtual nlohmann::json options_from_peft(const nlohmann::ordered_json& /*config*/) const { return nlohmann::json::object(); }
+  /// The parameter that a tensor of a folder belongs to, and its value. The name comes without the prefixes of PEFT's wrappers; names that
+  /// the model lacks are refused afterwards.
+  virtual PeftTensor tensor_from_peft(PeftTensor tensor, const Delta& /*delta*/, const Family& /*family*/) const { return tensor; }
+  /// The folder of `delta`, attached with `options`, at the values in `model`. @throws Error(user) for what PEFT understands otherwise.
+  virtual PeftFolder to_peft(const Delta& delta, const Options& /*options*/, const Model& model) const {
+    return peft_folder(peft_type()->name, delta, model);
+  }
 };
 
 /// `base` with deltas attached: one more part of parameters, behind the model's own. Its forward pass is the model's, told what the deltas

@@ -17,7 +17,7 @@ enum class LayerRules { none, by_number };
 OptionTable module_rule_options(const nlohmann::json& fallback, const std::string& what, LayerRules layers);
 
 /// What of `config`, PEFT's, belongs to those options.
-nlohmann::json module_rules_from_peft(const nlohmann::json& config);
+nlohmann::json module_rules_from_peft(const nlohmann::ordered_json& config);
 
 /// Modules that such options mean, in the model's order. A text is a regular expression of Python for the whole name, or all-linear: every
 /// linear map but the output layer. Of a list, an entry is a name, or the end of one behind a dot; beyond PEFT, a site ("query") where no
