@@ -23,3 +23,16 @@ for promise in GradientArrivesThereOnly MergesOrSaysWhyNot TrainsWithinASubspace
 tree/bin/tsrun tree/share/tsrun/recipes/peft_baselines.lua --plugins "$PWD/delta/build" --store store --quiet --set methods=lora,ssf --set rows=32 --set epochs=1 --set seeds=1 \
   --set rates=1e-3 >ssf.txt || fail "$(cat ssf.txt)"
 for method in lora ssf; do grep -q "^$method, lr 0.001 " ssf.txt || fail "no $method in $(cat ssf.txt)"; done
+
+# A selector and a regulariser: their suites, and rows of one table by name.
+for kind in selector regularizer; do
+  cp -r "$TSRUN_SOURCE/docs/examples/$kind" $kind
+  for source in $kind/*.cpp; do [[ $(wc -l <"$source") -lt 60 ]] || fail "$source has grown to 60 lines"; done
+  cmake -S $kind -B $kind/build -G Ninja -DCMAKE_PREFIX_PATH="$PWD/tree" >configure.log 2>&1 || fail "$(tail -n 20 configure.log)"
+  cmake --build $kind/build >build.log 2>&1 || fail "$(tail -n 20 build.log)"
+  $kind/build/*_test >conformance.txt || fail "$(tail -n 40 conformance.txt)"
+  for promise in RepeatsItself ResumesToTheSameBits ChangesTheTraining; do grep -q "OK.*$promise" conformance.txt || fail "no $promise in $(cat conformance.txt)"; done
+done
+tree/bin/tsrun selector/step_plugins.lua --plugins "$PWD/selector/build" --plugins "$PWD/regularizer/build" --store store --quiet \
+  --set regularizers=r_drop,confidence_penalty | tee steps.txt
+for row in full last_layers one_layer r_drop confidence_penalty; do grep -q "^$row " steps.txt || fail "no $row in $(cat steps.txt)"; done

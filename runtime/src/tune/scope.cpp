@@ -5,7 +5,7 @@
 #include "tsrun/base/suggest.h"
 #include "tsrun/checkpoint/safetensors.h"
 #include "tsrun/tune/selector.h"
-#include "tune/flat_buffer.h"
+#include "tsrun/tune/flat_buffer.h"
 
 #include <ATen/ATen.h>
 

@@ -14,5 +14,5 @@ tsrun_test_library(other_abi)
 target_compile_definitions(other_abi PRIVATE TSRUN_ABI_TAG=tsrun_abi_1_torch_1_13_1_cxx11_0)
 tsrun_test_library(no_plugin)
 
-tsrun_test(plugin SOURCES unit/plugin/delta_parity_test.cpp unit/plugin/host_test.cpp unit/plugin/equal_numbers_test.cpp unit/plugin/delta_matrix_test.cpp)
+tsrun_test(plugin SOURCES unit/plugin/delta_parity_test.cpp unit/plugin/host_test.cpp unit/plugin/events_guard_test.cpp unit/plugin/equal_numbers_test.cpp unit/plugin/delta_matrix_test.cpp)
 add_dependencies(plugin_test adapter bitfit compacter full lora ia3 layernorm prefix prompt line_subspace taken_name throwing_entry other_abi no_plugin)

@@ -1,0 +1,5 @@
+#include <tsrun/plugin_testing/step_plugins.h>
+
+// Sets of options under which the conformance suite tries the method; its main is in the library.
+const bool added = tsrun::plugin_testing::add_selector_case("one_layer", {{"every", 2}}) &&
+                   tsrun::plugin_testing::add_selector_case("one_layer", {{"every", 3}, {"from", "bottom"}});

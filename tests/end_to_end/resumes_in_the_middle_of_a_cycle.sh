@@ -1,0 +1,35 @@
+# A mask that is drawn again, a second pass and a LoRA at once, killed at any moment, end with the bytes of an undisturbed training.
+. "$(dirname "$0")/common.sh"
+new_store calm; new_store stormy
+cat >recipe.lua <<'L'
+local ts = require "ts"
+local model, task = ts.model "builtin:bert-mini", ts.task "builtin:sentiment"
+local run = ts.train {
+  model = ts.adapt(model, "lora", { r = 4 }), task = task, epochs = 6, rows = 400, checkpoint_every = 3, eval_every = 25,
+  train = { "encoder", "delta", "pooler", "head" }, select = ts.schedule("random_mask", { share = 0.4, every = 7, freeze = "state" }),
+  regularize = { ts.regularizer("r_drop", { alpha = 0.5 }), ts.regularizer("weight_decay_to_origin", { strength = 0.1 }) },
+}
+ts.print(run.key, run.last.score, run.last.loss, run.best.loss)
+for _, plugin in ipairs(run.plugins) do ts.print(plugin.name) end
+L
+"$TSRUN" recipe.lua --store calm --quiet >calm.txt
+cat calm.txt
+for name in random_mask r_drop weight_decay_to_origin; do grep -q "^$name$" calm.txt || fail "no report of $name"; done
+landed=0
+for kill in 1 2 3; do
+  setsid "$TSRUN" recipe.lua --store stormy --quiet >stormy.txt & pid=$!
+  for ((i = 0; i < 600; ++i)); do # until it has written a checkpoint that it did not begin with
+    now=$(find stormy -path '*step-*' -newer calm.txt 2>/dev/null | sort | md5sum)
+    [[ $now != "${seen:-$now}" ]] && break
+    seen=$now; sleep 0.05
+  done
+  kill -9 -- "-$pid" 2>/dev/null && landed=$((landed + 1))
+  wait "$pid" 2>/dev/null || true
+done
+"$TSRUN" recipe.lua --store stormy --quiet >stormy.txt
+((landed > 0)) || fail "it always ended before it could be killed"
+diff calm.txt stormy.txt || fail "another result after kills"
+key=$(head -n 1 calm.txt | cut -f 1)
+for file in last.safetensors best.safetensors metrics.jsonl; do
+  cmp "$(find calm -path "*$key*" -name $file)" "$(find stormy -path "*$key*" -name $file)" || fail "$file has other bytes"
+done
