@@ -1,10 +1,11 @@
-"""Writes the binary seeds of the fuzz targets: safetensors files, and tokenizer folders with a SentencePiece model.
+"""Writes the binary seeds of the fuzz targets: safetensors files, tokenizer folders with a SentencePiece model, and a library.
 
 usage: make_seeds.py        (writes beside this script, into corpus/)
 """
 import json
 import pathlib
 import struct
+import subprocess
 
 CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
 TEXT = "the fox, don't <x>\u0301 \u00e9 12\n"  # what a tokenizer seed starts with
@@ -66,3 +67,12 @@ def sentencepiece(pieces, model_type, byte_fallback, remove_extra_whitespaces):
 
 write("tokenizer/llama", TEXT.encode() + member("tokenizer.model", sentencepiece(LLAMA, 2, 1, 0)))
 write("tokenizer/t5", TEXT.encode() + member("spiece.model", sentencepiece(T5, 1, 0, 1)) + member("tokenizer_config.json", b'{"extra_ids": 2}'))
+
+# A plugin's symbols in the smallest library that the linker makes, without its table of all symbols.
+LIBRARY = """
+__attribute__((visibility("default"))) const char tsrun_abi_4_torch_2_13_0_cxx11_1 = 1;
+__attribute__((visibility("default"))) void tsrun_plugin_register(void *registry) {}
+"""
+(CORPUS / "plugin").mkdir(exist_ok=True)
+subprocess.run(["gcc", "-x", "c", "-", "-shared", "-fPIC", "-nostdlib", "-Os", "-fno-asynchronous-unwind-tables", "-s", "-o", CORPUS / "plugin/stripped",
+                "-Wl,-z,noseparate-code,--build-id=none,--hash-style=sysv"], input=LIBRARY.encode(), check=True)

@@ -62,7 +62,10 @@ std::optional<std::vector<std::string>> defined_names(Bytes symbols, Bytes strin
 
 std::optional<std::vector<std::string>> exported_symbols(const std::filesystem::path& path) {
   const auto map = MappedFile::open(path);
-  const auto file = map.bytes();
+  return exported_symbols(map.bytes());
+}
+
+std::optional<std::vector<std::string>> exported_symbols(Bytes file) {
   const auto header = library_header(file);
   if (!header) return std::nullopt;
   for (uint64_t index = 0; index < header->e_shnum; ++index) {

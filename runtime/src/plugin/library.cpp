@@ -4,6 +4,9 @@
 #include "tsrun/base/error.h"
 #include "tsrun/plugin/host.h"
 
+#define BOOST_DLL_USE_STD_FS
+#include <boost/dll/shared_library.hpp>
+
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -51,11 +54,14 @@ std::string_view abi_tag() { return TSRUN_ABI_TEXT; }
 
 RegisterFunction open_plugin(const std::filesystem::path& file) {
   check_symbols(file);
-  void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);  // never closed: LibTorch does not survive it
-  if (handle == nullptr) data_error("{}: cannot be loaded: {}", file.string(), dlerror());
-  void* entry = dlsym(handle, kEntry);
-  if (entry == nullptr) data_error("{}: entry '{}' is not exported", file.string(), kEntry);
-  return reinterpret_cast<RegisterFunction>(entry);
+  using namespace boost::dll;
+  // The library stays when the handle goes: LibTorch does not survive being unloaded.
+  constexpr auto mode = static_cast<load_mode::type>(load_mode::rtld_now | load_mode::rtld_local | RTLD_NODELETE);
+  try {
+    return shared_library(file, mode).get<void(Registry&)>(kEntry);
+  } catch (const std::system_error& error) {
+    data_error("{}: cannot be loaded: {}", file.string(), error.what());
+  }
 }
 
 std::filesystem::path own_plugin_folder() {
