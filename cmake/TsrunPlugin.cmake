@@ -1,7 +1,7 @@
 # tsrun_add_plugin(NAME SOURCES …): a library that tsrun can load. Works in this tree and, through find_package(tsrun), out of it.
 # It is built with hidden visibility, without the "lib" prefix, and with the ABI tag that the runtime expects.
 string(REPLACE "." "_" TSRUN_TORCH_TAG "${TSRUN_TORCH_VERSION}")
-set(TSRUN_ABI_TAG tsrun_abi_3_torch_${TSRUN_TORCH_TAG}_cxx11_1)
+set(TSRUN_ABI_TAG tsrun_abi_4_torch_${TSRUN_TORCH_TAG}_cxx11_1)
 
 function(tsrun_add_plugin name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})

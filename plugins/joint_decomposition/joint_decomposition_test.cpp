@@ -14,11 +14,11 @@
 namespace tsrun::joint_decomposition {
 namespace {
 
-using plugin_testing::add_subspace_case;
+using plugin_testing::add_joint_case;
 
-const bool cases = add_subspace_case("joint_decomposition", {{"fit", "random"}, {"dim", 5}}) &&
-                   add_subspace_case("joint_decomposition", {{"fit", "random"}, {"dim", 6}, {"decoder", "tanh"}, {"column_length", 0.5}}) &&
-                   add_subspace_case("joint_decomposition", {{"fit", "pca"}, {"dim", 3}});
+const bool cases = add_joint_case("joint_decomposition", {{"fit", "random"}, {"dim", 5}}) &&
+                   add_joint_case("joint_decomposition", {{"fit", "random"}, {"dim", 6}, {"decoder", "tanh"}, {"column_length", 0.5}}) &&
+                   add_joint_case("joint_decomposition", {{"fit", "pca"}, {"dim", 3}});
 
 Settings settings_for(const nlohmann::json& options) { return settings_of(option_table().resolve(options, "test")); }
 

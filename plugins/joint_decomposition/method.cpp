@@ -63,10 +63,6 @@ void report_unequal(const JointInputs& inputs) {
 
 OptionTable Method::options() const { return option_table(); }
 
-std::unique_ptr<Subspace> Method::discover(const SubspaceInputs& /*inputs*/, const Options& /*options*/) const {
-  user_error("joint_decomposition: one parameter set cannot be decomposed; give the members' solutions to ts.decompose");
-}
-
 std::unique_ptr<Subspace> Method::load(const std::filesystem::path& folder, const ParameterSet& parameters) const {
   return Decoder::load(folder, parameters);
 }

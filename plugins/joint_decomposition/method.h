@@ -7,7 +7,7 @@ namespace tsrun::joint_decomposition {
 /// One space of d numbers in which an adapter, a LoRA and a prefix (any members) are the same vector (Yi et al., "Different Tunes Played
 /// with Equal Skill", Findings of EMNLP 2022, arXiv 2210.13311): encoders N → d and decoders d → N, trained so that mixtures of the
 /// members' codes do the task whichever member decodes them.
-class Method final : public SubspaceMethod, public JointMethod {
+class Method final : public JointMethod {
  public:
   std::string name() const override { return "joint_decomposition"; }
   std::string doc() const override {
@@ -15,8 +15,6 @@ class Method final : public SubspaceMethod, public JointMethod {
   }
   int version() const override { return 1; }
   OptionTable options() const override;
-  std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const override;
-  const JointMethod* joint() const override { return this; }
   std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const override;
 
   bool needs_solutions(const Options& options) const override { return options.text("fit") != "random"; }

@@ -24,8 +24,8 @@ struct Problem {
   }
   JointInputs inputs(const fs::path& work = {}, uint64_t seed = 1) { return {members, &tasks, Key::root(seed), work, "toy"}; }
   JointResult decompose(const nlohmann::json& options, const fs::path& work = {}, uint64_t seed = 1) {
-    const SubspaceMethod& method = plugin_testing::subspace_method("joint_decomposition");
-    return method.joint()->decompose(inputs(work, seed), method.options().resolve(options, "test"));
+    const JointMethod& method = plugin_testing::joint_method("joint_decomposition");
+    return method.decompose(inputs(work, seed), method.options().resolve(options, "test"));
   }
   std::vector<JointMember> members;
   QuadraticTasks tasks;
@@ -246,9 +246,9 @@ TEST(JointTraining, SaysWhatIsWrongWithItsInputs) {
     Problem problem;
     JointInputs inputs = problem.inputs();
     change(inputs);
-    const SubspaceMethod& method = plugin_testing::subspace_method("joint_decomposition");
+    const JointMethod& method = plugin_testing::joint_method("joint_decomposition");
     try {
-      method.joint()->decompose(inputs, method.options().resolve(options, "test"));
+      method.decompose(inputs, method.options().resolve(options, "test"));
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::user) << error.what();
       return error.what();
@@ -269,7 +269,7 @@ TEST(JointTraining, SaysWhatIsWrongWithItsInputs) {
 
 TEST(JointTraining, DiscoverSendsToDecompose) {
   const plugin_testing::SmallInputs small;
-  const SubspaceMethod& method = plugin_testing::subspace_method("joint_decomposition");
+  const JointMethod& method = plugin_testing::joint_method("joint_decomposition");
   try {
     method.discover(small.inputs(), method.options().resolve(nlohmann::json::object(), "test"));
     FAIL() << "one parameter set was decomposed";
@@ -300,11 +300,11 @@ TEST(JointControls, RandomDecodersNeedNeitherSolutionsNorTasks_AndShipNothing) {
   JointInputs inputs = problem.inputs();
   inputs.tasks = nullptr;
   for (JointMember& member : inputs.members) member.deltas.clear();
-  const SubspaceMethod& method = plugin_testing::subspace_method("joint_decomposition");
+  const JointMethod& method = plugin_testing::joint_method("joint_decomposition");
   const Options options = method.options().resolve({{"fit", "random"}, {"dim", 5}, {"column_length", 2.5}}, "test");
-  EXPECT_FALSE(method.joint()->needs_solutions(options));
-  EXPECT_FALSE(method.joint()->needs_tasks(options));
-  const JointResult result = method.joint()->decompose(inputs, options);
+  EXPECT_FALSE(method.needs_solutions(options));
+  EXPECT_FALSE(method.needs_tasks(options));
+  const JointResult result = method.decompose(inputs, options);
   EXPECT_FALSE(result.codes.defined());
   for (size_t m = 0; m < 3; ++m) {
     EXPECT_TRUE(at::allclose(columns_of(result, m).norm(2, 1), at::full({5}, 2.5)));

@@ -66,12 +66,7 @@ void check_choices(const std::vector<JointMember>& members, const Options& optio
 
 OptionTable option_table() {
   return {
-      {.name = "dim",
-       .type = OptionType::integer,
-       .fallback = 8,
-       .doc = "Numbers in the shared vector; for discover, in each group.",
-       .minimum = 1,
-       .maximum = 65536},
+      {.name = "dim", .type = OptionType::integer, .fallback = 8, .doc = "Numbers in the shared vector.", .minimum = 1, .maximum = 65536},
       {.name = "fit",
        .type = OptionType::choice,
        .fallback = "train",

@@ -8,8 +8,16 @@ namespace tsrun::shared_vector {
 
 OptionTable Method::options() const { return option_table(); }
 
-std::unique_ptr<Subspace> Method::discover(const SubspaceInputs& inputs, const Options& options) const {
+OptionTable RandomMethod::options() const {
+  return {{.name = "dim", .type = OptionType::integer, .fallback = 8, .doc = "Coordinates of each group.", .minimum = 1, .maximum = 65536}};
+}
+
+std::unique_ptr<Subspace> RandomMethod::discover(const SubspaceInputs& inputs, const Options& options) const {
   return std::make_unique<Decoder>(inputs.parameters, Shape{.dim = options.integer("dim")}, inputs.key);
+}
+
+std::unique_ptr<Subspace> RandomMethod::load(const std::filesystem::path& folder, const ParameterSet& parameters) const {
+  return Decoder::load(folder, parameters);
 }
 
 std::unique_ptr<Subspace> Method::load(const std::filesystem::path& folder, const ParameterSet& parameters) const {

@@ -2,4 +2,7 @@
 
 #include "method.h"
 
-TSRUN_PLUGIN(registry) { registry.add(std::make_unique<tsrun::shared_vector::Method>()); }
+TSRUN_PLUGIN(registry) {
+  registry.add(std::make_unique<tsrun::shared_vector::Method>());
+  registry.add(std::make_unique<tsrun::shared_vector::RandomMethod>());
+}

@@ -28,9 +28,9 @@ using Json = nlohmann::json;
 Json random_case(int64_t dim, const std::string& map, const std::string& offset) {
   return {{"dim", dim}, {"fit", "random"}, {"maps", {{"member", map}}}, {"offset", offset}};
 }
-const bool cases = plugin_testing::add_subspace_case("shared_vector", random_case(1, "fastfood", "keep")) &&
-                   plugin_testing::add_subspace_case("shared_vector", random_case(9, "dense", "keep")) &&
-                   plugin_testing::add_subspace_case("shared_vector", random_case(100, "fastfood", "drop"));
+const bool cases = plugin_testing::add_joint_case("shared_vector", random_case(1, "fastfood", "keep")) &&
+                   plugin_testing::add_joint_case("shared_vector", random_case(9, "dense", "keep")) &&
+                   plugin_testing::add_joint_case("shared_vector", random_case(100, "fastfood", "drop"));
 
 at::Tensor dense_hadamard(int64_t n) {
   at::Tensor h = at::empty({n, n}, at::kDouble);
@@ -192,7 +192,7 @@ TEST_P(DecoderShapes, LoadsWhatWasTrained) {
   map->settle();
   save_subspace(*map, Method(), Method().options().resolve(Json::object(), "here"), folder);
   const auto loaded =
-      load_subspace(folder, [](const std::string&) -> const SubspaceMethod& { return plugin_testing::subspace_method("shared_vector"); });
+      load_subspace(folder, [](const std::string&) -> const SubspaceMaker& { return plugin_testing::joint_method("shared_vector"); });
   EXPECT_TRUE(at::equal(theta(*loaded, origin, z), theta(*map, origin, z)));
   EXPECT_TRUE(at::equal(loaded->project(z, target), map->project(z, target)));
   EXPECT_EQ(loaded->describe(), map->describe());
@@ -340,7 +340,7 @@ TEST(SharedVector, NeedsTasks) { EXPECT_THROW(decompose(JointInputs(), Json::obj
 
 TEST(SharedVector, DiscoversARandomSubspaceOfEachGroup_ThatShipsNothing) {
   const SmallInputs model;
-  const Method method;
+  const RandomMethod method;
   const auto map = method.discover(model.inputs(), method.options().resolve({{"dim", 100}}, "here"));  // more than a bias has numbers
   EXPECT_EQ(map->dims(), (std::vector<int64_t>{100, 100}));
   EXPECT_EQ(map->bytes_shipped(), 0);

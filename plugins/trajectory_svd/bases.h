@@ -23,6 +23,7 @@ class Basis : public Subspace {
   const ParameterSet& parameters() const override { return parameters_; }
   const std::vector<int64_t>& dims() const override { return dims_; }
   bool claims_orthonormal() const override { return true; }
+  SubspaceFacts facts() const override;
   nlohmann::json describe() const override { return description_; }
 
  protected:

@@ -36,6 +36,13 @@ SmallMatrix read_coefficients(const SafetensorsFile& file, size_t group, int64_t
 
 }  // namespace
 
+SubspaceFacts Basis::facts() const {
+  SubspaceFacts facts;
+  for (const auto& group : description_.at("groups"))
+    facts.groups.push_back({group.at("singular_values").get<std::vector<double>>(), group.at("update_length").get<double>()});
+  return facts;
+}
+
 std::span<float> Basis::part(at::Tensor& flat, size_t g) const {
   if (flat.numel() != parameters_.layout.total() || flat.scalar_type() != at::kFloat || !flat.is_cpu() || !flat.is_contiguous())
     internal_error("trajectory_svd: expected a flat float32 vector of {}", parameters_.layout.total());

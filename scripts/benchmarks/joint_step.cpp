@@ -125,9 +125,9 @@ void run(const Arguments& arguments) {
   const std::unique_ptr<JointTasks> tasks = make_joint_tasks(std::move(job));
   TimedTasks timed(*tasks);
   inputs.tasks = &timed;
-  const SubspaceMethod& method = host.subspace("joint_decomposition");
+  const JointMethod& method = host.joint("joint_decomposition");
   const nlohmann::json options = {{"dim", arguments.number("--dim", 4)}, {"steps", steps}, {"eval_every", steps}};
-  method.joint()->decompose(inputs, method.options().resolve(options, "bench_joint_step"));
+  method.decompose(inputs, method.options().resolve(options, "bench_joint_step"));
   timed.print(inputs.members);
 }
 

@@ -274,6 +274,77 @@ void trains_within_a_subspace(const DeltaSubject& subject) {
     EXPECT_TRUE(at::equal(binding.weights().at(info.name), attached.first.at(info.name))) << info.name;
 }
 
+/// A trained vector added to the output of every linear map: another delta beside the one under test.
+class Shift final : public Delta {
+ public:
+  explicit Shift(const Family& family) : maps_(linear_modules(family)) {}
+  std::vector<DeltaTensor> tensors() const override {
+    std::vector<DeltaTensor> tensors;
+    for (const LinearModule& map : maps_)
+      tensors.push_back({map.name + ".conformance_shift", {map.outputs}, map.layer, DeltaTensor::Law::normal, 0.2});
+    return tensors;
+  }
+  std::vector<DeltaMatch> matches() const override { return {}; }
+  void install(const Weights& weights, ForwardOptions& forward) const override {
+    forward.at_map = [weights, before = forward.at_map](const std::string& module, const at::Tensor& in, const at::Tensor& out) {
+      const at::Tensor y = before ? before(module, in, out) : out;
+      const at::Tensor* shift = weights.find(module + ".conformance_shift");
+      return shift == nullptr ? y : y + *shift;
+    };
+  }
+
+ private:
+  std::vector<LinearModule> maps_;
+};
+
+/// Logits of the model with `deltas` in this order, at the values in `weights`.
+at::Tensor logits_with(const DeltaSubject& subject, std::vector<std::shared_ptr<const Delta>> deltas, const Weights& weights) {
+  const auto family = adapt(subject.model.family, std::move(deltas));
+  Weights own;
+  for (const ParameterInfo& info : family->parameters()) own.set(info.name, weights.at(info.name));
+  return logits_of(*family, own, subject.model.batch);
+}
+
+void acts_beside_another_delta(const DeltaSubject& subject) {
+  const Attached attached = subject.attached();
+  const auto shift = std::make_shared<const Shift>(*subject.model.family);
+  Weights weights = attached.random;
+  add_first_values({shift}, weights, Key::root(12));
+  const at::Tensor both = logits_with(subject, {attached.delta, shift}, weights);
+  EXPECT_TRUE(both.isfinite().all().item<bool>());
+  EXPECT_GT(apart(both, logits_with(subject, {attached.delta}, weights)), 1e-4) << "the other delta's hooks are not called";
+  EXPECT_GT(apart(logits_with(subject, {shift, attached.delta}, weights), logits_with(subject, {attached.delta}, weights)), 1e-4)
+      << "hooks of a delta in front of it are not called";
+  EXPECT_GT(apart(both, logits_with(subject, {shift}, weights)), 1e-4) << "it does nothing beside another delta";
+}
+
+/// How often each hook of a forward pass is called.
+std::map<std::string, int> hook_calls(const Family& family, const Weights& weights, const PackedBatch& batch) {
+  const c10::NoGradGuard guard;
+  std::map<std::string, int> calls;
+  ForwardOptions options;
+  options.at_map = [&](const std::string& module, const at::Tensor& /*in*/, const at::Tensor& out) {
+    ++calls["at_map " + module];
+    return out;
+  };
+  options.at_site = [&](const Site& site, const at::Tensor& activation) {
+    ++calls["at_site " + std::string(name_of(site.kind)) + std::to_string(site.layer)];
+    return activation;
+  };
+  options.attention_prefix = [&](int layer) -> std::optional<std::pair<at::Tensor, at::Tensor>> {
+    ++calls["attention_prefix " + std::to_string(layer)];
+    return std::nullopt;
+  };
+  family.forward(weights, batch, options);
+  return calls;
+}
+
+void calls_hooks_that_are_there_already(const DeltaSubject& subject) {
+  const Attached attached = subject.attached();
+  EXPECT_EQ(hook_calls(*attached.family, attached.random, subject.model.batch),
+            hook_calls(*subject.model.family, subject.model.weights, subject.model.batch));
+}
+
 const std::vector<std::pair<const char*, DeltaCheck>>& delta_checks() {
   static const std::vector<std::pair<const char*, DeltaCheck>> all = {
       {"SaysWhatItTrains", says_what_it_trains},
@@ -286,6 +357,8 @@ const std::vector<std::pair<const char*, DeltaCheck>>& delta_checks() {
       {"RowsDoNotMeet", rows_do_not_meet},
       {"CheckpointingChangesNoGradient", checkpointing_changes_no_gradient},
       {"TrainsWithinASubspace", trains_within_a_subspace},
+      {"ActsBesideAnotherDelta", acts_beside_another_delta},
+      {"CallsHooksThatAreThereAlready", calls_hooks_that_are_there_already},
   };
   return all;
 }

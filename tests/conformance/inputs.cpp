@@ -89,9 +89,12 @@ JointInputs SmallInputs::joint_inputs(uint64_t seed) const {
 }
 
 std::unique_ptr<Subspace> discover(const SubspaceMethod& method, const SmallInputs& inputs, const nlohmann::json& options, uint64_t seed) {
+  return method.discover(inputs.inputs(seed), method.options().resolve(options, method.name()));
+}
+
+std::unique_ptr<Subspace> decoder(const JointMethod& method, const SmallInputs& inputs, const nlohmann::json& options, uint64_t seed) {
   const Options resolved = method.options().resolve(options, method.name());
-  if (const JointMethod* joint = method.joint()) return std::move(joint->decompose(inputs.joint_inputs(seed), resolved).decoders.at(0));
-  return method.discover(inputs.inputs(seed), resolved);
+  return std::move(method.decompose(inputs.joint_inputs(seed), resolved).decoders.at(0));
 }
 
 at::Tensor materialise(const Subspace& subspace) {

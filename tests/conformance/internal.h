@@ -12,14 +12,17 @@ struct Case {
   nlohmann::json options;
 };
 using SubspaceCase = Case;
+using JointCase = Case;
 using DeltaCase = Case;
 
 /// The listed cases; one without options for every method that has none.
 std::vector<SubspaceCase> subspace_cases();
+std::vector<JointCase> joint_cases();
 std::vector<DeltaCase> delta_cases();
 std::vector<Case> selector_cases();
 std::vector<Case> regularizer_cases();
 void register_subspace_tests();
+void register_joint_tests();
 void register_delta_tests();
 void register_step_plugin_tests();
 

@@ -13,10 +13,12 @@ namespace {
 class Collected final : public Registry {
  public:
   void add(std::unique_ptr<SubspaceMethod> method) override { subspaces.push_back(std::move(method)); }
+  void add(std::unique_ptr<JointMethod> method) override { joints.push_back(std::move(method)); }
   void add(std::unique_ptr<DeltaMethod> method) override { deltas.push_back(std::move(method)); }
   void add(std::unique_ptr<SelectorMethod> method) override { selectors.push_back(std::move(method)); }
   void add(std::unique_ptr<RegularizerMethod> method) override { regularizers.push_back(std::move(method)); }
   std::vector<std::unique_ptr<SubspaceMethod>> subspaces;
+  std::vector<std::unique_ptr<JointMethod>> joints;
   std::vector<std::unique_ptr<DeltaMethod>> deltas;
   std::vector<std::unique_ptr<SelectorMethod>> selectors;
   std::vector<std::unique_ptr<RegularizerMethod>> regularizers;
@@ -32,7 +34,7 @@ const Collected& collected() {
 }
 
 struct ListedCases {
-  std::vector<Case> subspaces, deltas, selectors, regularizers;
+  std::vector<Case> subspaces, joints, deltas, selectors, regularizers;
 };
 
 ListedCases& listed_cases() {
@@ -64,6 +66,11 @@ bool add_subspace_case(const std::string& method, const nlohmann::json& options)
   return true;
 }
 
+bool add_joint_case(const std::string& method, const nlohmann::json& options) {
+  listed_cases().joints.push_back({method, options});
+  return true;
+}
+
 bool add_delta_case(const std::string& method, const nlohmann::json& options) {
   listed_cases().deltas.push_back({method, options});
   return true;
@@ -86,10 +93,13 @@ const RegularizerMethod& regularizer_method(const std::string& name) { return me
 std::vector<Case> selector_cases() { return completed(listed_cases().selectors, selector_methods()); }
 std::vector<Case> regularizer_cases() { return completed(listed_cases().regularizers, regularizer_methods()); }
 const std::vector<std::unique_ptr<SubspaceMethod>>& subspace_methods() { return collected().subspaces; }
+const std::vector<std::unique_ptr<JointMethod>>& joint_methods() { return collected().joints; }
 const std::vector<std::unique_ptr<DeltaMethod>>& delta_methods() { return collected().deltas; }
 const SubspaceMethod& subspace_method(const std::string& name) { return method_named(subspace_methods(), name, "subspace"); }
+const JointMethod& joint_method(const std::string& name) { return method_named(joint_methods(), name, "joint"); }
 const DeltaMethod& delta_method(const std::string& name) { return method_named(delta_methods(), name, "delta"); }
 std::vector<SubspaceCase> subspace_cases() { return completed(listed_cases().subspaces, subspace_methods()); }
+std::vector<JointCase> joint_cases() { return completed(listed_cases().joints, joint_methods()); }
 std::vector<DeltaCase> delta_cases() { return completed(listed_cases().deltas, delta_methods()); }
 
 std::string suite_name(const std::string& method, const nlohmann::json& options) {

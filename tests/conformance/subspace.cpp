@@ -7,20 +7,47 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <functional>
 
 namespace tsrun::plugin_testing {
 namespace {
 
-using Check = std::function<void(const SubspaceMethod&, const nlohmann::json&)>;
+/// A method of either kind with one set of options, and how it makes a subspace of the small inputs.
+struct Subject {
+  const SubspaceMaker& method;
+  const nlohmann::json& options;
+  std::function<std::unique_ptr<Subspace>(const SmallInputs&, uint64_t)> maker;
+  bool joint = false;
+  bool drawn = false;  ///< made of nothing but its key
+  std::unique_ptr<Subspace> made(const SmallInputs& inputs, uint64_t seed = 1) const { return maker(inputs, seed); }
+  ParameterSet parameters(const SmallInputs& inputs) const {
+    return joint ? inputs.joint_inputs().members[0].parameters : inputs.parameters();
+  }
+};
+using Check = std::function<void(const Subject&)>;
+
+Subject subspace_subject(const SubspaceCase& subject) {
+  const SubspaceMethod& method = subspace_method(subject.method);
+  const auto maker = [&](const SmallInputs& inputs, uint64_t seed) { return discover(method, inputs, subject.options, seed); };
+  return {method, subject.options, maker, false, !method.needs_trajectory()};
+}
+
+Subject joint_subject(const JointCase& subject) {
+  const JointMethod& method = joint_method(subject.method);
+  const auto maker = [&](const SmallInputs& inputs, uint64_t seed) { return decoder(method, inputs, subject.options, seed); };
+  return {method, subject.options, maker, true, !method.needs_solutions(method.options().resolve(subject.options, subject.method))};
+}
 
 class SubspaceTest : public ::testing::Test {
  public:
-  SubspaceTest(SubspaceCase subject, Check check) : subject_(std::move(subject)), check_(std::move(check)) {}
-  void TestBody() override { check_(subspace_method(subject_.method), subject_.options); }
+  SubspaceTest(Case subject, Subject (*resolve)(const Case&), Check check)
+      : subject_(std::move(subject)), resolve_(resolve), check_(std::move(check)) {}
+  void TestBody() override { check_(resolve_(subject_)); }
 
  private:
-  SubspaceCase subject_;
+  Case subject_;
+  Subject (*resolve_)(const Case&);
   Check check_;
 };
 
@@ -38,22 +65,22 @@ at::Tensor expanded(const Subspace& subspace, const at::Tensor& z) {
 
 double product_of(const at::Tensor& a, const at::Tensor& b) { return a.to(at::kDouble).dot(b.to(at::kDouble)).item<double>(); }
 
-void has_a_sound_shape(const SubspaceMethod& method, const nlohmann::json& options) {
+void has_a_sound_shape(const Subject& subject) {
   const SmallInputs small;
-  const auto subspace = discover(method, small, options);
-  const ParameterSet expected = method.joint() ? small.joint_inputs().members[0].parameters : small.parameters();
+  const auto subspace = subject.made(small);
+  const ParameterSet expected = subject.parameters(small);
   EXPECT_EQ(subspace->parameters(), expected);
   ASSERT_EQ(subspace->dims().size(), expected.groups.size());
   for (int64_t dim : subspace->dims()) EXPECT_GT(dim, 0);
   EXPECT_GE(subspace->bytes_shipped(), 0);
   EXPECT_TRUE(subspace->describe().is_object());
-  EXPECT_FALSE(method.doc().empty());
-  EXPECT_GE(method.version(), 1);
+  EXPECT_FALSE(subject.method.doc().empty());
+  EXPECT_GE(subject.method.version(), 1);
 }
 
-void project_is_the_transpose(const SubspaceMethod& method, const nlohmann::json& options) {
+void project_is_the_transpose(const Subject& subject) {
   const SmallInputs small;
-  const auto subspace = discover(method, small, options);
+  const auto subspace = subject.made(small);
   const at::Tensor z0 = random_vector(20, subspace->dim());
   for (uint64_t seed = 0; seed < 4; ++seed) {
     const at::Tensor z = random_vector(30 + seed, subspace->dim()), g = random_vector(40 + seed, subspace->parameters().layout.total());
@@ -70,9 +97,9 @@ void project_is_the_transpose(const SubspaceMethod& method, const nlohmann::json
   }
 }
 
-void expand_adds(const SubspaceMethod& method, const nlohmann::json& options) {
+void expand_adds(const Subject& subject) {
   const SmallInputs small;
-  const auto subspace = discover(method, small, options);
+  const auto subspace = subject.made(small);
   const at::Tensor z = random_vector(50, subspace->dim());
   at::Tensor out = at::ones({subspace->parameters().layout.total()}, at::kFloat);
   subspace->expand(z, out);
@@ -82,17 +109,17 @@ void expand_adds(const SubspaceMethod& method, const nlohmann::json& options) {
   }
 }
 
-void is_orthonormal_when_claimed(const SubspaceMethod& method, const nlohmann::json& options) {
+void is_orthonormal_when_claimed(const Subject& subject) {
   const SmallInputs small;
-  const auto subspace = discover(method, small, options);
+  const auto subspace = subject.made(small);
   if (!subspace->claims_orthonormal()) GTEST_SKIP() << "claims nothing";
   const at::Tensor v = materialise(*subspace).to(at::kDouble);
   EXPECT_LT((v.matmul(v.t()) - at::eye(subspace->dim(), at::kDouble)).abs().max().item<double>(), 1e-5);
 }
 
-void keeps_groups_apart(const SubspaceMethod& method, const nlohmann::json& options) {
+void keeps_groups_apart(const Subject& subject) {
   const SmallInputs small;
-  const auto subspace = discover(method, small, options);
+  const auto subspace = subject.made(small);
   const auto offsets = coordinate_offsets(subspace->dims());
   for (size_t g = 0; g < subspace->dims().size(); ++g) {
     at::Tensor z = at::zeros({subspace->dim()}, at::kFloat);
@@ -105,44 +132,63 @@ void keeps_groups_apart(const SubspaceMethod& method, const nlohmann::json& opti
   }
 }
 
-void depends_on_its_key_only(const SubspaceMethod& method, const nlohmann::json& options) {
+void depends_on_its_key_only(const Subject& subject) {
   const SmallInputs small;
-  const auto first = discover(method, small, options, 5), second = discover(method, small, options, 5);
+  const auto first = subject.made(small, 5), second = subject.made(small, 5);
   EXPECT_TRUE(at::equal(materialise(*first), materialise(*second)));
   EXPECT_EQ(first->describe(), second->describe());
 }
 
-void loads_what_it_saved(const SubspaceMethod& method, const nlohmann::json& options) {
+void another_key_gives_another_basis(const Subject& subject) {
+  if (!subject.drawn) GTEST_SKIP() << "made of a trajectory or of solutions";
+  const SmallInputs small;
+  const at::Tensor one = materialise(*subject.made(small, 5)), other = materialise(*subject.made(small, 6));
+  for (int64_t k = 0; k < one.size(0); ++k) EXPECT_GT((one[k] - other[k]).abs().max().item<double>(), 0) << "coordinate " << k;
+}
+
+void says_facts_of_every_group_or_of_none(const Subject& subject) {
+  const SmallInputs small;
+  const auto subspace = subject.made(small);
+  const auto groups = subspace->facts().groups;
+  if (groups.empty()) return;
+  ASSERT_EQ(groups.size(), subspace->parameters().groups.size());
+  for (const auto& group : groups) {
+    EXPECT_TRUE(std::is_sorted(group.singular_values.rbegin(), group.singular_values.rend()));
+    EXPECT_GE(group.update_length, 0);
+  }
+}
+
+void loads_what_it_saved(const Subject& subject) {
   at::Tensor z, g, update, gradient;
   const SmallInputs target;
   const auto folder = target.folder("saved");
   nlohmann::json description;
   {
     const SmallInputs small;
-    const auto subspace = discover(method, small, options, 5);
-    save_subspace(*subspace, method, method.options().resolve(options, method.name()), folder);
+    const auto subspace = subject.made(small, 5);
+    save_subspace(*subspace, subject.method, subject.method.options().resolve(subject.options, subject.method.name()), folder);
     z = random_vector(60, subspace->dim());
     g = random_vector(61, subspace->parameters().layout.total());
     update = expanded(*subspace, z);
     gradient = subspace->project(z, g);
     description = subspace->describe();
   }  // the folder stands alone: what it was made from is gone
-  const auto loaded = load_subspace(folder, [&](const std::string& name) -> const SubspaceMethod& { return subspace_method(name); });
+  const auto loaded = load_subspace(folder, [&](const std::string&) -> const SubspaceMaker& { return subject.method; });
   EXPECT_TRUE(at::equal(expanded(*loaded, z), update));
   EXPECT_TRUE(at::equal(loaded->project(z, g), gradient));
   EXPECT_EQ(loaded->describe(), description);
 }
 
-void refuses_a_foreign_layout(const SubspaceMethod& method, const nlohmann::json& options) {
+void refuses_a_foreign_layout(const Subject& subject) {
   const SmallInputs small;
-  const auto subspace = discover(method, small, options);
+  const auto subspace = subject.made(small);
   const auto folder = small.folder("saved");
-  save_subspace(*subspace, method, method.options().resolve(options, method.name()), folder);
+  save_subspace(*subspace, subject.method, subject.method.options().resolve(subject.options, subject.method.name()), folder);
   ParameterSet other;
   other.layout.add("somebody.else", {3, small.parameters().layout.total() / 3});
   other.groups = {{"layer 0", 0, other.layout.total()}};
   try {
-    method.load(folder, other);
+    subject.method.load(folder, other);
     FAIL() << "a basis of another layout was accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::data) << error.what();
@@ -156,19 +202,48 @@ const std::vector<std::pair<const char*, Check>>& checks() {
                                                                  {"IsOrthonormal_WhenClaimed", is_orthonormal_when_claimed},
                                                                  {"KeepsGroupsApart", keeps_groups_apart},
                                                                  {"DependsOnItsKeyOnly", depends_on_its_key_only},
+                                                                 {"AnotherKeyGivesAnotherBasis", another_key_gives_another_basis},
+                                                                 {"SaysFactsOfEveryGroupOrOfNone", says_facts_of_every_group_or_of_none},
                                                                  {"LoadsWhatItSaved", loads_what_it_saved},
                                                                  {"RefusesAForeignLayout", refuses_a_foreign_layout}};
   return all;
 }
 
+void register_subspace(const Case& subject, Subject (*resolve)(const Case&), const char* name, const Check& check) {
+  const std::string suite = suite_name(subject.method, subject.options);
+  testing::RegisterTest(suite.c_str(), name, nullptr, nullptr, __FILE__, __LINE__,
+                        [=]() -> SubspaceTest* { return new SubspaceTest(subject, resolve, check); });
+}
+
+/// What a decomposition promises beside its decoders' being subspaces.
+void gives_a_decoder_a_member_and_finite_codes(const Subject& subject) {
+  const SmallInputs small;
+  const JointMethod& method = joint_method(subject.method.name());
+  const JointInputs inputs = small.joint_inputs();
+  const JointResult result = method.decompose(inputs, method.options().resolve(subject.options, method.name()));
+  ASSERT_EQ(result.decoders.size(), inputs.members.size());
+  for (const auto& one : result.decoders) {
+    ASSERT_EQ(one->dims().size(), 1U);
+    EXPECT_EQ(one->dim(), result.decoders[0]->dim());
+  }
+  EXPECT_TRUE(result.description.is_object());
+  if (!result.codes.defined()) return;
+  const auto tasks = static_cast<int64_t>(inputs.members[0].deltas.size()), members = static_cast<int64_t>(inputs.members.size());
+  EXPECT_EQ(result.codes.sizes().vec(), (std::vector<int64_t>{tasks, members, result.decoders[0]->dim()}));
+  EXPECT_TRUE(result.codes.isfinite().all().item<bool>());
+}
+
 }  // namespace
 
 void register_subspace_tests() {
-  for (const SubspaceCase& subject : subspace_cases()) {
-    const std::string suite = suite_name(subject.method, subject.options);
-    for (const auto& [name, check] : checks())
-      testing::RegisterTest(suite.c_str(), name, nullptr, nullptr, __FILE__, __LINE__,
-                            [subject, check = check]() -> SubspaceTest* { return new SubspaceTest(subject, check); });
+  for (const SubspaceCase& subject : subspace_cases())
+    for (const auto& [name, check] : checks()) register_subspace(subject, subspace_subject, name, check);
+}
+
+void register_joint_tests() {
+  for (const JointCase& subject : joint_cases()) {
+    for (const auto& [name, check] : checks()) register_subspace(subject, joint_subject, name, check);
+    register_subspace(subject, joint_subject, "GivesADecoderAMemberAndFiniteCodes", gives_a_decoder_a_member_and_finite_codes);
   }
 }
 

@@ -67,7 +67,7 @@ std::vector<std::string> builtin(const std::vector<std::string>& names) {
 std::string overview(const std::vector<Described>& all) {
   std::string text = "Verbs (tsrun NAME … --set OPTION=VALUE)\n" + lines_of(all, {"verb"});
   text += "\nOperations (ts.NAME in a recipe)\n" + lines_of(all, {"operation"});
-  text += "\nPlugins\n" + lines_of(all, {"subspace", "delta", "selector", "regularizer"});
+  text += "\nPlugins\n" + lines_of(all, {"subspace", "joint", "delta", "selector", "regularizer"});
   text +=
       "\nBuilt-in models\n" + name_lines(builtin(builtin_model_names())) + "\nBuilt-in tasks\n" + name_lines(builtin(builtin_task_names()));
   return text + "\ntsrun describe NAME shows the options; NAME may be a recipe's file too.\n";

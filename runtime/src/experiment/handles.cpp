@@ -117,7 +117,7 @@ Trajectory trajectory_of(Lab& lab, const nlohmann::json& handle) { return Trajec
 
 std::shared_ptr<const Subspace> subspace_of(Lab& lab, const nlohmann::json& handle) {
   return load_subspace(folder_of(lab, handle),
-                       [&lab](const std::string& method) -> const SubspaceMethod& { return lab.plugins().subspace(method); });
+                       [&lab](const std::string& method) -> const SubspaceMaker& { return lab.plugins().subspace_maker(method); });
 }
 
 std::shared_ptr<const Mask> mask_of(Lab& lab, const nlohmann::json& handle) {

@@ -5,7 +5,6 @@
 #include <ATen/TensorOperators.h>
 
 #include "tsrun/base/error.h"
-#include "tsrun/base/suggest.h"
 #include "tsrun/train/joint.h"
 
 /// The operation `decompose`: one space of few numbers for several ways of tuning a model.
@@ -17,10 +16,7 @@ using nlohmann::json;
 
 OptionTable decompose_options() {
   OptionTable table = {
-      {.name = "method",
-       .type = OptionType::text,
-       .doc = "name of a subspace plugin that makes one space for several parameter sets",
-       .required = true},
+      {.name = "method", .type = OptionType::text, .doc = "name of a joint plugin", .required = true},
       {.name = "members",
        .type = OptionType::list,
        .doc = "tables {name, solutions} of trainings of ts.train, one or several a task; or {name, model} for methods that need none; also "
@@ -39,19 +35,9 @@ OptionTable decompose_options() {
   return table.include(joint_task_options());
 }
 
-const SubspaceMethod& joint_method(Lab& lab, const std::string& name) {
-  const SubspaceMethod& method = lab.plugins().subspace(name);
-  if (method.joint()) return method;
-  std::vector<std::string> known;
-  for (const PluginInfo& info : lab.plugins().plugins())
-    if (info.kind == "subspace" && lab.plugins().subspace(info.name).joint()) known.push_back(info.name);
-  user_error("decompose: '{}' makes a space for one parameter set, as ts.discover does; for several there are: {}", name,
-             known.empty() ? "none" : join_words(known));
-}
-
 OptionTable joint_method_options(Lab& lab, const json& arguments) {
   const json name = arguments.value("method", json());
-  return name.is_string() ? joint_method(lab, name.get<std::string>()).options() : OptionTable();
+  return name.is_string() ? lab.plugins().joint(name.get<std::string>()).options() : OptionTable();
 }
 
 json taken_options(const OptionTable& known, const Options& from) {
@@ -168,7 +154,7 @@ void add_codes(json& summary, const JointRequest& request, const std::function<j
 }
 
 struct Decomposition {
-  const SubspaceMethod& method;
+  const JointMethod& method;
   Options own;  ///< the method's
   Options given;
   JointRequest request;
@@ -193,7 +179,7 @@ json decompose_into(Lab& lab, const Decomposition& what, const std::filesystem::
   Assembly assembly = assemble(lab, what.request, seed);
   const Key key = Key::root(static_cast<uint64_t>(seed)).split("joint");
   std::unique_ptr<JointTasks> tasks;
-  if (what.method.joint()->needs_tasks(what.own)) {
+  if (what.method.needs_tasks(what.own)) {
     const Options o(taken_options(joint_task_options(), what.given));
     tasks = make_joint_tasks({std::move(assembly.tasks), std::move(assembly.seats), o, key.split("order"), lab.settings().device});
   }
@@ -201,7 +187,7 @@ json decompose_into(Lab& lab, const Decomposition& what, const std::filesystem::
   assembly.inputs.key = key;
   assembly.inputs.work = work;
   assembly.inputs.title = what.title;
-  const JointResult result = what.method.joint()->decompose(assembly.inputs, what.own);
+  const JointResult result = what.method.decompose(assembly.inputs, what.own);
   check_result(result, what.request, what.method.name());
   save_result(what, result, assembly, out);
 
@@ -245,15 +231,15 @@ void add_members(json& handle, const Decomposition& what) {
 }
 
 json run_decompose(Lab& lab, const Options& o) {
-  const SubspaceMethod& method = joint_method(lab, o.text("method"));
+  const JointMethod& method = lab.plugins().joint(o.text("method"));
   Decomposition what{method, Options(taken_options(method.options(), o)), o,
                      joint_request(o.value("members"), o.value("tasks"), o.value("heads")),
                      lab.title_of("decompose " + method.name(), o.integer("seed"))};
   for (const JointRequestMember& member : what.request.members) {
-    if (member.solutions.empty() && method.joint()->needs_solutions(what.own))
+    if (member.solutions.empty() && method.needs_solutions(what.own))
       user_error("member '{}' has no solutions, which '{}' decomposes: give it trainings of ts.train", member.name, method.name());
   }
-  if (what.request.tasks.empty() && method.joint()->needs_tasks(what.own))
+  if (what.request.tasks.empty() && method.needs_tasks(what.own))
     user_error("'{}' trains on tasks: give members solutions, or give option 'tasks'", method.name());
 
   json inputs = key_of(what.request);

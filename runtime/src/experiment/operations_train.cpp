@@ -236,14 +236,14 @@ void move_in(const std::filesystem::path& work, const std::filesystem::path& out
 /// of the trajectory that the basis came from, the run cannot get there.
 std::vector<std::string> reach_warnings(const Subspace& subspace, double lr, int64_t steps) {
   std::vector<std::string> warnings;
-  const json description = subspace.describe();
-  for (const auto& group : description.value("groups", json::array())) {
-    const double length = group.value("update_length", 0.0), dim = group.value("dim", 0.0);
+  const auto groups = subspace.facts().groups;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const double length = groups[g].update_length, dim = static_cast<double>(subspace.dims().at(g));
     const double reach = lr * static_cast<double>(steps) / 2 * std::sqrt(dim);
     if (length > reach) {
       warnings.push_back(
           fmt::format("{}: the coordinates can travel {:.3g} at most, but the trajectory's update is {:.3g} long; raise lr or epochs",
-                      group.value("name", "group"), reach, length));
+                      subspace.parameters().groups.at(g).name, reach, length));
     }
   }
   return warnings;

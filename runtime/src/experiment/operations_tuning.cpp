@@ -144,7 +144,7 @@ json run_discover(Lab& lab, const Options& o) {
                             to.scratch = work;
                             const auto subspace = method.discover(to, Options(own));
                             save_subspace(*subspace, method, Options(own), out);
-                            json summary = subspace->describe();
+                            json summary = described(*subspace);
                             summary["dim"] = subspace->dim();
                             summary["dims"] = subspace->dims();
                             summary["bytes"] = subspace->bytes_shipped();

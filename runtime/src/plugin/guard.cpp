@@ -1,91 +1,89 @@
 #include "plugin/guard.h"
 
-#include "plugin/origin.h"
-#include "tsrun/base/error.h"
-#include "tsrun/tune/joint.h"
-
-#include <c10/util/Exception.h>
-
-#include <new>
-#include <string>
-#include <utility>
+#include "plugin/guard_call.h"
 
 namespace tsrun {
 namespace {
 
-class GuardedSubspace : public Subspace {
+class GuardedSubspace final : public Subspace {
  public:
-  GuardedSubspace(std::unique_ptr<Subspace> inner, Origin origin) : inner_(std::move(inner)), origin_(std::move(origin)) {}
-  const ParameterSet& parameters() const override { return inner_->parameters(); }
-  const std::vector<int64_t>& dims() const override { return inner_->dims(); }
+  GuardedSubspace(std::unique_ptr<Subspace> inner, GuardOrigin origin) : inner_(std::move(inner)), origin_(std::move(origin)) {}
+  const ParameterSet& parameters() const override {
+    return origin_.run("parameters", [&]() -> const ParameterSet& { return inner_->parameters(); });
+  }
+  const std::vector<int64_t>& dims() const override {
+    return origin_.run("dims", [&]() -> const std::vector<int64_t>& { return inner_->dims(); });
+  }
   void expand(const at::Tensor& z, at::Tensor out) const override {
     origin_.run("expand", [&] { inner_->expand(z, out); });
   }
   at::Tensor project(const at::Tensor& z, const at::Tensor& g) const override {
     return origin_.run("project", [&] { return inner_->project(z, g); });
   }
-  bool linear() const override { return inner_->linear(); }
-  bool claims_orthonormal() const override { return inner_->claims_orthonormal(); }
+  bool linear() const override {
+    return origin_.run("linear", [&] { return inner_->linear(); });
+  }
+  bool claims_orthonormal() const override {
+    return origin_.run("claims_orthonormal", [&] { return inner_->claims_orthonormal(); });
+  }
+  SubspaceFacts facts() const override {
+    return origin_.run("facts", [&] { return inner_->facts(); });
+  }
   nlohmann::json describe() const override {
     return origin_.run("describe", [&] { return inner_->describe(); });
   }
   void save(const std::filesystem::path& folder) const override {
     origin_.run("save", [&] { inner_->save(folder); });
   }
-  int64_t bytes_shipped() const override { return inner_->bytes_shipped(); }
+  int64_t bytes_shipped() const override {
+    return origin_.run("bytes_shipped", [&] { return inner_->bytes_shipped(); });
+  }
 
  private:
   std::unique_ptr<Subspace> inner_;
-  Origin origin_;
+  GuardOrigin origin_;
 };
 
-class GuardedSubspaceMethod : public Guarded<SubspaceMethod>, public JointMethod {
+/// A method whose products are subspaces.
+template <class Method>
+class GuardedSubspaceMaker : public Guarded<Method> {
  public:
-  using Guarded::Guarded;
-  bool needs_trajectory() const override { return inner_->needs_trajectory(); }
+  using Guarded<Method>::Guarded;
+  std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const override {
+    return wrap("load", [&] { return this->inner_->load(folder, parameters); });
+  }
+
+ protected:
+  template <class Call>
+  std::unique_ptr<Subspace> wrap(const char* call, Call&& body) const {
+    return std::make_unique<GuardedSubspace>(this->origin_.made(call, this->origin_.run(call, body)), this->origin_);
+  }
+};
+
+class GuardedSubspaceMethod final : public GuardedSubspaceMaker<SubspaceMethod> {
+ public:
+  using GuardedSubspaceMaker::GuardedSubspaceMaker;
+  bool needs_trajectory() const override {
+    return origin_.run("needs_trajectory", [&] { return inner_->needs_trajectory(); });
+  }
   std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const override {
     return wrap("discover", [&] { return inner_->discover(inputs, options); });
   }
-  std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const override {
-    return wrap("load", [&] { return inner_->load(folder, parameters); });
-  }
-  const JointMethod* joint() const override { return inner_->joint() ? this : nullptr; }
-  bool needs_solutions(const Options& options) const override {
-    return origin_.run("needs_solutions", [&] { return inner_->joint()->needs_solutions(options); });
-  }
-  bool needs_tasks(const Options& options) const override {
-    return origin_.run("needs_tasks", [&] { return inner_->joint()->needs_tasks(options); });
-  }
-  JointResult decompose(const JointInputs& inputs, const Options& options) const override {
-    JointResult result = origin_.run("decompose", [&] { return inner_->joint()->decompose(inputs, options); });
-    for (auto& decoder : result.decoders) decoder = wrap("decompose", [&] { return std::move(decoder); });
-    return result;
-  }
-
- private:
-  template <class Call>
-  std::unique_ptr<Subspace> wrap(const char* call, Call&& body) const {
-    return std::make_unique<GuardedSubspace>(origin_.made(call, origin_.run(call, body)), origin_);
-  }
 };
 
-class GuardedDeltaMethod : public Guarded<DeltaMethod> {
+class GuardedJointMethod final : public GuardedSubspaceMaker<JointMethod> {
  public:
-  using Guarded::Guarded;
-  std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override {
-    return origin_.made("attach", origin_.run("attach", [&] { return inner_->attach(family, options); }));
+  using GuardedSubspaceMaker::GuardedSubspaceMaker;
+  bool needs_solutions(const Options& options) const override {
+    return origin_.run("needs_solutions", [&] { return inner_->needs_solutions(options); });
   }
-  std::optional<PeftType> peft_type() const override {
-    return origin_.run("peft_type", [&] { return inner_->peft_type(); });
+  bool needs_tasks(const Options& options) const override {
+    return origin_.run("needs_tasks", [&] { return inner_->needs_tasks(options); });
   }
-  nlohmann::json options_from_peft(const nlohmann::ordered_json& config) const override {
-    return origin_.run("options_from_peft", [&] { return inner_->options_from_peft(config); });
-  }
-  PeftTensor tensor_from_peft(PeftTensor tensor, const Delta& delta, const Family& family) const override {
-    return origin_.run("tensor_from_peft", [&] { return inner_->tensor_from_peft(std::move(tensor), delta, family); });
-  }
-  PeftFolder to_peft(const Delta& delta, const Options& options, const Model& model) const override {
-    return origin_.run("to_peft", [&] { return inner_->to_peft(delta, options, model); });
+  JointResult decompose(const JointInputs& inputs, const Options& options) const override {
+    JointResult result = origin_.run("decompose", [&] { return inner_->decompose(inputs, options); });
+    for (auto& decoder : result.decoders) decoder = wrap("decompose", [&] { return std::move(decoder); });
+    return result;
   }
 };
 
@@ -95,8 +93,8 @@ std::unique_ptr<SubspaceMethod> guarded(std::unique_ptr<SubspaceMethod> method, 
   return std::make_unique<GuardedSubspaceMethod>(std::move(method), file);
 }
 
-std::unique_ptr<DeltaMethod> guarded(std::unique_ptr<DeltaMethod> method, const std::filesystem::path& file) {
-  return std::make_unique<GuardedDeltaMethod>(std::move(method), file);
+std::unique_ptr<JointMethod> guarded(std::unique_ptr<JointMethod> method, const std::filesystem::path& file) {
+  return std::make_unique<GuardedJointMethod>(std::move(method), file);
 }
 
 }  // namespace tsrun

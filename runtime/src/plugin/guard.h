@@ -10,6 +10,7 @@
 namespace tsrun {
 
 std::unique_ptr<SubspaceMethod> guarded(std::unique_ptr<SubspaceMethod> method, const std::filesystem::path& file);
+std::unique_ptr<JointMethod> guarded(std::unique_ptr<JointMethod> method, const std::filesystem::path& file);
 std::unique_ptr<DeltaMethod> guarded(std::unique_ptr<DeltaMethod> method, const std::filesystem::path& file);
 std::unique_ptr<SelectorMethod> guarded(std::unique_ptr<SelectorMethod> method, const std::filesystem::path& file);
 std::unique_ptr<RegularizerMethod> guarded(std::unique_ptr<RegularizerMethod> method, const std::filesystem::path& file);

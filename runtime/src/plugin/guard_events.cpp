@@ -1,5 +1,5 @@
 #include "plugin/guard.h"
-#include "plugin/origin.h"
+#include "plugin/guard_call.h"
 
 /// Guards of selectors and regularisers. What they throw in an event ends the training (exit code 4); its last checkpoint stays.
 namespace tsrun {
@@ -8,7 +8,7 @@ namespace {
 template <class Product>
 class GuardedEvents : public Product {
  public:
-  GuardedEvents(std::unique_ptr<Product> inner, Origin origin) : inner_(std::move(inner)), origin_(std::move(origin)) {}
+  GuardedEvents(std::unique_ptr<Product> inner, GuardOrigin origin) : inner_(std::move(inner)), origin_(std::move(origin)) {}
   void before_forward(Step& step, ForwardPass& pass) override {
     event("before_forward", [&] { inner_->before_forward(step, pass); });
   }
@@ -47,7 +47,7 @@ class GuardedEvents : public Product {
   }
 
   std::unique_ptr<Product> inner_;
-  Origin origin_;
+  GuardOrigin origin_;
 };
 
 class GuardedSelector final : public GuardedEvents<Selector> {

@@ -40,6 +40,7 @@ std::vector<fs::path> libraries_in(const fs::path& folder) {
 
 struct PluginHost::State {
   Methods<SubspaceMethod> subspaces;
+  Methods<JointMethod> joints;
   Methods<DeltaMethod> deltas;
   Methods<SelectorMethod> selectors;
   Methods<RegularizerMethod> regularizers;
@@ -61,8 +62,9 @@ struct PluginHost::State {
   template <class Method>
   const Method& get(const Methods<Method>& methods, const std::string& kind, const std::string& name) const {
     if (const auto at = methods.find(name); at != methods.end()) return *at->second;
-    if (const auto* other = find(name)) user_error("'{}' is a {}, expected a {}", name, other->kind, kind);
     const auto known = names(kind);
+    if (const auto* other = find(name))
+      user_error("'{}' is a {}, expected a {}; known: {}", name, other->kind, kind, known.empty() ? "none" : join_words(known));
     if (known.empty()) user_error("unknown {} '{}': no plugin of this kind is loaded (tsrun plugins lists them)", kind, name);
     user_error("unknown {} '{}'{}; known: {}", kind, name, did_you_mean(name, known), join_words(known));
   }
@@ -75,11 +77,13 @@ class Collector : public Registry {
  public:
   Collector(fs::path file, const PluginHost& host) : file_(std::move(file)), host_(host) {}
   void add(std::unique_ptr<SubspaceMethod> method) override { keep("subspace", std::move(method), subspaces); }
+  void add(std::unique_ptr<JointMethod> method) override { keep("joint", std::move(method), joints); }
   void add(std::unique_ptr<DeltaMethod> method) override { keep("delta", std::move(method), deltas); }
   void add(std::unique_ptr<SelectorMethod> method) override { keep("selector", std::move(method), selectors); }
   void add(std::unique_ptr<RegularizerMethod> method) override { keep("regularizer", std::move(method), regularizers); }
 
   Methods<SubspaceMethod> subspaces;
+  Methods<JointMethod> joints;
   Methods<DeltaMethod> deltas;
   Methods<SelectorMethod> selectors;
   Methods<RegularizerMethod> regularizers;
@@ -157,6 +161,7 @@ void PluginHost::load_file(const fs::path& file) {
   if (collector.infos.empty()) data_error("{}: its entry registers no method", file.string());
   state_->read.insert(canonical);
   state_->subspaces.merge(collector.subspaces);
+  state_->joints.merge(collector.joints);
   state_->deltas.merge(collector.deltas);
   state_->selectors.merge(collector.selectors);
   state_->regularizers.merge(collector.regularizers);
@@ -166,6 +171,11 @@ void PluginHost::load_file(const fs::path& file) {
 
 const std::vector<PluginInfo>& PluginHost::plugins() const { return state_->infos; }
 const SubspaceMethod& PluginHost::subspace(const std::string& name) const { return state_->get(state_->subspaces, "subspace", name); }
+const JointMethod& PluginHost::joint(const std::string& name) const { return state_->get(state_->joints, "joint", name); }
+const SubspaceMaker& PluginHost::subspace_maker(const std::string& name) const {
+  if (state_->joints.contains(name)) return joint(name);
+  return subspace(name);
+}
 const DeltaMethod& PluginHost::delta(const std::string& name) const { return state_->get(state_->deltas, "delta", name); }
 const SelectorMethod& PluginHost::selector(const std::string& name) const { return state_->get(state_->selectors, "selector", name); }
 const RegularizerMethod& PluginHost::regularizer(const std::string& name) const {
@@ -179,6 +189,7 @@ OptionTable PluginHost::options_of(const std::string& name) const {
     user_error("unknown plugin '{}'{}", name, did_you_mean(name, known));
   }
   if (info->kind == "subspace") return subspace(name).options();
+  if (info->kind == "joint") return joint(name).options();
   if (info->kind == "delta") return delta(name).options();
   if (info->kind == "selector") return selector(name).options();
   return regularizer(name).options();

@@ -46,7 +46,19 @@ std::vector<int64_t> coordinate_offsets(const std::vector<int64_t>& dims) {
   return offsets;
 }
 
-void save_subspace(const Subspace& subspace, const SubspaceMethod& method, const Options& options, const std::filesystem::path& folder) {
+nlohmann::json described(const Subspace& subspace) {
+  nlohmann::json description = subspace.describe();
+  const auto facts = subspace.facts().groups;
+  const auto& groups = subspace.parameters().groups;
+  for (size_t g = 0; g < facts.size() && g < groups.size(); ++g)
+    description["groups"][g].update({{"name", groups[g].name},
+                                     {"dim", subspace.dims()[g]},
+                                     {"singular_values", facts[g].singular_values},
+                                     {"update_length", facts[g].update_length}});
+  return description;
+}
+
+void save_subspace(const Subspace& subspace, const SubspaceMaker& method, const Options& options, const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
   subspace.save(folder);
   const nlohmann::json index = {{"format", subspace_format},
@@ -60,13 +72,13 @@ void save_subspace(const Subspace& subspace, const SubspaceMethod& method, const
 }
 
 std::unique_ptr<Subspace> load_subspace(const std::filesystem::path& folder,
-                                        const std::function<const SubspaceMethod&(const std::string&)>& lookup) {
+                                        const std::function<const SubspaceMaker&(const std::string&)>& lookup) {
   const std::string path = (folder / subspace_index).string();
   const nlohmann::json index = read_json(path);
   try {
     if (index.at("format") != subspace_format)
       data_error("{}: format {} is not the {} that this program reads", path, index["format"].dump(), subspace_format);
-    const SubspaceMethod& method = lookup(index.at("method").get<std::string>());
+    const SubspaceMaker& method = lookup(index.at("method").get<std::string>());
     if (index.at("version") != method.version())
       data_error("{}: made by version {} of '{}'; this program has version {}: discover it again", path, index["version"].dump(),
                  method.name(), method.version());

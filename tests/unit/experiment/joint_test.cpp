@@ -163,7 +163,7 @@ TEST_F(JointTest, NamesWhatIsWrongWithMembersAndCoordinates) {
   lost["keep"] = "none";
   EXPECT_THAT(decompose({{{"name", "a"}, {"solutions", {lost}}}}), HasSubstr("kept no 'best' weights"));
   EXPECT_THAT(error("decompose", {{"method", "random_projection"}, {"members", {{{"name", "a"}, {"solutions", {a}}}}}}),
-              ::testing::AllOf(HasSubstr("for several there are: "), HasSubstr("random_joint")));
+              ::testing::AllOf(HasSubstr("'random_projection' is a subspace, expected a joint; known: "), HasSubstr("random_joint")));
 
   const json basis = joint().at("members").at("lora");
   EXPECT_THAT(error_of([&] { decode(basis, {0.0, 1.0}); }).what(), HasSubstr("z: 2 numbers, but the basis has 3 dimensions"));

@@ -163,6 +163,34 @@ TEST(Peft, WritesTheSameBytesAsEver) {
   }
 }
 
+/// A third party's delta, of whose method only PEFT's name and fields are said.
+TEST(Peft, WritesAndReadsAWholeFolderOfAThirdPartysDelta) {
+  PluginHost host;
+  host.load_file(std::filesystem::path(TSRUN_BINARY_DIR) / "tests/plugins/shifting_delta/shifting_delta.so");
+  const DeltaMethod& method = host.delta("shift");
+  const nlohmann::json delta = {
+      {"method", "shift"}, {"version", 1}, {"options", method.options().resolve(nlohmann::json::object(), "shift").json()}};
+  const auto adapted = [&](uint64_t seed) {
+    Model model = golden_model("bert");
+    const std::vector<std::shared_ptr<const Delta>> deltas = {attach_delta(host, delta, *model.family)};
+    model.family = adapt(model.family, deltas);
+    add_first_values(deltas, model.weights, Key::root(seed));
+    return model;
+  };
+  const testing::TemporaryFolder out;
+  const Model model = adapted(1);
+  save_peft(host, delta, model, "bert_tiny", out.path());
+  const auto config = read_json(out.path() / "adapter_config.json");
+  EXPECT_EQ(config.at("peft_type"), "SHIFT");
+  EXPECT_EQ(config.at("task_type"), "SEQ_CLS");
+  Model other = adapted(2);
+  const std::string name = "bert.encoder.layer.1.attention.self.query.shift";
+  ASSERT_FALSE(at::equal(other.weights.at(name), model.weights.at(name)));
+  EXPECT_EQ(delta_of_peft(host, out.path()).at("method"), "shift");
+  take_peft_values(method, out.path(), *attach_delta(host, delta, *golden_model("bert").family), other);
+  EXPECT_TRUE(at::equal(other.weights.at(name), model.weights.at(name)));
+}
+
 std::string refusal(const std::function<void()>& call, ErrorKind kind) {
   try {
     call();

@@ -8,4 +8,4 @@ target_link_libraries(random_joint PRIVATE tsrun::tsrun)
 target_compile_definitions(random_joint PRIVATE TSRUN_ABI_TAG=${TSRUN_ABI_TAG})
 set_target_properties(random_joint PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
   LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/plugins/random_joint)
-add_dependencies(experiment_test adapter bitfit ia3 layernorm lora prefix prompt random_projection random_joint)
+add_dependencies(experiment_test adapter bitfit ia3 layernorm lora prefix prompt random_projection random_joint shifting_delta)

@@ -1,6 +1,9 @@
 #include "tsrun/plugin/host.h"
 
 #include "support/folder_test.h"
+#include "support/golden_models.h"
+#include "tsrun/model/model.h"
+#include "tsrun/tune/delta.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -97,6 +100,16 @@ TEST(PluginHost, NamesTheNearMiss_OfAMisspeltMethod) {
   EXPECT_THAT(error_of([&] { host.delta("line"); }).what(), HasSubstr("'line' is a subspace, expected a delta"));
 }
 
+TEST(PluginHost, KeepsJointMethodsAsAKindOfTheirOwn) {
+  const PluginHost& host = built_plugins();
+  EXPECT_EQ(host.joint("shared_vector").name(), "shared_vector");
+  EXPECT_EQ(&host.subspace_maker("shared_vector"), &host.joint("shared_vector"));
+  EXPECT_EQ(&host.subspace_maker("fastfood"), &host.subspace("fastfood"));
+  EXPECT_NE(host.options_of("shared_vector").find("maps"), nullptr);
+  EXPECT_THAT(error_of([&] { host.subspace("shared_vector"); }).what(),
+              AllOf(HasSubstr("'shared_vector' is a joint, expected a subspace; known: "), HasSubstr("fastfood")));
+}
+
 TEST(PluginHost, NamesPluginAndCall_WhenAMethodThrows) {
   const auto error = discover_error("standard");
   EXPECT_EQ(error.kind(), ErrorKind::internal);
@@ -118,6 +131,44 @@ TEST(PluginHost, GuardsWhatAMethodReturns) {
   EXPECT_EQ(line->describe(), nlohmann::json({{"line", true}}));
   EXPECT_THAT(error_of([&] { line->expand({}, {}); }).what(), HasSubstr("expand: expand went too far"));
   EXPECT_THAT(error_of([&] { method.load({}, {}); }).what(), HasSubstr("load: returned nothing"));
+}
+
+/// What a pass of a small model says when the delta `shift` throws in `call`; empty when nothing is thrown.
+std::string pass_error(const std::string& call) {
+  PluginHost host;
+  host.load_file(library("shifting_delta"));
+  const DeltaMethod& method = host.delta("shift");
+  Model model = golden_model("bert");
+  try {
+    const std::vector<std::shared_ptr<const Delta>> deltas = {
+        method.attach(*model.family, method.options().resolve({{"fail", call}}, "shift"))};
+    model.family = adapt(model.family, deltas);
+    add_first_values(deltas, model.weights, Key::root(1));
+    PackedBatch batch = to_device({.ids = {1, 2}, .segments = {0, 0}, .positions = {0, 1}, .offsets = {0, 2}}, {}, at::kCPU);
+    model.family->forward(model.weights, batch, {});
+    deltas[0]->merge(model.weights);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::internal);
+    return error.what();
+  }
+  return {};
+}
+
+TEST(PluginHost, NamesPluginAndCall_WhenADeltaOrItsHookThrows) {
+  EXPECT_EQ(pass_error(""), "");
+  for (const char* call : {"tensors", "install", "at_map", "merge"})
+    EXPECT_THAT(pass_error(call),
+                AllOf(HasSubstr("plugin shift ("), HasSubstr(std::string("shifting_delta.so): ") + call + ": the shift slipped")));
+}
+
+/// A library whose table of all symbols is gone, as packaging leaves it.
+TEST(PluginHost, LoadsAStrippedLibrary) {
+  const auto stripped = fs::path(::testing::TempDir()) / "stripped.so";
+  const std::string command = "strip -o '" + stripped.string() + "' '" + library("line_subspace").string() + "'";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  PluginHost host;
+  host.load_file(stripped);
+  EXPECT_EQ(host.subspace("line").version(), 7);
 }
 
 TEST(PluginHost, RefusesAFolderOnTheSearchPathThatDoesNotExist) {

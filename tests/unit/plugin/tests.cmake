@@ -6,7 +6,7 @@ function(tsrun_test_library name)
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/plugins/${name})
 endfunction()
 
-foreach(library line_subspace taken_name throwing_entry)
+foreach(library line_subspace shifting_delta taken_name throwing_entry)
   tsrun_test_library(${library})
   target_compile_definitions(${library} PRIVATE TSRUN_ABI_TAG=${TSRUN_ABI_TAG})
 endforeach()
@@ -15,4 +15,4 @@ target_compile_definitions(other_abi PRIVATE TSRUN_ABI_TAG=tsrun_abi_1_torch_1_1
 tsrun_test_library(no_plugin)
 
 tsrun_test(plugin SOURCES unit/plugin/delta_parity_test.cpp unit/plugin/host_test.cpp unit/plugin/events_guard_test.cpp unit/plugin/equal_numbers_test.cpp unit/plugin/delta_matrix_test.cpp)
-add_dependencies(plugin_test adapter bitfit compacter full lora ia3 layernorm prefix prompt line_subspace taken_name throwing_entry other_abi no_plugin)
+add_dependencies(plugin_test adapter bitfit compacter full lora ia3 layernorm prefix prompt shared_vector line_subspace shifting_delta taken_name throwing_entry other_abi no_plugin)

@@ -9,7 +9,7 @@
 namespace tsrun {
 
 struct PluginInfo {
-  std::string kind;  ///< subspace, delta, selector, regularizer
+  std::string kind;  ///< subspace, joint, delta, selector, regularizer
   std::string name, doc;
   int version = 0;
   std::filesystem::path file;
@@ -30,6 +30,9 @@ class PluginHost {
   const std::vector<PluginInfo>& plugins() const;
   /// @throws Error(user) with the near miss.
   const SubspaceMethod& subspace(const std::string& name) const;
+  const JointMethod& joint(const std::string& name) const;
+  /// The subspace or joint method that made a stored subspace.
+  const SubspaceMaker& subspace_maker(const std::string& name) const;
   const DeltaMethod& delta(const std::string& name) const;
   const SelectorMethod& selector(const std::string& name) const;
   const RegularizerMethod& regularizer(const std::string& name) const;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tsrun/tune/delta.h"
+#include "tsrun/tune/joint.h"
 #include "tsrun/tune/regularizer.h"
 #include "tsrun/tune/selector.h"
 #include "tsrun/tune/subspace.h"
@@ -14,6 +15,7 @@ class Registry {
  public:
   virtual ~Registry() = default;
   virtual void add(std::unique_ptr<SubspaceMethod> method) = 0;
+  virtual void add(std::unique_ptr<JointMethod> method) = 0;
   virtual void add(std::unique_ptr<DeltaMethod> method) = 0;
   virtual void add(std::unique_ptr<SelectorMethod> method) = 0;
   virtual void add(std::unique_ptr<RegularizerMethod> method) = 0;
@@ -22,7 +24,7 @@ class Registry {
 }  // namespace tsrun
 
 /// The name of this symbol carries plugin API version, LibTorch version and C++ ABI, so that a mismatch is seen before anything is loaded.
-/// The build system defines TSRUN_ABI_TAG (for example tsrun_abi_3_torch_2_13_0_cxx11_1).
+/// The build system defines TSRUN_ABI_TAG (for example tsrun_abi_4_torch_2_13_0_cxx11_1).
 #define TSRUN_PLUGIN(registry)                                                    \
   extern "C" __attribute__((visibility("default"))) const char TSRUN_ABI_TAG = 1; \
   extern "C" __attribute__((visibility("default"))) void tsrun_plugin_register(tsrun::Registry& registry)

@@ -56,10 +56,9 @@ struct JointResult {
   nlohmann::json description;  ///< losses, distances, scores at fixed points, over the steps
 };
 
-/// What a subspace plugin offers beside (or in place of) `discover`.
-class JointMethod {
+/// The plugin kind `joint`. Each decoder is a subspace that `load` reads.
+class JointMethod : public SubspaceMaker {
  public:
-  virtual ~JointMethod() = default;
   virtual bool needs_solutions(const Options& options) const = 0;
   virtual bool needs_tasks(const Options& options) const = 0;
   /// @throws Error(user) when options contradict the inputs; Error(run) on a non-finite loss; Error(interrupt) after keeping its state.

@@ -17,6 +17,15 @@
 
 namespace tsrun {
 
+/// What the runtime reads of a subspace where its method knows it; empty elsewhere.
+struct SubspaceFacts {
+  struct Group {
+    std::vector<double> singular_values;  ///< descending, of what the directions were taken from; more than dims where some were dropped
+    double update_length = 0;             ///< |θ_T − θ0| of the trajectory behind the subspace; 0: none
+  };
+  std::vector<Group> groups;  ///< those of the parameter set in its order, or none
+};
+
 /// A map per group from few numbers to many: θ = θ0 + expand(z). Linear unless `linear()` says otherwise.
 ///
 /// z is one flat float32 vector: group i owns coordinates [first[i], first[i] + dims[i]).
@@ -32,7 +41,9 @@ class Subspace {
   virtual at::Tensor project(const at::Tensor& z, const at::Tensor& g) const = 0;
   virtual bool linear() const { return true; }
   virtual bool claims_orthonormal() const = 0;  ///< columns of each group orthonormal
-  /// What a report shows: groups, dims, ranks kept and dropped, singular values, energy, |cos(v1, θ0)| … plain JSON.
+  /// What figures and warnings read; everything else that is worth telling is in `describe`.
+  virtual SubspaceFacts facts() const { return {}; }
+  /// A description for people, as free JSON: groups, ranks kept and dropped, energy, |cos(v1, θ0)|.
   virtual nlohmann::json describe() const = 0;
   /// Writes whatever `SubspaceMethod::load` needs, without the parameter set (the caller writes that).
   virtual void save(const std::filesystem::path& folder) const = 0;
@@ -50,29 +61,34 @@ struct SubspaceInputs {
   std::filesystem::path scratch;  ///< a folder for large temporaries
 };
 
-class JointMethod;
-
-/// The plugin kind `subspace`.
-class SubspaceMethod {
+/// What makes subspaces and reads them again: a method of the kind `subspace`, or of the kind `joint` (tune/joint.h).
+class SubspaceMaker {
  public:
-  virtual ~SubspaceMethod() = default;
+  virtual ~SubspaceMaker() = default;
   virtual std::string name() const = 0;
   virtual std::string doc() const = 0;  ///< one sentence
   virtual int version() const = 0;      ///< raised whenever the numbers change; part of stage keys
   virtual OptionTable options() const = 0;
-  virtual bool needs_trajectory() const { return false; }
-  /// @throws Error(user) when options contradict the inputs (dim larger than the trajectory).
-  virtual std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const = 0;
-  /// For methods that make one space for several parameter sets (tune/joint.h): each decoder is a subspace that `load` reads.
-  virtual const JointMethod* joint() const { return nullptr; }
+  /// Reads what one of its subspaces saved. @throws Error(data) for a damaged folder, or one of another layout.
   virtual std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const = 0;
 };
 
+/// The plugin kind `subspace`.
+class SubspaceMethod : public SubspaceMaker {
+ public:
+  virtual bool needs_trajectory() const { return false; }
+  /// @throws Error(user) when options contradict the inputs (dim larger than the trajectory).
+  virtual std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const = 0;
+};
+
 /// Folder form of a subspace: subspace.json (method, version, options, parameter set, description) beside what the method saves.
-void save_subspace(const Subspace& subspace, const SubspaceMethod& method, const Options& options, const std::filesystem::path& folder);
+void save_subspace(const Subspace& subspace, const SubspaceMaker& method, const Options& options, const std::filesystem::path& folder);
 /// Reads such a folder. `lookup` finds the method by name. @throws Error(data) when it was made by another version of the method.
 std::unique_ptr<Subspace> load_subspace(const std::filesystem::path& folder,
-                                        const std::function<const SubspaceMethod&(const std::string&)>& lookup);
+                                        const std::function<const SubspaceMaker&(const std::string&)>& lookup);
+
+/// `subspace.describe()` with what the runtime itself says of every group under "groups": name, dim, and its facts.
+nlohmann::json described(const Subspace& subspace);
 
 /// Where group i's coordinates begin in the flat z, for i = 0…groups (the last is the total).
 std::vector<int64_t> coordinate_offsets(const std::vector<int64_t>& dims);

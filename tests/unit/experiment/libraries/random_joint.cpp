@@ -36,7 +36,7 @@ class RandomDecoder final : public Subspace {
 };
 
 /// Random decoders; a code is the projection of a solution's update. Asks the tasks for one loss and one score.
-class RandomJoint final : public SubspaceMethod, public JointMethod {
+class RandomJoint final : public JointMethod {
  public:
   std::string name() const override { return "random_joint"; }
   std::string doc() const override { return "Random decoders, for tests."; }
@@ -45,12 +45,10 @@ class RandomJoint final : public SubspaceMethod, public JointMethod {
     return {{.name = "dim", .type = OptionType::integer, .fallback = 3, .doc = "Dimensions.", .minimum = 1},
             {.name = "blind", .type = OptionType::boolean, .fallback = false, .doc = "Needs no solutions."}};
   }
-  std::unique_ptr<Subspace> discover(const SubspaceInputs&, const Options&) const override { user_error("random_joint: use ts.decompose"); }
   std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& set) const override {
     const auto file = SafetensorsFile::open(folder / "map.safetensors");
     return std::make_unique<RandomDecoder>(set, as_float32(*file.find("map")).clone());
   }
-  const JointMethod* joint() const override { return this; }
   bool needs_solutions(const Options& options) const override { return !options.flag("blind"); }
   bool needs_tasks(const Options&) const override { return true; }
   JointResult decompose(const JointInputs& inputs, const Options& options) const override {

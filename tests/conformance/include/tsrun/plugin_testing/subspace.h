@@ -7,10 +7,6 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
-struct JointInputs;
-}
-
 /// What every subspace must keep, as tests. Link a plugin's sources and tsrun::plugin_testing into one program (its main is in the
 /// library): every method that TSRUN_PLUGIN registers is tried with the options that `add_subspace_case` lists, or with none.
 ///
@@ -20,9 +16,14 @@ namespace tsrun::plugin_testing {
 /// Another set of options under which `method` must pass. Call it before main (from an initialiser). Always true.
 bool add_subspace_case(const std::string& method, const nlohmann::json& options);
 
+/// The same for a joint method, with options under which it needs no tasks: its decoders must keep what subspaces keep.
+bool add_joint_case(const std::string& method, const nlohmann::json& options);
+
 /// The methods that the linked plugin registers.
 const std::vector<std::unique_ptr<SubspaceMethod>>& subspace_methods();
 const SubspaceMethod& subspace_method(const std::string& name);
+const std::vector<std::unique_ptr<JointMethod>>& joint_methods();
+const JointMethod& joint_method(const std::string& name);
 
 /// Inputs of a small made-up model: two layers of a few thousand weights in `layer` groups, an origin, and a trajectory of `points` points
 /// that drifts and decays as training does. Files live in a temporary folder that is removed with the object.
@@ -48,10 +49,13 @@ class SmallInputs {
   std::unique_ptr<Trajectory> trajectory_;
 };
 
-/// Resolves `options` against the method's table and discovers; of a joint method, the decoder of `joint_inputs`' one member (the options
-/// must be such that it needs no tasks).
+/// Resolves `options` against the method's table and discovers.
 std::unique_ptr<Subspace> discover(const SubspaceMethod& method, const SmallInputs& inputs,
                                    const nlohmann::json& options = nlohmann::json::object(), uint64_t seed = 1);
+
+/// The decoder of `joint_inputs`' one member; the options must be such that the method needs no tasks.
+std::unique_ptr<Subspace> decoder(const JointMethod& method, const SmallInputs& inputs,
+                                  const nlohmann::json& options = nlohmann::json::object(), uint64_t seed = 1);
 
 /// V with one row per coordinate, [dim, total], by expanding unit vectors.
 at::Tensor materialise(const Subspace& subspace);

@@ -14,11 +14,10 @@
 namespace tsrun {
 
 /// Who is called, for messages: "plugin NAME (FILE)".
-struct Origin {
+struct GuardOrigin {
   std::string text;
-  Origin(const std::string& name, const std::filesystem::path& file) : text(fmt::format("plugin {} ({})", name, file.string())) {}
+  GuardOrigin(const std::string& name, const std::filesystem::path& file) : text(fmt::format("plugin {} ({})", name, file.string())) {}
 
-  /// Calls `body`. An Error passes as it is, any other exception becomes an Error of `kind` that names plugin and call.
   template <class Call>
   decltype(auto) run(const char* call, Call&& body, ErrorKind kind = ErrorKind::internal) const {
     try {
@@ -43,23 +42,27 @@ struct Origin {
   }
 };
 
-/// Calls that all kinds of method share.
+/// What all kinds of method share.
 template <class Method>
 class Guarded : public Method {
  public:
   Guarded(std::unique_ptr<Method> inner, const std::filesystem::path& file) : inner_(std::move(inner)), origin_(inner_->name(), file) {}
-  std::string name() const override { return inner_->name(); }
+  std::string name() const override {
+    return origin_.run("name", [&] { return inner_->name(); });
+  }
   std::string doc() const override {
     return origin_.run("doc", [&] { return inner_->doc(); });
   }
-  int version() const override { return inner_->version(); }
+  int version() const override {
+    return origin_.run("version", [&] { return inner_->version(); });
+  }
   OptionTable options() const override {
     return origin_.run("options", [&] { return inner_->options(); });
   }
 
  protected:
   std::unique_ptr<Method> inner_;
-  Origin origin_;
+  GuardOrigin origin_;
 };
 
 }  // namespace tsrun

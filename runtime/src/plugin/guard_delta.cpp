@@ -1,0 +1,115 @@
+#include "plugin/guard.h"
+#include "plugin/guard_call.h"
+
+#include <functional>
+
+namespace tsrun {
+namespace {
+
+/// Watches one hook of a forward pass while a delta installs its own.
+template <class Result, class... Arguments>
+class HookGuard {
+ public:
+  using Hook = std::function<Result(Arguments...)>;
+  /// Marks a hook that is there already, so that it is known again.
+  explicit HookGuard(Hook& hook) : before_(hook) {
+    if (hook) hook = Known{hook};
+  }
+  /// A hook that the delta left alone is as before; its own is guarded as `call`.
+  void finish(Hook& hook, const GuardOrigin& origin, const char* call) const {
+    if (!hook) return;
+    if (hook.template target<Known>() != nullptr) {
+      hook = before_;
+    } else {
+      hook = [inner = std::move(hook), origin, call](Arguments... arguments) {
+        return origin.run(call, [&] { return inner(std::forward<Arguments>(arguments)...); });
+      };
+    }
+  }
+
+ private:
+  struct Known {
+    Hook hook;
+    Result operator()(Arguments... arguments) const { return hook(std::forward<Arguments>(arguments)...); }
+  };
+  Hook before_;
+};
+template <class Result, class... Arguments>
+HookGuard(std::function<Result(Arguments...)>&) -> HookGuard<Result, Arguments...>;
+
+class GuardedDelta final : public Delta {
+ public:
+  GuardedDelta(std::unique_ptr<Delta> inner, GuardOrigin origin) : inner_(std::move(inner)), origin_(std::move(origin)) {}
+  std::vector<DeltaTensor> tensors() const override {
+    return origin_.run("tensors", [&] { return inner_->tensors(); });
+  }
+  std::vector<DeltaMatch> matches() const override {
+    return origin_.run("matches", [&] { return inner_->matches(); });
+  }
+  at::Tensor initial(const DeltaTensor& tensor, const Weights& origin, Key key) const override {
+    return origin_.run("initial", [&] { return inner_->initial(tensor, origin, key); });
+  }
+  void adjust_origin(const Weights& values, Weights& origin) const override {
+    origin_.run("adjust_origin", [&] { inner_->adjust_origin(values, origin); });
+  }
+  bool starts_as_identity() const override {
+    return origin_.run("starts_as_identity", [&] { return inner_->starts_as_identity(); });
+  }
+  void override_weights(const Weights& weights, Weights& seen) const override {
+    origin_.run("override_weights", [&] { inner_->override_weights(weights, seen); });
+  }
+  void install(const Weights& weights, ForwardOptions& forward) const override {
+    const HookGuard map(forward.at_map);
+    const HookGuard site(forward.at_site);
+    const HookGuard prefix(forward.attention_prefix);
+    origin_.run("install", [&] { inner_->install(weights, forward); });
+    map.finish(forward.at_map, origin_, "at_map");
+    site.finish(forward.at_site, origin_, "at_site");
+    prefix.finish(forward.attention_prefix, origin_, "attention_prefix");
+  }
+  std::vector<std::string> trained_parameters() const override {
+    return origin_.run("trained_parameters", [&] { return inner_->trained_parameters(); });
+  }
+  std::vector<LowRankFactors> low_rank_factors() const override {
+    return origin_.run("low_rank_factors", [&] { return inner_->low_rank_factors(); });
+  }
+  std::optional<Weights> merge(const Weights& weights) const override {
+    return origin_.run("merge", [&] { return inner_->merge(weights); });
+  }
+  std::string why_not_merged() const override {
+    return origin_.run("why_not_merged", [&] { return inner_->why_not_merged(); });
+  }
+
+ private:
+  std::unique_ptr<Delta> inner_;
+  GuardOrigin origin_;
+};
+
+class GuardedDeltaMethod final : public Guarded<DeltaMethod> {
+ public:
+  using Guarded::Guarded;
+  std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override {
+    auto delta = origin_.made("attach", origin_.run("attach", [&] { return inner_->attach(family, options); }));
+    return std::make_unique<GuardedDelta>(std::move(delta), origin_);
+  }
+  std::optional<PeftType> peft_type() const override {
+    return origin_.run("peft_type", [&] { return inner_->peft_type(); });
+  }
+  nlohmann::json options_from_peft(const nlohmann::ordered_json& config) const override {
+    return origin_.run("options_from_peft", [&] { return inner_->options_from_peft(config); });
+  }
+  PeftTensor tensor_from_peft(PeftTensor tensor, const Delta& delta, const Family& family) const override {
+    return origin_.run("tensor_from_peft", [&] { return inner_->tensor_from_peft(std::move(tensor), delta, family); });
+  }
+  PeftFolder to_peft(const Delta& delta, const Options& options, const Model& model) const override {
+    return origin_.run("to_peft", [&] { return inner_->to_peft(delta, options, model); });
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<DeltaMethod> guarded(std::unique_ptr<DeltaMethod> method, const std::filesystem::path& file) {
+  return std::make_unique<GuardedDeltaMethod>(std::move(method), file);
+}
+
+}  // namespace tsrun
