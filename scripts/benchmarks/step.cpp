@@ -1,8 +1,9 @@
 // Times one optimiser step as the trainer runs it: token ids of the batch, forward, backward, clipping, update.
 //
-// usage: bench_step MODEL TASK [--method full|subspace|lora] [--precision float32|bf16] [--steps 12] [--batch 32] [--threads 2]
-// [--max-length 128] Prints one JSON line: median seconds a step, real tokens a second, first and last loss, peak MiB. The first three
-// steps warm up.
+// usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin none|mask|layers|r_drop] [--precision float32|bf16] [--steps 12]
+// [--batch 32] [--threads 2] [--max-length 128]
+// mask: 70 % of every matrix of the layers; layers: the last two. Prints one JSON line: median seconds a step, real tokens a second, first
+// and last loss, peak MiB. The first three steps warm up.
 #include "train/step.h"
 #include "benchmark.h"
 #include "tsrun/base/parallel.h"
@@ -70,11 +71,37 @@ class DenseSubspace : public Subspace {
   std::vector<at::Tensor> values_;
 };
 
+const PluginHost& plugins() {
+  static PluginHost* host = nullptr;  // what it loads is never unloaded
+  if (host == nullptr) {
+    host = new PluginHost();
+    host->load(PluginHost::search_path({}));
+  }
+  return *host;
+}
+
+StepPlugin selector(const std::string& name, const nlohmann::json& given) {
+  const SelectorMethod& method = plugins().selector(name);
+  const Options options = method.options().resolve(given, "bench_step");
+  return {name, given, method.wants(options), [&method, options](const MethodInputs& inputs) { return method.make(inputs, options); }, {}};
+}
+
+StepPlugin regularizer(const std::string& name, const nlohmann::json& given) {
+  const RegularizerMethod& method = plugins().regularizer(name);
+  const Options options = method.options().resolve(given, "bench_step");
+  return {name, given, method.wants(options), {}, [&method, options](const MethodInputs& inputs) { return method.make(inputs, options); }};
+}
+
+std::vector<StepPlugin> step_plugins(const std::string& named) {
+  if (named == "mask") return {selector("random_mask", {{"share", 0.7}})};
+  if (named == "layers") return {selector("last_layers", {{"layers", 2}})};
+  if (named == "r_drop") return {regularizer("r_drop", nlohmann::json::object())};
+  return {};
+}
+
 /// r = 8 on query and value, as the peer has it.
 void attach_lora(Model& model) {
-  static PluginHost host;  // what it loads is never unloaded
-  host.load(PluginHost::search_path({}));
-  const DeltaMethod& lora = host.delta("lora");
+  const DeltaMethod& lora = plugins().delta("lora");
   const std::vector<std::shared_ptr<const Delta>> deltas = {
       lora.attach(*model.family, lora.options().resolve({{"lora_dropout", 0.1}}, "bench_step"))};
   model.family = adapt(model.family, deltas);
@@ -108,7 +135,9 @@ void run(const Arguments& arguments) {
   split.rows.resize(examples.size());
   split.targets.resize(examples.size());
   const Options options = train_options().resolve({{"precision", arguments.text("--precision", "float32")}}, "bench_step");
-  Stepper stepper(*model.family, split, binding, options, at::kCPU);
+  StepPlugins acting(step_plugins(arguments.text("--plugin", "none")), std::nullopt,
+                     {*model.family, binding.origin(), Key::root(5), steps});
+  Stepper stepper(*model.family, split, binding, options, at::kCPU, acting);
   Sampler sampler(Key::root(2), static_cast<int64_t>(examples.size()), batch);
   StepTimes times;
   for (int64_t step = 0; step < steps; ++step) {
@@ -120,7 +149,8 @@ void run(const Arguments& arguments) {
       split.rows[static_cast<size_t>(row)] = model.tokenizer->encode(example.first, second, longest);
       split.targets[static_cast<size_t>(row)] = example.target;
     }
-    const StepReport report = stepper.run({.step = step}, {{rows.begin(), rows.end()}}, Key::root(3).split(static_cast<uint64_t>(step)), 1);
+    const StepReport report =
+        stepper.run({.step = step, .planned = steps}, {{rows.begin(), rows.end()}}, Key::root(3).split(static_cast<uint64_t>(step)), 1);
     times.add(step, std::chrono::duration<double>(Clock::now() - start).count(), report.loss, report.tokens);
   }
   times.print();
