@@ -267,17 +267,6 @@ TEST(JointTraining, SaysWhatIsWrongWithItsInputs) {
   EXPECT_TRUE(says(message([](JointInputs& /*i*/) {}, toy_with({{"fit", "pca"}, {"decoder", "tanh"}})), "linear"));
 }
 
-TEST(JointTraining, DiscoverSendsToDecompose) {
-  const plugin_testing::SmallInputs small;
-  const JointMethod& method = plugin_testing::joint_method("joint_decomposition");
-  try {
-    method.discover(small.inputs(), method.options().resolve(nlohmann::json::object(), "test"));
-    FAIL() << "one parameter set was decomposed";
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("ts.decompose"), std::string::npos);
-  }
-}
-
 TEST(JointControls, PcaReproducesEverySolution_WhenItHasADirectionForEach) {
   Problem problem({200, 300, 90}, 4);
   const JointResult result = problem.decompose({{"fit", "pca"}, {"dim", 6}});

@@ -1,9 +1,11 @@
 #include "lora.h"
 
+#include "tsrun/base/error.h"
 #include "tsrun/model/kernels.h"
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 

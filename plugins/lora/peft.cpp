@@ -55,7 +55,7 @@ ordered_json in_order(const json& patterns) {
 
 /// ensure_weight_tying ties the deltas of the word embeddings and of lm_head, which have their own here.
 void check_tying(const ordered_json& config) {
-  if (config.value("ensure_weight_tying", ordered_json()) != true) return;
+  if (!(config.value("ensure_weight_tying", ordered_json()) == true)) return;
   for (const char* field : {"modules_to_save", "target_modules"})
     for (const char* module : {"embed", "wte", "lm_head", "shared"})
       if (config.value(field, ordered_json()).dump().find(module) != std::string::npos)
