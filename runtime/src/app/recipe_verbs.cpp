@@ -82,10 +82,9 @@ void run_with_helpers(Lab& lab, const Command& command) {
   Helpers helpers(command);
   auto settings = recipe_settings(command);
   int64_t jobs = 0;
-  lab.settings().before_work = [&] { helpers.before_work(jobs); };
+  settings.before_work = [&] { helpers.before_work(jobs); };
   settings.on_sweep = [&](int64_t points) { jobs = std::min<int64_t>(command.jobs ? *command.jobs : jobs_that_fit(command), points); };
   run_recipe(lab, command.operands.front(), settings);
-  lab.settings().before_work = nullptr;
 }
 
 /// Tells the process that started us which stages there are.

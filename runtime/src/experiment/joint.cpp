@@ -94,7 +94,7 @@ JointRequestMember member_of(const Options& given, const std::string& where) {
     if (!member.model.contains("deltas")) user_error("{}: its model has no delta: name the 'parameters'", where);
     return member;
   }
-  if (member.parameters.value("groups", "whole") != "whole") user_error("{}: a member is one vector: leave 'groups' out", where);
+  if (member.parameters.value("groups", json("whole")) != "whole") user_error("{}: a member is one vector: leave 'groups' out", where);
   member.parameters["groups"] = "whole";
   return member;
 }

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 namespace tsrun {
 
@@ -27,11 +28,13 @@ struct Lab::State {
   std::optional<RunFolder> run;
   const Operation* running = nullptr;  ///< the operation that was called last
   std::string name;                    ///< its option `name`
+  CallContext context;                 ///< of that call
 
   /// A call of an operation; takes the option `name` out of its values.
   class Call {
    public:
-    Call(State& state, const Operation& operation, json& values) : state_(state), outer_(state.running), outer_name_(state.name) {
+    Call(State& state, const Operation& operation, json& values, const CallContext& context)
+        : state_(state), outer_(state.running), outer_name_(state.name), outer_context_(std::exchange(state.context, context)) {
       state.running = &operation;
       if (!operation.named) return;
       state.name = values.value("name", "");
@@ -40,6 +43,7 @@ struct Lab::State {
     ~Call() {
       state_.running = outer_;
       state_.name = outer_name_;
+      state_.context = outer_context_;
     }
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -48,6 +52,7 @@ struct Lab::State {
     State& state_;
     const Operation* outer_;
     std::string outer_name_;
+    CallContext outer_context_;
   };
 };
 
@@ -80,10 +85,7 @@ json planned(const Store& store, const StageKey& key, const json& summary_of_pla
 
 RunDescription describe_run(const LabSettings& settings, const PluginHost& plugins) {
   RunDescription run;
-  run.recipe = settings.recipe.value("file", "recipe.lua");
-  run.libraries = settings.recipe.value("libraries", json::object());
   run.command = settings.command;
-  run.arguments = settings.recipe.value("arguments", json::object());
   run.settings = {{"seed", settings.seed}, {"device", settings.device.str()}, {"threads", threads()}, {"store", settings.store.string()}};
   run.seeds = {settings.seed};
   run.versions = {{"tsrun", TSRUN_VERSION}, {"torch", TORCH_VERSION}};
@@ -116,6 +118,17 @@ const Operation& find_operation(const std::vector<Operation>& operations, const 
   user_error("unknown operation '{}'{}", name, did_you_mean(name, known));
 }
 
+/// The arguments of a call, checked and completed. What cannot be read here was given by the user.
+json resolved_arguments(Lab& lab, const Operation& operation, const json& arguments) {
+  try {
+    OptionTable table = operation.options;
+    if (operation.more) table.include(operation.more(lab, arguments));
+    return table.resolve(arguments, operation.name).json();
+  } catch (const json::exception& error) {
+    user_error("{}: an argument is not what ts returned: {}", operation.name, error.what());
+  }
+}
+
 }  // namespace
 
 Lab::Lab(LabSettings settings) : state_(std::make_unique<State>()) {
@@ -129,7 +142,7 @@ Lab::Lab(LabSettings settings) : state_(std::make_unique<State>()) {
 
 Lab::~Lab() = default;
 
-LabSettings& Lab::settings() { return state_->settings; }
+const LabSettings& Lab::settings() const { return state_->settings; }
 
 Store& Lab::store() {
   if (!state_->store)
@@ -141,9 +154,13 @@ const PluginHost& Lab::plugins() const { return state_->plugins; }
 const std::vector<Operation>& Lab::operations() const { return state_->operations; }
 const std::vector<Lab::StageRecord>& Lab::history() const { return state_->history; }
 
-RunFolder& Lab::run_folder() {
-  if (!state_->run) state_->run.emplace(RunFolder::begin(state_->settings.runs, describe_run(state_->settings, state_->plugins)));
-  return *state_->run;
+RunFolder& Lab::begin_run(const std::filesystem::path& recipe, const json& arguments, const json& libraries) {
+  if (state_->run) internal_error("a second run is begun in one laboratory: {}", recipe.string());
+  RunDescription run = describe_run(state_->settings, state_->plugins);
+  run.recipe = recipe;
+  run.arguments = arguments;
+  run.libraries = libraries;
+  return state_->run.emplace(RunFolder::begin(state_->settings.runs, run));
 }
 
 RunFolder* Lab::begun_run() { return state_->run ? &*state_->run : nullptr; }
@@ -155,16 +172,14 @@ void Lab::add(Operation operation) {
   state_->operations.push_back(std::move(operation));
 }
 
-json Lab::call(const std::string& name, const json& arguments) {
+json Lab::call(const std::string& name, const json& arguments, const CallContext& context) {
   const auto& operation = find_operation(state_->operations, name);
   try {
-    OptionTable table = operation.options;
-    if (operation.more) table.include(operation.more(*this, arguments));
-    json values = table.resolve(arguments, name).json();
-    const State::Call call(*state_, operation, values);
+    json values = resolved_arguments(*this, operation, arguments);
+    const State::Call call(*state_, operation, values, context);
     return operation.run(*this, Options(std::move(values)));
   } catch (const json::exception& error) {
-    user_error("{}: an argument is not what ts returned: {}", name, error.what());
+    internal_error("{}: {}", name, error.what());
   } catch (const Error& error) {
     const std::string message = error.what();
     if (error.kind() != ErrorKind::user || message.starts_with(name + ":")) throw;
@@ -200,11 +215,11 @@ json Lab::stage(StageKey key, const std::string& title, const json& summary_of_p
   } else {
     const auto computing = [&](const std::filesystem::path& out, const std::filesystem::path& work_folder) {
       record.outcome = "computed";
-      if (state_->settings.before_work) state_->settings.before_work();
+      if (state_->context.before_work) state_->context.before_work();
       tell(record, "running", work);
       return make(out, work_folder);
     };
-    const auto artifact = store().compute(key, state_->settings.wait, computing);
+    const auto artifact = store().compute(key, state_->context.wait, computing);
     if (!artifact) throw Busy{};
     record.seconds = artifact->meta.value("seconds", 0.0);
     result = as_json(*artifact);

@@ -19,6 +19,16 @@ namespace {
 
 using nlohmann::json;
 
+/// Reads what a recipe put into its report. @throws Error(user) naming `what` when it is not what ts returned
+template <class Read>
+auto given_as(const std::string& what, Read&& read) {
+  try {
+    return read();
+  } catch (const json::exception& error) {
+    user_error("{}: not what ts returned: {}", what, error.what());
+  }
+}
+
 ReportRow row_of(const json& row) {
   const json& result = row.at("result");
   if (!result.is_object() || !result.contains("last"))
@@ -34,6 +44,12 @@ ReportRow row_of(const json& row) {
           .degrees_of_freedom = result.value("degrees_of_freedom", int64_t{0}),
           .bytes_shipped = result.value("bytes_shipped", int64_t{0}),
           .trained = result.value("trained", true)};
+}
+
+std::vector<ReportRow> rows_of(const json& rows) {
+  std::vector<ReportRow> results;
+  for (const auto& row : rows) results.push_back(row_of(row));
+  return results;
 }
 
 /// Model, task and metric are those of the rows, which must agree.
@@ -111,19 +127,19 @@ json run_report(Lab& lab, const Options& o) {
   for (const auto& table : o.value("tables")) page.tables.push_back(free_table_of(table));  // a plan finds what is wrong with them too
   if (lab.settings().plan_only || lab.settings().worker) return json::object();
   const json& rows = o.value("rows");
-  page.head = head_of(o.text("title"), rows, o.text("split"));
-  std::vector<ReportRow> results;
-  for (const auto& row : rows) results.push_back(row_of(row));
+  page.head = given_as("rows", [&] { return head_of(o.text("title"), rows, o.text("split")); });
+  const auto results = given_as("rows", [&] { return rows_of(rows); });
   page.rows = summarise(results);
   if (!page.rows.empty()) page.figures.push_back(score_figure(page.head, page.rows));
-  for (const auto& figure : o.value("figures")) page.figures.push_back(figure_of(figure));
-  const auto resources = resources_of(lab, rows, o.texts("resources"));
+  for (const auto& figure : o.value("figures")) page.figures.push_back(given_as("figures", [&] { return figure_of(figure); }));
+  const auto resources = given_as("rows", [&] { return resources_of(lab, rows, o.texts("resources")); });
   if (!resources.empty()) page.resources.push_back(resource_table(resources));
-  FreeTable modules = module_table(rows);
+  FreeTable modules = given_as("rows", [&] { return module_table(rows); });
   if (!modules.rows.empty()) page.modules.push_back(std::move(modules));
   page.notes = o.texts("notes");
 
-  RunFolder& run = lab.run_folder();
+  if (lab.begun_run() == nullptr) internal_error("no run has begun that a report could belong to");
+  RunFolder& run = *lab.begun_run();
   run.refresh();
   for (const auto& row : results) {
     run.append_metrics({{"variant", row.variant},

@@ -66,7 +66,9 @@ void refuse_unread_arguments(Host& host) {
 /// At a recipe's first step its arguments are known, and its run folder begins.
 void begin_run(Host& host) {
   refuse_unread_arguments(host);
-  if (!host.lab.settings().plan_only && !host.lab.settings().worker && host.lab.begun_run() == nullptr) host.lab.run_folder();
+  const LabSettings& settings = host.lab.settings();
+  if (!settings.plan_only && !settings.worker && host.lab.begun_run() == nullptr)
+    host.lab.begin_run(host.recipe, host.values, host.libraries);
 }
 
 /// call(name, arguments, wait) -> true, result | false (another process computes it)
@@ -75,10 +77,10 @@ int native_call(lua_State* lua) {
   bool busy = false;
   const bool ok = attempt_here(lua, [&] {
     begin_run(host);
-    host.lab.settings().wait = lua_toboolean(lua, 3) != 0;
     const auto name = text_at(lua, 1);
+    const CallContext context{.wait = lua_toboolean(lua, 3) != 0, .before_work = host.settings.before_work};
     try {
-      host.result = host.lab.call(name, to_json(lua, 2, name));
+      host.result = host.lab.call(name, to_json(lua, 2, name), context);
     } catch (const Busy&) {
       busy = true;
     }
@@ -97,7 +99,7 @@ int native_arguments(lua_State* lua) {
     host.arguments = declared_arguments(to_json(lua, 1, "arguments"));
     if (host.describe_only) throw Error(kStop, "");
     host.result = resolve_arguments(*host.arguments, host.settings.values);
-    host.lab.settings().recipe["arguments"] = host.result;
+    host.values = host.result;
   });
   return ok ? push_result(lua) : raise(lua);
 }
@@ -210,7 +212,7 @@ int native_read_sibling(lua_State* lua) {
     std::error_code ignored;
     if (!fs::is_regular_file(path, ignored)) data_error("require: no file '{}' beside the recipe", path.string());
     const auto text = read_text(path);
-    host.lab.settings().recipe["libraries"][path.string()] = sha256(text);
+    host.libraries[path.string()] = sha256(text);
     host.result = json::array({text, path.string()});
   });
   if (!ok) return raise(lua);

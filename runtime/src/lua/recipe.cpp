@@ -52,7 +52,8 @@ Host make_host(Lab& lab, const std::filesystem::path& recipe, const RecipeSettin
             .source = read_text(recipe),
             .result = {},
             .failure = {},
-            .arguments = {}};
+            .arguments = {},
+            .values = nlohmann::json::object()};
   if (host.source.starts_with("#!")) host.source.insert(0, "--");  // an executable recipe; line numbers stay
   return host;
 }
@@ -68,7 +69,6 @@ Host make_host(Lab& lab, const std::filesystem::path& recipe, const RecipeSettin
 
 void run_recipe(Lab& lab, const std::filesystem::path& recipe, const RecipeSettings& settings) {
   auto host = make_host(lab, recipe, settings);
-  lab.settings().recipe = {{"file", host.recipe}, {"arguments", nlohmann::json::object()}};
   if (auto failure = run_protected(host)) throw_failure(host, std::move(*failure));
 }
 

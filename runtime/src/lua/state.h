@@ -23,9 +23,11 @@ struct Host {
     std::string message;
     std::string trace;
   } failure;
-  std::optional<OptionTable> arguments;  ///< once the recipe has declared them
-  bool describe_only = false;            ///< stop at ts.arguments
-  int64_t held = 0;                      ///< bytes Lua holds
+  std::optional<OptionTable> arguments;                 ///< once the recipe has declared them
+  nlohmann::json values;                                ///< of the arguments, resolved
+  nlohmann::json libraries = nlohmann::json::object();  ///< {path: sha256} of the files that it has required
+  bool describe_only = false;                           ///< stop at ts.arguments
+  int64_t held = 0;                                     ///< bytes Lua holds
 };
 
 Host& host_of(lua_State* lua);

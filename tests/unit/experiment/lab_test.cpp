@@ -103,9 +103,10 @@ TEST_F(LabTest, KeysHoldTheOperationsVersion_TheProgramAndTheDevice) {
 }
 
 TEST_F(LabTest, SaysCpu_OfOperationsThatNeverUseTheDevice) {
-  Lab lab(settings());
-  lab.settings().device = at::Device("cuda");
-  EXPECT_EQ(lab.made_by("train")["device"], "cuda");
+  auto elsewhere = settings();
+  elsewhere.device = at::kMeta;
+  const Lab lab(elsewhere);
+  EXPECT_EQ(lab.made_by("train")["device"], "meta");
   EXPECT_EQ(lab.made_by("outliers")["device"], "cpu");
 }
 
@@ -131,12 +132,62 @@ TEST_F(LabTest, ThrowsBusy_WhenAnotherProcessComputes_AndWaitingIsOff) {
   int computed = 0;
   Lab lab(settings());
   lab.add(square(&computed));
-  lab.settings().wait = false;
   const StageKey key{"square", {{"x", 3}}, lab.made_by("square")};
   const auto lock = FileLock::try_lock(lab.store().folder() / "locks" / key.digest());
   ASSERT_TRUE(lock);
-  EXPECT_THROW(lab.call("square", {{"x", 3}}), Busy);
+  EXPECT_THROW(lab.call("square", {{"x", 3}}, {.wait = false}), Busy);
   EXPECT_TRUE(lab.history().empty());
+}
+
+TEST_F(LabTest, TellsACallBeforeItComputes_NotBeforeItReads_NorTheNextCall) {
+  int computed = 0, told = 0;
+  const CallContext context{.before_work = [&] { ++told; }};
+  Lab lab(settings()), again(settings());
+  lab.add(square(&computed));
+  again.add(square(&computed));
+  lab.call("square", {{"x", 3}}, context);
+  EXPECT_EQ(told, 1);
+  again.call("square", {{"x", 3}}, context);
+  lab.call("square", {{"x", 4}});
+  EXPECT_EQ(computed, 2);
+  EXPECT_EQ(told, 1);
+}
+
+/// An operation whose argument `about` is a table, read by `read` behind the edge or before it.
+class MisreadJson : public LabTest {
+ protected:
+  static const json& misread(const json& about) { return about.at("key"); }
+  Error failure(const Operation& operation) {
+    Lab lab(settings());
+    lab.add(operation);
+    return error_of([&] { lab.call("misread", {{"about", json::object()}}); });
+  }
+  Operation operation_ = {"misread", "Misreads.", {{.name = "about", .type = OptionType::table, .doc = "A table."}}, {}};
+};
+
+TEST_F(MisreadJson, IsABugOfOurs_InsideAnOperation) {
+  operation_.run = [](Lab&, const Options& options) { return misread(options.value("about")); };
+  const Error error = failure(operation_);
+  EXPECT_EQ(error.kind(), ErrorKind::internal);
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("misread: "), HasSubstr("key")));
+}
+
+TEST_F(MisreadJson, IsABugOfOurs_InsideAStage) {
+  operation_.run = [](Lab& lab, const Options& options) {
+    return lab.stage({"misread", {}}, "misread", {}, [&](const auto&, const auto&) { return misread(options.value("about")); });
+  };
+  EXPECT_EQ(failure(operation_).kind(), ErrorKind::internal);
+}
+
+TEST_F(MisreadJson, IsTheUsersMistake_WhereArgumentsAreParsed) {
+  operation_.run = [](Lab&, const Options&) { return json(); };
+  operation_.more = [](Lab&, const json& arguments) {
+    misread(arguments.at("about"));
+    return OptionTable();
+  };
+  const Error error = failure(operation_);
+  EXPECT_EQ(error.kind(), ErrorKind::user);
+  EXPECT_THAT(error.what(), HasSubstr("misread: an argument is not what ts returned"));
 }
 
 TEST_F(LabTest, NamesTheNearMiss_OfOperationsAndOptions) {

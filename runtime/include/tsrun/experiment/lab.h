@@ -39,12 +39,15 @@ struct LabSettings {
   std::vector<std::filesystem::path> plugins;
   at::Device device = at::kCPU;
   uint64_t seed = 1;
-  bool plan_only = false;                            ///< `tsrun check`: validate, list the stages, touch nothing
-  bool wait = true;                                  ///< false inside ts.sweep: a busy stage throws Busy
-  bool worker = false;                               ///< one of several processes on one recipe: makes artifacts, writes no report
-  std::function<void()> before_work = {};            ///< called before a stage is computed (not when it is read)
-  nlohmann::json recipe = nlohmann::json::object();  ///< {"file", "arguments"} of what runs, for run.json
-  std::vector<std::string> command;                  ///< as typed, for run.json
+  bool plan_only = false;            ///< `tsrun check`: validate, list the stages, touch nothing
+  bool worker = false;               ///< one of several processes on one recipe: makes artifacts, writes no report
+  std::vector<std::string> command;  ///< as typed, for run.json
+};
+
+/// How one call of an operation treats its stages.
+struct CallContext {
+  bool wait = true;                        ///< false inside ts.sweep: a busy stage throws Busy
+  std::function<void()> before_work = {};  ///< called before a stage is computed (not when it is read)
 };
 
 /// Thrown (inside ts.sweep only) when another process computes the stage; the sweep goes on with its next point.
@@ -54,17 +57,18 @@ class Lab {
  public:
   explicit Lab(LabSettings settings);
   ~Lab();
-  LabSettings& settings();
+  const LabSettings& settings() const;
   Store& store();
   const PluginHost& plugins() const;
   const std::vector<Operation>& operations() const;
   void add(Operation operation);  ///< internal error when the name is taken
-  /// Validates against the operation's options, then runs it. @throws Error starting with "`operation`: " when the arguments are wrong,
-  /// Busy
-  nlohmann::json call(const std::string& operation, const nlohmann::json& arguments);
+  /// Validates against the operation's options, then runs it. @throws Error(user) starting with "`operation`: " when the arguments are
+  /// wrong, Error(internal) with the same beginning when JSON or a tensor is misread behind them, Busy
+  nlohmann::json call(const std::string& operation, const nlohmann::json& arguments, const CallContext& context = {});
 
-  /// For operations: find or make, with `plan_only` and `wait` honoured; returns the artifact as JSON. The key is completed by `made_by`.
-  /// `summary_of_plan` stands in for the summary when nothing is computed. `work` compares stages of one kind: rows that are read, say.
+  /// For operations: find or make, with `plan_only` and the call's context honoured; returns the artifact as JSON. The key is completed by
+  /// `made_by`. `summary_of_plan` stands in for the summary when nothing is computed. `work` compares stages of one kind: rows that are
+  /// read, say.
   nlohmann::json stage(StageKey key, const std::string& title, const nlohmann::json& summary_of_plan, const Store::Make& make,
                        double work = 1);
   /// {"operation", "version", "tsrun", "torch", "device"}: what a stage's key says of the program, beside its inputs.
@@ -79,9 +83,11 @@ class Lab {
   };
   const std::vector<StageRecord>& history() const;
 
-  /// The folder of this run of a recipe; begun by the first call, which needs settings().recipe.
-  RunFolder& run_folder();
-  RunFolder* begun_run();  ///< null before the first call of run_folder()
+  /// Begins the folder of this run of a recipe, with the recipe's arguments and the files that it requires, {path: sha256}. Once a
+  /// laboratory, before its first report.
+  RunFolder& begin_run(const std::filesystem::path& recipe, const nlohmann::json& arguments,
+                       const nlohmann::json& libraries = nlohmann::json::object());
+  RunFolder* begun_run();  ///< null before `begin_run`
 
  private:
   struct State;

@@ -15,6 +15,7 @@ struct RecipeSettings {
   bool traceback = false;                             ///< --debug
   int64_t memory_limit = int64_t{1} << 30;            ///< bytes Lua may hold
   std::function<void(int64_t points)> on_sweep = {};  ///< a sweep of so many points starts; 0: it has ended
+  std::function<void()> before_work = {};             ///< called before a stage is computed (not when it is read)
 };
 
 /// Runs a recipe in a sandbox: text chunks only; no io, os.execute, package.loadlib, debug, load of bytecode; unknown globals are errors.
