@@ -13,7 +13,6 @@
 #include "tsrun/data/builtin.h"
 #include "tsrun/train/pretrain.h"
 #include "tsrun/train/reading.h"
-#include "tsrun/train/train.h"
 
 namespace tsrun {
 
@@ -147,27 +146,6 @@ at::Tensor update_of(Lab& lab, const nlohmann::json& solution, const ParameterSe
     return update;
   }
   return flatten(solution_weights(lab, solution, "last", family), set.layout) - flatten(origin, set.layout);
-}
-
-nlohmann::json scored(const Evaluation& evaluation, const Task& task) {
-  nlohmann::json result = evaluation.to_json();
-  result["score"] = evaluation.metrics.at(task.metrics.front());
-  return result;
-}
-
-Option bootstrap_option(int64_t fallback) {
-  return {.name = "bootstrap",
-          .type = OptionType::integer,
-          .fallback = fallback,
-          .doc = "samples of the split's rows that give the 95 % interval of the first metric; 0: none",
-          .minimum = 0,
-          .maximum = 1000000};
-}
-
-void add_interval(nlohmann::json& summary, const Exam& exam, const Predictions& predictions, int64_t draws) {
-  if (draws == 0) return;
-  const auto interval = bootstrap_interval(exam, predictions, draws, Key::root(0).split("bootstrap"));
-  if (interval) summary["interval"] = {{"low", interval->low}, {"high", interval->high}};
 }
 
 }  // namespace tsrun

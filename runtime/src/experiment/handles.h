@@ -56,12 +56,4 @@ Weights solution_weights(Lab& lab, const nlohmann::json& handle, const std::stri
 /// The flat update a training made: V z for a subspace, θ_last − θ0 over `set` otherwise; float32 [set.layout.total()].
 at::Tensor update_of(Lab& lab, const nlohmann::json& solution, const ParameterSet& set, const Family& family, const Weights& origin);
 
-/// θ's metric from an evaluation as {"score", "loss", "epoch", "step", "metrics", "commonest_share"}.
-nlohmann::json scored(const struct Evaluation& evaluation, const Task& task);
-
-/// The option `bootstrap`, and what it adds to a summary: "interval" {low, high} of the first metric. Every stage draws the same samples,
-/// so that intervals of one split are of the same rows.
-Option bootstrap_option(int64_t fallback);
-void add_interval(nlohmann::json& summary, const struct Exam& exam, const struct Predictions& predictions, int64_t draws);
-
 }  // namespace tsrun

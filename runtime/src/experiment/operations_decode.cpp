@@ -1,5 +1,6 @@
 #include "experiment/joint.h"
 #include "experiment/start.h"
+#include "experiment/summaries.h"
 
 #include <ATen/Functions.h>
 
@@ -145,24 +146,18 @@ json run_decode(Lab& lab, const Options& o) {
   const Start start = start_for(o, "decode");
   const StageKey key{"evaluation", {{"decode", decode_key(o, start)}}};
   const std::string title = lab.title_of("decode " + basis.value("member", basis.value("method", "")), start.seed);
-  const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
-  json plan = {{"best", nothing}, {"last", nothing}, {"metric", task.at("metric")}};
-  if (o.integer("bootstrap") > 0) plan["interval"] = {{"low", 0.0}, {"high", 0.0}};
-  json handle = lab.stage(key, title, plan, [&](const auto&, const auto&) {
+  const auto plan = EvaluationSummary::planned(task.at("metric"), o.integer("bootstrap"));
+  const json handle = lab.stage(key, title, plan.to_json(), [&](const auto&, const auto&) {
     Decoder decoder(lab, o, start);
     const at::Tensor at = found ? coordinates_of(lab, z, o.text("which")) : as_vector(z);
     Predictions predictions;
-    const json score = scored(decoder.evaluate(at, &predictions), decoder.task());
-    json summary = {{"best", score}, {"last", score}, {"metric", decoder.task().metrics.front()}};
-    add_interval(summary, decoder.exam(), predictions, o.integer("bootstrap"));
-    return summary;
+    const Evaluation evaluation = decoder.evaluate(at, &predictions);
+    const EvaluationSummary summary{.score = Score::of(evaluation, decoder.task()),
+                                    .metric = decoder.task().metrics.front(),
+                                    .interval = interval_of(decoder.exam(), predictions, o.integer("bootstrap"))};
+    return summary.to_json();
   });
-  handle["trained"] = false;
-  handle["trainable"] = handle["degrees_of_freedom"] = handle["bytes_shipped"] = 0;
-  handle["seed"] = start.seed;
-  handle["task"] = task;
-  handle["model"] = o.value("model");
-  return handle;
+  return untrained(handle, o.value("model"), task, start.seed);
 }
 
 OptionTable scan_options() {

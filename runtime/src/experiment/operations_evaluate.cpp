@@ -1,4 +1,5 @@
 #include "experiment/start.h"
+#include "experiment/summaries.h"
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -104,26 +105,19 @@ json run_evaluate(Lab& lab, const Options& o) {
   for (const char* name : {"solution", "project", "reset", "zero"}) inputs[name] = identity(o.value(name));
   const StageKey key{"evaluation", {{"options", inputs}}};
   const json& solution = o.value("solution");
-  const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
-  json plan = {{"best", nothing}, {"last", nothing}, {"metric", solution.at("task").at("metric")}};
-  if (o.integer("bootstrap") > 0) plan["interval"] = {{"low", 0.0}, {"high", 0.0}};
-  json handle = lab.stage(key, title_of(lab, o), plan, [&](const auto&, const auto&) {
+  const auto plan = EvaluationSummary::planned(solution.at("task").at("metric"), o.integer("bootstrap"));
+  const json handle = lab.stage(key, title_of(lab, o), plan.to_json(), [&](const auto&, const auto&) {
     const auto [task, model, trained] = starting_setting(lab, solution.at("task"), Start::of(solution));
     require_read(o, task);
     const Exam exam = make_exam(model, task, o.text("split"), o);
     Predictions predictions;
     const Evaluation evaluation = evaluate(*model.family, edited_weights(lab, o, model), exam, lab.settings().device, &predictions);
-    const json score = scored(evaluation, task);
-    json summary = {{"best", score}, {"last", score}, {"metric", task.metrics.front()}};
-    add_interval(summary, exam, predictions, o.integer("bootstrap"));
-    return summary;
+    const EvaluationSummary summary{.score = Score::of(evaluation, task),
+                                    .metric = task.metrics.front(),
+                                    .interval = interval_of(exam, predictions, o.integer("bootstrap"))};
+    return summary.to_json();
   });
-  handle["trained"] = false;
-  handle["trainable"] = handle["degrees_of_freedom"] = handle["bytes_shipped"] = 0;
-  handle["seed"] = solution.at("seed");
-  handle["task"] = solution.at("task");
-  handle["model"] = solution.at("model");
-  return handle;
+  return untrained(handle, solution.at("model"), solution.at("task"), solution.at("seed"));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "experiment/start.h"
+#include "experiment/summaries.h"
 
 #include <ATen/ATen.h>
 
@@ -83,7 +84,28 @@ Coded coded(const Model& adapted, const std::vector<LowRankFactors>& maps, const
   return result;
 }
 
-double share(double part, double whole) { return whole > 0 ? part / whole : 1; }
+/// Shares that the factors keep: of the update of adapted maps, and of the whole update.
+struct Shares {
+  double of_maps = 0, of_update = 0;
+
+  static Shares of(const Energy& energy) { return {share(energy.kept, energy.maps), share(energy.kept, energy.update)}; }
+  json to_json() const { return {{"of_maps", of_maps}, {"of_update", of_update}}; }
+
+ private:
+  static double share(double part, double whole) { return whole > 0 ? part / whole : 1; }
+};
+
+/// The code in place of a training, and what it keeps of the update.
+struct LowRankSummary {
+  TrainSummary training;
+  Shares best, last;
+
+  json to_json() const {
+    json result = training.to_json();
+    result["energy"] = {{"best", best.to_json()}, {"last", last.to_json()}};
+    return result;
+  }
+};
 
 json low_rank_into(Lab& lab, const Options& o, const std::filesystem::path& out) {
   const json &solution = o.value("solution"), &handle = o.value("model");
@@ -93,19 +115,23 @@ json low_rank_into(Lab& lab, const Options& o, const std::filesystem::path& out)
   const auto maps = factors_of(*deltas_of(lab.plugins(), handle, *bare.family).at(0));
   require_read(o, adapted.task);
   const Exam exam = make_exam(adapted.model, adapted.task, o.text("split"), o);
-  json summary = {{"trained", true}, {"metric", adapted.task.metrics.front()}, {"model", handle}};
-  int64_t numbers = 0;
-  for (const char* which : {"last", "best"}) {
+  LowRankSummary summary;
+  summary.training.metric = adapted.task.metrics.front();
+  const auto write = [&](const char* which, Score& score, Shares& shares) {
     const Coded code = coded(adapted.model, maps, plain.model, solution_weights(lab, solution, which, *plain.model.family));
     save_weights(code.weights, out / (std::string(which) + ".safetensors"));
-    summary[which] = scored(evaluate(*adapted.model.family, code.weights, exam, lab.settings().device), adapted.task);
-    summary["energy"][which] = {{"of_maps", share(code.energy.kept, code.energy.maps)},
-                                {"of_update", share(code.energy.kept, code.energy.update)}};
-  }
+    score = Score::of(evaluate(*adapted.model.family, code.weights, exam, lab.settings().device), adapted.task);
+    shares = Shares::of(code.energy);
+  };
+  write("last", summary.training.last, summary.last);
+  write("best", summary.training.best, summary.best);
+  int64_t numbers = 0;
   for (const LowRankFactors& map : maps) numbers += adapted.model.weights.at(map.a).numel() + adapted.model.weights.at(map.b).numel();
-  summary["trainable"] = summary["degrees_of_freedom"] = numbers;
-  summary["bytes_shipped"] = 4 * numbers;
-  return summary;
+  summary.training.trainable = summary.training.degrees_of_freedom = numbers;
+  summary.training.bytes_shipped = static_cast<int64_t>(sizeof(float)) * numbers;
+  json result = summary.to_json();
+  result["model"] = handle;
+  return result;
 }
 
 json run_low_rank(Lab& lab, const Options& o) {
@@ -120,10 +146,9 @@ json run_low_rank(Lab& lab, const Options& o) {
   json inputs = o.json();
   for (const char* name : {"solution", "model"}) inputs[name] = identity(o.value(name));
   const StageKey key{"train", {{"low_rank", inputs}}};
-  const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
-  const json whole = {{"of_maps", 0.0}, {"of_update", 0.0}};
-  json handle = lab.stage(key, lab.title_of("low-rank code of an update", solution.at("seed").get<int64_t>()),
-                          {{"best", nothing}, {"last", nothing}, {"energy", {{"last", whole}, {"best", whole}}}, {"trainable", 0}},
+  LowRankSummary plan;
+  plan.training.metric = solution.at("task").at("metric");
+  json handle = lab.stage(key, lab.title_of("low-rank code of an update", solution.at("seed").get<int64_t>()), plan.to_json(),
                           [&](const auto& out, const auto&) { return low_rank_into(lab, o, out); });
   handle["model"] = model;
   handle["task"] = solution.at("task");

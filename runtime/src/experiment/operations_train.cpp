@@ -1,11 +1,13 @@
 #include "experiment/joint.h"
 #include "experiment/start.h"
 #include "experiment/step_plugins.h"
+#include "experiment/summaries.h"
 
 #include "tsrun/base/error.h"
 
 #include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
+#include "tsrun/model/parts.h"
 #include "tsrun/train/train.h"
 
 #include <algorithm>
@@ -153,7 +155,7 @@ Request resolve(const Lab& lab, const Options& given) {
   fill("lr_head", values["lr"]);
   fill("epochs", defaults.at("epochs"));
   const bool adapted = given.value("model").contains("deltas");
-  fill("train", adapted ? json::array({"delta", "head"}) : json::array({"embeddings", "encoder", "decoder", "pooler", "head"}));
+  fill("train", adapted ? json::array({"delta", "head"}) : json(own_part_names()));
   request.options = Options(values);
   check_parts(request.options.texts("train"), "train: option 'train'");
   require_use(given, request.options.texts("train"));
@@ -306,24 +308,16 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   if (result.coordinates.defined() && result.coordinates.numel() <= kShownCoordinates) {
     summary["coordinates"] = {{"last", listed(result.coordinates)}, {"best", listed(result.best_coordinates)}};
   }
-  summary["trained"] = true;
-  summary["metric"] = task.metrics.front();
-  summary["best"] = scored(result.best, task);
-  summary["last"] = scored(result.last, task);
+  const TrainSummary scores{.best = Score::of(result.best, task),
+                            .last = Score::of(result.last, task),
+                            .metric = task.metrics.front(),
+                            .trainable = summary.at("trainable"),
+                            .degrees_of_freedom = summary.at("degrees_of_freedom"),
+                            .bytes_shipped = summary.at("bytes_shipped")};
+  summary.update(scores.to_json());
   summary["initialised"] = model.initialised;
   summary["model"] = o.value("model");  // where its tokenizer and config are, for `tsrun predict`
   return summary;
-}
-
-json planned_summary(const Request& request) {
-  const json nothing = {{"score", 0.0}, {"loss", 0.0}, {"commonest_share", 0.0}, {"metrics", json::object()}};
-  return {{"best", nothing},
-          {"last", nothing},
-          {"trainable", 0},
-          {"degrees_of_freedom", 0},
-          {"bytes_shipped", 0},
-          {"trained", true},
-          {"metric", request.options.value("task").at("metric")}};
 }
 
 std::string title_of(const Lab& lab, const Request& request) {
@@ -337,7 +331,8 @@ std::string title_of(const Lab& lab, const Request& request) {
   const auto parts = o.texts("train");
   for (const auto& delta : o.value("model").value("deltas", json::array()))
     what += fmt::format(" {}", delta.at("method").get<std::string>());
-  if (!request.tuned && parts.size() < 5 && !o.value("model").contains("deltas")) what += fmt::format(" {} only", join_words(parts));
+  if (!request.tuned && parts.size() < own_part_names().size() && !o.value("model").contains("deltas"))
+    what += fmt::format(" {} only", join_words(parts));
   return lab.title_of(what, o.integer("seed"));
 }
 
@@ -354,8 +349,10 @@ json run_train(Lab& lab, const Options& given) {
   const Request request = resolve(lab, given);
   const StageKey key{"train", request.key_inputs};
   const std::string title = title_of(lab, request);
+  TrainSummary plan;
+  plan.metric = given.value("task").at("metric");
   json handle = lab.stage(
-      key, title, planned_summary(request), [&](const auto& out, const auto& work) { return train_into(lab, request, title, out, work); },
+      key, title, plan.to_json(), [&](const auto& out, const auto& work) { return train_into(lab, request, title, out, work); },
       work_of(request.options));
   handle["model"] = given.value("model");
   handle["task"] = given.value("task");

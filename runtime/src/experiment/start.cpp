@@ -2,7 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
-#include "tsrun/base/suggest.h"
+#include "tsrun/model/parts.h"
 
 #include <algorithm>
 #include <span>
@@ -12,8 +12,6 @@ namespace tsrun {
 namespace {
 
 using nlohmann::json;
-
-constexpr const char* kPartNames[] = {"embeddings", "encoder", "decoder", "pooler", "head", "delta"};
 
 std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
@@ -56,11 +54,7 @@ json origin_key(const json& origin) {
 }
 
 void check_parts(const std::vector<std::string>& parts, const std::string& where) {
-  const std::vector<std::string> known(std::begin(kPartNames), std::end(kPartNames));
-  for (const auto& part : parts) {
-    if (std::find(known.begin(), known.end(), part) == known.end())
-      user_error("{}: unknown part '{}'{}; the parts are {}", where, part, did_you_mean(part, known), join_words(known));
-  }
+  for (const auto& part : parts) parse_part(part, where);
 }
 
 Setting starting_setting(Lab& lab, const json& task, const Start& start) {

@@ -45,24 +45,6 @@ std::unique_ptr<Family> make_family(const nlohmann::json& config, const HeadSpec
   return family;
 }
 
-std::string_view name_of(Part part) {
-  switch (part) {
-    case Part::embeddings:
-      return "embeddings";
-    case Part::encoder:
-      return "encoder";
-    case Part::decoder:
-      return "decoder";
-    case Part::pooler:
-      return "pooler";
-    case Part::head:
-      return "head";
-    case Part::delta:
-      return "delta";
-  }
-  internal_error("part {} has no name", static_cast<int>(part));
-}
-
 std::string_view name_of(HeadKind kind) {
   switch (kind) {
     case HeadKind::none:

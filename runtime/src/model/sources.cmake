@@ -37,6 +37,7 @@ tsrun_room(model TORCH SOURCES
   writer.cpp
   initial.cpp
   match.cpp
+  parts.cpp
   ties.cpp
   load.cpp
   save.cpp

@@ -1,5 +1,6 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
+#include "tsrun/model/parts.h"
 #include "tsrun/tune/parameter_set.h"
 #include "tune/patterns.h"
 
@@ -8,9 +9,15 @@
 namespace tsrun {
 namespace {
 
-const std::vector<std::string> part_names = {"encoder", "decoder", "embeddings", "pooler", "head", "delta", "all"};
 const std::vector<std::string> groupings = {"layer", "tensor", "whole"};
 const std::vector<std::string> keys = {"parts", "layers", "patterns", "groups"};
+
+/// Names that a selection takes: every part, and all of them.
+std::vector<std::string> selectable_parts() {
+  std::vector<std::string> names = part_names();
+  names.emplace_back("all");
+  return names;
+}
 
 void check_word(const std::string& word, const std::vector<std::string>& known, const std::string& where, const char* what) {
   if (std::find(known.begin(), known.end(), word) == known.end())
@@ -41,7 +48,7 @@ std::vector<int> layer_numbers(const nlohmann::json& value, const std::string& w
 ParameterSelection from_word(const std::string& word, const std::string& where) {
   ParameterSelection selection;
   if (word.find_first_of("*.") == std::string::npos) {
-    check_word(word, part_names, where, "part of a model");
+    check_word(word, selectable_parts(), where, "part of a model");
     selection.parts = {word};
   } else {
     selection.parts = {"all"};
@@ -111,7 +118,7 @@ ParameterSelection parse_selection(const nlohmann::json& value, const std::strin
     if (!value["groups"].is_string()) user_error("{}: groups is {}, expected {}", where, value["groups"].dump(), join_words(groupings));
     selection.groups = value["groups"].get<std::string>();
   }
-  for (const std::string& part : selection.parts) check_word(part, part_names, where, "part of a model");
+  for (const std::string& part : selection.parts) check_word(part, selectable_parts(), where, "part of a model");
   check_word(selection.groups, groupings, where, "grouping");
   return selection;
 }

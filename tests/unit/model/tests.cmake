@@ -11,6 +11,7 @@ tsrun_test(model SOURCES
   unit/model/mapped_test.cpp
   unit/model/minilm_test.cpp
   unit/model/parity_test.cpp
+  unit/model/parts_test.cpp
   unit/model/product_test.cpp
   unit/model/recompute_test.cpp
   unit/model/stories_test.cpp

@@ -1,0 +1,63 @@
+#include "experiment/summaries.h"
+
+#include <utility>
+
+namespace tsrun {
+
+using nlohmann::json;
+
+Score Score::of(Evaluation evaluation, const Task& task) {
+  const double score = evaluation.metrics.at(task.metrics.front());
+  return {std::move(evaluation), score};
+}
+
+json Score::to_json() const {
+  json result = evaluation.to_json();
+  result["score"] = score;
+  return result;
+}
+
+EvaluationSummary EvaluationSummary::planned(const std::string& metric, int64_t draws) {
+  return {.score = {}, .metric = metric, .interval = draws > 0 ? std::optional(Interval{}) : std::nullopt};
+}
+
+json EvaluationSummary::to_json() const {
+  json result = {{"best", score.to_json()}, {"last", score.to_json()}, {"metric", metric}};
+  if (interval) result["interval"] = {{"low", interval->low}, {"high", interval->high}};
+  return result;
+}
+
+json TrainSummary::to_json() const {
+  return {{"best", best.to_json()},
+          {"last", last.to_json()},
+          {"metric", metric},
+          {"trained", true},
+          {"trainable", trainable},
+          {"degrees_of_freedom", degrees_of_freedom},
+          {"bytes_shipped", bytes_shipped}};
+}
+
+json untrained(json handle, const json& model, const json& task, int64_t seed) {
+  handle["trained"] = false;
+  handle["trainable"] = handle["degrees_of_freedom"] = handle["bytes_shipped"] = 0;
+  handle["seed"] = seed;
+  handle["task"] = task;
+  handle["model"] = model;
+  return handle;
+}
+
+Option bootstrap_option(int64_t fallback) {
+  return {.name = "bootstrap",
+          .type = OptionType::integer,
+          .fallback = fallback,
+          .doc = "samples of the split's rows that give the 95 % interval of the first metric; 0: none",
+          .minimum = 0,
+          .maximum = 1000000};
+}
+
+std::optional<Interval> interval_of(const Exam& exam, const Predictions& predictions, int64_t draws) {
+  if (draws == 0) return std::nullopt;
+  return bootstrap_interval(exam, predictions, draws, Key::root(0).split("bootstrap"));
+}
+
+}  // namespace tsrun

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "tsrun/base/options.h"
+#include "tsrun/train/train.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+/// What stages say of their results. A plan has the same fields, with zeros for what is not known yet.
+namespace tsrun {
+
+/// {"score", "loss", "epoch", "step", "metrics", "commonest_share"}
+struct Score {
+  Evaluation evaluation;
+  double score = 0;  ///< the task's first metric
+
+  static Score of(Evaluation evaluation, const Task& task);
+  nlohmann::json to_json() const;
+};
+
+/// Weights that were scored without training: {"best", "last", "metric"}, and "interval" where there is one.
+struct EvaluationSummary {
+  Score score;
+  std::string metric;
+  std::optional<Interval> interval;  ///< 95 %, of the first metric
+
+  /// `draws`: the option `bootstrap`.
+  static EvaluationSummary planned(const std::string& metric, int64_t draws);
+  nlohmann::json to_json() const;
+};
+
+/// Weights that were trained: {"best", "last", "metric", "trained", "trainable", "degrees_of_freedom", "bytes_shipped"}.
+struct TrainSummary {
+  Score best, last;
+  std::string metric;
+  int64_t trainable = 0, degrees_of_freedom = 0, bytes_shipped = 0;
+
+  nlohmann::json to_json() const;
+};
+
+/// Completes the handle of weights that were scored without training.
+nlohmann::json untrained(nlohmann::json handle, const nlohmann::json& model, const nlohmann::json& task, int64_t seed);
+
+/// The option `bootstrap`: samples behind an interval. Every stage draws the same ones, so that intervals of one split are of the same
+/// rows.
+Option bootstrap_option(int64_t fallback);
+/// Nothing for no draws, and for answers that are not known row by row.
+std::optional<Interval> interval_of(const Exam& exam, const Predictions& predictions, int64_t draws);
+
+}  // namespace tsrun
