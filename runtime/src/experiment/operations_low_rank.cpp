@@ -1,3 +1,4 @@
+#include "experiment/artifacts.h"
 #include "experiment/start.h"
 #include "experiment/summaries.h"
 
@@ -109,8 +110,9 @@ struct LowRankSummary {
 
 json low_rank_into(Lab& lab, const Options& o, const std::filesystem::path& out) {
   const json &solution = o.value("solution"), &handle = o.value("model");
-  const Setting plain = starting_setting(lab, solution.at("task"), Start::of(solution));
-  const Setting adapted = starting_setting(lab, solution.at("task"), {handle, solution.at("seed").get<int64_t>()});
+  const Run run = Run::from_json(solution);
+  const Setting plain = starting_setting(lab, run.task_handle, Start::of(solution));
+  const Setting adapted = starting_setting(lab, run.task_handle, {handle, run.seed});
   const Model bare = model_of(handle, adapted.model.family->head(), Key::root(0));
   const auto maps = factors_of(*deltas_of(lab.plugins(), handle, *bare.family).at(0));
   require_read(o, adapted.task);
@@ -136,23 +138,22 @@ json low_rank_into(Lab& lab, const Options& o, const std::filesystem::path& out)
 
 json run_low_rank(Lab& lab, const Options& o) {
   const json &solution = o.value("solution"), &model = o.value("model");
-  const json deltas = model.value("deltas", json::array());
-  if (deltas.size() != 1) user_error("option 'model' has {} deltas, expected one", deltas.size());
-  if (solution.at("model").contains("deltas"))
-    user_error("option 'solution' trained a delta, expected a training of the model's own weights");
-  if (solution.at("model").at("spec") != model.at("spec"))
-    user_error("the training is of {}, but the adapted model of {}", solution.at("model").at("spec").dump(), model.at("spec").dump());
-  if (solution.value("keep", "all") != "all") user_error("the training kept not all of its weights: train it with keep = \"all\"");
+  const Run run = Run::from_json(solution);
+  const ModelRef adapted = ModelRef::from_json(model);
+  if (adapted.deltas.size() != 1) user_error("option 'model' has {} deltas, expected one", adapted.deltas.size());
+  if (!run.model.deltas.empty()) user_error("option 'solution' trained a delta, expected a training of the model's own weights");
+  if (run.model.spec != adapted.spec) user_error("the training is of \"{}\", but the adapted model of \"{}\"", run.model.spec, adapted.spec);
+  if (run.keep != "all") user_error("the training kept not all of its weights: train it with keep = \"all\"");
   json inputs = o.json();
   for (const char* name : {"solution", "model"}) inputs[name] = identity(o.value(name));
   const StageKey key{"train", {{"low_rank", inputs}}};
   LowRankSummary plan;
-  plan.training.metric = solution.at("task").at("metric");
-  json handle = lab.stage(key, lab.title_of("low-rank code of an update", solution.at("seed").get<int64_t>()), plan.to_json(),
+  plan.training.metric = run.task.metric;
+  json handle = lab.stage(key, lab.title_of("low-rank code of an update", run.seed), plan.to_json(),
                           [&](const auto& out, const auto&) { return low_rank_into(lab, o, out); });
   handle["model"] = model;
-  handle["task"] = solution.at("task");
-  handle["seed"] = solution.at("seed");
+  handle["task"] = run.task_handle;
+  handle["seed"] = run.seed;
   handle["keep"] = "all";
   return handle;
 }
