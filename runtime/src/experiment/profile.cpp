@@ -7,11 +7,11 @@ namespace tsrun {
 
 namespace {
 
-struct Moments {
+struct MeanAndDeviation {
   double mean = 0, sigma = 0;
 };
 
-Moments moments(std::span<const float> u) {
+MeanAndDeviation moments(std::span<const float> u) {
   double sum = 0, squares = 0;
   for (const float value : u) sum += value;
   const double mean = u.empty() ? 0 : sum / static_cast<double>(u.size());
@@ -27,7 +27,7 @@ nlohmann::json update_profile(const at::Tensor& update, const ParameterSet& set,
   nlohmann::json result = nlohmann::json::array();
   for (const auto& group : set.groups) {
     const std::span<const float> u(data + group.begin, static_cast<size_t>(group.size()));
-    const Moments m = moments(u);
+    const MeanAndDeviation m = moments(u);
     const int64_t block = std::max<int64_t>(1, (group.size() + blocks - 1) / blocks);
     std::vector<int64_t> positions;
     std::vector<double> values;
