@@ -1,24 +1,32 @@
 # tsrun_add_plugin(NAME SOURCES …): a library that tsrun can load. Works in this tree and, through find_package(tsrun), out of it.
-# It is built with hidden visibility, without the "lib" prefix, and with the ABI tag that the runtime expects.
+# It is built with hidden visibility, without the "lib" prefix, and with the ABI tag that the runtime expects. In this tree its sources are
+# compiled once, as NAME_objects, for the library and for the plugin's test.
 string(REPLACE "." "_" TSRUN_TORCH_TAG "${TSRUN_TORCH_VERSION}")
 set(TSRUN_ABI_TAG tsrun_abi_4_torch_${TSRUN_TORCH_TAG}_cxx11_1)
 
 function(tsrun_add_plugin name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
-  add_library(${name} MODULE ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE tsrun::tsrun ${ARG_LIBRARIES})
-  target_compile_features(${name} PRIVATE cxx_std_20)
-  target_compile_definitions(${name} PRIVATE TSRUN_ABI_TAG=${TSRUN_ABI_TAG})
-  set_target_properties(${name} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  set(_compiled ${name})
   if(TARGET tsrun_pch)  # in this tree
-    target_link_libraries(${name} PRIVATE tsrun_settings)
+    set(_compiled ${name}_objects)
+    add_library(${_compiled} OBJECT ${ARG_SOURCES})
+    target_link_libraries(${_compiled} PRIVATE tsrun::tsrun tsrun_settings ${ARG_LIBRARIES})
     # GCC 12 warns of a string that is moved into a vector (as of literals, TsrunTargets.cmake).
-    target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
-    target_precompile_headers(${name} REUSE_FROM tsrun_pch)
-    set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/tsrun/plugins
+    target_compile_options(${_compiled} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
+    target_precompile_headers(${_compiled} REUSE_FROM tsrun_pch)
+    add_library(${name} MODULE $<TARGET_OBJECTS:${_compiled}>)
+    set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/tsrun/plugins
       INSTALL_RPATH "$ORIGIN/../..;${TSRUN_TORCH_LIBDIR}")
+    target_link_libraries(${name} PRIVATE tsrun_settings)
     install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/tsrun/plugins)
+  else()
+    add_library(${name} MODULE ${ARG_SOURCES})
   endif()
+  target_link_libraries(${name} PRIVATE tsrun::tsrun ${ARG_LIBRARIES})
+  target_compile_features(${_compiled} PRIVATE cxx_std_20)
+  target_compile_definitions(${_compiled} PRIVATE TSRUN_ABI_TAG=${TSRUN_ABI_TAG})
+  set_target_properties(${_compiled} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  set_target_properties(${name} PROPERTIES PREFIX "")
 endfunction()
 
 # tsrun_add_plugin_test(NAME SOURCES … [INCLUDES …]): one test program from a plugin's sources and its own tests; the conformance suite of
