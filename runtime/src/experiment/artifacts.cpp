@@ -44,18 +44,21 @@ TaskRef TaskRef::from_json(const json& handle) {
 
 ModelRef ModelRef::from_json(const json& handle) {
   const HandleReader reader(handle, "model");
-  ModelRef model{.key = reader.get<std::string>("key"), .spec = reader.get<std::string>("spec")};
+  ModelRef model;
+  model.key = reader.get<std::string>("key");
+  model.spec = reader.get<std::string>("spec");
   if (reader.has("deltas")) model.deltas = reader.get<json>("deltas");
   return model;
 }
 
 Run Run::from_json(const json& handle) {
   const HandleReader reader(handle, "train");
-  Run run{.key = reader.get<std::string>("key"),
-          .seed = reader.get<int64_t>("seed"),
-          .keep = reader.get<std::string>("keep"),
-          .task_handle = reader.get<json>("task"),
-          .model_handle = reader.get<json>("model")};
+  Run run;
+  run.key = reader.get<std::string>("key");
+  run.seed = reader.get<int64_t>("seed");
+  run.keep = reader.get<std::string>("keep");
+  run.task_handle = reader.get<json>("task");
+  run.model_handle = reader.get<json>("model");
   run.task = TaskRef::from_json(run.task_handle);
   run.model = ModelRef::from_json(run.model_handle);
   return run;

@@ -16,7 +16,7 @@ const json kModel = {{"artifact", "model"}, {"key", "m"}, {"spec", "bert"}};
 const json kRun = {{"artifact", "train"}, {"key", "r"}, {"task", kTask}, {"model", kModel}, {"seed", 3}, {"keep", "last"}};
 
 TEST(Run, HoldsWhatItsHandleSays) {
-  const Run run = Run::from_json(kRun);
+  const tsrun::Run run = tsrun::Run::from_json(kRun);
   EXPECT_EQ(run.key, "r");
   EXPECT_EQ(run.seed, 3);
   EXPECT_EQ(run.keep, "last");
@@ -30,7 +30,7 @@ TEST(Run, IsABugOfOurs_WhenAFieldIsMissing) {
   for (const char* name : {"key", "task", "model", "seed", "keep"}) {
     json handle = kRun;
     handle.erase(name);
-    const Error error = error_of([&] { Run::from_json(handle); });
+    const Error error = error_of([&] { tsrun::Run::from_json(handle); });
     EXPECT_EQ(error.kind(), ErrorKind::internal) << name;
     EXPECT_THAT(error.what(), AllOf(HasSubstr("'train'"), HasSubstr(name)));
   }
@@ -39,7 +39,7 @@ TEST(Run, IsABugOfOurs_WhenAFieldIsMissing) {
 TEST(Run, IsABugOfOurs_WhenItsModelIsIncomplete) {
   json handle = kRun;
   handle["model"].erase("spec");
-  EXPECT_THAT(error_of([&] { Run::from_json(handle); }).what(), HasSubstr("a handle of kind 'model' lacks 'spec'"));
+  EXPECT_THAT(error_of([&] { tsrun::Run::from_json(handle); }).what(), HasSubstr("a handle of kind 'model' lacks 'spec'"));
 }
 
 TEST(TaskRef, IsABugOfOurs_WhenAFieldHasAnotherType) {
