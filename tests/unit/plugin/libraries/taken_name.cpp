@@ -8,7 +8,7 @@ class Impostor : public tsrun::SelectorMethod {
   std::string doc() const override { return "Takes a name that another plugin has."; }
   int version() const override { return 1; }
   tsrun::OptionTable options() const override { return {}; }
-  std::unique_ptr<tsrun::Selector> make(const tsrun::Options&) const override { return nullptr; }
+  std::unique_ptr<tsrun::Selector> make(const tsrun::MethodInputs&, const tsrun::Options&) const override { return nullptr; }
 };
 
 }  // namespace
