@@ -144,7 +144,9 @@ std::string pass_error(const std::string& call) {
         method.attach(*model.family, method.options().resolve({{"fail", call}}, "shift"))};
     model.family = adapt(model.family, deltas);
     add_first_values(deltas, model.weights, Key::root(1));
-    PackedBatch batch = to_device({.ids = {1, 2}, .segments = {0, 0}, .positions = {0, 1}, .offsets = {0, 2}}, {}, at::kCPU);
+    PackedRows rows;
+    rows.ids = {1, 2}, rows.segments = {0, 0}, rows.positions = {0, 1}, rows.offsets = {0, 2};
+    const PackedBatch batch = to_device(rows, {}, at::kCPU);
     model.family->forward(model.weights, batch, {});
     deltas[0]->merge(model.weights);
   } catch (const Error& error) {

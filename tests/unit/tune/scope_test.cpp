@@ -48,16 +48,17 @@ void expect_equal(const Scope& a, const Scope& b) {
 TEST(Scope, ComesBackFromItsFolder) {
   const FakeFamily family;
   const TemporaryFolder folder;
-  save_scope(mixed(family), {{"why", "a test"}}, folder.path());
-  expect_equal(load_scope(folder.path()), mixed(family));
+  save_scope(mixed(family), {{"why", "a test"}}, folder / "scope");
+  expect_equal(load_scope(folder / "scope"), mixed(family));
 }
 
 TEST(Scope, IsRefused_WhenItsMasksAreMissing) {
   const FakeFamily family;
   const TemporaryFolder folder;
-  save_scope(mixed(family), {}, folder.path());
-  std::filesystem::remove(folder.path() / "masks.safetensors");
-  EXPECT_NE(error_of([&] { load_scope(folder.path()); }).find("the mask of 'encoder.layer.0.dense.weight' is missing"), std::string::npos);
+  save_scope(mixed(family), {}, folder / "scope");
+  std::filesystem::remove(folder / "scope" / "masks.safetensors");
+  EXPECT_NE(error_of(ErrorKind::data, [&] { load_scope(folder / "scope"); }).find("the mask of 'encoder.layer.0.dense.weight' is missing"),
+            std::string::npos);
 }
 
 TEST(Scope, FreezesEmbeddingsWithTheLayersAboveThem) {
@@ -101,10 +102,11 @@ TEST(Scope, SaysWhatDoesNotFitTheModel) {
   misshaped.parameters[kDense].mask = at::ones({3}, at::kBool);
   negative.parameters[kDense].rate = -1;
   deep.frozen_layers = 99;
-  EXPECT_NE(error_of([&] { misspelt.check(family, "selector x"); }).find("did you mean 'classifier.bias'"), std::string::npos);
-  EXPECT_NE(error_of([&] { misshaped.check(family, "selector x"); }).find("selector x: the mask of"), std::string::npos);
-  EXPECT_NE(error_of([&] { negative.check(family, "selector x"); }).find("-1"), std::string::npos);
-  EXPECT_NE(error_of([&] { deep.check(family, "selector x"); }).find("99 frozen layers"), std::string::npos);
+  EXPECT_NE(error_of(ErrorKind::user, [&] { misspelt.check(family, "selector x"); }).find("did you mean 'classifier.bias'"),
+            std::string::npos);
+  EXPECT_NE(error_of(ErrorKind::user, [&] { misshaped.check(family, "selector x"); }).find("selector x: the mask of"), std::string::npos);
+  EXPECT_NE(error_of(ErrorKind::user, [&] { negative.check(family, "selector x"); }).find("-1"), std::string::npos);
+  EXPECT_NE(error_of(ErrorKind::user, [&] { deep.check(family, "selector x"); }).find("99 frozen layers"), std::string::npos);
 }
 
 TEST(Scope, GivesGradientOnlyInside_AndNoneToFrozenParameters) {
