@@ -193,7 +193,7 @@ TEST_F(RecipeTest, NamesItsRunByTheLibrariesToo) {
     write(library, "helper.lua");
     const auto lab = make_lab();
     run_recipe(*lab, write("local ts = require 'ts'\nrequire 'helper'\nts.keep{ x = 1 }"), {});
-    return lab->run_folder().json().at("id").get<std::string>();
+    return lab->begun_run()->json().at("id").get<std::string>();
   };
   EXPECT_NE(id("return 1"), id("return 2"));
   EXPECT_EQ(id("return 1"), id("return 1"));

@@ -128,7 +128,8 @@ void expect_named(const std::string& event, Make make) {
                 AllOf(HasSubstr("plugin thrower"), HasSubstr("/somewhere/thrower.so"), HasSubstr(event), HasSubstr("went wrong")));
   }
   for (const std::string& other : kEvents) {
-    if (other != event) EXPECT_NO_THROW(call(*product, other)) << other;
+    if (other == event) continue;
+    EXPECT_NO_THROW(call(*product, other)) << other;
   }
 }
 
