@@ -142,7 +142,8 @@ json run_low_rank(Lab& lab, const Options& o) {
   const ModelRef adapted = ModelRef::from_json(model);
   if (adapted.deltas.size() != 1) user_error("option 'model' has {} deltas, expected one", adapted.deltas.size());
   if (!run.model.deltas.empty()) user_error("option 'solution' trained a delta, expected a training of the model's own weights");
-  if (run.model.spec != adapted.spec) user_error("the training is of \"{}\", but the adapted model of \"{}\"", run.model.spec, adapted.spec);
+  if (run.model.spec != adapted.spec)
+    user_error("the training is of \"{}\", but the adapted model of \"{}\"", run.model.spec, adapted.spec);
   if (run.keep != "all") user_error("the training kept not all of its weights: train it with keep = \"all\"");
   json inputs = o.json();
   for (const char* name : {"solution", "model"}) inputs[name] = identity(o.value(name));

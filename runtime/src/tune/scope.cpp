@@ -4,8 +4,8 @@
 #include "tsrun/base/files.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/checkpoint/safetensors.h"
-#include "tsrun/tune/selector.h"
 #include "tsrun/tune/flat_buffer.h"
+#include "tsrun/tune/selector.h"
 
 #include <ATen/ATen.h>
 

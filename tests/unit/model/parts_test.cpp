@@ -18,9 +18,7 @@ TEST(Parts, HaveNamesThatAreReadBack) {
   EXPECT_EQ(part_names().size(), 6U);
 }
 
-TEST(Parts, OfAModelAreAllButTheDelta) {
-  EXPECT_THAT(own_part_names(), ElementsAre("embeddings", "encoder", "decoder", "pooler", "head"));
-}
+TEST(Parts, OfAModelAreAllButTheDelta) { EXPECT_THAT(own_part_names(), ElementsAre("embeddings", "encoder", "decoder", "pooler", "head")); }
 
 TEST(Parts, RefuseAnUnknownName_WithTheNearMiss) {
   try {
