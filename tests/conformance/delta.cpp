@@ -315,7 +315,9 @@ void acts_beside_another_delta(const DeltaSubject& subject) {
   EXPECT_GT(apart(both, logits_with(subject, {attached.delta}, weights)), 1e-4) << "the other delta's hooks are not called";
   EXPECT_GT(apart(logits_with(subject, {shift, attached.delta}, weights), logits_with(subject, {attached.delta}, weights)), 1e-4)
       << "hooks of a delta in front of it are not called";
-  EXPECT_GT(apart(both, logits_with(subject, {shift}, weights)), 1e-4) << "it does nothing beside another delta";
+  Weights without = subject.model.weights;
+  add_first_values({shift}, without, Key::root(12));
+  EXPECT_GT(apart(both, logits_with(subject, {shift}, without)), 1e-4) << "it does nothing beside another delta";
 }
 
 /// How often each hook of a forward pass is called.
