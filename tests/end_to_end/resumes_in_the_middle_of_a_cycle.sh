@@ -5,7 +5,7 @@ cat >recipe.lua <<'L'
 local ts = require "ts"
 local model, task = ts.model "builtin:bert-mini", ts.task "builtin:sentiment"
 local run = ts.train {
-  model = ts.adapt(model, "lora", { r = 4 }), task = task, epochs = 6, rows = 400, checkpoint_every = 3, eval_every = 25,
+  model = ts.adapt(model, { method = "lora", r = 4 }), task = task, epochs = 3, rows = 400, checkpoint_every = 3, eval_every = 25,
   train = { "encoder", "delta", "pooler", "head" }, select = ts.schedule("random_mask", { share = 0.4, every = 7, freeze = "state" }),
   regularize = { ts.regularizer("r_drop", { alpha = 0.5 }), ts.regularizer("weight_decay_to_origin", { strength = 0.1 }) },
 }
