@@ -1,5 +1,6 @@
 #include "tsrun/experiment/lab.h"
 
+#include "experiment/handed_out.h"
 #include "tsrun/base/display.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
@@ -25,6 +26,7 @@ struct Lab::State {
   std::vector<Operation> operations;
   std::vector<StageRecord> history;
   std::unordered_map<std::string, json> seen;  ///< results by key: an artifact never changes, and a recipe names the same stage many times
+  HandedOut handed_out;
   std::optional<RunFolder> run;
   const Operation* running = nullptr;  ///< the operation that was called last
   std::string name;                    ///< its option `name`
@@ -177,11 +179,16 @@ json Lab::call(const std::string& name, const json& arguments, const CallContext
   try {
     json values = resolved_arguments(*this, operation, arguments);
     const State::Call call(*state_, operation, values, context);
-    return operation.run(*this, Options(std::move(values)));
+    json result = operation.run(*this, Options(std::move(values)));
+    state_->handed_out.remember(result);
+    return result;
   } catch (const json::exception& error) {
+    if (!state_->handed_out.knows(arguments)) user_error("{}: an argument is not what ts returned: {}", name, error.what());
     internal_error("{}: {}", name, error.what());
   } catch (const Error& error) {
     const std::string message = error.what();
+    if (error.kind() == ErrorKind::internal && !state_->handed_out.knows(arguments))
+      user_error("{}: an argument is not what ts returned: {}", name, message);
     if (error.kind() != ErrorKind::user || message.starts_with(name + ":")) throw;
     throw Error(ErrorKind::user, name + ": " + message);
   } catch (const c10::Error& error) {

@@ -179,6 +179,24 @@ TEST_F(MisreadJson, IsABugOfOurs_InsideAStage) {
   EXPECT_EQ(failure(operation_).kind(), ErrorKind::internal);
 }
 
+TEST_F(MisreadJson, IsTheUsersMistake_WhereAHandleIsMadeUp) {
+  const auto make = [](Lab&, const Options&) {
+    return json{{"artifact", "thing"}, {"key", "1"}, {"list", json::array()}, {"half", 0.5}, {"nothing", nullptr}};
+  };
+  const auto read = [](Lab&, const Options& options) { return misread(options.value("about").at("value")); };
+  Lab lab(settings());
+  lab.add({"make", "Makes.", {}, make});
+  lab.add({"read", "Reads.", operation_.options, read});
+  json handle = lab.call("make", json::object());
+  const auto kind = [&](const json& about) { return error_of([&] { lab.call("read", {{"about", {{"things", {about}}}}}); }).kind(); };
+  EXPECT_EQ(kind(handle), ErrorKind::internal);
+  handle.erase("nothing"), handle["list"] = json::object();  // as it comes back from Lua
+  EXPECT_EQ(kind(handle), ErrorKind::internal);
+  handle["half"] = 0.25;
+  EXPECT_EQ(kind(handle), ErrorKind::user);
+  EXPECT_EQ(kind({{"artifact", "thing"}}), ErrorKind::user);
+}
+
 TEST_F(MisreadJson, IsTheUsersMistake_WhereArgumentsAreParsed) {
   operation_.run = [](Lab&, const Options&) { return json(); };
   operation_.more = [](Lab&, const json& arguments) {
