@@ -243,7 +243,8 @@ class Run {
     for (const auto& [name, tensor] : plugins_.tensors()) run.tensors["plugin." + name] = tensor;
     const ScopeUse use = binding_.scope_use();
     run.state["scopes"] = plugins_.scopes();
-    run.state["scope_use"] = {use.any, use.restricted, use.masked, use.acted};
+    run.state["scope_use"] = {use.restricted, use.masked, use.acted};
+    run.state["scope_changes"] = use.changes;
     save_run_state(job_.work, identity_, run);
     checkpoints_.wrote(began);
   }
@@ -265,7 +266,7 @@ class Run {
     set_values(part("value."));
     if (const auto scope = plugins_.current()) stepper_.rescope(*scope);
     const auto use = run.state.at("scope_use").get<std::vector<bool>>();
-    binding_.restore_scope_use({use.at(0), use.at(1), use.at(2), use.at(3)});
+    binding_.restore_scope_use({run.state.at("scope_changes").get<int64_t>(), use.at(0), use.at(1), use.at(2)});
     stepper_.optimizer().restore(part("optimizer."));
     for (const auto& [name, tensor] : part("best.")) best_[name] = tensor.to(job_.device);
     for (size_t i = 0; i < job_.observers.size(); ++i) job_.observers[i]->restore(part(fmt::format("observer.{}.", i)));

@@ -101,9 +101,9 @@ std::vector<Block> Binding::blocks(double factor, bool with_origin) const {
   return blocks;
 }
 
-ScopeUse Binding::scope_use() const { return {state_->rescopes > 0, state_->restricted, state_->masked, state_->acted}; }
+ScopeUse Binding::scope_use() const { return {state_->rescopes, state_->restricted, state_->masked, state_->acted}; }
 void Binding::restore_scope_use(const ScopeUse& use) {
-  state_->restricted = use.restricted, state_->masked = use.masked, state_->acted = use.acted;
+  state_->rescopes = use.changes, state_->restricted = use.restricted, state_->masked = use.masked, state_->acted = use.acted;
 }
 
 }  // namespace tsrun

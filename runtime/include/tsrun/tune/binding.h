@@ -51,7 +51,7 @@ struct TuneOptions {
 
 /// What the scopes of a training have come to so far.
 struct ScopeUse {
-  bool any = false;         ///< there was a scope
+  int64_t changes = 0;      ///< scopes so far
   bool restricted = false;  ///< one froze or slowed a trained parameter
   bool masked = false;      ///< one had a mask with an entry outside
   bool acted = false;       ///< a mask has met a gradient that was not zero
