@@ -62,11 +62,12 @@ struct StepTimes {
     seconds.push_back(took);
     tokens += step_tokens;
   }
-  void print() const {
+  /// `more`: further members of the JSON object, each after a comma.
+  void print(const std::string& more = {}) const {
     double total = 0;
     for (const double value : seconds) total += value;
-    std::printf("{\"s_per_step\": %.4f, \"real_tokens_per_s\": %.0f, \"loss_first\": %.4f, \"loss_last\": %.4f, \"peak_mib\": %ld}\n",
-                median(seconds), static_cast<double>(tokens) / total, losses.front(), losses.back(), peak_mib());
+    std::printf("{\"s_per_step\": %.4f, \"real_tokens_per_s\": %.0f, \"loss_first\": %.4f, \"loss_last\": %.4f, \"peak_mib\": %ld%s}\n",
+                median(seconds), static_cast<double>(tokens) / total, losses.front(), losses.back(), peak_mib(), more.c_str());
   }
 };
 

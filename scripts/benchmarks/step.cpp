@@ -1,9 +1,10 @@
 // Times one optimiser step as the trainer runs it: token ids of the batch, forward, backward, clipping, update.
 //
-// usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin none|mask|layers|r_drop] [--precision float32|bf16] [--steps 12]
-// [--batch 32] [--threads 2] [--max-length 128]
-// mask: 70 % of every matrix of the layers; layers: the last two. Prints one JSON line: median seconds a step, real tokens a second, first
-// and last loss, peak MiB. The first three steps warm up.
+// usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin none|mask|layers|cached|compact|r_drop] [--precision float32|bf16]
+// [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length 128]
+// mask: 70 % of every matrix of the layers; layers: the last two; cached: the same with the output of the others kept; compact: 1 % of
+// every tensor, without memory for the rest. Only the first `rows` rows are used (0: all). Prints one JSON line: median seconds a step,
+// real tokens a second, first and last loss, peak MiB, bytes of gradients and moments. The first three steps warm up.
 #include "train/step.h"
 #include "benchmark.h"
 #include "tsrun/base/parallel.h"
@@ -99,6 +100,30 @@ std::vector<StepPlugin> step_plugins(const std::string& named) {
   return {};
 }
 
+/// What `method` chooses once.
+Scope chosen(const std::string& method, const nlohmann::json& given, const Model& model) {
+  const SelectorMethod& selector = plugins().selector(method);
+  return selector.choose({*model.family, model.weights, Key::root(6)}, selector.options().resolve(given, "bench_step"))->scope;
+}
+
+Scope static_scope(const std::string& named, const Model& model) {
+  Scope scope;
+  if (named == "cached") scope = chosen("last_layers", {{"layers", 2}}, model);
+  if (named == "compact")
+    scope =
+        chosen("random_mask", {{"share", 0.01}, {"matrices_only", false}, {"parts", {"embeddings", "encoder", "pooler", "head"}}}, model);
+  scope.cache_prefix = named == "cached";
+  scope.compact = named == "compact";
+  return scope;
+}
+
+int64_t bytes_of_gradients_and_moments(const Binding& binding, const Optimizer& optimizer) {
+  size_t bytes = 0;
+  for (const ParameterGroup& group : binding.groups()) bytes += group.gradient.nbytes();
+  for (const auto& [name, tensor] : optimizer.state()) bytes += tensor.nbytes();
+  return static_cast<int64_t>(bytes);
+}
+
 /// r = 8 on query and value, as the peer has it.
 void attach_lora(Model& model) {
   const DeltaMethod& lora = plugins().delta("lora");
@@ -112,9 +137,9 @@ TuneOptions tune_options(const Arguments& arguments, const Family& family) {
   TuneOptions tune;
   tune.weight_decay = 0.01;
   if (arguments.text("--method", "full") == "full") return tune;
-  tune.train_embeddings = false;
+  tune.scope = scope_of_parts(family, {Part::encoder, Part::decoder, Part::pooler, Part::head, Part::delta});
   if (arguments.text("--method", "full") == "lora") {
-    tune.train_encoder = tune.train_pooler = false;
+    tune.scope = scope_of_parts(family, {Part::delta, Part::head});
     return tune;
   }
   tune.subspace = std::make_shared<DenseSubspace>(select_parameters(family, {}), 32);
@@ -129,31 +154,37 @@ void run(const Arguments& arguments) {
   const Task task = load_task(arguments.operands[1]);
   Model model = load_model(arguments.operands[0], head_for(task, Reader::encoder), Key::root(0));
   if (arguments.text("--method", "full") == "lora") attach_lora(model);
-  const std::vector<Example>& examples = task.split("train").examples;
-  Binding binding(*model.family, model.weights, tune_options(arguments, *model.family), Key::root(1), at::kCPU);
+  std::vector<Example> examples = task.split("train").examples;
+  if (const int64_t rows = arguments.number("--rows", 0); rows > 0) examples.resize(std::min(examples.size(), static_cast<size_t>(rows)));
+  const std::string plugin = arguments.text("--plugin", "none");
+  TuneOptions tune = tune_options(arguments, *model.family);
+  tune.scope = intersection(tune.scope, static_scope(plugin, model));
+  Binding binding(*model.family, model.weights, tune, Key::root(1), at::kCPU);
   EncodedSplit split;
   split.rows.resize(examples.size());
   split.targets.resize(examples.size());
   const Options options = train_options().resolve({{"precision", arguments.text("--precision", "float32")}}, "bench_step");
-  StepPlugins acting(step_plugins(arguments.text("--plugin", "none")), std::nullopt,
-                     {*model.family, binding.origin(), Key::root(5), steps});
+  StepPlugins acting(step_plugins(plugin), {*model.family, binding.origin(), Key::root(5), steps});
   Stepper stepper(*model.family, split, binding, options, at::kCPU, acting);
+  const auto encode = [&](size_t row) {
+    const Example& example = examples[row];
+    const auto second = example.second ? std::optional<std::string_view>(*example.second) : std::nullopt;
+    split.rows[row] = model.tokenizer->encode(example.first, second, longest);
+    split.targets[row] = example.target;
+  };
+  for (size_t row = 0; row < examples.size(); ++row) encode(row);
+  stepper.keep_prefixes_in({});
   Sampler sampler(Key::root(2), static_cast<int64_t>(examples.size()), batch);
   StepTimes times;
   for (int64_t step = 0; step < steps; ++step) {
     const auto rows = sampler.batch(step / sampler.batches_per_epoch(), step % sampler.batches_per_epoch());
     const auto start = Clock::now();
-    for (const int64_t row : rows) {  // tokenised again every time: a user's loader does it beside each step
-      const Example& example = examples[static_cast<size_t>(row)];
-      const auto second = example.second ? std::optional<std::string_view>(*example.second) : std::nullopt;
-      split.rows[static_cast<size_t>(row)] = model.tokenizer->encode(example.first, second, longest);
-      split.targets[static_cast<size_t>(row)] = example.target;
-    }
+    for (const int64_t row : rows) encode(static_cast<size_t>(row));  // tokenised every time: a user's loader does it beside each step
     const StepReport report =
         stepper.run({.step = step, .planned = steps}, {{rows.begin(), rows.end()}}, Key::root(3).split(static_cast<uint64_t>(step)), 1);
     times.add(step, std::chrono::duration<double>(Clock::now() - start).count(), report.loss, report.tokens);
   }
-  times.print();
+  times.print(fmt::format(", \"gradients_and_moments\": {}", bytes_of_gradients_and_moments(binding, stepper.optimizer())));
 }
 
 }  // namespace

@@ -66,10 +66,9 @@ int64_t trained_numbers(const Attached& attached) {
   return numbers;
 }
 
-TuneOptions only_the_delta(const Delta& delta) {
+TuneOptions only_the_delta(const Attached& attached) {
   TuneOptions options;
-  options.train_embeddings = options.train_encoder = options.train_decoder = options.train_pooler = options.train_head = false;
-  options.trained_parameters = delta.trained_parameters();
+  options.scope = scope_of_parts(*attached.family, {Part::delta}, attached.delta->trained_parameters());
   return options;
 }
 
@@ -108,7 +107,7 @@ void says_what_it_trains(const DeltaSubject& subject) {
 
 void gradient_arrives_there_only(const DeltaSubject& subject) {
   const Attached attached = subject.attached();
-  Binding binding(*attached.family, attached.random, only_the_delta(*attached.delta), Key::root(1), at::kCPU);
+  Binding binding(*attached.family, attached.random, only_the_delta(attached), Key::root(1), at::kCPU);
   EXPECT_EQ(binding.trainable(), trained_numbers(attached));
   binding.zero_gradients();
   const Output output = attached.family->forward(binding.weights(), subject.model.batch, {});
@@ -192,7 +191,7 @@ void rows_do_not_meet(const DeltaSubject& subject) {
 
 /// Gradients of what is trained, end to end, in a training pass.
 at::Tensor training_gradient(const DeltaSubject& subject, const Attached& attached, bool checkpointing) {
-  Binding binding(*attached.family, attached.random, only_the_delta(*attached.delta), Key::root(1), at::kCPU);
+  Binding binding(*attached.family, attached.random, only_the_delta(attached), Key::root(1), at::kCPU);
   ForwardOptions options;
   options.training = true;
   options.dropout = Key::root(8);
@@ -242,8 +241,8 @@ void trains_within_a_subspace(const DeltaSubject& subject) {
   ParameterSelection selection;
   selection.parts = {"delta"};
   selection.groups = "whole";
-  TuneOptions options = only_the_delta(*attached.delta);
-  options.trained_parameters.clear();
+  TuneOptions options;
+  options.scope = scope_of_parts(*attached.family, {Part::delta});
   options.subspace = std::make_shared<RandomDirections>(select_parameters(*attached.family, selection));
   Binding binding(*attached.family, attached.first, options, Key::root(1), at::kCPU);
   ASSERT_EQ(binding.groups().size(), 1U);

@@ -135,8 +135,7 @@ void sees_steps_not_micro_batches(const StepPlugin& plugin) {
 void leaves_frozen_parameters_alone(const StepPlugin& plugin) {
   const Trainings trainings(plugin);
   TrainJob job = trainings.job("a", kShort);
-  job.scope = Scope{};
-  job.scope->frozen_layers = 1;
+  job.tune.scope.frozen_layers = 1;
   const TrainResult result = train(std::move(job));
   for (const ParameterInfo& info : trainings.model().family->parameters())
     if (info.part == Part::embeddings || info.layer == 0) {
@@ -162,7 +161,7 @@ void keeps_what_it_chose(const Case& subject) {
   choice->scope.freeze = Freeze::update;  // the strictest of what values can show
   TrainJob job = trainings.job("a", kShort, false);
   job.tune.weight_decay = 0.1;
-  job.scope = choice->scope;
+  job.tune.scope = choice->scope;
   const TrainResult result = train(std::move(job));
   for (const ParameterInfo& info : model.family->parameters()) {
     const Scope::Entry entry = choice->scope.entry(info);

@@ -91,6 +91,20 @@ OptionTable training_options() {
       {.name = "hold", .type = OptionType::boolean, .fallback = true, .doc = "zeroed weights stay zero; false: only at the start"},
       {.name = "held", .type = OptionType::artifact, .doc = "mask of weights that keep their pre-trained value", .choices = {"mask"}},
       {.name = "scope", .type = OptionType::artifact, .doc = "from ts.select: of what is trained, less", .choices = {"scope"}},
+      {.name = "compact",
+       .type = OptionType::boolean,
+       .fallback = false,
+       .doc = "keep gradients and moments of the scope's masked parameters for the chosen entries alone"},
+      {.name = "cache_prefix",
+       .type = OptionType::boolean,
+       .fallback = false,
+       .doc = "compute the output of the frozen bottom layers once per row, without dropout"},
+      {.name = "cache_memory",
+       .type = OptionType::number,
+       .fallback = 1.0,
+       .doc = "memory for cache_prefix, beyond which rows lie on disk",
+       .minimum = 0,
+       .unit = "GiB"},
       {.name = "select",
        .type = OptionType::table,
        .doc = "ts.schedule(name, {…}), or a list of them: selectors that choose during the training",
@@ -135,6 +149,7 @@ void require_use(const Options& given, const std::vector<std::string>& parts) {
   };
   const auto trained = [&](const char* part) { return std::find(parts.begin(), parts.end(), part) != parts.end(); };
   if (!given.flag("hold") && !given.has("zero")) refuse("hold", "no weights are zeroed (zero)");
+  if (given.flag("compact") && !given.has("scope")) refuse("compact", "there is no scope with masks (scope)");
   if (given.has("tune") && given.has("train") && !given.value("model").contains("deltas"))
     refuse("train", "beside a subspace, ts.within says which of embeddings, pooler and head are trained");
   if (given.has("tune")) return;
@@ -174,7 +189,9 @@ Request resolve(const Lab& lab, const Options& given) {
   for (const char* name : {"model", "task", "zero", "held"}) {
     if (given.has(name)) inputs[name] = identity(given.value(name));
   }
-  for (const char* name : {"select", "regularize", "scope"}) inputs.erase(name);
+  for (const char* name : {"select", "regularize", "scope", "cache_memory"}) inputs.erase(name);
+  for (const char* name : {"compact", "cache_prefix"})
+    if (!given.flag(name)) inputs.erase(name);  // no part of the keys of trainings without them
   if (!request.step_plugins.empty()) inputs["plugins"] = request.step_plugins;
   if (given.has("scope")) inputs["scope"] = identity(given.value("scope"));
   if (request.tuned) {
@@ -190,15 +207,7 @@ Request resolve(const Lab& lab, const Options& given) {
 
 TuneOptions tune_options(Lab& lab, const Request& request) {
   const Options& o = request.options;
-  const auto parts = o.texts("train");
-  const auto trained = [&](const char* part) { return std::find(parts.begin(), parts.end(), part) != parts.end(); };
   TuneOptions tune;
-  tune.train_embeddings = trained("embeddings");
-  tune.train_encoder = trained("encoder");
-  tune.train_decoder = trained("decoder");
-  tune.train_pooler = trained("pooler");
-  tune.train_head = trained("head");
-  tune.train_delta = trained("delta");
   tune.lr = o.number("lr");
   tune.lr_embeddings = o.number("lr_embeddings");
   tune.lr_head = o.number("lr_head");
@@ -212,13 +221,41 @@ TuneOptions tune_options(Lab& lab, const Request& request) {
     tune.lr_subspace = w.number("lr");
     tune.init_deviation = w.number("init");
     tune.ensemble = w.integer("ensemble");
-    tune.train_encoder = false;
-    const bool adapted = o.value("model").contains("deltas");  // then `train` alone says what moves beside the coordinates
-    tune.train_embeddings = adapted ? tune.train_embeddings : w.flag("embeddings");
-    tune.train_pooler = adapted ? tune.train_pooler : w.flag("pooler");
-    tune.train_head = w.flag("head") && (!adapted || tune.train_head);
   }
   return tune;
+}
+
+/// Beside a subspace, `within` says which of a model's own parts are trained; of an adapted model `train` does.
+std::set<Part> trained_parts(const Request& request) {
+  std::set<Part> parts;
+  for (const std::string& name : request.options.texts("train")) parts.insert(parse_part(name, "train: option 'train'"));
+  if (!request.tuned) return parts;
+  const Options& w = request.within;
+  parts.erase(Part::encoder);
+  parts.erase(Part::decoder);
+  if (!w.flag("head")) parts.erase(Part::head);
+  if (request.options.value("model").contains("deltas")) return parts;
+  if (!w.flag("embeddings")) parts.erase(Part::embeddings);
+  if (!w.flag("pooler")) parts.erase(Part::pooler);
+  return parts;
+}
+
+/// `also`: parameters that deltas train beside their own.
+Scope trained_scope(Lab& lab, const Request& request, const Family& family, const std::vector<std::string>& also,
+                    const Subspace* subspace) {
+  const Options& o = request.options;
+  const std::set<Part> parts = trained_parts(request);
+  const Layout* spanned = subspace ? &subspace->parameters().layout : nullptr;
+  Scope scope = scope_of_parts(family, parts, parts.contains(Part::delta) ? also : std::vector<std::string>(), spanned);
+  if (o.has("scope")) {
+    const Scope chosen = scope_of(lab, o.value("scope"));
+    chosen.check(family, "train: scope");
+    if (!chosen.restricts(family)) user_error("train: the scope freezes nothing and masks nothing");
+    scope = intersection(scope, chosen);
+  }
+  scope.compact = o.flag("compact");
+  scope.cache_prefix = o.flag("cache_prefix");
+  return scope;
 }
 
 void keep_weights(const TrainResult& result, const std::string& keep, const std::filesystem::path& out) {
@@ -275,7 +312,7 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   for (const auto& option : known.all()) trainer[option.name] = o.value(option.name);
   job.options = Options(trainer);
   job.tune = tune_options(lab, request);
-  if (job.tune.train_delta) job.tune.trained_parameters = trained;
+  job.tune.scope = trained_scope(lab, request, *model.family, trained, job.tune.subspace.get());
   if (job.tune.subspace) {
     check_joint_start(lab, request.within.value("subspace"), *job.tune.subspace, model);
     const auto rows = static_cast<int64_t>(task.split("train").examples.size());
@@ -283,11 +320,11 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
     const auto warnings = reach_warnings(*job.tune.subspace, job.tune.lr_subspace, (rows + batch - 1) / batch * o.integer("epochs"));
     for (const auto& warning : warnings) log_warning("{}: {}", title, warning);
   }
-  if (o.has("scope")) job.scope = scope_of(lab, o.value("scope"));
   job.plugins = step_plugins_of(lab.plugins(), request.step_plugins);
   job.key = key;
   job.device = lab.settings().device;
   job.work = work;
+  job.cache_memory = static_cast<int64_t>(o.number("cache_memory") * (int64_t{1} << 30));
   job.title = title;
   if (request.recorded) {
     const auto set = select_parameters(*model.family, parse_selection(request.record.value("parameters"), "train: record: parameters"));

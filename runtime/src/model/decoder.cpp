@@ -30,9 +30,9 @@ class DecoderPass : public Pass {
   Output run() const {
     check_batch(batch_, config().vocabulary, 0, config().positions);
     const auto wanted = tokens_to_read();
-    const bool narrow = wanted && !watched() && options_.from_layer < config().layers;
+    const bool narrow = wanted && !watched() && options_.from_layer < config().layers && options_.to_layer < 0;
     at::Tensor hidden = options_.from_hidden.defined() ? options_.from_hidden : record(embeddings());
-    for (int64_t layer = options_.from_layer; layer < config().layers; ++layer) {
+    for (int64_t layer = options_.from_layer; layer < config().layers && !stops_at(layer); ++layer) {
       const bool last = layer + 1 == config().layers;
       const auto fewer = last && narrow ? std::optional(token_subset(batch_.host_offsets, *wanted, hidden.device())) : std::nullopt;
       hidden = layer_output(layer, hidden, fewer);
@@ -42,6 +42,7 @@ class DecoderPass : public Pass {
     if (options_.cache) options_.cache->advance(batch_.host_offsets);
     Output output;
     if (!narrow) output.hidden = hidden;
+    if (options_.to_layer >= 0) return output;
     if (head().kind != HeadKind::none) output.logits = logits(narrow ? hidden : only(hidden, wanted));
     return output;
   }

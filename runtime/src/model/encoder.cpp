@@ -30,15 +30,16 @@ class EncoderPass : public Pass {
     if (options_.cache) internal_error("an encoder has nothing to go on with: it takes no cache");
     check_batch(batch_, config().vocabulary, config().segments, config().positions());
     const auto wanted = tokens_read(batch_.host_offsets, /*from_last=*/false);
-    const bool narrow = wanted && !watched() && options_.from_layer < config().layers;
+    const bool narrow = wanted && !watched() && options_.from_layer < config().layers && options_.to_layer < 0;
     at::Tensor hidden = options_.from_hidden.defined() ? options_.from_hidden : record(embeddings());
-    for (int64_t layer = options_.from_layer; layer < config().layers; ++layer) {
+    for (int64_t layer = options_.from_layer; layer < config().layers && !stops_at(layer); ++layer) {
       const bool fewer = narrow && layer + 1 == config().layers;
       hidden = layer_output(layer, hidden, fewer ? token_subset(batch_.host_offsets, *wanted, hidden.device()) : TokenSubset{});
       if (!fewer) record(hidden);
     }
     Output output;
     if (!narrow) output.hidden = hidden;
+    if (options_.to_layer >= 0) return output;
     if (head().kind != HeadKind::none) output.logits = logits(narrow ? hidden : only(hidden, wanted));
     return output;
   }

@@ -81,6 +81,8 @@ class Pass {
   std::optional<std::vector<int64_t>> tokens_read(const std::vector<int64_t>& offsets, bool from_last) const;
   /// Whether somebody looks at the hidden states, so that the last layer may leave none out.
   bool watched() const { return options_.hidden_states || options_.at_site; }
+  /// Whether the pass ends in front of `layer`.
+  bool stops_at(int64_t layer) const { return options_.to_layer >= 0 && layer >= options_.to_layer; }
 
   /// `run` on x, without its intermediates (gradient checkpointing). It is given the layer's weights, its prefix and `extra`, tensors that
   /// it reads by these names, as other tensors in backward.

@@ -27,9 +27,13 @@ class T5Pass : public Pass {
   Output run() {
     if (options_.from_layer > config_->encoder_layers && !(options_.encoded.defined() && options_.from_hidden.defined()))
       internal_error("a pass that starts at layer {} of the decoder needs its hidden states and the encoder's output", options_.from_layer);
+    if (options_.to_layer > config_->encoder_layers)
+      internal_error("a pass that stops at layer {} of the decoder; expected one of the encoder's {}", options_.to_layer,
+                     config_->encoder_layers);
     encode();
     Output output;
     output.hidden = encoded_;
+    if (options_.to_layer >= 0) return output;
     if (!batch_.decoder_ids.defined()) {
       if (head().kind != HeadKind::none) internal_error("an encoder-decoder's head needs the decoder's ids");
       return output;
@@ -80,7 +84,7 @@ class T5Pass : public Pass {
     at::Tensor hidden = options_.from_hidden.defined() ? options_.from_hidden
                                                        : record(embeddings(word_rows("shared", "encoder.embed_tokens"), "encoder", 0));
     const at::Tensor bias = position_bias(0, batch_.host_offsets);
-    for (int64_t layer = options_.from_layer; layer < config_->encoder_layers; ++layer) {
+    for (int64_t layer = options_.from_layer; layer < config_->encoder_layers && !stops_at(layer); ++layer) {
       hidden = layer_output(layer, hidden, bias, {}, {});
       if (layer + 1 == config_->encoder_layers) hidden = final_norm("encoder", hidden, first_decoder_site() - 1);
       record(hidden);

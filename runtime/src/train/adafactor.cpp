@@ -42,8 +42,11 @@ struct AdafactorTensor {
     const auto cover = std::find_if(spans.begin(), spans.end(), covers);
     active = cover != spans.end();
     rate = active ? cover->rate : 1;
-    if (active || moments == Moments::keep) return;
-    for (at::Tensor* mean : {&rows, &columns, &elements})
+    if (!active && moments != Moments::keep) forget();
+  }
+
+  void forget() const {
+    for (const at::Tensor* mean : {&rows, &columns, &elements})
       if (mean->defined()) mean->zero_();
   }
 
@@ -104,6 +107,12 @@ class Adafactor final : public Optimizer {
       spans_.push_back(spans_of(groups_[i]));
       for (auto& tensor : tensors_[i]) tensor.take(spans_[i], moments);
     }
+  }
+
+  void forget(size_t i, const at::Tensor& entries) override {
+    const at::NoGradGuard no_grad;
+    for (const auto& tensor : tensors_[i])
+      if (entries.narrow(0, tensor.begin, tensor.size).any().item<bool>()) tensor.forget();
   }
 
   /// Shares its tensors with the optimiser.

@@ -87,8 +87,14 @@ class AdamW final : public Optimizer {
     const at::NoGradGuard no_grad;
     for (size_t i = 0; i < slots_.size(); ++i) {
       make_calls(i);
-      if (moments == Moments::drop) drop(slots_[i], groups_[i]);
+      if (moments != Moments::keep) drop(slots_[i], groups_[i]);
     }
+  }
+
+  void forget(size_t i, const at::Tensor& entries) override {
+    const at::NoGradGuard no_grad;
+    slots_[i].first.masked_fill_(entries, 0);
+    slots_[i].second.masked_fill_(entries, 0);
   }
 
   std::map<std::string, at::Tensor> state() const override {
@@ -175,6 +181,11 @@ class Sgd final : public Optimizer {
       if (moments == Moments::keep || !buffers_[i].defined()) continue;
       for (const Span& gap : outside(spans, groups_[i].value.numel())) buffers_[i].narrow(0, gap.begin, gap.end - gap.begin).zero_();
     }
+  }
+
+  void forget(size_t i, const at::Tensor& entries) override {
+    const at::NoGradGuard no_grad;
+    if (buffers_[i].defined()) buffers_[i].masked_fill_(entries, 0);
   }
 
   std::map<std::string, at::Tensor> state() const override {

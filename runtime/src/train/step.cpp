@@ -91,6 +91,7 @@ ForwardOptions Stepper::forward_options(Key dropout) const {
   forward.dropout = dropout;
   forward.precision = precision_;
   forward.gradient_checkpointing = gradient_checkpointing_;
+  if (prefix_) forward.from_layer = prefix_->layers(), forward.from_hidden = prefix_states_;
   return forward;
 }
 
@@ -102,19 +103,22 @@ at::Tensor Stepper::loss_with_plugins(Step& step, ForwardPass& pass) {
                       {},         {},         {},          pass.again, pass.loss_of};
     plugins_.before_forward(step, extra);
     if (change) change(extra.weights, extra.options);
+    refuse_changed_prefix(step, extra);
     return family_.forward(extra.weights, pass.batch, extra.options);
   };
   if (plugins_.wants().hidden_states) pass.options.hidden_states = &pass.hidden_states;
   plugins_.before_forward(step, pass);
+  refuse_changed_prefix(step, pass);
   pass.output = family_.forward(pass.weights, pass.batch, pass.options);
   pass.task_loss = loss_of(pass.output, pass.batch);
   const at::Tensor more = plugins_.batch_loss(step, pass);
   return more.defined() ? pass.task_loss + more : pass.task_loss;
 }
 
-/// Adds the gradient of `share` times the mean loss of `rows`; returns that mean.
-double Stepper::backward(const PackedRows& rows, double share, size_t number, Key dropout, Step& step) {
-  const PackedBatch batch = to_device(rows, family_.head(), device_);
+/// Adds the gradient of `share` times the mean loss of `packed`; returns that mean.
+double Stepper::backward(const PackedRows& packed, double share, size_t number, Key dropout, Step& step) {
+  const PackedBatch batch = to_device(packed, family_.head(), device_);
+  if (prefix_) prefix_states_ = prefix_->hidden(binding_.weights(), packed.row_numbers);
   std::optional<ForwardPass> pass;
   at::Tensor loss;
   if (plugins_.empty()) {
@@ -139,11 +143,52 @@ Step Stepper::begin_step(const When& when, Key key) const {
   return {when.step, when.planned, when.epochs_done, key.split("plugins"), family_, binding_.weights(), {}, 1, when.ends_epoch};
 }
 
+void Stepper::check(const Scope& scope) const {
+  if (!needs_whole_tensors_) return;
+  const auto refuse = [](const std::string& what) {
+    user_error("a scope with {} needs an optimiser with moments for every element: adamw or sgd; found adafactor", what);
+  };
+  if (scope.freeze == Freeze::state) refuse("freeze = \"state\"");
+  if (scope.moments == Moments::carry) refuse("moments = \"carry\"");
+  if (scope.compact) refuse("compact = true");
+}
+
+void Stepper::keep_prefixes_in(PrefixStorage storage) {
+  prefix_storage_ = std::move(storage);
+  refresh_prefix();
+}
+
+/// A prefix of another depth is computed anew; under one depth the weights below have not moved.
+void Stepper::refresh_prefix() {
+  const Scope& scope = binding_.scope();
+  const int layers = scope.cache_prefix ? scope.frozen_prefix(family_) : 0;
+  if ((prefix_ ? prefix_->layers() : 0) == layers) return;
+  prefix_.reset();
+  if (layers == 0) return;
+  if (masking_) user_error("cache_prefix: masked language modelling hides other tokens in every epoch; expected it left out");
+  if (plugins_.wants().hidden_states)
+    user_error("cache_prefix: a plugin looks at the hidden states of all layers, and those of cached ones are not computed again");
+  prefix_.emplace(family_, split_, layers, precision_, device_, prefix_storage_);
+}
+
+/// Weights below the cached output have no effect on a pass.
+void Stepper::refuse_changed_prefix(const Step& step, const ForwardPass& pass) const {
+  if (!prefix_) return;
+  for (const ParameterInfo& info : family_.parameters()) {
+    const bool below = info.part == Part::embeddings || (info.layer >= 0 && info.layer < prefix_->layers());
+    if (below && !pass.weights.at(info.name).is_same(step.weights.at(info.name)))
+      user_error("cache_prefix: a plugin changes '{}' in a pass, whose layer's output is cached; expected cache_prefix left out",
+                 info.name);
+  }
+}
+
 void Stepper::rescope(const Scope& scope) {
-  if (scope.freeze == Freeze::state && needs_whole_tensors_)
-    user_error("a scope with freeze = \"state\" needs an optimiser with moments for every element: adamw or sgd; found adafactor");
+  check(scope);
   binding_.rescope(scope);
   optimizer_->spans_changed(scope.moments);
+  for (size_t i = 0; i < binding_.groups().size(); ++i)
+    if (const at::Tensor entries = binding_.forgotten_moments(i); entries.defined()) optimizer_->forget(i, entries);
+  refresh_prefix();
 }
 
 /// Moments that a scope holds still are put back behind the step.

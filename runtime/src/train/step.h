@@ -1,6 +1,7 @@
 #pragma once
 
 #include "train/masking.h"
+#include "train/prefix_cache.h"
 #include "train/step_plugins.h"
 #include "tsrun/base/options.h"
 #include "tsrun/data/batch.h"
@@ -34,13 +35,19 @@ class Stepper {
   /// `key` is the step's own; `factor` the schedule's value. @throws Error(run) on a non-finite loss or gradient, naming the step and rows.
   StepReport run(When when, const std::vector<std::vector<int64_t>>& micro_batches, Key key, double factor);
   Optimizer& optimizer() { return *optimizer_; }
-  /// Trains under `scope` from now on.
+  /// Trains under `scope` from now on. @throws Error(user) as Binding::rescope and `check`
   void rescope(const Scope& scope);
+  /// @throws Error(user) for what the optimiser cannot do
+  void check(const Scope& scope) const;
+  /// Where a scope with `cache_prefix` keeps rows; needed before the first step under one.
+  void keep_prefixes_in(PrefixStorage storage);
 
  private:
   PackedRows packed(const std::vector<int64_t>& rows, int64_t epoch) const;
   ForwardOptions forward_options(Key dropout) const;
-  double backward(const PackedRows& rows, double share, size_t number, Key dropout, Step& step);
+  void refresh_prefix();
+  void refuse_changed_prefix(const Step& step, const ForwardPass& pass) const;
+  double backward(const PackedRows& packed, double share, size_t number, Key dropout, Step& step);
   at::Tensor loss_with_plugins(Step& step, ForwardPass& pass);
   void add_step_loss(Step& step, StepReport& report);
   Step begin_step(const When& when, Key key) const;
@@ -58,6 +65,9 @@ class Stepper {
   bool gradient_checkpointing_ = false;
   bool needs_whole_tensors_ = false;  ///< the optimiser normalises a tensor as a whole (adafactor)
   std::unique_ptr<Optimizer> optimizer_;
+  PrefixStorage prefix_storage_;
+  std::optional<PrefixCache> prefix_;
+  at::Tensor prefix_states_;  ///< of the micro-batch at hand
 };
 
 }  // namespace tsrun

@@ -23,8 +23,7 @@ PluginState with_prefix(const PluginState& all, const std::string& prefix) {
 
 }  // namespace
 
-StepPlugins::StepPlugins(const std::vector<StepPlugin>& plugins, std::optional<Scope> fixed, const MethodInputs& inputs)
-    : fixed_(std::move(fixed)) {
+StepPlugins::StepPlugins(const std::vector<StepPlugin>& plugins, const MethodInputs& inputs) {
   for (const StepPlugin& plugin : plugins) {
     const auto alike = [&](const Entry& entry) { return entry.name == plugin.name; };
     Entry entry{plugin.name, std::count_if(entries_.begin(), entries_.end(), alike), nullptr, nullptr, std::nullopt};
@@ -58,7 +57,7 @@ void StepPlugins::each(Step& step, Event&& event) {
 }
 
 std::optional<Scope> StepPlugins::current() const {
-  std::optional<Scope> all = fixed_;
+  std::optional<Scope> all;
   for (const Entry& entry : entries_)
     if (entry.scope) all = all ? intersection(*all, *entry.scope) : *entry.scope;
   return all;

@@ -15,16 +15,15 @@ namespace tsrun {
 class StepPlugins {
  public:
   StepPlugins() = default;
-  /// `fixed` holds for the whole training beside whatever selectors choose.
-  StepPlugins(const std::vector<StepPlugin>& plugins, std::optional<Scope> fixed, const MethodInputs& inputs);
+  StepPlugins(const std::vector<StepPlugin>& plugins, const MethodInputs& inputs);
 
   bool empty() const { return entries_.empty(); }
   bool chooses() const;  ///< there is a selector
   const Wants& wants() const { return wants_; }
 
-  /// Asks the selectors; what all of them and the fixed scope leave trained, when one of them has changed its mind.
+  /// Asks the selectors; the intersection of their scopes when one of them gave another.
   std::optional<Scope> scope(Step& step);
-  /// The scope in force: of a new training the fixed one, of a resumed one also what was saved.
+  /// The intersection of the scopes given last, or restored; nullopt: none yet.
   std::optional<Scope> current() const;
 
   void before_forward(Step& step, ForwardPass& pass);
@@ -56,7 +55,6 @@ class StepPlugins {
   std::string prefix(size_t i) const;
 
   std::vector<Entry> entries_;
-  std::optional<Scope> fixed_;
   Wants wants_{.whole_vocabulary = false};
 };
 

@@ -31,10 +31,9 @@ std::optional<Masking> masking_of(const TrainJob& job) {
 
 /// Whether a mask lies on an embedding: its shape is that of the whole vocabulary.
 bool masks_embeddings(const TrainJob& job) {
-  if (!job.scope) return false;
   const auto& all = job.model->family->parameters();
   return std::any_of(all.begin(), all.end(), [&](const ParameterInfo& info) {
-    return info.kind == ParameterKind::embedding && job.scope->entry(info).mask.defined();
+    return info.kind == ParameterKind::embedding && job.tune.scope.entry(info).mask.defined();
   });
 }
 
@@ -80,14 +79,13 @@ class Run {
         binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
                  job.device),
         plan_(job.options, train_.drawn(), job.key.split("data order")),
-        plugins_(job.plugins, job.scope, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch()}),
+        plugins_(job.plugins, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch()}),
         stepper_(family_, train_, binding_, job.options, job.device, plugins_, masking_of(job)),
         checkpoints_(job.options.integer("checkpoint_every")),
         identity_(make_identity()) {
     if (binding_.groups().empty()) user_error("nothing is trained: every part is frozen and there is no subspace");
-    if (job.scope) job.scope->check(family_, "scope");
-    if (job.scope && !job.scope->restricts(family_)) user_error("the scope freezes nothing and masks nothing");
-    if (job.scope) stepper_.rescope(*job.scope);
+    stepper_.check(job.tune.scope);
+    stepper_.keep_prefixes_in({job.cache_memory, job.work / "prefix.float32"});
     if (!vocabulary_) return;
     vocabulary_->renumber(train_);
     vocabulary_->renumber(exam_.rows);
@@ -125,7 +123,7 @@ class Run {
             {"key", key},
             {"observers", job_.observers.size()},
             {"plugins", plugins},
-            {"scope", job_.scope ? to_json(*job_.scope) : nlohmann::json()}};
+            {"scope", to_json(job_.tune.scope)}};
   }
 
   void advance(Progress& progress) {

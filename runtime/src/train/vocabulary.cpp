@@ -22,7 +22,9 @@ const ParameterInfo* word_embeddings(const Family& family) {
 
 bool exact(const TuneOptions& tune, const std::string& name) {
   const auto touches = [&](const Layout& layout) { return layout.find(name) != nullptr; };
-  if (!tune.train_embeddings || tune.weight_decay != 0) return false;
+  const auto entry = tune.scope.parameters.find(name);
+  const bool frozen = tune.scope.frozen_layers > 0 || (entry != tune.scope.parameters.end() && !entry->second.trained);
+  if (frozen || tune.weight_decay != 0) return false;
   if (tune.zeroed && touches(tune.zeroed->layout)) return false;
   if (tune.held && touches(tune.held->layout)) return false;
   return !(tune.subspace && touches(tune.subspace->parameters().layout));

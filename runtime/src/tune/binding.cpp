@@ -33,6 +33,7 @@ const Weights& Binding::origin() const { return state_->origin; }
 
 void Binding::compose() const {
   State& s = *state_;
+  for (const auto& [buffer, entries] : s.chosen) entries.scatter();
   if (!s.bound) return;
   const at::NoGradGuard no_grad;
   const at::Tensor z = s.mean_z();

@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 namespace tsrun {
 namespace {
 
@@ -19,13 +21,16 @@ nlohmann::json describe_mask(const MaskUse& use) {
 
 nlohmann::json Binding::State::describe_scope() const {
   int64_t frozen_numbers = 0, masked_numbers = 0;
-  for (const BufferScope& use : scopes) frozen_numbers += use.frozen, masked_numbers += use.masked;
+  for (const BufferScope& buffer : scopes) frozen_numbers += buffer.frozen, masked_numbers += buffer.masked;
+  bool acted = use.restricted || use.acted || (!use.masked && options.scope.restricts(*family));
+  for (const auto& [buffer, entries] : chosen) masked_numbers += entries.left_out(), acted = acted || entries.acted();
   return {{"frozen", frozen_numbers},
           {"outside_masks", masked_numbers},
-          {"frozen_layers", scope->frozen_layers},
-          {"freeze", name_of(scope->freeze)},
-          {"changes", rescopes},
-          {"acted", restricted || acted}};
+          {"frozen_layers", scope.frozen_layers},
+          {"freeze", name_of(scope.compact ? Freeze::state : scope.freeze)},
+          {"compact", scope.compact},
+          {"changes", use.changes},
+          {"acted", acted}};
 }
 
 int64_t Binding::trainable() const {
@@ -56,6 +61,7 @@ int64_t Binding::bytes_shipped() const {
   for (size_t b = 0; b < state_->groups.size(); ++b)
     numbers += state_->bound == b ? state_->options.subspace->dim() : state_->groups[b].value.numel();
   int64_t bytes = 4 * numbers;
+  for (const auto& [buffer, entries] : state_->chosen) bytes += 8 * entries.buffer().value.numel();  // their positions
   if (!state_->bound) return bytes;
   bytes += state_->options.subspace->bytes_shipped();
   for (const MaskUse& use : state_->masks) bytes += 8 * use.on_trained;  // the update cannot be rebuilt without the positions
@@ -72,7 +78,10 @@ nlohmann::json Binding::describe() const {
                            {"trainable", trainable()},
                            {"degrees_of_freedom", degrees_of_freedom()},
                            {"bytes_shipped", bytes_shipped()}};
-  if (state_->scope) result["scope"] = state_->describe_scope();
+  const Scope& fixed = state_->options.scope;
+  const auto is_more = [](const auto& named) { return named.second.mask.defined() || named.second.rate != 1; };
+  if (state_->use.changes > 0 || fixed.frozen_layers > 0 || std::any_of(fixed.parameters.begin(), fixed.parameters.end(), is_more))
+    result["scope"] = state_->describe_scope();
   if (state_->bound)
     result["subspace"] = {{"dims", state_->options.subspace->dims()},
                           {"ensemble", state_->options.ensemble},

@@ -45,6 +45,8 @@ Binding::State::State(const Family& model, const Weights& start, const TuneOptio
   for (const ParameterInfo& info : family->parameters()) origin.set(info.name, start.at(info.name).detach().to(device, at::kFloat));
   weights = origin;  // the order of names; trained entries are replaced by leaves below
   if (options.subspace) add_bound(key.split("z"));
+  options.scope.check(*family, "scope");
+  check_compact();
   add_parts();
   add_constants();
   apply_masks();
@@ -55,26 +57,26 @@ Binding::State::State(const Family& model, const Weights& start, const TuneOptio
   }
   scopes.resize(buffers.size());
   origins.resize(buffers.size());
+  apply(options.scope);
+  for (const auto& [buffer, entries] : chosen) use.masked = use.masked || entries.left_out() > 0;
 }
 
 bool Binding::State::trains(const ParameterInfo& info) const {
-  const auto& named = options.trained_parameters;
-  if (std::find(named.begin(), named.end(), info.name) != named.end()) return true;
-  switch (info.part) {
-    case Part::delta:
-      return options.train_delta;
-    case Part::embeddings:
-      return options.train_embeddings;
-    case Part::encoder:
-      return options.train_encoder && !options.subspace;  // within a subspace, only z moves the encoder
-    case Part::decoder:
-      return options.train_decoder && !options.subspace;
-    case Part::pooler:
-      return options.train_pooler;
-    case Part::head:
-      return options.train_head;
-  }
-  return false;
+  const bool in_layers = info.part == Part::encoder || info.part == Part::decoder;
+  return options.scope.entry(info).trained && !(in_layers && options.subspace);  // within a subspace, only z moves the layers
+}
+
+bool Binding::State::is_compact(const ParameterInfo& info) const {
+  return options.scope.compact && options.scope.entry(info).mask.defined();
+}
+
+void Binding::State::check_compact() const {
+  if (!options.scope.compact) return;
+  if (options.zeroed || options.held) user_error("a compact scope beside weights that are zeroed or held; expected one of the two");
+  if (!bound) return;
+  for (const Slice& slice : buffers[*bound].layout.slices())
+    if (is_compact(parameter(*family, slice.name)))
+      user_error("the compact scope masks '{}', which moves in a subspace; expected a scope that is not compact", slice.name);
 }
 
 void Binding::State::add_bound(Key key) {
@@ -101,13 +103,28 @@ void Binding::State::add_parts() {
     Layout layout;
     for (const ParameterInfo& info : family->parameters()) {
       const bool taken = bound && buffers[*bound].layout.find(info.name);
-      if (info.part == part && trains(info) && !taken) layout.add(info.name, info.shape);
+      if (info.part == part && trains(info) && !taken && !is_compact(info)) layout.add(info.name, info.shape);
     }
-    if (layout.total() == 0) continue;
-    buffers.emplace_back(std::string(name_of(part)), layout, origin, device);
-    add_group(buffers.back(), lr);
-    buffers.back().add_leaves(weights);
+    if (layout.total() > 0) {
+      buffers.emplace_back(std::string(name_of(part)), layout, origin, device);
+      add_group(buffers.back(), lr);
+      buffers.back().add_leaves(weights);
+    }
+    add_chosen(part, lr);
   }
+}
+
+void Binding::State::add_chosen(Part part, double lr) {
+  std::vector<std::pair<const ParameterInfo*, at::Tensor>> masked;
+  for (const ParameterInfo& info : family->parameters())
+    if (info.part == part && trains(info) && is_compact(info)) masked.emplace_back(&info, options.scope.entry(info).mask);
+  if (masked.empty()) return;
+  const ChosenEntries entries(std::string(name_of(part)) + "_entries", masked, origin, device);
+  if (entries.buffer().layout.total() == 0) return;
+  chosen.emplace(buffers.size(), entries);
+  buffers.push_back(entries.buffer());
+  add_group(buffers.back(), lr);
+  entries.add_to(weights);
 }
 
 void Binding::State::add_group(const FlatBuffer& buffer, double lr) {

@@ -2,6 +2,7 @@
 
 #include "tsrun/tune/binding.h"
 #include "tsrun/tune/flat_buffer.h"
+#include "tune/chosen_entries.h"
 
 #include <map>
 #include <vector>
@@ -24,11 +25,12 @@ struct MaskUse {
 
 /// What the scope in force leaves of one buffer.
 struct BufferScope {
-  at::Tensor outside;  ///< bool [total], true outside the masks; undefined: no mask
-  at::Tensor kept;     ///< values that entries outside return to, of `freeze = update` and `state`
-  int64_t frozen = 0;  ///< elements of parameters that are not trained
-  int64_t masked = 0;  ///< elements outside masks
-  bool acted = false;  ///< a mask has set a gradient to zero that was not
+  at::Tensor outside;    ///< bool [total], true outside the masks; undefined: no entry is outside
+  at::Tensor kept;       ///< values that entries outside return to, of `freeze = update` and `state`
+  at::Tensor forgotten;  ///< bool [total], true where moments start at zero; undefined: nowhere
+  int64_t frozen = 0;    ///< elements of parameters that are not trained
+  int64_t masked = 0;    ///< elements outside masks
+  bool acted = false;    ///< a mask has set a gradient to zero that was not
 };
 
 /// Everything a binding owns. Buffers come in the order of their groups; `bound` is the buffer that a subspace writes.
@@ -38,26 +40,27 @@ struct Binding::State {
   at::Device device = at::kCPU;
   Weights origin, weights;
   std::vector<FlatBuffer> buffers;
+  std::map<size_t, ChosenEntries> chosen;  ///< by buffer, of a compact scope
   std::vector<ParameterGroup> groups;
   std::optional<size_t> bound;
   at::Tensor bound_origin;  ///< θ0 of the bound buffer; with zeros where a mask zeroes at the start
   at::Tensor composed;      ///< the z that the bound buffer shows now
   std::vector<Held> held;
   std::vector<MaskUse> masks;
-  std::map<std::string, int64_t> frozen;  ///< part → numbers
-  std::optional<Scope> scope;
-  std::vector<BufferScope> scopes;  ///< by buffer, under `scope`
-  std::vector<Weights> leaves;      ///< by buffer
-  int64_t rescopes = 0;
-  bool restricted = false, masked = false, acted = false;  ///< in any scope so far: something frozen or slowed, a mask, a mask that acted
-  mutable std::vector<at::Tensor> origins;                 ///< flat θ0 by buffer, made when first asked for
+  std::map<std::string, int64_t> frozen;    ///< part → numbers
+  Scope scope;                              ///< in force: the options' and the last one given
+  std::vector<BufferScope> scopes;          ///< by buffer, under `scope`
+  std::vector<Weights> leaves;              ///< by buffer
+  ScopeUse use;                             ///< so far
+  mutable std::vector<at::Tensor> origins;  ///< flat θ0 by buffer, made when first asked for
 
   State(const Family& model, const Weights& start, const TuneOptions& choices, Key key, at::Device where);
 
   ParameterGroup& z_group();
   at::Tensor mean_z() const;  ///< [dim]
   void hold_positions(size_t buffer);
-  void rescope(size_t buffer);
+  void apply(const Scope& in_force);
+  const at::Tensor& origin_of(size_t buffer) const;
   nlohmann::json describe_scope() const;
   void mask_gradient(size_t buffer);
   void undo_outside(size_t buffer);  ///< returns masked entries to their values
@@ -65,9 +68,15 @@ struct Binding::State {
  private:
   void add_bound(Key key);
   void add_parts();
+  void add_chosen(Part part, double lr);
   void add_group(const FlatBuffer& buffer, double lr);
   double decay_of(const Slice& slice) const;
+  void apply(size_t buffer);
   void apply_entry(size_t buffer, const Slice& slice, const Scope::Entry& entry);
+  at::Tensor outside_of(size_t buffer, const Slice& slice, const at::Tensor& mask) const;
+  void forget(size_t buffer, const BufferScope& before);
+  void check_compact() const;
+  bool is_compact(const ParameterInfo& info) const;
   void add_constants();
   void apply_masks();
   void apply_mask(const Mask& mask, const std::string& name, bool zero);

@@ -16,7 +16,7 @@
 namespace tsrun {
 namespace {
 
-constexpr int scope_format = 1;
+constexpr int scope_format = 2;
 const char* const scope_index = "scope.json";
 const char* const masks_name = "masks.safetensors";
 
@@ -60,13 +60,26 @@ class StaticSelector final : public Selector {
 }  // namespace
 
 std::string_view name_of(Freeze freeze) { return freeze == Freeze::gradient ? "gradient" : freeze == Freeze::update ? "update" : "state"; }
-std::string_view name_of(Moments moments) { return moments == Moments::keep ? "keep" : "drop"; }
+std::string_view name_of(Moments moments) { return moments == Moments::keep ? "keep" : moments == Moments::carry ? "carry" : "drop"; }
 
 Scope::Entry Scope::entry(const ParameterInfo& parameter) const {
   const auto named = parameters.find(parameter.name);
   Entry result = named == parameters.end() ? Entry{} : named->second;
   result.trained = result.trained && !in_frozen_layers(parameter, frozen_layers);
   return result;
+}
+
+int Scope::frozen_prefix(const Family& family) const {
+  int layers = 0;
+  for (const ParameterInfo& info : family.parameters())
+    if (info.part == Part::encoder) layers = std::max(layers, info.layer + 1);
+  for (const ParameterInfo& info : family.parameters()) {
+    const bool above = info.part == Part::pooler || info.part == Part::head || info.part == Part::decoder;
+    if (above || !entry(info).trained) continue;
+    const bool is_final_norm = info.layer < 0 && info.part == Part::encoder;  // it belongs to the last layer's output
+    layers = std::min(layers, is_final_norm ? layers - 1 : std::max(info.layer, 0));
+  }
+  return std::max(layers, 0);
 }
 
 bool Scope::restricts(const Family& family) const {
@@ -86,6 +99,18 @@ void Scope::check(const Family& family, const std::string& who) const {
   }
   if (frozen_layers < 0 || frozen_layers > family.layers())
     user_error("{}: {} frozen layers, expected 0 to {}, the layers of the model", who, frozen_layers, family.layers());
+  if (cache_prefix && frozen_prefix(family) == 0)
+    user_error("{}: cache_prefix, but the first layer or something before it is trained: there is nothing to keep", who);
+}
+
+Scope scope_of_parts(const Family& family, const std::set<Part>& parts, const std::vector<std::string>& also, const Layout* spanned) {
+  Scope scope;
+  for (const ParameterInfo& info : family.parameters()) {
+    const bool named = std::find(also.begin(), also.end(), info.name) != also.end();
+    const bool moved = spanned != nullptr && spanned->find(info.name) != nullptr;
+    if (!parts.contains(info.part) && !named && !moved) scope.parameters[info.name].trained = false;
+  }
+  return scope;
 }
 
 Scope intersection(const Scope& a, const Scope& b) {
@@ -93,6 +118,8 @@ Scope intersection(const Scope& a, const Scope& b) {
   both.frozen_layers = std::max(a.frozen_layers, b.frozen_layers);
   both.freeze = std::max(a.freeze, b.freeze);
   both.moments = std::max(a.moments, b.moments);
+  both.cache_prefix = a.cache_prefix || b.cache_prefix;
+  both.compact = a.compact || b.compact;
   for (const auto& [name, entry] : b.parameters) {
     Scope::Entry& into = both.parameters[name];
     into.trained = into.trained && entry.trained;
@@ -109,8 +136,10 @@ nlohmann::json to_json(const Scope& scope) {
   return {{"format", scope_format},
           {"parameters", parameters},
           {"frozen_layers", scope.frozen_layers},
+          {"cache_prefix", scope.cache_prefix},
           {"freeze", name_of(scope.freeze)},
-          {"moments", name_of(scope.moments)}};
+          {"moments", name_of(scope.moments)},
+          {"compact", scope.compact}};
 }
 
 std::map<std::string, at::Tensor> masks_of(const Scope& scope) {
@@ -125,7 +154,9 @@ Scope scope_from(const nlohmann::json& json, const std::map<std::string, at::Ten
   Scope scope;
   scope.frozen_layers = json.at("frozen_layers").get<int>();
   scope.freeze = named_value(json.at("freeze").get<std::string>(), {Freeze::gradient, Freeze::update, Freeze::state});
-  scope.moments = named_value(json.at("moments").get<std::string>(), {Moments::keep, Moments::drop});
+  scope.moments = named_value(json.at("moments").get<std::string>(), {Moments::keep, Moments::carry, Moments::drop});
+  scope.cache_prefix = json.at("cache_prefix").get<bool>();
+  scope.compact = json.at("compact").get<bool>();
   for (const auto& [name, saved] : json.at("parameters").items()) {
     Scope::Entry entry{saved.at("trained").get<bool>(), saved.at("rate").get<double>(), {}};
     if (saved.at("masked").get<bool>()) {

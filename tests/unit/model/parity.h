@@ -149,6 +149,11 @@ struct Parity {
       rest.from_layer = layer;
       rest.from_hidden = states[static_cast<size_t>(layer)];
       EXPECT_LT(largest_difference(family->forward(leaves, data, rest).logits, whole), 1e-6) << "from layer " << layer;
+      ForwardOptions beginning;
+      beginning.to_layer = layer;
+      const Output stopped = family->forward(leaves, data, beginning);
+      EXPECT_TRUE(at::equal(stopped.hidden, states[static_cast<size_t>(layer)])) << "to layer " << layer;
+      EXPECT_FALSE(stopped.logits.defined());
     }
   }
 

@@ -59,6 +59,10 @@ TEST_P(EveryT5, GoesOnFromTheHiddenStatesOfALayer) {
     rest.from_hidden = states[static_cast<size_t>(layer <= 2 ? layer : layer + 1)];
     if (layer > 2) rest.encoded = states[2];
     EXPECT_LT(largest_difference(all_logits(rest), whole), 1e-6) << "from layer " << layer;
+    if (layer > 2) continue;
+    ForwardOptions beginning;
+    beginning.to_layer = layer;
+    EXPECT_TRUE(at::equal(family->forward(weights, batch(), beginning).hidden, states[static_cast<size_t>(layer)])) << "to layer " << layer;
   }
 }
 

@@ -117,7 +117,7 @@ TEST(SubspaceTraining, EqualsABruteForceFloat64Reference_StepByStep) {
   auto job = toy::job(model, task, {{"epochs", 2}, {"batch_size", 16}, {"max_grad_norm", 0.0}, {"lr_scheduler_type", "constant"}},
                       scratch.path() / "work");
   job.tune.subspace = subspace;
-  job.tune.train_embeddings = job.tune.train_pooler = job.tune.train_head = false;
+  job.tune.scope = scope_of_parts(*model.family, {Part::encoder});
   job.tune.lr_subspace = 0.01;
   std::vector<at::Tensor> seen;
   job.observers.push_back(std::make_unique<CoordinateRecorder>(seen));

@@ -105,7 +105,7 @@ TEST(Train, LeavesFrozenPartsAlone) {
   const Task task = toy::sentiment();
   const Model model = toy::tiny_bert();
   auto job = toy::job(model, task, {{"epochs", 1}, {"batch_size", 16}}, scratch.path() / "work");
-  job.tune.train_encoder = job.tune.train_embeddings = job.tune.train_pooler = false;
+  job.tune.scope = scope_of_parts(*model.family, {Part::head});
   job.tune.weight_decay = 0.1;
   const TrainResult result = train(std::move(job));
   for (const auto& info : model.family->parameters()) {

@@ -82,11 +82,7 @@ TEST(Binding, GradientsArriveInTheFlatBuffer_AndAddUp) {
 
 TEST(Binding, FrozenPartsAreConstantsWithoutGradient) {
   const FakeFamily family;
-  Binding binding = bind(family, options_with([&](TuneOptions& o) {
-                           o.train_embeddings = false;
-                           o.train_encoder = false;
-                           o.train_pooler = false;
-                         }));
+  Binding binding = bind(family, options_with([&](TuneOptions& o) { o.scope = scope_of_parts(family, {Part::head}); }));
   EXPECT_EQ(group_names(binding), std::vector<std::string>{"head"});
   EXPECT_FALSE(binding.weights().at("encoder.layer.0.dense.weight").requires_grad());
   EXPECT_TRUE(binding.weights().at("classifier.bias").requires_grad());
@@ -143,7 +139,7 @@ TEST(Binding, HeldPositionsKeepTheOriginsValue_UnderAnyUpdate) {
 TEST(Binding, AMaskOnFrozenWeightsActsAndSaysSo) {
   const FakeFamily family;
   Binding binding = bind(family, options_with([&](TuneOptions& o) {
-                           o.train_encoder = false;
+                           o.scope = scope_of_parts(family, {Part::embeddings, Part::pooler, Part::head});
                            o.zeroed = mask_of(family, {3, 4});
                          }));
   EXPECT_EQ(binding.weights().at("encoder.layer.0.dense.weight").view({-1})[3].item<float>(), 0);

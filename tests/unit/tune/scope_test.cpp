@@ -31,7 +31,8 @@ Scope mixed(const FakeFamily& family) {
   scope.parameters["encoder.layer.1.LayerNorm.weight"].rate = 0.5;
   scope.parameters["classifier.bias"].trained = false;
   scope.freeze = Freeze::state;
-  scope.moments = Moments::drop;
+  scope.moments = Moments::carry;
+  scope.compact = true;
   return scope;
 }
 
@@ -69,6 +70,24 @@ TEST(Scope, FreezesEmbeddingsWithTheLayersAboveThem) {
   EXPECT_FALSE(scope.entry(info_of(family, kDense)).trained);
   EXPECT_TRUE(scope.entry(info_of(family, "encoder.layer.1.dense.weight")).trained);
   EXPECT_TRUE(scope.entry(info_of(family, "classifier.bias")).trained);
+}
+
+TEST(Scope, KnowsHowManyLayersLieBelowEverythingTrained) {
+  const FakeFamily family;
+  EXPECT_EQ(Scope{}.frozen_prefix(family), 0);
+  Scope scope;
+  scope.frozen_layers = 1;
+  EXPECT_EQ(scope.frozen_prefix(family), 1);
+  EXPECT_EQ(scope_of_parts(family, {Part::head}).frozen_prefix(family), 2);
+  EXPECT_EQ(scope_of_parts(family, {Part::embeddings, Part::head}).frozen_prefix(family), 0);
+  EXPECT_EQ(scope_of_parts(family, {Part::head}, {"encoder.layer.1.dense.bias"}).frozen_prefix(family), 1);
+}
+
+TEST(Scope, TrainsPartsAndNamedParameters) {
+  const FakeFamily family;
+  const Scope scope = scope_of_parts(family, {Part::head}, {"encoder.layer.1.dense.bias"});
+  for (const ParameterInfo& info : family.parameters())
+    EXPECT_EQ(scope.entry(info).trained, info.part == Part::head || info.name == "encoder.layer.1.dense.bias") << info.name;
 }
 
 TEST(Scope, RestrictsNothing_WithMasksThatAreWhole) {
@@ -116,6 +135,7 @@ TEST(Scope, GivesGradientOnlyInside_AndNoneToFrozenParameters) {
   const int64_t all = binding.trainable();
   Scope scope = mixed(family);
   scope.freeze = Freeze::gradient;
+  scope.compact = false;
   binding.rescope(scope);
   EXPECT_FALSE(binding.weights().at("classifier.bias").requires_grad());
   at::Tensor sum = at::zeros({});

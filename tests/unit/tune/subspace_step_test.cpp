@@ -13,7 +13,7 @@ using testing_tune::TemporaryFolder;
 
 TuneOptions within(std::shared_ptr<const Subspace> subspace, int64_t ensemble = 1, double deviation = 0.2) {
   return options_with([&](TuneOptions& o) {
-    o.train_embeddings = o.train_pooler = o.train_head = false;
+    o.scope = scope_of_parts(FakeFamily(), {Part::encoder});
     o.subspace = std::move(subspace);
     o.ensemble = ensemble;
     o.init_deviation = deviation;

@@ -103,6 +103,9 @@ struct ForwardOptions {
   /// computed once. Undefined: start at the embeddings.
   int from_layer = 0;
   at::Tensor from_hidden = {};
+  /// Stop below this layer (of an encoder-decoder: below a layer of the encoder, or behind the last): the output is its input, as
+  /// `from_hidden` takes it, and no logits. -1: to the end.
+  int to_layer = -1;
   /// The encoder's output [tokens, hidden] of an encoder-decoder, which is then not computed. Needed to start inside the decoder.
   at::Tensor encoded = {};
   DecodingCache* cache = nullptr;  ///< reads on behind what it holds, and keeps what it reads; logits are the last token's of every row

@@ -14,8 +14,10 @@ class Optimizer {
   virtual ~Optimizer() = default;
   /// One step with every group's lr multiplied by `factor` (the schedule's value).
   virtual void step(double factor) = 0;
-  /// The groups' spans are others now. Moments outside them stay as they are, or start at zero when they come back.
+  /// The groups' spans are others now. Moments outside them stay as they are (`keep`), or start at zero when they come back.
   virtual void spans_changed(Moments moments) = 0;
+  /// Moments of `entries` (bool, of group `i`'s size) start at zero; where moments are of whole tensors, those with such an entry.
+  virtual void forget(size_t i, const at::Tensor& entries) = 0;
   virtual std::map<std::string, at::Tensor> state() const = 0;
   virtual void restore(const std::map<std::string, at::Tensor>& state) = 0;
 };

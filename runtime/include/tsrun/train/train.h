@@ -108,13 +108,13 @@ struct TrainJob {
   std::string eval_split = "dev";
   Options options;  ///< resolved against train_options()
   TuneOptions tune;
-  std::optional<Scope> scope;       ///< of what `tune` trains; nullopt: all of it
   std::vector<StepPlugin> plugins;  ///< selectors and regularisers, in the order in which they act
   Key key = Key::root(0);           ///< the run's key; data order, dropout, z … are split from it
   at::Device device = at::kCPU;
   std::vector<std::unique_ptr<Observer>> observers;
-  std::filesystem::path work;  ///< checkpoints for resume live here (kept until the stage commits)
-  std::string title;           ///< for the progress display
+  std::filesystem::path work;               ///< checkpoints for resume live here (kept until the stage commits)
+  int64_t cache_memory = int64_t{1} << 30;  ///< bytes in memory of a scope's cached prefix; the rest lies in `work`
+  std::string title;                        ///< for the progress display
 };
 
 struct TrainResult {

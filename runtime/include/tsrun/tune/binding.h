@@ -31,11 +31,11 @@ struct ParameterGroup {
 };
 
 struct TuneOptions {
-  /// With a subspace only z moves what it spans, and layers outside it are frozen, whatever `train_encoder` and `train_decoder` say.
-  bool train_embeddings = true, train_encoder = true, train_decoder = true, train_pooler = true, train_head = true, train_delta = true;
-  std::vector<std::string> trained_parameters = {};  ///< trained though their part is frozen (as delta methods ask)
-  double lr = 5e-5;                                  ///< encoder and decoder in full space, and deltas
-  double lr_embeddings = 5e-5, lr_head = 5e-5;       ///< pooler goes with the head
+  /// What is trained, from the first step to the last. Parameters that it freezes have no flat vector, no gradient and no moments. With a
+  /// subspace only z moves what it spans, and layers outside it are frozen in any case.
+  Scope scope;
+  double lr = 5e-5;                             ///< encoder and decoder in full space, and deltas
+  double lr_embeddings = 5e-5, lr_head = 5e-5;  ///< pooler goes with the head
   double lr_subspace = 0.01;
   double weight_decay = 0;
   /// Encoder weights held at zero (from the start on) or only set to zero once.
@@ -51,9 +51,9 @@ struct TuneOptions {
 
 /// What the scopes of a training have come to so far.
 struct ScopeUse {
-  int64_t changes = 0;      ///< scopes so far
-  bool restricted = false;  ///< one froze or slowed a trained parameter
-  bool masked = false;      ///< one had a mask with an entry outside
+  int64_t changes = 0;      ///< calls of Binding::rescope
+  bool restricted = false;  ///< one of them froze or slowed a trained parameter
+  bool masked = false;      ///< some scope had a mask with an entry outside
   bool acted = false;       ///< a mask has met a gradient that was not zero
 };
 
@@ -62,7 +62,8 @@ struct ScopeUse {
 class Binding {
  public:
   /// `origin`'s tensors are shared, not copied: they must not change while the binding lives. `key` seeds z.
-  /// @throws Error(data) when subspace or mask belong to another model, Error(user) for options out of range.
+  /// @throws Error(data) when subspace or mask belong to another model, Error(user) for options out of range, as Scope::check, and for
+  /// parameters that a subspace moves and that the scope freezes or slows.
   Binding(const Family& family, const Weights& origin, const TuneOptions& options, Key key, at::Device device);
   ~Binding();
   Binding(Binding&&) noexcept;
@@ -73,11 +74,13 @@ class Binding {
   const Weights& origin() const;
 
   void compose() const;  ///< before forward: θ = θ0 + expand(z), masks applied. No-op in full space, and when z has not changed since.
-  /// Trains under `scope` from now on: replaces the scope before it. What it freezes keeps its value, has no gradient and records no graph.
-  /// The optimiser must be told (`Optimizer::spans_changed`). @throws Error(user) as Scope::check, and for parameters that a subspace moves
-  /// and that are frozen or slowed.
+  /// Trains what both the options' scope and `scope` leave, from now on: replaces the `scope` before it. Frozen parameters keep their
+  /// values, have no gradient and record no graph. The optimiser must be told (`Optimizer::spans_changed` and `forget`).
+  /// @throws Error(user) as the constructor, and for a compact scope.
   void rescope(const Scope& scope);
-  const std::optional<Scope>& scope() const;  ///< nullopt until the first rescope
+  const Scope& scope() const;  ///< in force: the options' one, less what `rescope` took away
+  /// Entries of group `i` whose moments start at zero under the scope in force (`Scope::moments`), bool [n]; undefined: none.
+  at::Tensor forgotten_moments(size_t i) const;
   ScopeUse scope_use() const;
   void restore_scope_use(const ScopeUse& use);  ///< of a resumed training
   /// Of the trained entries, whose optimiser moments must be kept as they were (`freeze = state`): bool over group `i`, true outside the

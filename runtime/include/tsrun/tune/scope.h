@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tsrun/linalg/layout.h"
 #include "tsrun/model/family.h"
 
 #include <ATen/core/Tensor.h>
@@ -7,7 +8,10 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 /// What is trained, and how.
 namespace tsrun {
@@ -18,8 +22,12 @@ enum class Freeze {
   update,    ///< they keep their value: the whole update is undone, decay included
   state,     ///< and their moments too
 };
-/// What becomes of the optimiser's moments of parameters that leave a scope: `drop` starts them at zero when they come back.
-enum class Moments { keep, drop };
+/// What becomes of the optimiser's moments when a scope replaces another.
+enum class Moments {
+  keep,   ///< they stay, those of frozen parameters too
+  carry,  ///< entries that both scopes train keep theirs; all others start at zero (LIFT, where the old and the new mask meet)
+  drop,   ///< of parameters that leave, come back, or get another mask, all entries start at zero
+};
 
 std::string_view name_of(Freeze freeze);
 std::string_view name_of(Moments moments);
@@ -34,17 +42,28 @@ struct Scope {
   };
   std::map<std::string, Entry> parameters;  ///< by name; parameters that are not named stay as they were
   int frozen_layers = 0;                    ///< so many layers from the bottom are frozen, and the embeddings with them
-  Freeze freeze = Freeze::gradient;         ///< of masks
+  /// The output of the frozen layers is computed once per row, without dropout, and read from memory or disk from then on.
+  bool cache_prefix = false;
+  Freeze freeze = Freeze::gradient;  ///< of masks
   Moments moments = Moments::keep;
+  /// Gradient, moments and updated values of masked parameters exist for the chosen entries alone, which implies `freeze = state`. For
+  /// scopes that hold from the first step to the last.
+  bool compact = false;
 
   /// What `parameter` is under this scope: its entry, not trained when it lies in or below the frozen layers.
   Entry entry(const ParameterInfo& parameter) const;
+  /// Layers from the bottom below which, and in which, nothing is trained; 0 when an embedding is. Of an encoder-decoder: of its encoder.
+  int frozen_prefix(const Family& family) const;
   /// Whether it freezes, masks or slows anything of `family`.
   bool restricts(const Family& family) const;
   /// @throws Error(user) "`who`: …" for a parameter that `family` lacks (with the near miss), a mask of another shape or type, a rate below
-  /// 0, and more frozen layers than there are.
+  /// 0, more frozen layers than there are, and `cache_prefix` without frozen layers.
   void check(const Family& family, const std::string& who) const;
 };
+
+/// Trains `parts` and the parameters called `also`, and what `spanned` (a subspace's layout, or null) moves by its coordinates.
+Scope scope_of_parts(const Family& family, const std::set<Part>& parts, const std::vector<std::string>& also = {},
+                     const Layout* spanned = nullptr);
 
 /// What both leave trained: rates multiply, masks keep what is in both, the stricter freeze and moments hold.
 Scope intersection(const Scope& a, const Scope& b);

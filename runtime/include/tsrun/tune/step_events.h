@@ -37,13 +37,13 @@ struct Span {
 
 /// Trained parameters that lie end to end in one flat float32 vector.
 struct Block {
-  std::string name;  ///< "encoder", "decoder", "delta", "embeddings", "pooler", "head", "z"
-  const Layout* layout = nullptr;
-  at::Tensor value, gradient;  ///< [layout->total()]; of `composed` blocks the value is read-only
-  at::Tensor origin;           ///< [layout->total()], values before training; only when wanted
-  double rate = 0;             ///< learning rate of this step
-  std::vector<Span> spans;     ///< what the optimiser updates; empty for a composed block
-  bool composed = false;       ///< θ0 + expand(z): the coordinates (block "z") are what is trained
+  std::string name;  ///< "encoder", "decoder", "delta", "embeddings", "pooler", "head", "z"; "encoder_entries" … of a compact scope
+  const Layout* layout = nullptr;  ///< parameters by name and shape; of a compact scope with one dimension, the chosen entries
+  at::Tensor value, gradient;      ///< [layout->total()]; of `composed` blocks the value is read-only
+  at::Tensor origin;               ///< [layout->total()], values before training; only when wanted
+  double rate = 0;                 ///< learning rate of this step
+  std::vector<Span> spans;         ///< what the optimiser updates; empty for a composed block
+  bool composed = false;           ///< θ0 + expand(z): the coordinates (block "z") are what is trained
 };
 
 /// One optimiser step.
