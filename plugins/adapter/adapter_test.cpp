@@ -80,18 +80,19 @@ TEST(Adapter, AddsTheBottleneckBehindTheBlock) {
   const Hooked h = hooked({{"style", "pfeiffer"}});
   const at::Tensor x = at::arange(48, at::kFloat).view({2, 24}).sin();
   const at::Tensor expected = x + at::matmul(at::relu(at::matmul(x, h.down.t()) + h.down_bias), h.up.t()) + h.up_bias;
-  EXPECT_TRUE(at::allclose(h.forward.at_site(h.out, x), expected, 1e-5, 1e-5));
-  EXPECT_FALSE(h.forward.at_map);
+  EXPECT_TRUE(at::allclose(h.forward.at_site.front()(h.out, x), expected, 1e-5, 1e-5));
+  EXPECT_TRUE(h.forward.at_linear.empty());
 }
 
 TEST(Adapter, AddsTheBottleneckBesideTheBlock) {
   const c10::NoGradGuard guard;
   const Hooked h = hooked({{"style", "parallel"}, {"scale", 4}});
   const at::Tensor x = at::arange(48, at::kFloat).view({2, 24}).sin(), y = x.cos(), inside = at::ones({2, 40});
-  EXPECT_TRUE(at::equal(h.forward.at_map("bert.encoder.layer.0.intermediate.dense", x, inside), inside));
+  const std::string module = "bert.encoder.layer.0.intermediate.dense";
+  EXPECT_TRUE(at::equal(h.forward.at_linear.front()({module, x, inside}, inside), inside));
   const at::Tensor expected = y + 4 * (at::matmul(at::relu(at::matmul(x, h.down.t()) + h.down_bias), h.up.t()) + h.up_bias);
-  EXPECT_TRUE(at::allclose(h.forward.at_site(h.out, y), expected, 1e-5, 1e-5));
-  EXPECT_THROW(h.forward.at_site(h.out, y), Error);  // what came in was used up
+  EXPECT_TRUE(at::allclose(h.forward.at_site.front()(h.out, y), expected, 1e-5, 1e-5));
+  EXPECT_THROW(h.forward.at_site.front()(h.out, y), Error);  // what came in was used up
 }
 
 TEST(Adapter, NamesTheNearestChoice) {

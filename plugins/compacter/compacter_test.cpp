@@ -55,7 +55,7 @@ TEST(Compacter, AddsTheSumOfKroneckerProducts) {
   attached.delta->install(attached.random, forward);
   const at::Tensor x = at::arange(48, at::kFloat).view({2, 24}).sin();
   const at::Tensor inside = at::gelu(at::matmul(x, map("down").t()) + tensor("down.bias"));
-  EXPECT_TRUE(at::allclose(forward.at_site(out, x), x + at::matmul(inside, map("up").t()) + tensor("up.bias"), 1e-5, 1e-5));
+  EXPECT_TRUE(at::allclose(forward.at_site.front()(out, x), x + at::matmul(inside, map("up").t()) + tensor("up.bias"), 1e-5, 1e-5));
 }
 
 TEST(Compacter, RoundsTheWidthBetweenToWhatTheDivisionAllows) {

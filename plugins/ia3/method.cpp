@@ -58,11 +58,10 @@ class Ia3 final : public Delta {
     for (const Map& map : maps_) {
       if (!map.of_inputs) vectors->emplace(map.target.module.name, weights.at(map.vector()).flatten());
     }
-    forward.at_map = [vectors, before = forward.at_map](const std::string& module, const at::Tensor& in, const at::Tensor& out) {
-      const at::Tensor y = before ? before(module, in, out) : out;
-      const auto found = vectors->find(module);
+    forward.at_linear.push_back([vectors](const LinearCall& call, const at::Tensor& y) {
+      const auto found = vectors->find(call.module);
       return found == vectors->end() ? y : y * found->second;
-    };
+    });
   }
 
   std::optional<Weights> merge(const Weights& weights) const override {

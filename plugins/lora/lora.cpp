@@ -176,11 +176,10 @@ void Lora::install_maps(const Weights& weights, ForwardOptions& forward) const {
     if (!map.embedding() && !acts_on_weight(map)) installed->emplace(map.target.module.name, low(map, weights, forward));
   if (installed->empty()) return;
   const double p = forward.training ? choices_.dropout : 0;
-  forward.at_map = [installed, p, before = forward.at_map](const std::string& module, const at::Tensor& in, const at::Tensor& out) {
-    const at::Tensor y = before ? before(module, in, out) : out;
-    const auto found = installed->find(module);
-    return found == installed->end() ? y : y + found->second(in, out, p);
-  };
+  forward.at_linear.push_back([installed, p](const LinearCall& call, const at::Tensor& y) {
+    const auto found = installed->find(call.module);
+    return found == installed->end() ? y : y + found->second(call.input, call.output, p);
+  });
 }
 
 /// A table's factors: rows s A[:, ids]ᵀ Bᵀ are added. PEFT has no dropout here.
@@ -206,11 +205,10 @@ void Lora::install_tables(const Weights& weights, ForwardOptions& forward) const
   for (const Map& map : maps_)
     if (map.embedding()) installed->emplace(map.target.module.name, low_rows(map, weights));
   if (installed->empty()) return;
-  forward.at_map = [installed, before = forward.at_map](const std::string& module, const at::Tensor& ids, const at::Tensor& rows) {
-    const at::Tensor y = before ? before(module, ids, rows) : rows;
-    const auto found = installed->find(module);
-    return found == installed->end() ? y : found->second(ids, y);
-  };
+  forward.at_linear.push_back([installed](const LinearCall& call, const at::Tensor& rows) {
+    const auto found = installed->find(call.module);
+    return found == installed->end() ? rows : found->second(call.input, rows);
+  });
 }
 
 void Lora::install(const Weights& weights, ForwardOptions& forward) const {

@@ -128,12 +128,12 @@ void expect_dora_with_dropout(const SmallModel& model, const std::string& map, i
   const at::Tensor g = tensor(".lora_magnitude_vector") / (weight + change).norm(2, {1});
   const at::Tensor plain = at::matmul(x, weight.t()) + tensor(".bias");
   const at::Tensor whole = at::matmul(x * kept, weight.t()), low = at::matmul(x * kept, change.t());
-  EXPECT_TRUE(at::allclose(forward.at_map(map, x, plain), plain + (g - 1) * whole + g * low, 1e-4, 1e-5));
+  EXPECT_TRUE(at::allclose(forward.at_linear.front()({map, x, plain}, plain), plain + (g - 1) * whole + g * low, 1e-4, 1e-5));
 
   ForwardOptions evaluation;  // nothing is dropped: W x + b is g (W + s B A) x + b
   attached.delta->install(attached.random, evaluation);
   const at::Tensor expected = at::matmul(x, (weight + change).t()) * g + tensor(".bias");
-  EXPECT_TRUE(at::allclose(evaluation.at_map(map, x, plain), expected, 1e-4, 1e-5));
+  EXPECT_TRUE(at::allclose(evaluation.at_linear.front()({map, x, plain}, plain), expected, 1e-4, 1e-5));
 }
 
 TEST(Lora, DropsTheSameInputsOfBothPathsOfDora) {

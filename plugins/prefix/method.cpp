@@ -123,7 +123,7 @@ PeftFolder Method::to_peft(const Delta& delta, const Options& options, const Mod
   delta.install(model.weights, forward);
   std::vector<at::Tensor> columns;
   for (int layer = 0; layer < model.family->layers(); ++layer) {
-    const auto pair = forward.attention_prefix(layer);
+    const auto pair = forward.attention_prefix.front()(layer);
     columns.push_back(pair->first), columns.push_back(pair->second);
   }
   return {.config = {{"peft_type", "PREFIX_TUNING"},

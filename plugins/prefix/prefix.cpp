@@ -55,25 +55,16 @@ at::Tensor Prefix::part_of(const at::Tensor& table, const Stack& stack, int64_t 
 }
 
 void Prefix::install(const Weights& weights, ForwardOptions& forward) const {
-  struct Layer {
-    at::Tensor key, value;
-  };
-  auto layers = std::make_shared<std::vector<std::optional<Layer>>>();
+  auto layers = std::make_shared<std::vector<KeyValuePrefix>>();
   for (const Stack& stack : stacks_) {
     layers->resize(std::max(layers->size(), static_cast<size_t>(stack.first_layer + stack.layers)));
     const at::Tensor all = table(stack, weights);
     for (int layer = 0; layer < stack.layers; ++layer)
-      (*layers)[static_cast<size_t>(stack.first_layer + layer)] = Layer{part_of(all, stack, layer, 0), part_of(all, stack, layer, 1)};
+      (*layers)[static_cast<size_t>(stack.first_layer + layer)] = std::pair(part_of(all, stack, layer, 0), part_of(all, stack, layer, 1));
   }
   forward.first_position += tokens_;  // as transformers counts tokens that are in a cache already
-  using Pair = std::optional<std::pair<at::Tensor, at::Tensor>>;
-  forward.attention_prefix = [layers, before = forward.attention_prefix](int layer) -> Pair {
-    const Pair given = before ? before(layer) : std::nullopt;
-    if (static_cast<size_t>(layer) >= layers->size() || !(*layers)[static_cast<size_t>(layer)]) return given;
-    const Layer& own = *(*layers)[static_cast<size_t>(layer)];
-    if (!given) return std::pair(own.key, own.value);
-    return std::pair(at::cat({own.key, given->first}), at::cat({own.value, given->second}));
-  };
+  forward.attention_prefix.push_back(
+      [layers](int layer) { return static_cast<size_t>(layer) < layers->size() ? (*layers)[static_cast<size_t>(layer)] : std::nullopt; });
 }
 
 }  // namespace tsrun::prefix

@@ -40,7 +40,7 @@ TEST(Prefix, ReadsTheMemoryOfTheReleasesTable) {
   ForwardOptions forward;
   attached.delta->install(attached.random, forward);
   for (int64_t layer = 0; layer < 2; ++layer) {
-    const auto pair = forward.attention_prefix(static_cast<int>(layer) + 2);  // the decoder's layers count on from the encoder's
+    const auto pair = forward.attention_prefix.front()(static_cast<int>(layer) + 2);  // the decoder's layers count on from the encoder's
     ASSERT_TRUE(pair);
     for (int64_t which = 0; which < 2; ++which) {
       const at::Tensor& found = which == 0 ? pair->first : pair->second;

@@ -285,11 +285,10 @@ class Shift final : public Delta {
   }
   std::vector<DeltaMatch> matches() const override { return {}; }
   void install(const Weights& weights, ForwardOptions& forward) const override {
-    forward.at_map = [weights, before = forward.at_map](const std::string& module, const at::Tensor& in, const at::Tensor& out) {
-      const at::Tensor y = before ? before(module, in, out) : out;
-      const at::Tensor* shift = weights.find(module + ".conformance_shift");
+    forward.at_linear.push_back([weights](const LinearCall& call, const at::Tensor& y) {
+      const at::Tensor* shift = weights.find(call.module + ".conformance_shift");
       return shift == nullptr ? y : y + *shift;
-    };
+    });
   }
 
  private:
@@ -324,18 +323,18 @@ std::map<std::string, int> hook_calls(const Family& family, const Weights& weigh
   const c10::NoGradGuard guard;
   std::map<std::string, int> calls;
   ForwardOptions options;
-  options.at_map = [&](const std::string& module, const at::Tensor& /*in*/, const at::Tensor& out) {
-    ++calls["at_map " + module];
-    return out;
-  };
-  options.at_site = [&](const Site& site, const at::Tensor& activation) {
+  options.at_linear.push_back([&](const LinearCall& call, const at::Tensor& output) {
+    ++calls["at_linear " + call.module];
+    return output;
+  });
+  options.at_site.push_back([&](const Site& site, const at::Tensor& activation) {
     ++calls["at_site " + std::string(name_of(site.kind)) + std::to_string(site.layer)];
     return activation;
-  };
-  options.attention_prefix = [&](int layer) -> std::optional<std::pair<at::Tensor, at::Tensor>> {
+  });
+  options.attention_prefix.push_back([&](int layer) {
     ++calls["attention_prefix " + std::to_string(layer)];
-    return std::nullopt;
-  };
+    return KeyValuePrefix();
+  });
   family.forward(weights, batch, options);
   return calls;
 }

@@ -24,12 +24,11 @@ class Ssf : public Delta {
     return matches;
   }
   void install(const Weights& weights, ForwardOptions& forward) const override {
-    forward.at_map = [weights, before = forward.at_map](const std::string& module, const at::Tensor& in, const at::Tensor& out) {
-      const at::Tensor y = before ? before(module, in, out) : out;
-      const at::Tensor* scale = weights.find(module + ".ssf_scale");
-      const at::Tensor* shift = weights.find(module + ".ssf_shift");
+    forward.at_linear.push_back([weights](const LinearCall& call, const at::Tensor& y) {
+      const at::Tensor* scale = weights.find(call.module + ".ssf_scale");
+      const at::Tensor* shift = weights.find(call.module + ".ssf_shift");
       return scale == nullptr ? y : shift == nullptr ? y * *scale : at::addcmul(*shift, y, *scale);
-    };
+    });
   }
   std::optional<Weights> merge(const Weights& weights) const override {
     Weights merged = weights;

@@ -159,9 +159,9 @@ class DecoderPass : public Pass {
   at::Tensor logits(const at::Tensor& read) const {
     if (head().kind == HeadKind::token_classification)
       return Pass::map(names().tags, dropout(read, rate(config().tag_dropout), draw_key("classifier")));
-    if (head().kind != HeadKind::causal_lm) return behind_map("score", read, at::linear(read, weight("score.weight")));
+    if (head().kind != HeadKind::causal_lm) return at_linear("score", read, at::linear(read, weight("score.weight")));
     const std::string table = config().tied ? names().base + names().words + ".weight" : "lm_head.weight";
-    return behind_map("lm_head", read, product(read, weight(table), {}, false, options_.precision));
+    return at_linear("lm_head", read, product(read, weight(table), {}, false, options_.precision));
   }
 
   const DecoderSpec* spec_;

@@ -3,6 +3,7 @@
 #include "model/product.h"
 #include "tsrun/base/error.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 
@@ -12,9 +13,14 @@ namespace {
 // What a recomputed block is told beside weights; no parameter has such names.
 constexpr const char *prefix_key_name = "(prefix key)", *prefix_value_name = "(prefix value)";
 
-std::optional<std::pair<at::Tensor, at::Tensor>> prefix_among(const Weights& weights) {
+KeyValuePrefix prefix_among(const Weights& weights) {
   const at::Tensor *key = weights.find(prefix_key_name), *value = weights.find(prefix_value_name);
   return key ? std::optional(std::pair(*key, *value)) : std::nullopt;
+}
+
+KeyValuePrefix in_front(const KeyValuePrefix& first, const KeyValuePrefix& second) {
+  if (!first || !second) return first ? first : second;
+  return std::pair(at::cat({first->first, second->first}), at::cat({first->second, second->second}));
 }
 
 bool judges_tokens(HeadKind head) { return head != HeadKind::classification && head != HeadKind::regression && head != HeadKind::none; }
@@ -34,7 +40,7 @@ at::Tensor only(const at::Tensor& x, const std::optional<std::vector<int64_t>>& 
 at::Tensor Pass::map(const std::string& module, const at::Tensor& x, bool bias, bool transposed) const {
   const auto added = bias ? std::optional(weights_->at(module + ".bias")) : std::nullopt;
   const at::Tensor y = product(x, weights_->at(module + ".weight"), added, transposed, options_.precision);
-  return behind_map(module, x, y);
+  return at_linear(module, x, y);
 }
 
 /// Lengthens every row of the batch: placeholders among ids and segments, places counted anew, no targets.
@@ -61,7 +67,7 @@ void Pass::make_room_for_prompt() {
 
 at::Tensor Pass::rows_of(const std::string& weight, const at::Tensor& ids, const std::string& module, int64_t padding) const {
   const at::Tensor rows = embed(*weights_, weight, ids, padding);
-  return behind_map(module.empty() ? weight : module, ids, rows);
+  return at_linear(module.empty() ? weight : module, ids, rows);
 }
 
 at::Tensor Pass::word_rows(const std::string& weight, const std::string& module, int64_t padding) const {
@@ -69,14 +75,16 @@ at::Tensor Pass::word_rows(const std::string& weight, const std::string& module,
   return with_prefix(rows_of(weight, own_ids_, module, padding), options_.prompt, own_offsets_);
 }
 
-std::vector<Pass::Prefix> Pass::prefixes(const ForwardOptions& options, int64_t layers) {
-  std::vector<Prefix> all;
-  if (!options.attention_prefix) return all;
-  for (int64_t layer = 0; layer < layers; ++layer) all.push_back(options.attention_prefix(static_cast<int>(layer)));
+std::vector<KeyValuePrefix> Pass::prefixes(const ForwardOptions& options, int64_t layers) {
+  if (options.attention_prefix.empty()) return {};
+  std::vector<KeyValuePrefix> all(static_cast<size_t>(layers));
+  for (int64_t layer = 0; layer < layers; ++layer)
+    for (const PrefixHook& hook : options.attention_prefix)
+      all[static_cast<size_t>(layer)] = in_front(hook(static_cast<int>(layer)), all[static_cast<size_t>(layer)]);
   return all;
 }
 
-Pass::Prefix Pass::prefix_of(int64_t layer) const {
+KeyValuePrefix Pass::prefix_of(int64_t layer) const {
   if (auto given = prefix_among(*weights_)) return given;
   return prefixes_.empty() ? std::nullopt : prefixes_[static_cast<size_t>(layer)];
 }

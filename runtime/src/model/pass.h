@@ -30,7 +30,9 @@ class Pass {
   const FamilyFacts& facts() const { return facts_; }
   const HeadSpec& head() const { return facts().head; }
   at::Tensor at_site(int64_t site, const at::Tensor& x) const {
-    return options_.at_site ? options_.at_site(facts().sites[static_cast<size_t>(site)], x) : x;
+    at::Tensor activation = x;
+    for (const SiteHook& hook : options_.at_site) activation = hook(facts().sites[static_cast<size_t>(site)], activation);
+    return activation;
   }
   at::Tensor record(const at::Tensor& hidden) const {
     if (options_.hidden_states) options_.hidden_states->push_back(hidden);
@@ -47,9 +49,11 @@ class Pass {
   /// x Wᵀ, and + b: `module`.weight and `module`.bias in the pass's precision.
   at::Tensor map(const std::string& module, const at::Tensor& x, bool bias = true, bool transposed = false) const;
 
-  /// What goes on behind a map or a table whose outputs are made elsewhere.
-  at::Tensor behind_map(const std::string& module, const at::Tensor& x, const at::Tensor& y) const {
-    return options_.at_map ? options_.at_map(module, x, y) : y;
+  /// Output of a linear layer or an embedding table behind the hooks; `y` is the module's own.
+  at::Tensor at_linear(const std::string& module, const at::Tensor& x, const at::Tensor& y) const {
+    at::Tensor output = y;
+    for (const LinearHook& hook : options_.at_linear) output = hook({module, x, y}, output);
+    return output;
   }
 
   /// Rows `ids` of the table `weight`, as module `module` gives them (of a table that several modules share); empty: its own. The row of
@@ -80,7 +84,7 @@ class Pass {
   /// rows, those with a target for language models, with a cache the last of each row. nullopt: all of them.
   std::optional<std::vector<int64_t>> tokens_read(const std::vector<int64_t>& offsets, bool from_last) const;
   /// Whether somebody looks at the hidden states, so that the last layer may leave none out.
-  bool watched() const { return options_.hidden_states || options_.at_site; }
+  bool watched() const { return options_.hidden_states || !options_.at_site.empty(); }
   /// Whether the pass ends in front of `layer`.
   bool stops_at(int64_t layer) const { return options_.to_layer >= 0 && layer >= options_.to_layer; }
 
@@ -94,9 +98,8 @@ class Pass {
   bool prompted() const { return options_.prompt.defined() && batch_.ids.defined() && (!options_.cache || options_.cache->empty()); }
   void make_room_for_prompt();
   std::optional<std::vector<int64_t>> tokens_behind_prompt() const;
-  using Prefix = std::optional<std::pair<at::Tensor, at::Tensor>>;
-  static std::vector<Prefix> prefixes(const ForwardOptions& options, int64_t layers);
-  Prefix prefix_of(int64_t layer) const;
+  static std::vector<KeyValuePrefix> prefixes(const ForwardOptions& options, int64_t layers);
+  KeyValuePrefix prefix_of(int64_t layer) const;
   at::Tensor attend_cached(int64_t layer, const Asked& asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention,
                            int64_t window) const;
 
@@ -107,8 +110,8 @@ class Pass {
   ForwardOptions options_;
 
  private:
-  std::vector<Prefix> prefixes_;  ///< of every layer; empty when there are none at all
-  at::Tensor own_ids_;            ///< of the rows without their prompt
+  std::vector<KeyValuePrefix> prefixes_;  ///< of every layer; empty when there are none at all
+  at::Tensor own_ids_;                    ///< of the rows without their prompt
   std::vector<int64_t> own_offsets_;
 };
 

@@ -120,7 +120,7 @@ class T5Pass : public Pass {
 
   at::Tensor logits(const at::Tensor& read) const {
     const at::Tensor x = config_->scaled_scores ? read * (1 / std::sqrt(static_cast<double>(config_->hidden))) : read;
-    return behind_map("lm_head", x, product(x, weight(config_->tied ? "shared.weight" : "lm_head.weight"), {}, false, options_.precision));
+    return at_linear("lm_head", x, product(x, weight(config_->tied ? "shared.weight" : "lm_head.weight"), {}, false, options_.precision));
   }
 
   /// The bias of the stack that begins at layer `first`, [heads, distances]; its distances are set for the stack's layers.

@@ -1,41 +1,8 @@
 #include "plugin/guard.h"
-#include "plugin/guard_call.h"
-
-#include <functional>
+#include "plugin/guard_hooks.h"
 
 namespace tsrun {
 namespace {
-
-/// Watches one hook of a forward pass while a delta installs its own.
-template <class Result, class... Arguments>
-class HookGuard {
- public:
-  using Hook = std::function<Result(Arguments...)>;
-  /// Marks a hook that is there already, so that it is known again.
-  explicit HookGuard(Hook& hook) : before_(hook) {
-    if (hook) hook = Known{hook};
-  }
-  /// A hook that the delta left alone is as before; its own is guarded as `call`.
-  void finish(Hook& hook, const GuardOrigin& origin, const char* call) const {
-    if (!hook) return;
-    if (hook.template target<Known>() != nullptr) {
-      hook = before_;
-    } else {
-      hook = [inner = std::move(hook), origin, call](Arguments... arguments) {
-        return origin.run(call, [&] { return inner(std::forward<Arguments>(arguments)...); });
-      };
-    }
-  }
-
- private:
-  struct Known {
-    Hook hook;
-    Result operator()(Arguments... arguments) const { return hook(std::forward<Arguments>(arguments)...); }
-  };
-  Hook before_;
-};
-template <class Result, class... Arguments>
-HookGuard(std::function<Result(Arguments...)>&) -> HookGuard<Result, Arguments...>;
 
 class GuardedDelta final : public Delta {
  public:
@@ -59,13 +26,7 @@ class GuardedDelta final : public Delta {
     origin_.run("override_weights", [&] { inner_->override_weights(weights, seen); });
   }
   void install(const Weights& weights, ForwardOptions& forward) const override {
-    const HookGuard map(forward.at_map);
-    const HookGuard site(forward.at_site);
-    const HookGuard prefix(forward.attention_prefix);
-    origin_.run("install", [&] { inner_->install(weights, forward); });
-    map.finish(forward.at_map, origin_, "at_map");
-    site.finish(forward.at_site, origin_, "at_site");
-    prefix.finish(forward.attention_prefix, origin_, "attention_prefix");
+    guard_hooks(forward, origin_, ErrorKind::internal, [&] { origin_.run("install", [&] { inner_->install(weights, forward); }); });
   }
   std::vector<std::string> trained_parameters() const override {
     return origin_.run("trained_parameters", [&] { return inner_->trained_parameters(); });

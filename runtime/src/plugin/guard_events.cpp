@@ -1,5 +1,5 @@
 #include "plugin/guard.h"
-#include "plugin/guard_call.h"
+#include "plugin/guard_hooks.h"
 
 /// Guards of selectors and regularisers. What they throw in an event ends the training (exit code 4); its last checkpoint stays.
 namespace tsrun {
@@ -10,7 +10,7 @@ class GuardedEvents : public Product {
  public:
   GuardedEvents(std::unique_ptr<Product> inner, GuardOrigin origin) : inner_(std::move(inner)), origin_(std::move(origin)) {}
   void before_forward(Step& step, ForwardPass& pass) override {
-    event("before_forward", [&] { inner_->before_forward(step, pass); });
+    guard_hooks(pass.options, origin_, ErrorKind::run, [&] { event("before_forward", [&] { inner_->before_forward(step, pass); }); });
   }
   at::Tensor batch_loss(Step& step, ForwardPass& pass) override {
     return event("batch_loss", [&] { return inner_->batch_loss(step, pass); });

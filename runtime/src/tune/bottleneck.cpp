@@ -99,21 +99,20 @@ void install_bottlenecks(const std::vector<Bottleneck>& places, std::vector<Bott
     (place.reads.empty() ? installed->behind : installed->beside).emplace(place.module, std::move(networks[i]));
   }
   if (!installed->readers.empty()) {
-    forward.at_map = [installed, before = forward.at_map](const std::string& module, const at::Tensor& in, const at::Tensor& out) {
-      const auto reader = installed->readers.find(module);
-      if (reader != installed->readers.end()) installed->on_the_way[reader->second] = in;
-      return before ? before(module, in, out) : out;
-    };
+    forward.at_linear.push_back([installed](const LinearCall& call, const at::Tensor& output) {
+      const auto reader = installed->readers.find(call.module);
+      if (reader != installed->readers.end()) installed->on_the_way[reader->second] = call.input;
+      return output;
+    });
   }
-  forward.at_site = [installed, before = forward.at_site](const Site& site, const at::Tensor& x) {
-    const at::Tensor h = before ? before(site, x) : x;
+  forward.at_site.push_back([installed](const Site& site, const at::Tensor& h) {
     if (const auto found = installed->behind.find(site.module); found != installed->behind.end()) return h + found->second(h);
     const auto found = installed->beside.find(site.module);
     if (found == installed->beside.end()) return h;
     const auto input = installed->on_the_way.extract(site.module);  // taken out: nothing is kept once it is used
     if (input.empty()) internal_error("nothing was seen to enter the block that ends in {}", site.module);
     return h + found->second(input.mapped());
-  };
+  });
 }
 
 }  // namespace tsrun

@@ -22,11 +22,10 @@ class OwnHead : public Delta {
     return origin.at(module_.weight).detach().clone().contiguous();
   }
   void install(const Weights& weights, ForwardOptions& forward) const override {
-    forward.at_map = [own = weights.at(head_weight), before = forward.at_map](const std::string& module, const at::Tensor& in,
-                                                                              const at::Tensor& out) {
-      const at::Tensor y = module == head_module ? at::linear(in.to(own.scalar_type()), own) : out;
-      return before ? before(module, in, y) : y;
+    const auto hook = [own = weights.at(head_weight)](const LinearCall& call, const at::Tensor& output) {
+      return call.module == head_module ? at::linear(call.input.to(own.scalar_type()), own) : output;
     };
+    forward.at_linear.insert(forward.at_linear.begin(), hook);  // in front: other deltas add to the new output
   }
   std::string why_not_merged() const override {
     return "its lm_head has a weight of its own, and the model's is tied to the word embeddings";

@@ -73,18 +73,18 @@ TEST(Bert, CallsEverySiteInOrderAndUsesWhatItReturns) {
   const PackedBatch batch = batch_of({7, 20});
   size_t calls = 0;
   ForwardOptions options;
-  options.at_site = [&](const Site& site, const at::Tensor& x) {
+  options.at_site.push_back([&](const Site& site, const at::Tensor& x) {
     EXPECT_EQ(site.module, small.family->sites()[calls].module);
     EXPECT_EQ(x.size(1), site.width);
     ++calls;
     return x;
-  };
+  });
   const at::Tensor logits = small.forward(batch, options).logits;
   EXPECT_EQ(calls, small.family->sites().size());
   EXPECT_LT(largest_difference(logits, small.forward(batch).logits), 1e-6);
   for (size_t changed = 0; changed < calls; ++changed) {
     size_t call = 0;
-    options.at_site = [&](const Site&, const at::Tensor& x) { return call++ == changed ? x.mul(1.7).add(x.flip({1})) : x; };
+    options.at_site.front() = [&](const Site&, const at::Tensor& x) { return call++ == changed ? x.mul(1.7).add(x.flip({1})) : x; };
     EXPECT_GT(largest_difference(logits, small.forward(batch, options).logits), 1e-7) << small.family->sites()[changed].module;
   }
 }
@@ -96,10 +96,7 @@ TEST(Bert, AttendsToAPrefixInEveryLayer) {
   for (int layer = 0; layer < 2; ++layer) {
     const at::Tensor keys = at::randn({3, 24}).requires_grad_(), values = at::randn({3, 24}).requires_grad_();
     ForwardOptions options;
-    options.attention_prefix = [&](int at) -> std::optional<std::pair<at::Tensor, at::Tensor>> {
-      if (at == layer) return std::pair(keys, values);
-      return std::nullopt;
-    };
+    options.attention_prefix.push_back([&](int at) { return at == layer ? KeyValuePrefix({keys, values}) : std::nullopt; });
     const at::Tensor logits = small.forward(batch, options).logits;
     EXPECT_GT(largest_difference(plain, logits), 1e-6);
     logits.sum().backward();

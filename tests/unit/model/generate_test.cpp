@@ -92,7 +92,7 @@ TEST_P(EveryWriter, ReadsAPrefixOnceAndKeepsIt) {
   for (int layer = 0; layer < model.family->layers(); ++layer) prefixes.emplace_back(at::randn({3, width}), at::randn({3, width}));
   GenerateOptions options;
   options.max_new_tokens = 6;
-  options.forward.attention_prefix = [&](int layer) { return std::optional(prefixes[static_cast<size_t>(layer)]); };
+  options.forward.attention_prefix.push_back([&](int layer) { return KeyValuePrefix(prefixes[static_cast<size_t>(layer)]); });
   const Prompts prompts = {{5, 9, 11}, {7}};
   const auto texts = model.write(prompts, options);
   // The same words without a cache: every one from the whole text before it.

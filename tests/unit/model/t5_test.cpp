@@ -76,11 +76,11 @@ TEST_P(EveryT5, RefusesToStartInTheDecoderWithoutTheEncodersOutput) {
 TEST_P(EveryT5, CallsEverySiteOnceInItsOrderAndWidth) {
   std::vector<const Site*> met;
   ForwardOptions options;
-  options.at_site = [&](const Site& site, const at::Tensor& x) {
+  options.at_site.push_back([&](const Site& site, const at::Tensor& x) {
     EXPECT_EQ(x.size(1), site.width) << site.module;
     met.push_back(&site);
     return x;
-  };
+  });
   all_logits(options);
   ASSERT_EQ(met.size(), family->sites().size());
   for (size_t i = 0; i < met.size(); ++i) EXPECT_EQ(met[i], &family->sites()[i]) << i;
@@ -105,10 +105,10 @@ TEST(T5, CountsAPrefixAsTokensInFrontOfTheRow) {
   for (const bool checkpointing : {false, true}) {
     ForwardOptions options;
     options.gradient_checkpointing = checkpointing;
-    options.attention_prefix = [&](int layer) {
+    options.attention_prefix.push_back([&](int layer) {
       const std::string name = layer < 2 ? "prefix.encoder." + std::to_string(layer) : "prefix.decoder." + std::to_string(layer - 2);
-      return std::optional(std::pair(parity.golden(name + ".key"), parity.golden(name + ".value")));
-    };
+      return KeyValuePrefix({parity.golden(name + ".key"), parity.golden(name + ".value")});
+    });
     const at::Tensor logits = family->forward(parity.weights(*family, "seq2seq_lm"), data, options).logits;
     EXPECT_LT(largest_difference(logits.detach(), parity.golden("prefix.logits")), 1e-4);
   }

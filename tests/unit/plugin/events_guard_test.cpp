@@ -149,6 +149,44 @@ TEST(EventsGuard, NamesPluginAndEvent_OfASelectorThatThrows) {
   }
 }
 
+/// Adds a hook to a pass that has one already.
+class HookingRegularizer final : public Regularizer {
+ public:
+  void before_forward(Step&, ForwardPass& pass) override {
+    const auto hook = [](const Site&, const at::Tensor&) -> at::Tensor { throw std::runtime_error("went wrong"); };
+    pass.options.at_site.insert(pass.options.at_site.begin(), hook);
+  }
+};
+
+class HookingRegularizerMethod final : public RegularizerMethod {
+ public:
+  std::string name() const override { return "hook_adder"; }
+  std::string doc() const override { return "adds a hook that throws"; }
+  int version() const override { return 1; }
+  OptionTable options() const override { return {}; }
+  std::unique_ptr<Regularizer> make(const MethodInputs&, const Options&) const override { return std::make_unique<HookingRegularizer>(); }
+};
+
+TEST(EventsGuard, NamesPluginAndHook_WhenAHookThatARegulariserAddedThrows) {
+  const auto method = guarded(std::make_unique<HookingRegularizerMethod>(), "/somewhere/hook_adder.so");
+  const NoFamily family;
+  const Weights weights;
+  const PackedBatch batch;
+  Step step{0, 1, 0, Key::root(1), family, weights, {}, 1, false};
+  ForwardPass pass{batch, 1, 0, false, weights, {}, {}, {}, {}, {}, {}};
+  pass.options.at_site.push_back([](const Site&, const at::Tensor&) -> at::Tensor { throw std::logic_error("not the plugin's"); });
+  method->make({family, weights, Key::root(1)}, Options())->before_forward(step, pass);
+  ASSERT_EQ(pass.options.at_site.size(), 2u);
+  try {
+    pass.options.at_site[0]({}, {});
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::run);
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("plugin hook_adder"), HasSubstr("at_site: went wrong")));
+  }
+  EXPECT_THROW(pass.options.at_site[1]({}, {}), std::logic_error);
+}
+
 TEST(EventsGuard, CallsAChoiceThatThrowsAnInternalError) {
   const auto method = guarded(std::make_unique<ThrowingSelectorMethod>(""), "/somewhere/thrower.so");
   const NoFamily family;

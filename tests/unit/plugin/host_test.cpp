@@ -158,7 +158,7 @@ std::string pass_error(const std::string& call) {
 
 TEST(PluginHost, NamesPluginAndCall_WhenADeltaOrItsHookThrows) {
   EXPECT_EQ(pass_error(""), "");
-  for (const char* call : {"tensors", "install", "at_map", "merge"})
+  for (const char* call : {"tensors", "install", "at_linear", "merge"})
     EXPECT_THAT(pass_error(call),
                 AllOf(HasSubstr("plugin shift ("), HasSubstr(std::string("shifting_delta.so): ") + call + ": the shift slipped")));
 }

@@ -94,7 +94,20 @@ struct Site {
   Part stack = Part::encoder;  ///< of an encoder-decoder: which of the two
 };
 
-/// Everything a forward pass may be told beside weights and batch. Default: evaluation, nothing recorded, nothing hooked.
+/// One call of a linear layer or an embedding table.
+struct LinearCall {
+  const std::string& module;  ///< its weight is `module`.weight, but that of a tied "lm_head" is the word embeddings'
+  const at::Tensor& input;    ///< [tokens, inputs]; of an embedding table the token ids
+  const at::Tensor& output;   ///< [tokens, outputs] of the module alone, before any hook
+};
+/// Hooks receive the output of the hook before them (the first: the module's, or the site's activation) and return the output to use.
+using LinearHook = std::function<at::Tensor(const LinearCall& call, const at::Tensor& output)>;
+using SiteHook = std::function<at::Tensor(const Site& site, const at::Tensor& activation)>;
+/// Keys and values in front of each row's own in a layer's self-attention, [prefix, key heads * head size] each.
+using KeyValuePrefix = std::optional<std::pair<at::Tensor, at::Tensor>>;
+using PrefixHook = std::function<KeyValuePrefix(int layer)>;
+
+/// Options of a forward pass. Default: evaluation without records and hooks. Hooks of each list are called in order; append yours.
 struct ForwardOptions {
   bool training = false;                             ///< dropout on
   Key dropout = Key::root(0);                        ///< one key per step; each dropout site splits its own
@@ -111,19 +124,14 @@ struct ForwardOptions {
   DecodingCache* cache = nullptr;  ///< reads on behind what it holds, and keeps what it reads; logits are the last token's of every row
   Precision precision = Precision::float32;  ///< of the products with weights
   bool gradient_checkpointing = false;       ///< backward computes each layer again instead of keeping what happens inside
-  /// Called for every linear map with what goes in and what comes out, and for every table of embeddings with the ids and their rows;
-  /// returns what goes on. The weight is `module`.weight, but that of a tied "lm_head" is the word embeddings'. Empty: not called.
-  std::function<at::Tensor(const std::string& module, const at::Tensor& in, const at::Tensor& out)> at_map;
+  std::vector<LinearHook> at_linear;         ///< called for every linear layer and every embedding table
+  std::vector<SiteHook> at_site;             ///< called for every site with its activation [tokens, width]
   /// Vectors in front of the word embeddings of every row, [count, embedding width]: the row is so many tokens longer (of an
   /// encoder-decoder, the encoder's row), and a head that reads a row's first token reads the first of these. Undefined: none.
   at::Tensor prompt = {};
-  /// Called at every site with its activation [tokens, width]; returns what goes on. Empty: not called.
-  std::function<at::Tensor(const Site&, const at::Tensor&)> at_site;
   /// Place of a row's first token: a prefix may count as tokens in front of the row. Where places are only relative it changes nothing.
   int64_t first_position = 0;
-  /// Keys and values put in front of each row's own, per layer: two tensors [prefix, key heads * head size]. Self-attention only. Empty:
-  /// none.
-  std::function<std::optional<std::pair<at::Tensor, at::Tensor>>(int layer)> attention_prefix;
+  std::vector<PrefixHook> attention_prefix;  ///< asked once per layer; a later hook's prefix stands in front of an earlier one's
 };
 
 struct Output {

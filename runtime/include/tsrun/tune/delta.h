@@ -56,8 +56,8 @@ class Delta {
   /// Weight-side methods: puts other tensors in the place of named weights, connected to autograd through `weights`, which hold the model's
   /// and the delta's.
   virtual void override_weights(const Weights& /*weights*/, Weights& /*seen*/) const {}
-  /// Activation- and attention-side methods: adds to what one forward pass is told. Hooks that are there already must be called too. The
-  /// hooks run again in backward under gradient checkpointing, so they must depend on nothing but their arguments, `weights` and keys.
+  /// Activation- and attention-side methods: appends hooks to the options of one forward pass. The hooks run again in backward under
+  /// gradient checkpointing, so they must depend on nothing but their arguments, `weights` and keys.
   virtual void install(const Weights& /*weights*/, ForwardOptions& /*forward*/) const {}
   /// Parameters of the model itself that are trained as they are (BitFit, LayerNorm tuning).
   virtual std::vector<std::string> trained_parameters() const { return {}; }
@@ -101,7 +101,7 @@ std::unique_ptr<Family> adapt(std::shared_ptr<const Family> base, std::vector<st
 /// taken out.
 void add_first_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key);
 
-/// A module with a two-dimensional weight: a linear map or a table of embeddings; `at_map` sees what comes of it.
+/// A module with a two-dimensional weight: a linear layer or an embedding table; `at_linear` hooks see its calls.
 struct LinearModule {
   std::string name;
   int layer = -1;

@@ -23,12 +23,11 @@ class Shift final : public Delta {
   std::vector<DeltaMatch> matches() const override { return {}; }
   void install(const Weights& weights, ForwardOptions& forward) const override {
     fail("install");
-    forward.at_map = [this, weights, before = forward.at_map](const std::string& module, const at::Tensor& in, const at::Tensor& out) {
-      fail("at_map");
-      const at::Tensor y = before ? before(module, in, out) : out;
-      const at::Tensor* shift = weights.find(module + ".shift");
+    forward.at_linear.push_back([this, weights](const LinearCall& call, const at::Tensor& y) {
+      fail("at_linear");
+      const at::Tensor* shift = weights.find(call.module + ".shift");
       return shift == nullptr ? y : y + *shift;
-    };
+    });
   }
   std::optional<Weights> merge(const Weights& /*weights*/) const override {
     fail("merge");
