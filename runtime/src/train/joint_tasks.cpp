@@ -1,6 +1,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/train/effects.h"
 #include "tsrun/train/joint.h"
+#include "tsrun/train/settings.h"
 #include "tsrun/train/train.h"
 #include "tsrun/tune/flat_buffer.h"
 
@@ -156,7 +157,7 @@ class ModelTasks final : public JointTasks {
     ForwardOptions forward;
     forward.training = true;
     forward.dropout = dropout;
-    forward.precision = job_.options.text("precision") == "bf16" ? Precision::bfloat16 : Precision::float32;
+    forward.precision = precision_of(job_.options);
     forward.gradient_checkpointing = job_.options.flag("gradient_checkpointing");
     seat.push();
     const PackedBatch batch = to_device(pack(split, rows.rows), model.family->head(), job_.device);

@@ -5,6 +5,7 @@
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
 #include "tsrun/train/optimizer.h"
+#include "tsrun/train/schedule.h"
 #include "tsrun/tune/binding.h"
 
 #include <ATen/Functions.h>
@@ -108,7 +109,7 @@ PretrainResult pretrain(Model start, const std::vector<std::string>& lines, cons
   const PretrainBatches unseen(start, std::span(lines).last(held), length, share, key.split("held-out masking"), device);
 
   const int64_t steps = options.integer("steps");
-  const auto warmup = static_cast<int64_t>(std::ceil(options.number("warmup_ratio") * static_cast<double>(steps)));
+  const auto warmup = warmup_steps(options.number("warmup_ratio"), steps);
   Binding binding(*start.family, start.weights, everything(options), key.split("tune"), device);
   const auto optimizer = make_adamw(binding.groups(), {});
   Sampler sampler(key.split("data order"), batches.rows(), options.integer("batch_size"));
@@ -122,7 +123,7 @@ PretrainResult pretrain(Model start, const std::vector<std::string>& lines, cons
     const auto batch = batches.make(sampler.batch(epoch, step % sampler.batches_per_epoch()), epoch);
     const Key dropout = key.split("dropout").split(static_cast<uint64_t>(step));
     sum += learn(*start.family, binding, *optimizer, batch, options.flag("dropout") ? std::optional(dropout) : std::nullopt,
-                 schedule_factor("linear", step, steps, warmup), step);
+                 schedule_factor(LrScheduler::linear, step, steps, warmup), step);
     progress.advance();
     if ((step + 1) % interval != 0) continue;
     result.losses.push_back(sum / static_cast<double>(interval));

@@ -23,9 +23,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::optional<Masking> masking_of(const TrainJob& job) {
+std::optional<Masking> masking_of(const TrainJob& job, const TrainSettings& settings) {
   if (job.model->family->head().kind != HeadKind::masked_lm) return std::nullopt;
-  return Masking(*job.model->tokenizer, job.options.number("mlm_probability"), job.key.split("masking"),
+  return Masking(*job.model->tokenizer, settings.mlm_probability, job.key.split("masking"),
                  job.model->family->config().at("vocab_size").get<int64_t>());
 }
 
@@ -43,12 +43,9 @@ bool looks_at_vocabulary(const TrainJob& job) {
          std::any_of(job.plugins.begin(), job.plugins.end(), [](const StepPlugin& plugin) { return plugin.wants.whole_vocabulary; });
 }
 
-/// Adafactor judges the update of a tensor by its mean over all elements. Rows that stay where they are count in it, so none may be
-/// missing.
-bool moves_numbers_one_by_one(const Options& options) { return options.text("optim") != "adafactor"; }
-
-std::optional<ReachedVocabulary> reached_vocabulary(const TrainJob& job, const EncodedSplit& train, const EncodedSplit& exam) {
-  if (!moves_numbers_one_by_one(job.options) || looks_at_vocabulary(job)) return std::nullopt;
+std::optional<ReachedVocabulary> reached_vocabulary(const TrainJob& job, const TrainSettings& settings, const EncodedSplit& train,
+                                                    const EncodedSplit& exam) {
+  if (settings.needs_whole_tensors() || looks_at_vocabulary(job)) return std::nullopt;
   return ReachedVocabulary::find(*job.model, job.tune, {&train, &exam});
 }
 
@@ -73,16 +70,17 @@ class Run {
  public:
   explicit Run(TrainJob& job)
       : job_(job),
+        settings_(TrainSettings::from(job.options)),
         train_(encode_training_rows(*job.model, *job.task, job.options)),
         exam_(make_exam(*job.model, *job.task, job.eval_split, job.options)),
-        vocabulary_(reached_vocabulary(job, train_, exam_.rows)),
+        vocabulary_(reached_vocabulary(job, settings_, train_, exam_.rows)),
         family_(vocabulary_ ? *vocabulary_->family() : *job.model->family),
         binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
                  job.device),
-        plan_(job.options, train_.drawn(), job.key.split("data order")),
+        plan_(settings_, train_.drawn(), job.key.split("data order")),
         plugins_(job.plugins, job.scope, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch()}),
-        stepper_(family_, train_, binding_, job.options, job.device, plugins_, masking_of(job)),
-        checkpoints_(job.options.integer("checkpoint_every")),
+        stepper_(family_, train_, binding_, job.options, job.device, plugins_, masking_of(job, settings_)),
+        checkpoints_(settings_.checkpoint_every),
         identity_(make_identity()) {
     if (binding_.groups().empty()) user_error("nothing is trained: every part is frozen and there is no subspace");
     if (job.scope) job.scope->check(family_, "scope");
@@ -130,8 +128,8 @@ class Run {
 
   void advance(Progress& progress) {
     const Key key = job_.key.split("step").split(static_cast<uint64_t>(step_));
-    const int64_t warmup = static_cast<int64_t>(std::ceil(job_.options.number("warmup_ratio") * static_cast<double>(plan_.steps())));
-    const double factor = schedule_factor(job_.options.text("lr_scheduler_type"), step_, plan_.steps(), warmup);
+    const int64_t warmup = warmup_steps(settings_.warmup_ratio, plan_.steps());
+    const double factor = schedule_factor(settings_.scheduler, step_, plan_.steps(), warmup);
     const StepReport report = stepper_.run(when(), rows_of_step(), key, factor);
     ++step_;
     tokens_ += report.tokens;
@@ -172,7 +170,7 @@ class Run {
 
   bool evaluation_due() const {
     if (step_ == plan_.steps()) return true;
-    const int64_t every = job_.options.integer("eval_every");
+    const int64_t every = settings_.eval_every;
     return every == 0 ? plan_.ends_epoch(step_) : every > 0 && step_ % every == 0;
   }
 
@@ -219,7 +217,7 @@ class Run {
   }
 
   bool stopped_early() const {
-    const int64_t patience = job_.options.integer("early_stop");
+    const int64_t patience = settings_.early_stop;
     return patience > 0 && !evaluations_.empty() && static_cast<int64_t>(evaluations_.size() - 1 - best_index()) >= patience;
   }
 
@@ -312,6 +310,7 @@ class Run {
   }
 
   TrainJob& job_;
+  TrainSettings settings_;
   EncodedSplit train_;
   Exam exam_;
   std::optional<ReachedVocabulary> vocabulary_;
