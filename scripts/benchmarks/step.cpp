@@ -134,10 +134,11 @@ void run(const Arguments& arguments) {
   EncodedSplit split;
   split.rows.resize(examples.size());
   split.targets.resize(examples.size());
-  const Options options = train_options().resolve({{"precision", arguments.text("--precision", "float32")}}, "bench_step");
+  const auto settings =
+      TrainSettings::from(train_options().resolve({{"precision", arguments.text("--precision", "float32")}}, "bench_step"));
   StepPlugins acting(step_plugins(arguments.text("--plugin", "none")), std::nullopt,
                      {*model.family, binding.origin(), Key::root(5), steps});
-  Stepper stepper(*model.family, split, binding, options, at::kCPU, acting);
+  Stepper stepper(*model.family, split, binding, settings, at::kCPU, acting);
   Sampler sampler(Key::root(2), static_cast<int64_t>(examples.size()), batch);
   StepTimes times;
   for (int64_t step = 0; step < steps; ++step) {

@@ -79,7 +79,7 @@ class Run {
                  job.device),
         plan_(settings_, train_.drawn(), job.key.split("data order")),
         plugins_(job.plugins, job.scope, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch()}),
-        stepper_(family_, train_, binding_, job.options, job.device, plugins_, masking_of(job, settings_)),
+        stepper_(family_, train_, binding_, settings_, job.device, plugins_, masking_of(job, settings_)),
         checkpoints_(settings_.checkpoint_every),
         identity_(make_identity()) {
     if (binding_.groups().empty()) user_error("nothing is trained: every part is frozen and there is no subspace");
