@@ -47,9 +47,9 @@ json builtin_model(Lab& lab, const std::string& specification) {
     user_error("unknown built-in model '{}'{}; there are {}", name, did_you_mean(name, known), join_words(known));
   const StageKey key{"model", {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version(name)}}};
   json handle = lab.stage(key, "pretrain " + specification, json{{"quality", {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}}}},
-                          [&](const auto& out, const auto&) {
+                          [&](const auto& out, const auto& work) {
                             json quality;
-                            const Model model = pretrain_builtin(name, &quality);
+                            const Model model = pretrain_builtin(name, work, &quality);
                             save_model(model, out);
                             json summary = describe_family(*model.family);
                             summary["quality"] = quality;

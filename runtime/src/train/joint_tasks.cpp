@@ -1,3 +1,4 @@
+#include "train/backward.h"
 #include "tsrun/base/error.h"
 #include "tsrun/train/effects.h"
 #include "tsrun/train/joint.h"
@@ -108,7 +109,8 @@ Desk desk_of(const Task& task, const Model& model, const Options& options) {
 
 class ModelTasks final : public JointTasks {
  public:
-  explicit ModelTasks(JointTasksJob job) : job_(std::move(job)) {
+  explicit ModelTasks(JointTasksJob job)
+      : job_(std::move(job)), precision_(precision_of(job_.options)), gradient_checkpointing_(job_.options.flag("gradient_checkpointing")) {
     if (job_.members.empty() || job_.tasks.empty())
       internal_error("joint tasks: {} members and {} tasks", job_.members.size(), job_.tasks.size());
     require_read_by_one(job_.options, job_.tasks);
@@ -154,18 +156,12 @@ class ModelTasks final : public JointTasks {
     Seat& seat = seats_.at(member);
     const FrozenModel& model = seat.by_task.at(static_cast<size_t>(rows.task));
     const EncodedSplit& split = desks_[static_cast<size_t>(rows.task)].train;
-    ForwardOptions forward;
-    forward.training = true;
-    forward.dropout = dropout;
-    forward.precision = precision_of(job_.options);
-    forward.gradient_checkpointing = job_.options.flag("gradient_checkpointing");
+    const ForwardOptions forward = training_pass(dropout, precision_, gradient_checkpointing_);
     seat.push();
     const PackedBatch batch = to_device(pack(split, rows.rows), model.family->head(), job_.device);
-    const at::Tensor loss = task_loss(model.family->head(), model.family->forward(model.weights, batch, forward), batch);
-    const double value = loss.item<double>();
-    if (std::isfinite(value)) (share == 1 ? loss : loss * share).backward();
+    const double loss = backpropagate(task_loss(model.family->head(), model.family->forward(model.weights, batch, forward), batch), share);
     seat.pull();
-    return value;
+    return loss;
   }
 
   double score(size_t member, int64_t task) override {
@@ -178,6 +174,8 @@ class ModelTasks final : public JointTasks {
 
  private:
   JointTasksJob job_;
+  Precision precision_;
+  bool gradient_checkpointing_;
   std::vector<Seat> seats_;
   std::vector<Desk> desks_;
   std::vector<std::string> names_;

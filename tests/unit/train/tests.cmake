@@ -12,6 +12,7 @@ tsrun_test(train SOURCES
   unit/train/span_corruption_test.cpp
   unit/train/subspace_test.cpp
   unit/train/run_state_test.cpp
+  unit/train/loop_test.cpp
   unit/train/settings_test.cpp
   unit/train/pretrain_test.cpp
   unit/train/joint_tasks_test.cpp
