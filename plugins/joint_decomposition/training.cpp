@@ -1,10 +1,9 @@
 #include "training.h"
 
 #include "decoder.h"
+#include "scoring.h"
 #include "step.h"
 
-#include "tsrun/base/error.h"
-#include "tsrun/base/interrupt.h"
 #include "tsrun/model/model.h"
 #include "tsrun/train/loop.h"
 
@@ -20,17 +19,6 @@ namespace {
 
 using Tensors = std::map<std::string, at::Tensor>;
 
-double mean_of(const std::vector<std::vector<double>>& scores) {
-  double sum = 0;
-  int64_t count = 0;
-  for (const auto& row : scores)
-    for (const double score : row) {
-      sum += score;
-      ++count;
-    }
-  return sum / static_cast<double>(count);
-}
-
 /// {"adapter": …} from what is listed by member.
 template <class Values>
 nlohmann::json by_member(const std::vector<JointMember>& members, const Values& values) {
@@ -38,12 +26,6 @@ nlohmann::json by_member(const std::vector<JointMember>& members, const Values& 
   for (size_t m = 0; m < members.size(); ++m) result[members[m].name] = values[m];
   return result;
 }
-
-/// Dev scores [member][task].
-struct Scores {
-  std::vector<std::vector<double>> own, centroid, random;
-  double selected = 0;
-};
 
 /// Sums of losses since the last look at the dev splits.
 struct Sums {
@@ -138,68 +120,9 @@ class Training final : public LoopBody {
   }
 
  private:
-  SmallMatrix codes_of(size_t m) const { return network_.encode(m, first_solutions(inputs_.members[m])).codes; }
-
-  /// The points of one task that are looked at: own codes by member, the centroid and, when asked for, a random mixture.
-  void score_task(const std::vector<SmallMatrix>& codes, int64_t task, Scores& scores) const {
-    const size_t members = codes.size();
-    const bool at_random = settings_.select_at == "random";
-    std::vector<double> even(members, 1 / static_cast<double>(members)), drawn;
-    if (at_random) {
-      const Mixing law = settings_.mixing == Mixing::none ? Mixing::release : settings_.mixing;
-      drawn = draw_mixture(law, members,
-                           inputs_.key.split("evaluation").split(static_cast<uint64_t>(step_)).split(static_cast<uint64_t>(task)));
-    }
-    for (size_t m = 0; m < members; ++m) {
-      SmallMatrix points(at_random ? 3 : 2, network_.dim());
-      for (int64_t j = 0; j < network_.dim(); ++j) {
-        points(0, j) = codes[m](task, j);
-        for (size_t other = 0; other < members; ++other) {
-          points(1, j) += even[other] * codes[other](task, j);
-          if (at_random) points(2, j) += drawn[other] * codes[other](task, j);
-        }
-      }
-      const std::vector<double> found = score_points(m, task, points);
-      scores.own[m].push_back(found[0]);
-      scores.centroid[m].push_back(found[1]);
-      if (at_random) scores.random[m].push_back(found[2]);
-    }
-  }
-
-  std::vector<double> score_points(size_t m, int64_t task, const SmallMatrix& points) const {
-    const JointMember& member = inputs_.members[m];
-    const at::Tensor decoded = at::empty({points.rows, member.parameters.layout.total()}, at::kFloat);
-    std::vector<RowTarget> targets;
-    for (int64_t k = 0; k < points.rows; ++k)
-      targets.push_back({member.origin.const_data_ptr<float>(), 1, decoded.mutable_data_ptr<float>() + k * decoded.size(1)});
-    combine_rows(network_.decoder(m).rows(), network_.activations(m, points), targets);
-    std::vector<double> scores;
-    for (int64_t k = 0; k < points.rows; ++k) {
-      write_weights(*inputs_.tasks, m, decoded.select(0, k));
-      scores.push_back(inputs_.tasks->score(m, task));
-    }
-    return scores;
-  }
-
-  double selected(const Scores& scores) const {
-    if (settings_.select_at == "own") return mean_of(scores.own);
-    if (settings_.select_at == "centroid") return mean_of(scores.centroid);
-    if (settings_.select_at == "random") return mean_of(scores.random);
-    return (mean_of(scores.own) + mean_of(scores.centroid)) / 2;
-  }
-
   void evaluate(Progress& progress) {
-    std::vector<SmallMatrix> codes;
-    for (size_t m = 0; m < network_.members(); ++m) codes.push_back(codes_of(m));
-    Scores scores;
-    scores.own.resize(codes.size());
-    scores.centroid.resize(codes.size());
-    scores.random.resize(codes.size());
-    for (int64_t task = 0; task < codes[0].rows; ++task) {
-      check_interrupt();
-      score_task(codes, task, scores);
-    }
-    scores.selected = selected(scores);
+    const std::vector<SmallMatrix> codes = codes_of(inputs_, network_);
+    const Scores scores = score_codes(inputs_, settings_, network_, codes, step_);
     const bool better = std::isfinite(scores.selected) && best_.take(step_, scores.selected);
     if (better) keep(codes);
     note(scores, better);
@@ -268,10 +191,8 @@ class Training final : public LoopBody {
   std::filesystem::path kept_file(int64_t step) const { return inputs_.work / fmt::format("kept-{:06}.safetensors", step); }
 
   JointResult result() {
-    std::vector<SmallMatrix> codes;
     const bool scored = best_.step >= 0;
-    for (size_t m = 0; !scored && m < network_.members(); ++m) codes.push_back(codes_of(m));
-    if (!scored) kept_ = present(codes);  // no score was a number
+    if (!scored) kept_ = present(codes_of(inputs_, network_));  // no score was a number
     JointResult result;
     result.codes = kept_.at("codes");
     const int64_t kept = scored ? best_.step : step_;
