@@ -1,6 +1,7 @@
 #include "experiment/handles.h"
 #include "experiment/identity.h"
 #include "experiment/peft.h"
+#include "experiment/taken_options.h"
 
 #include "tsrun/base/error.h"
 
@@ -111,10 +112,7 @@ json asked_delta(Lab& lab, const Options& o) {
     return delta;
   }
   const DeltaMethod& method = lab.plugins().delta(o.text("method"));
-  json own = json::object();
-  const OptionTable known = method.options();
-  for (const auto& option : known.all()) own[option.name] = o.value(option.name);
-  json delta = {{"method", method.name()}, {"version", method.version()}, {"options", own}};
+  json delta = {{"method", method.name()}, {"version", method.version()}, {"options", taken_options(method.options(), o).json()}};
   if (o.has("seed")) delta["seed"] = o.integer("seed");
   return delta;
 }
