@@ -76,10 +76,8 @@ class FineTuning final : public LoopBody {
   static std::string prefix_of(size_t observer) { return fmt::format("observer.{}.", observer); }
 
   void tell_observers(int64_t steps_done) {
-    const double epoch = session_.plan().epoch_at(steps_done);
-    for (const auto& observer : job_.observers) observer->step_ended(session_.binding(), steps_done, epoch);
-    if (!session_.plan().ends_epoch(steps_done)) return;
-    for (const auto& observer : job_.observers) observer->epoch_ended(session_.binding(), steps_done, epoch);
+    const StepDone done{steps_done, session_.plan().epoch_at(steps_done), session_.plan().ends_epoch(steps_done)};
+    for (const auto& observer : job_.observers) observer->step_ended(session_.binding(), done);
   }
 
   bool evaluation_due(int64_t steps_done) const {

@@ -22,8 +22,8 @@ struct LoopSettings {
   bool steps_are_atomic = false;
 };
 
-/// A training as the loop sees it. Its state between two steps is what `save` writes, and a function of that alone: a resumed training is
-/// equal bit for bit.
+/// A training as the loop sees it. `save` writes everything that steps and evaluations change; the rest follows from the identity. So a
+/// resumed training is equal to an undisturbed one, bit for bit.
 class LoopBody {
  public:
   virtual ~LoopBody() = default;
@@ -33,7 +33,7 @@ class LoopBody {
   /// Called once, before the first step and behind `restore`.
   virtual void begin(int64_t /*steps_done*/) {}
   virtual void step(int64_t step, Progress& progress) = 0;  ///< `step` from 0
-  /// Called before the first step and after each. When interrupted it is called again by the training that goes on.
+  /// Called before the first step and after each. A training that resumes from an interrupted evaluation makes it again.
   virtual void evaluate_if_due(int64_t /*steps_done*/, Progress& /*progress*/) {}
   virtual bool ended() const { return false; }  ///< before all steps are made
 };
@@ -42,7 +42,7 @@ class LoopBody {
 /// @throws Error(user) when the checkpoint is another training's; Error(interrupt) after saving; whatever the body throws.
 int64_t run_loop(const LoopSettings& settings, LoopBody& body);
 
-/// The earliest of the best scores. One that is no number gives way to the first that is.
+/// The best score so far, of equals the earliest. A NaN gives way to any number.
 struct BestScore {
   int64_t step = -1;  ///< -1: there is none
   double score = std::numeric_limits<double>::quiet_NaN();
