@@ -1,13 +1,11 @@
 #include "training.h"
 
 #include "decoder.h"
+#include "scoring.h"
 #include "step.h"
 
-#include "tsrun/base/error.h"
-#include "tsrun/base/interrupt.h"
-#include "tsrun/base/log.h"
 #include "tsrun/model/model.h"
-#include "tsrun/train/run_state.h"
+#include "tsrun/train/loop.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -19,19 +17,7 @@
 namespace tsrun::joint_decomposition {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Tensors = std::map<std::string, at::Tensor>;
-
-double mean_of(const std::vector<std::vector<double>>& scores) {
-  double sum = 0;
-  int64_t count = 0;
-  for (const auto& row : scores)
-    for (const double score : row) {
-      sum += score;
-      ++count;
-    }
-  return sum / static_cast<double>(count);
-}
 
 /// {"adapter": …} from what is listed by member.
 template <class Values>
@@ -40,12 +26,6 @@ nlohmann::json by_member(const std::vector<JointMember>& members, const Values& 
   for (size_t m = 0; m < members.size(); ++m) result[members[m].name] = values[m];
   return result;
 }
-
-/// Dev scores [member][task].
-struct Scores {
-  std::vector<std::vector<double>> own, centroid, random;
-  double selected = 0;
-};
 
 /// Sums of losses since the last look at the dev splits.
 struct Sums {
@@ -74,111 +54,77 @@ struct Sums {
   }
 };
 
-class Training {
+class Training final : public LoopBody {
  public:
-  Training(const JointInputs& inputs, const Settings& settings, std::chrono::milliseconds save_after)
+  Training(const JointInputs& inputs, const Settings& settings)
       : inputs_(inputs),
         settings_(settings),
-        save_after_(save_after),
         network_(inputs.members, settings, inputs.key.split("initial values")),
-        stepper_(inputs, settings, network_),
-        identity_(identity()) {}
+        stepper_(inputs, settings, network_) {}
 
-  JointResult run() {
-    resume();
-    Progress progress(inputs_.title.empty() ? "joint decomposition" : inputs_.title, settings_.steps, "step");
-    progress.advance(step_);
-    try {
-      while (true) {
-        if (due() && evaluated_ != step_) evaluate(progress);
-        if (step_ == settings_.steps) break;
-        check_interrupt();
-        one_step(progress);
-        save_when_due();
-      }
-    } catch (const Error& error) {
-      if (error.kind() == ErrorKind::interrupt) save();
-      throw;
-    }
+  JointResult run(std::chrono::milliseconds save_after) {
+    LoopSettings loop;
+    loop.title = inputs_.title.empty() ? "joint decomposition" : inputs_.title;
+    loop.steps = settings_.steps;
+    loop.work = inputs_.work;
+    loop.identity = identity();
+    loop.pause = save_after;
+    loop.keep = 1;
+    loop.steps_are_atomic = true;
+    run_loop(loop, *this);
     return result();
   }
 
- private:
-  bool due() const { return step_ > 0 && (step_ % settings_.eval_every == 0 || step_ == settings_.steps); }
-
-  void one_step(Progress& progress) {
-    const StepLosses losses = stepper_.forward(step_);
+  void step(int64_t step, Progress& progress) override {
+    const StepLosses losses = stepper_.forward(step);
     stepper_.update();
     sums_.add(losses);
-    ++step_;
+    step_ = step + 1;
     progress.note(fmt::format("loss {:.4g}", losses.total(settings_)));
-    progress.advance();
   }
 
-  SmallMatrix codes_of(size_t m) const { return network_.encode(m, first_solutions(inputs_.members[m])).codes; }
+  void evaluate_if_due(int64_t steps_done, Progress& progress) override {
+    const bool due = steps_done > 0 && (steps_done % settings_.eval_every == 0 || steps_done == settings_.steps);
+    if (due && evaluated_ != steps_done) evaluate(progress);
+  }
 
-  /// The points of one task that are looked at: own codes by member, the centroid and, when asked for, a random mixture.
-  void score_task(const std::vector<SmallMatrix>& codes, int64_t task, Scores& scores) const {
-    const size_t members = codes.size();
-    const bool at_random = settings_.select_at == "random";
-    std::vector<double> even(members, 1 / static_cast<double>(members)), drawn;
-    if (at_random) {
-      const Mixing law = settings_.mixing == Mixing::none ? Mixing::release : settings_.mixing;
-      drawn = draw_mixture(law, members,
-                           inputs_.key.split("evaluation").split(static_cast<uint64_t>(step_)).split(static_cast<uint64_t>(task)));
+  /// The best decoders lie in a file of their own, which is written when there are new ones.
+  void save(Checkpoint& checkpoint) const override {
+    const bool scored = best_.step >= 0;
+    checkpoint.state = {{"evaluated", evaluated_},
+                        {"history", history_},
+                        {"sums", sums_.to_json()},
+                        {"kept_step", best_.step},
+                        {"best", scored ? nlohmann::json(best_.score) : nullptr}};
+    checkpoint.tensors = network_.state();
+  }
+
+  void restore(const Checkpoint& checkpoint) override {
+    const nlohmann::json& state = checkpoint.state;
+    network_.restore(checkpoint.tensors);
+    step_ = checkpoint.step;
+    evaluated_ = state.at("evaluated").get<int64_t>();
+    history_ = state.at("history");
+    sums_ = Sums::from_json(state.at("sums"));
+    if (state.at("best").is_null()) return;
+    best_.take(state.at("kept_step").get<int64_t>(), state.at("best").get<double>());
+    kept_ = map_tensors(kept_file(best_.step));
+  }
+
+  void saved() override {
+    for (const auto& entry : std::filesystem::directory_iterator(inputs_.work)) {
+      std::error_code ignored;  // what cannot be removed costs space, not correctness
+      const bool kept = entry.path().filename().string().starts_with("kept-");
+      if (kept && entry.path() != kept_file(best_.step)) std::filesystem::remove(entry.path(), ignored);
     }
-    for (size_t m = 0; m < members; ++m) {
-      SmallMatrix points(at_random ? 3 : 2, network_.dim());
-      for (int64_t j = 0; j < network_.dim(); ++j) {
-        points(0, j) = codes[m](task, j);
-        for (size_t other = 0; other < members; ++other) {
-          points(1, j) += even[other] * codes[other](task, j);
-          if (at_random) points(2, j) += drawn[other] * codes[other](task, j);
-        }
-      }
-      const std::vector<double> found = score_points(m, task, points);
-      scores.own[m].push_back(found[0]);
-      scores.centroid[m].push_back(found[1]);
-      if (at_random) scores.random[m].push_back(found[2]);
-    }
   }
 
-  std::vector<double> score_points(size_t m, int64_t task, const SmallMatrix& points) const {
-    const JointMember& member = inputs_.members[m];
-    const at::Tensor decoded = at::empty({points.rows, member.parameters.layout.total()}, at::kFloat);
-    std::vector<RowTarget> targets;
-    for (int64_t k = 0; k < points.rows; ++k)
-      targets.push_back({member.origin.const_data_ptr<float>(), 1, decoded.mutable_data_ptr<float>() + k * decoded.size(1)});
-    combine_rows(network_.decoder(m).rows(), network_.activations(m, points), targets);
-    std::vector<double> scores;
-    for (int64_t k = 0; k < points.rows; ++k) {
-      write_weights(*inputs_.tasks, m, decoded.select(0, k));
-      scores.push_back(inputs_.tasks->score(m, task));
-    }
-    return scores;
-  }
-
-  double selected(const Scores& scores) const {
-    if (settings_.select_at == "own") return mean_of(scores.own);
-    if (settings_.select_at == "centroid") return mean_of(scores.centroid);
-    if (settings_.select_at == "random") return mean_of(scores.random);
-    return (mean_of(scores.own) + mean_of(scores.centroid)) / 2;
-  }
-
+ private:
   void evaluate(Progress& progress) {
-    std::vector<SmallMatrix> codes;
-    for (size_t m = 0; m < network_.members(); ++m) codes.push_back(codes_of(m));
-    Scores scores;
-    scores.own.resize(codes.size());
-    scores.centroid.resize(codes.size());
-    scores.random.resize(codes.size());
-    for (int64_t task = 0; task < codes[0].rows; ++task) {
-      check_interrupt();
-      score_task(codes, task, scores);
-    }
-    scores.selected = selected(scores);
-    const bool better = std::isfinite(scores.selected) && (!best_ || scores.selected > *best_);  // ties keep the earlier state
-    if (better) keep(codes, scores.selected);
+    const std::vector<SmallMatrix> codes = codes_of(inputs_, network_);
+    const Scores scores = score_codes(inputs_, settings_, network_, codes, step_);
+    const bool better = std::isfinite(scores.selected) && best_.take(step_, scores.selected);
+    if (better) keep(codes);
     note(scores, better);
     evaluated_ = step_;
     progress.milestone(fmt::format("step {}/{}  loss {:.4g}  score {:.4g}", step_, settings_.steps,
@@ -220,9 +166,9 @@ class Training {
   }
 
   /// In the work folder, or in memory without one. What is kept after the last step stays where it is.
-  void keep(const std::vector<SmallMatrix>& codes, double score) {
+  void keep(const std::vector<SmallMatrix>& codes) {
     Tensors tensors = present(codes);
-    if (saving()) {
+    if (!inputs_.work.empty()) {
       std::filesystem::create_directories(inputs_.work);
       write_tensors(kept_file(step_), tensors);
       tensors = map_tensors(kept_file(step_));
@@ -230,8 +176,6 @@ class Training {
       for (auto& [name, tensor] : tensors) tensor = tensor.clone();
     }
     kept_ = std::move(tensors);
-    best_ = score;
-    kept_step_ = step_;
   }
 
   nlohmann::json identity() const {
@@ -244,58 +188,14 @@ class Training {
     return {{"options", settings_.shown}, {"members", members}, {"tasks", inputs_.tasks->names()}, {"key", inputs_.key.words()}};
   }
 
-  void resume() {
-    const auto saved = saving() ? newest_run_state(inputs_.work, identity_) : std::nullopt;
-    if (!saved) return;
-    const nlohmann::json& state = saved->state;
-    network_.restore(saved->tensors);
-    step_ = saved->step;
-    evaluated_ = state.at("evaluated").get<int64_t>();
-    history_ = state.at("history");
-    sums_ = Sums::from_json(state.at("sums"));
-    if (state.at("best").is_null()) return;
-    best_ = state.at("best").get<double>();
-    kept_step_ = state.at("kept_step").get<int64_t>();
-    kept_ = map_tensors(kept_file(kept_step_));
-  }
-
-  bool saving() const { return !inputs_.work.empty(); }
   std::filesystem::path kept_file(int64_t step) const { return inputs_.work / fmt::format("kept-{:06}.safetensors", step); }
 
-  void remove_other_kept_files() const {
-    for (const auto& entry : std::filesystem::directory_iterator(inputs_.work)) {
-      std::error_code ignored;  // what cannot be removed costs space, not correctness
-      const bool kept = entry.path().filename().string().starts_with("kept-");
-      if (kept && entry.path() != kept_file(kept_step_)) std::filesystem::remove(entry.path(), ignored);
-    }
-  }
-
-  /// The best decoders lie in a file of their own, which is written when there are new ones.
-  void save() {
-    if (!saving()) return;
-    const auto begin = Clock::now();
-    const nlohmann::json state = {{"evaluated", evaluated_},
-                                  {"history", history_},
-                                  {"sums", sums_.to_json()},
-                                  {"kept_step", kept_step_},
-                                  {"best", best_ ? nlohmann::json(*best_) : nullptr}};
-    if (save_run_state(inputs_.work, identity_, {step_, state, network_.state()}, /*keep=*/1)) remove_other_kept_files();
-    last_save_ = Clock::now();
-    save_took_ = last_save_ - begin;
-  }
-
-  void save_when_due() {
-    const auto since = Clock::now() - last_save_;
-    if (saving() && since >= save_after_ && since >= 20 * save_took_) save();
-  }
-
   JointResult result() {
-    std::vector<SmallMatrix> codes;
-    for (size_t m = 0; !best_ && m < network_.members(); ++m) codes.push_back(codes_of(m));
-    if (!best_) kept_ = present(codes);  // no score was a number
+    const bool scored = best_.step >= 0;
+    if (!scored) kept_ = present(codes_of(inputs_, network_));  // no score was a number
     JointResult result;
     result.codes = kept_.at("codes");
-    const int64_t kept = best_ ? kept_step_ : step_;
+    const int64_t kept = scored ? best_.step : step_;
     for (const JointMember& member : inputs_.members) {
       const nlohmann::json facts = {{"fit", "train"}, {"member", member.name}, {"kept_step", kept}, {"steps", step_}};
       const at::Tensor hidden = settings_.tanh_decoder ? kept_.at(member.name + ".hidden") : at::Tensor();
@@ -309,7 +209,7 @@ class Training {
                                {"tasks", inputs_.tasks->names()},
                                {"history", history_},
                                {"kept_step", kept},
-                               {"kept_score", best_ ? nlohmann::json(*best_) : nullptr},
+                               {"kept_score", scored ? nlohmann::json(best_.score) : nullptr},
                                {"reconstruction_error", reconstruction_errors(inputs_, result.decoders, result.codes)},
                                {"memory_bytes", std::move(memory)}});
     return result;
@@ -317,23 +217,19 @@ class Training {
 
   const JointInputs& inputs_;
   const Settings& settings_;
-  std::chrono::milliseconds save_after_;
   Network network_;
   Stepper stepper_;
-  nlohmann::json identity_;
-  int64_t step_ = 0, evaluated_ = 0, kept_step_ = -1;
+  int64_t step_ = 0, evaluated_ = 0;
   nlohmann::json history_ = nlohmann::json::array();
   Sums sums_;
-  std::optional<double> best_;
+  BestScore best_;
   Tensors kept_;
-  Clock::time_point last_save_ = Clock::now();
-  Clock::duration save_took_{};
 };
 
 }  // namespace
 
 JointResult train(const JointInputs& inputs, const Settings& settings, std::chrono::milliseconds save_after) {
-  return Training(inputs, settings, save_after).run();
+  return Training(inputs, settings).run(save_after);
 }
 
 std::vector<const float*> first_solutions(const JointMember& member) {

@@ -62,9 +62,7 @@ void check_choices(const std::vector<JointMember>& members, const Options& optio
   }
 }
 
-}  // namespace
-
-OptionTable option_table() {
+OptionTable map_options() {
   return {
       {.name = "dim", .type = OptionType::integer, .fallback = 8, .doc = "Numbers in the shared vector.", .minimum = 1, .maximum = 65536},
       {.name = "fit",
@@ -91,7 +89,11 @@ OptionTable option_table() {
        .choices = {"release", "keep", "drop"}},
       {.name = "bias",
        .type = OptionType::list,
-       .doc = "Members whose dense maps have a bias (in the release: the prefix); none when absent."},
+       .doc = "Members whose dense maps have a bias (in the release: the prefix); none when absent."}};
+}
+
+OptionTable training_options() {
+  return {
       {.name = "steps",
        .type = OptionType::integer,
        .fallback = 1000,
@@ -121,6 +123,10 @@ OptionTable option_table() {
            "Divide Fastfood's gradients by the root of the length at each Hadamard transform, as the release does; the true gradient has "
            "no such factor."}};
 }
+
+}  // namespace
+
+OptionTable option_table() { return map_options().include(training_options()); }
 
 Schedule schedule_of(const Options& options) {
   return {options.integer("steps"), options.integer("eval_every"), options.number("lr"), options.number("deviation")};

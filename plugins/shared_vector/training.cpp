@@ -2,8 +2,6 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
-#include "tsrun/base/log.h"
-#include "tsrun/train/run_state.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -12,15 +10,11 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <functional>
 
 namespace tsrun::shared_vector {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-constexpr auto between_saves = std::chrono::minutes(1);
 
 void check_inputs(const JointInputs& inputs) {
   if (!inputs.tasks) user_error("shared_vector: needs tasks: its vector and maps are trained on their losses");
@@ -59,39 +53,27 @@ Training::Training(const JointInputs& inputs, const Options& options) : inputs_(
 
 JointResult Training::run() {
   const at::NoGradGuard no_grad;
-  if (!inputs_.work.empty()) resume();
-  try {
-    train();
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::interrupt && !inputs_.work.empty()) save();
-    throw;
-  }
+  LoopSettings loop;
+  loop.title = inputs_.title;
+  loop.steps = schedule_.steps;
+  loop.work = inputs_.work;
+  loop.identity = identity_;
+  loop.pause = std::chrono::minutes(1);
+  loop.keep = 1;
+  loop.steps_are_atomic = true;
+  run_loop(loop, *this);
   return result();
 }
 
-void Training::train() {
-  Progress progress(inputs_.title, schedule_.steps, "step");
-  progress.advance(steps_done_);
-  auto next_save = Clock::now() + between_saves;
-  for (;;) {
-    check_interrupt();
-    const bool due = steps_done_ % schedule_.eval_every == 0 || steps_done_ == schedule_.steps;
-    if (due && scored_at_ < steps_done_) {
-      evaluate();
-      progress.milestone(fmt::format("step {}/{}  dev {:.4f}", steps_done_, schedule_.steps, history_.back().at("score").get<double>()));
-    }
-    if (steps_done_ == schedule_.steps) return;
-    step();
-    progress.advance();
-    if (const auto begin = Clock::now(); !inputs_.work.empty() && begin >= next_save) {
-      save();
-      next_save = Clock::now() + std::max<Clock::duration>(between_saves, 20 * (Clock::now() - begin));  // large states cost 5 % at most
-    }
-  }
+void Training::evaluate_if_due(int64_t steps_done, Progress& progress) {
+  const bool due = steps_done % schedule_.eval_every == 0 || steps_done == schedule_.steps;
+  if (!due || scored_at_ == steps_done) return;
+  evaluate();
+  progress.milestone(fmt::format("step {}/{}  dev {:.4f}", steps_done, schedule_.steps, history_.back().at("score").get<double>()));
 }
 
 /// All gradients are there before anything moves, so an interrupt in a pass leaves the state of the step before.
-void Training::step() {
+void Training::step(int64_t /*step*/, Progress& /*progress*/) {
   std::vector<double> losses;
   for (size_t m = 0; m < decoders_.size(); ++m) losses.push_back(pass(m));
   std::transform(losses.begin(), losses.end(), losses_.begin(), losses_.begin(), std::plus<>());
@@ -151,7 +133,8 @@ void Training::evaluate() {
   history_.push_back({{"step", steps_done_}, {"loss", losses}, {"scores", scores}, {"score", score}});
   std::fill(losses_.begin(), losses_.end(), 0.0);
   scored_at_ = steps_done_;
-  keep_if_better(score);
+  if (!best_.take(steps_done_, score)) return;
+  for (const auto& [name, values] : numbers()) best_numbers_[name] = values.clone();
 }
 
 double Training::member_score(size_t member, nlohmann::json& scores) const {
@@ -167,13 +150,6 @@ double Training::member_score(size_t member, nlohmann::json& scores) const {
   return sum / static_cast<double>(tasks.size());
 }
 
-void Training::keep_if_better(double score) {
-  const bool first = best_.tensors.empty() || (std::isnan(best_.score) && !std::isnan(score));
-  if (!first && !(score > best_.score)) return;
-  best_ = {steps_done_, score, {}};
-  for (const auto& [name, values] : numbers()) best_.tensors[name] = values.clone();
-}
-
 std::map<std::string, at::Tensor> Training::numbers() const {
   std::map<std::string, at::Tensor> all = {{"vector", vector_}};
   for (size_t m = 0; m < decoders_.size(); ++m)
@@ -181,41 +157,39 @@ std::map<std::string, at::Tensor> Training::numbers() const {
   return all;
 }
 
-std::map<std::string, at::Tensor> Training::state() {
+std::map<std::string, at::Tensor> Training::state() const {
   auto all = numbers();
-  for (const auto& [name, values] : best_.tensors) all["best/" + name] = values;
+  for (const auto& [name, values] : best_numbers_) all["best/" + name] = values;
   all["squares/vector"] = vector_squares_;
   for (size_t m = 0; m < decoders_.size(); ++m)
     for (const auto& [name, values] : decoders_[m]->squares()) all[fmt::format("squares/{:03}/{}", m, name)] = values;
   return all;
 }
 
-void Training::save() {
+void Training::save(Checkpoint& checkpoint) const {
   // JSON has no NaN; nothing is kept before the first scores.
   const nlohmann::json score = std::isnan(best_.score) ? nlohmann::json() : nlohmann::json(best_.score);
-  const nlohmann::json progress = {
+  checkpoint.state = {
       {"scored_at", scored_at_}, {"losses", losses_}, {"history", history_}, {"best_step", best_.step}, {"best_score", score}};
-  save_run_state(inputs_.work, identity_, {steps_done_, progress, state()}, /*keep=*/1);
+  checkpoint.tensors = state();
 }
 
-void Training::resume() {
-  const auto saved = newest_run_state(inputs_.work, identity_);
-  if (!saved) return;
-  const auto& progress = saved->state;
-  steps_done_ = saved->step;
-  scored_at_ = progress.at("scored_at").get<int64_t>();
-  losses_ = progress.at("losses").get<std::vector<double>>();
-  history_ = progress.at("history");
-  best_.step = progress.at("best_step").get<int64_t>();
-  if (!progress.at("best_score").is_null()) best_.score = progress["best_score"].get<double>();
+void Training::restore(const Checkpoint& checkpoint) {
+  const nlohmann::json& saved = checkpoint.state;
+  steps_done_ = checkpoint.step;
+  scored_at_ = saved.at("scored_at").get<int64_t>();
+  losses_ = saved.at("losses").get<std::vector<double>>();
+  history_ = saved.at("history");
+  best_.step = saved.at("best_step").get<int64_t>();
+  if (!saved.at("best_score").is_null()) best_.score = saved["best_score"].get<double>();
   if (best_.step > 0)
-    for (const auto& [name, values] : numbers()) best_.tensors[name] = at::empty_like(values);
-  for (const auto& [name, values] : state()) values.copy_(saved->tensors.at(name));
+    for (const auto& [name, values] : numbers()) best_numbers_[name] = at::empty_like(values);
+  for (const auto& [name, values] : state()) values.copy_(checkpoint.tensors.at(name));
 }
 
 JointResult Training::result() {
-  for (const auto& [name, values] : numbers()) values.copy_(best_.tensors.at(name));
-  best_.tensors.clear();
+  for (const auto& [name, values] : numbers()) values.copy_(best_numbers_.at(name));
+  best_numbers_.clear();
   const auto members = static_cast<int64_t>(decoders_.size()), tasks = static_cast<int64_t>(inputs_.tasks->names().size());
   JointResult result;
   result.codes = vector_.expand({tasks, members, -1}).contiguous();

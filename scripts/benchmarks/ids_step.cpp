@@ -54,7 +54,7 @@ void run(const Arguments& arguments) {
   const nlohmann::json given = {{"precision", arguments.text("--precision", "float32")},
                                 {"gradient_checkpointing", arguments.number("--checkpointing", 0) != 0}};
   StepPlugins none;
-  Stepper stepper(*family, split, binding, train_options().resolve(given, "bench_ids_step"), at::kCPU, none);
+  Stepper stepper(*family, split, binding, TrainSettings::from(train_options().resolve(given, "bench_ids_step")), at::kCPU, none);
   Sampler sampler(Key::root(2), split.size(), batch);
   StepTimes times;
   for (int64_t step = 0; step < steps; ++step) {

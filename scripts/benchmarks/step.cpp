@@ -163,9 +163,10 @@ void run(const Arguments& arguments) {
   EncodedSplit split;
   split.rows.resize(examples.size());
   split.targets.resize(examples.size());
-  const Options options = train_options().resolve({{"precision", arguments.text("--precision", "float32")}}, "bench_step");
+  const auto settings =
+      TrainSettings::from(train_options().resolve({{"precision", arguments.text("--precision", "float32")}}, "bench_step"));
   StepPlugins acting(step_plugins(plugin), {*model.family, binding.origin(), Key::root(5), steps});
-  Stepper stepper(*model.family, split, binding, options, at::kCPU, acting);
+  Stepper stepper(*model.family, split, binding, settings, at::kCPU, acting);
   const auto encode = [&](size_t row) {
     const Example& example = examples[row];
     const auto second = example.second ? std::optional<std::string_view>(*example.second) : std::nullopt;

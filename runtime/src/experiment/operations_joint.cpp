@@ -1,5 +1,6 @@
 #include "experiment/joint.h"
 #include "experiment/start.h"
+#include "experiment/taken_options.h"
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -38,12 +39,6 @@ OptionTable decompose_options() {
 OptionTable joint_method_options(Lab& lab, const json& arguments) {
   const json name = arguments.value("method", json());
   return name.is_string() ? lab.plugins().joint(name.get<std::string>()).options() : OptionTable();
-}
-
-json taken_options(const OptionTable& known, const Options& from) {
-  json taken = json::object();
-  for (const auto& option : known.all()) taken[option.name] = from.value(option.name);
-  return taken;
 }
 
 /// A decomposition on its way: what the method is given, and the list that is written beside what it makes.
@@ -180,7 +175,7 @@ json decompose_into(Lab& lab, const Decomposition& what, const std::filesystem::
   const Key key = Key::root(static_cast<uint64_t>(seed)).split("joint");
   std::unique_ptr<JointTasks> tasks;
   if (what.method.needs_tasks(what.own)) {
-    const Options o(taken_options(joint_task_options(), what.given));
+    const Options o = taken_options(joint_task_options(), what.given);
     tasks = make_joint_tasks({std::move(assembly.tasks), std::move(assembly.seats), o, key.split("order"), lab.settings().device});
   }
   assembly.inputs.tasks = tasks.get();
@@ -232,8 +227,7 @@ void add_members(json& handle, const Decomposition& what) {
 
 json run_decompose(Lab& lab, const Options& o) {
   const JointMethod& method = lab.plugins().joint(o.text("method"));
-  Decomposition what{method, Options(taken_options(method.options(), o)), o,
-                     joint_request(o.value("members"), o.value("tasks"), o.value("heads")),
+  Decomposition what{method, taken_options(method.options(), o), o, joint_request(o.value("members"), o.value("tasks"), o.value("heads")),
                      lab.title_of("decompose " + method.name(), o.integer("seed"))};
   for (const JointRequestMember& member : what.request.members) {
     if (member.solutions.empty() && method.needs_solutions(what.own))
@@ -244,7 +238,7 @@ json run_decompose(Lab& lab, const Options& o) {
 
   json inputs = key_of(what.request);
   inputs.update({{"method", method.name()}, {"version", method.version()}, {"options", what.own.json()}, {"seed", o.integer("seed")}});
-  inputs["tasks_read"] = taken_options(joint_task_options(), o);
+  inputs["tasks_read"] = taken_options(joint_task_options(), o).json();
   const StageKey key{"joint", {{"inputs", inputs}}};
   json handle = lab.stage(key, what.title, planned_joint(what),
                           [&](const auto& out, const auto& work) { return decompose_into(lab, what, out, work); });

@@ -1,6 +1,7 @@
 #include "experiment/handles.h"
 #include "experiment/identity.h"
 #include "experiment/peft.h"
+#include "experiment/taken_options.h"
 
 #include "tsrun/base/error.h"
 
@@ -47,9 +48,9 @@ json builtin_model(Lab& lab, const std::string& specification) {
     user_error("unknown built-in model '{}'{}; there are {}", name, did_you_mean(name, known), join_words(known));
   const StageKey key{"model", {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version(name)}}};
   json handle = lab.stage(key, "pretrain " + specification, json{{"quality", {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}}}},
-                          [&](const auto& out, const auto&) {
+                          [&](const auto& out, const auto& work) {
                             json quality;
-                            const Model model = pretrain_builtin(name, &quality);
+                            const Model model = pretrain_builtin(name, work, &quality);
                             save_model(model, out);
                             json summary = describe_family(*model.family);
                             summary["quality"] = quality;
@@ -111,10 +112,7 @@ json asked_delta(Lab& lab, const Options& o) {
     return delta;
   }
   const DeltaMethod& method = lab.plugins().delta(o.text("method"));
-  json own = json::object();
-  const OptionTable known = method.options();
-  for (const auto& option : known.all()) own[option.name] = o.value(option.name);
-  json delta = {{"method", method.name()}, {"version", method.version()}, {"options", own}};
+  json delta = {{"method", method.name()}, {"version", method.version()}, {"options", taken_options(method.options(), o).json()}};
   if (o.has("seed")) delta["seed"] = o.integer("seed");
   return delta;
 }

@@ -1,5 +1,6 @@
 #include "experiment/start.h"
 #include "experiment/step_plugins.h"
+#include "experiment/taken_options.h"
 
 #include "tsrun/base/error.h"
 
@@ -53,15 +54,13 @@ json choose_into(Lab& lab, const SelectorMethod& method, const Options& own, con
 
 json run_select(Lab& lab, const Options& o) {
   const SelectorMethod& method = lab.plugins().selector(o.text("method"));
-  json own = json::object();
-  const OptionTable known = method.options();
-  for (const auto& option : known.all()) own[option.name] = o.value(option.name);
+  const Options own = taken_options(method.options(), o);
   const json inputs = {
-      {"method", method.name()},           {"version", method.version()}, {"options", own}, {"model", identity(o.value("model"))},
+      {"method", method.name()},           {"version", method.version()}, {"options", own.json()}, {"model", identity(o.value("model"))},
       {"task", identity(o.value("task"))}, {"seed", o.integer("seed")}};
   json handle = lab.stage({"scope", {{"inputs", inputs}}}, lab.title_of("select " + method.name(), o.integer("seed")),
                           json{{"parameters", 0}, {"trained", 0}, {"table", json::object()}},
-                          [&](const auto& out, const auto&) { return choose_into(lab, method, Options(own), o, out); });
+                          [&](const auto& out, const auto&) { return choose_into(lab, method, own, o, out); });
   handle["method"] = method.name();
   return handle;
 }

@@ -2,6 +2,7 @@
 #include "experiment/start.h"
 #include "experiment/step_plugins.h"
 #include "experiment/summaries.h"
+#include "experiment/taken_options.h"
 
 #include "tsrun/base/error.h"
 
@@ -307,10 +308,7 @@ json train_into(Lab& lab, const Request& request, const std::string& title, cons
   job.model = &model;
   job.task = &task;
   job.eval_split = o.text("eval_split");
-  const OptionTable known = train_options();
-  json trainer = json::object();
-  for (const auto& option : known.all()) trainer[option.name] = o.value(option.name);
-  job.options = Options(trainer);
+  job.options = taken_options(train_options(), o);
   job.tune = tune_options(lab, request);
   job.tune.scope = trained_scope(lab, request, *model.family, trained, job.tune.subspace.get());
   if (job.tune.subspace) {

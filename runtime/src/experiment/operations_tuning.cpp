@@ -3,6 +3,7 @@
 #include "experiment/handles.h"
 #include "experiment/profile.h"
 #include "experiment/start.h"
+#include "experiment/taken_options.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
@@ -119,12 +120,10 @@ json run_discover(Lab& lab, const Options& o) {
   json model = o.value("model");
   if (model.is_null() && o.has("trajectory")) model = o.value("trajectory").value("model", json());
   if (model.is_null()) user_error("discover: option 'model' is missing: give a model, or a trajectory that knows its own");
-  json own = json::object();
-  const OptionTable known = method.options();
-  for (const auto& option : known.all()) own[option.name] = o.value(option.name);
+  const Options own = taken_options(method.options(), o);
   const json inputs = {{"method", method.name()},
                        {"version", method.version()},
-                       {"options", own},
+                       {"options", own.json()},
                        {"trajectory", identity(o.value("trajectory"))},
                        {"model", identity(model)},
                        {"seed", o.integer("seed")},
@@ -142,8 +141,8 @@ json run_discover(Lab& lab, const Options& o) {
                             to.origin = trajectory ? origin_of(*trajectory) : flatten(weights, to.parameters.layout);
                             to.key = Key::root(static_cast<uint64_t>(o.integer("seed"))).split("projection");
                             to.scratch = work;
-                            const auto subspace = method.discover(to, Options(own));
-                            save_subspace(*subspace, method, Options(own), out);
+                            const auto subspace = method.discover(to, own);
+                            save_subspace(*subspace, method, own, out);
                             json summary = described(*subspace);
                             summary["dim"] = subspace->dim();
                             summary["dims"] = subspace->dims();

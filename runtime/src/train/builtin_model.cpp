@@ -144,15 +144,19 @@ const std::vector<std::string>& builtin_model_names() {
 
 std::string_view builtin_model_version(const std::string& name) { return recipe_of(name).version; }
 
-Model pretrain_builtin(const std::string& name, nlohmann::json* quality) {
+Model pretrain_builtin(const std::string& name, const std::filesystem::path& work, nlohmann::json* quality) {
   const Recipe& recipe = recipe_of(name);
   std::shared_ptr<const Tokenizer> tokenizer = make_builtin_tokenizer(recipe.name);
   const Key key = Key::root(kSeed).split(recipe.name);
   Model start = initialise_model(config_of(recipe, *tokenizer), {recipe.head, 0}, tokenizer, key.split("initial weights"));
   if (!recipe.places.empty()) start.weights.set(recipe.places, sinusoids(start.family->max_positions(), start.family->hidden_size()));
-  const Options schedule = pretrain_options().resolve(recipe.schedule, "builtin");
-  PretrainResult result =
-      pretrain(std::move(start), make_builtin_corpus(kSentences), schedule, key, at::kCPU, "pre-train builtin:" + recipe.name);
+  PretrainJob job{.start = std::move(start),
+                  .lines = make_builtin_corpus(kSentences),
+                  .options = pretrain_options().resolve(recipe.schedule, "builtin"),
+                  .key = key,
+                  .title = "pre-train builtin:" + recipe.name,
+                  .work = work};
+  PretrainResult result = pretrain(std::move(job));
   if (quality)
     *quality = {{"losses", result.losses}, {"held_out_loss", result.held_out_loss}, {"held_out_accuracy", result.held_out_accuracy}};
   return std::move(result.model);

@@ -1,6 +1,8 @@
+#include "train/backward.h"
 #include "tsrun/base/error.h"
 #include "tsrun/train/effects.h"
 #include "tsrun/train/joint.h"
+#include "tsrun/train/settings.h"
 #include "tsrun/train/train.h"
 #include "tsrun/tune/flat_buffer.h"
 
@@ -38,12 +40,13 @@ struct FrozenModel {
   Weights weights;
 };
 
-struct Seat {
+/// The models of one member, one a task.
+struct MemberModels {
   FlatBuffer buffer;                 ///< on the device
   at::Tensor weights, gradient;      ///< on the host: the buffer's own on a CPU
   std::vector<FrozenModel> by_task;  ///< all with the same leaves
 
-  Seat(const JointSeat& given, at::Device device, SharedTensors& shared)
+  MemberModels(const JointSeat& given, at::Device device, SharedTensors& shared)
       : buffer("member", given.parameters.layout, given.models.at(0).weights, device),
         weights(buffer.value.cpu()),
         gradient(buffer.gradient.cpu()) {
@@ -72,8 +75,8 @@ struct Seat {
   }
 };
 
-/// What the tasks' rows are read as.
-struct Desk {
+/// A task's rows as the models read them.
+struct TaskRows {
   EncodedSplit train;
   Exam exam;
 };
@@ -94,20 +97,21 @@ void require_read_by_one(const Options& options, const std::vector<Task>& tasks)
   if (!first.empty()) refuse_idle(first, options, tasks.front());
 }
 
-Desk desk_of(const Task& task, const Model& model, const Options& options) {
+TaskRows task_rows_of(const Task& task, const Model& model, const Options& options) {
   if (model.family->head().kind == HeadKind::masked_lm) {
     user_error("task '{}': hidden words are drawn by a training alone; a joint space takes tasks with labels, values or answers",
                task.name);
   }
-  Desk desk;
-  desk.train = encode_training_rows(model, task, options);
-  desk.exam = make_exam(model, task, options.text("eval_split"), options);
-  return desk;
+  TaskRows rows;
+  rows.train = encode_training_rows(model, task, options);
+  rows.exam = make_exam(model, task, options.text("eval_split"), options);
+  return rows;
 }
 
 class ModelTasks final : public JointTasks {
  public:
-  explicit ModelTasks(JointTasksJob job) : job_(std::move(job)) {
+  explicit ModelTasks(JointTasksJob job)
+      : job_(std::move(job)), precision_(precision_of(job_.options)), gradient_checkpointing_(job_.options.flag("gradient_checkpointing")) {
     if (job_.members.empty() || job_.tasks.empty())
       internal_error("joint tasks: {} members and {} tasks", job_.members.size(), job_.tasks.size());
     require_read_by_one(job_.options, job_.tasks);
@@ -115,15 +119,15 @@ class ModelTasks final : public JointTasks {
     for (const JointSeat& given : job_.members) {
       if (given.models.size() != job_.tasks.size())
         internal_error("joint tasks: a member has models for {} of {} tasks", given.models.size(), job_.tasks.size());
-      seats_.emplace_back(given, job_.device, shared);
+      members_.emplace_back(given, job_.device, shared);
     }
     const int64_t per_task = job_.options.integer("rows_per_task");
     for (size_t t = 0; t < job_.tasks.size(); ++t) {
       limit_rows(job_.tasks[t], "train", per_task);
       limit_rows(job_.tasks[t], job_.options.text("eval_split"), job_.options.integer("eval_rows"));
-      desks_.push_back(desk_of(job_.tasks[t], job_.members[0].models[t], job_.options));
+      task_rows_.push_back(task_rows_of(job_.tasks[t], job_.members[0].models[t], job_.options));
       names_.push_back(job_.tasks[t].name);
-      first_.push_back(first_.back() + (per_task > 0 ? per_task : desks_.back().train.drawn()));
+      first_.push_back(first_.back() + (per_task > 0 ? per_task : task_rows_.back().train.drawn()));
     }
     sampler_.emplace(job_.key, first_.back(), job_.options.integer("batch_size"));
     job_.members.clear();
@@ -131,8 +135,8 @@ class ModelTasks final : public JointTasks {
 
   const std::vector<std::string>& names() const override { return names_; }
   int64_t steps_per_epoch() const override { return sampler_->batches_per_epoch(); }
-  at::Tensor weights(size_t member) override { return seats_.at(member).weights; }
-  at::Tensor gradient(size_t member) override { return seats_.at(member).gradient; }
+  at::Tensor weights(size_t member) override { return members_.at(member).weights; }
+  at::Tensor gradient(size_t member) override { return members_.at(member).gradient; }
 
   std::vector<Rows> batch(int64_t step) const override {
     std::map<int64_t, std::vector<int64_t>> by_task;
@@ -140,7 +144,7 @@ class ModelTasks final : public JointTasks {
     for (const int64_t place : sampler_->batch(step / steps_per_epoch(), step % steps_per_epoch())) {
       const auto next = std::upper_bound(first_.begin(), first_.end(), place);
       const int64_t task = next - first_.begin() - 1;
-      const EncodedSplit& rows = desks_[static_cast<size_t>(task)].train;
+      const EncodedSplit& rows = task_rows_[static_cast<size_t>(task)].train;
       by_task[task].push_back(rows.row_at((place - *(next - 1)) % rows.drawn(), answers.split(static_cast<uint64_t>(place))));
     }
     std::vector<Rows> batch;
@@ -150,35 +154,31 @@ class ModelTasks final : public JointTasks {
 
   double loss(size_t member, const Rows& rows, Key dropout, double share) override {
     const at::AutoGradMode grad(true);
-    Seat& seat = seats_.at(member);
-    const FrozenModel& model = seat.by_task.at(static_cast<size_t>(rows.task));
-    const EncodedSplit& split = desks_[static_cast<size_t>(rows.task)].train;
-    ForwardOptions forward;
-    forward.training = true;
-    forward.dropout = dropout;
-    forward.precision = job_.options.text("precision") == "bf16" ? Precision::bfloat16 : Precision::float32;
-    forward.gradient_checkpointing = job_.options.flag("gradient_checkpointing");
-    seat.push();
+    MemberModels& models = members_.at(member);
+    const FrozenModel& model = models.by_task.at(static_cast<size_t>(rows.task));
+    const EncodedSplit& split = task_rows_[static_cast<size_t>(rows.task)].train;
+    const ForwardOptions forward = training_pass(dropout, precision_, gradient_checkpointing_);
+    models.push();
     const PackedBatch batch = to_device(pack(split, rows.rows), model.family->head(), job_.device);
-    const at::Tensor loss = task_loss(model.family->head(), model.family->forward(model.weights, batch, forward), batch);
-    const double value = loss.item<double>();
-    if (std::isfinite(value)) (share == 1 ? loss : loss * share).backward();
-    seat.pull();
-    return value;
+    const double loss = backpropagate(task_loss(model.family->head(), model.family->forward(model.weights, batch, forward), batch), share);
+    models.pull();
+    return loss;
   }
 
   double score(size_t member, int64_t task) override {
-    Seat& seat = seats_.at(member);
-    const FrozenModel& model = seat.by_task.at(static_cast<size_t>(task));
-    seat.push();
-    const Evaluation evaluation = evaluate(*model.family, model.weights, desks_[static_cast<size_t>(task)].exam, job_.device);
+    MemberModels& models = members_.at(member);
+    const FrozenModel& model = models.by_task.at(static_cast<size_t>(task));
+    models.push();
+    const Evaluation evaluation = evaluate(*model.family, model.weights, task_rows_[static_cast<size_t>(task)].exam, job_.device);
     return evaluation.metrics.at(job_.tasks[static_cast<size_t>(task)].metrics.front());
   }
 
  private:
   JointTasksJob job_;
-  std::vector<Seat> seats_;
-  std::vector<Desk> desks_;
+  Precision precision_;
+  bool gradient_checkpointing_;
+  std::vector<MemberModels> members_;
+  std::vector<TaskRows> task_rows_;
   std::vector<std::string> names_;
   std::vector<int64_t> first_ = {0};        ///< where each task's rows begin in the union
   mutable std::optional<Sampler> sampler_;  ///< remembers the epoch's order

@@ -1,6 +1,6 @@
 #include "tsrun/base/error.h"
 #include "tsrun/model/model.h"
-#include "tsrun/train/train.h"
+#include "tsrun/train/observer.h"
 
 #include <ATen/Functions.h>
 
@@ -11,7 +11,7 @@ namespace tsrun {
 namespace {
 
 /// Whether a point falls due: every `every` steps, or at the end of every epoch when 0.
-bool due(int64_t every, int64_t step) { return every > 0 && step % every == 0; }
+bool due(int64_t every, const StepDone& done) { return every > 0 ? done.step % every == 0 : done.ends_epoch; }
 
 class TrajectoryRecorder final : public Observer {
  public:
@@ -30,19 +30,13 @@ class TrajectoryRecorder final : public Observer {
     writer_.emplace(folder_, set_.layout, flat(binding.origin()), type_);
   }
 
-  void step_ended(const Binding& binding, int64_t step, double epoch) override {
-    if (due(every_, step)) record(binding, step, epoch);
-  }
-  void epoch_ended(const Binding& binding, int64_t step, double epoch) override {
-    if (every_ == 0) record(binding, step, epoch);
+  void step_ended(const Binding& binding, const StepDone& done) override {
+    if (!due(every_, done)) return;
+    const at::NoGradGuard no_grad;
+    writer_->append({done.step, done.epoch}, flat(binding.weights()));
   }
 
  private:
-  void record(const Binding& binding, int64_t step, double epoch) {
-    const at::NoGradGuard no_grad;
-    writer_->append({step, epoch}, flat(binding.weights()));
-  }
-
   /// Rows that the run left out are put back only where the layout has them: that copies the whole embeddings.
   at::Tensor flat(const Weights& weights) const {
     const auto& slices = set_.layout.slices();
@@ -63,11 +57,8 @@ class WeightAverager final : public Observer {
  public:
   WeightAverager(std::filesystem::path file, int64_t every_steps) : file_(std::move(file)), every_(every_steps) {}
 
-  void step_ended(const Binding& binding, int64_t step, double /*epoch*/) override {
-    if (due(every_, step)) add(binding.weights());
-  }
-  void epoch_ended(const Binding& binding, int64_t /*step*/, double /*epoch*/) override {
-    if (every_ == 0) add(binding.weights());
+  void step_ended(const Binding& binding, const StepDone& done) override {
+    if (due(every_, done)) add(binding.weights());
   }
 
   void finished(const Binding& binding) override {

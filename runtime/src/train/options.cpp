@@ -2,9 +2,10 @@
 #include "tsrun/train/train.h"
 
 namespace tsrun {
+namespace {
 
-OptionTable train_options() {
-  OptionTable table = {
+OptionTable length_options() {
+  return {
       {.name = "epochs",
        .type = OptionType::integer,
        .fallback = 3,
@@ -29,6 +30,11 @@ OptionTable train_options() {
        .doc = "Forward passes whose gradients are averaged, by rows, into one step.",
        .minimum = 1,
        .maximum = 65536},
+  };
+}
+
+OptionTable optimizer_options() {
+  return {
       {.name = "optim",
        .type = OptionType::choice,
        .fallback = "adamw",
@@ -62,6 +68,11 @@ OptionTable train_options() {
        .doc = "Step k of Adafactor keeps 1 - k^decay_rate of its means of squared gradients.",
        .maximum = 0},
       {.name = "eps1", .type = OptionType::number, .fallback = 1e-30, .doc = "Added to Adafactor's squared gradients.", .minimum = 1e-37},
+  };
+}
+
+OptionTable rate_options() {
+  return {
       {.name = "lr_scheduler_type",
        .type = OptionType::choice,
        .fallback = "linear",
@@ -78,6 +89,11 @@ OptionTable train_options() {
        .fallback = 1.0,
        .doc = "Joint norm to which gradients are clipped; 0: not clipped.",
        .minimum = 0},
+  };
+}
+
+OptionTable target_options() {
+  return {
       {.name = "label_smoothing_factor",
        .type = OptionType::number,
        .fallback = 0.0,
@@ -90,6 +106,11 @@ OptionTable train_options() {
        .fallback = "random",
        .doc = "Of several accepted answers in words, the one that is trained on: drawn anew every epoch, or always the first.",
        .choices = {"random", "first"}},
+  };
+}
+
+OptionTable loop_options() {
+  return {
       {.name = "eval_every",
        .type = OptionType::integer,
        .fallback = 0,
@@ -108,6 +129,11 @@ OptionTable train_options() {
        .doc = "Write a checkpoint for resuming every so many steps; 0: about every 20 seconds.",
        .minimum = 0,
        .unit = "steps"},
+  };
+}
+
+OptionTable model_options() {
+  return {
       {.name = "precision",
        .type = OptionType::choice,
        .fallback = "float32",
@@ -127,7 +153,15 @@ OptionTable train_options() {
        .minimum = 0.01,
        .maximum = 0.9},
   };
-  return table.include(reading_options());
+}
+
+}  // namespace
+
+OptionTable train_options() {
+  OptionTable table;
+  for (const auto& part : {length_options, optimizer_options, rate_options, target_options, loop_options, model_options, reading_options})
+    table.include(part());
+  return table;
 }
 
 }  // namespace tsrun

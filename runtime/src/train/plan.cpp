@@ -4,11 +4,10 @@
 
 namespace tsrun {
 
-StepPlan::StepPlan(const Options& options, int64_t rows, Key data_order)
-    : sampler_(data_order, rows, options.integer("batch_size")), accumulation_(options.integer("gradient_accumulation_steps")) {
+StepPlan::StepPlan(const TrainSettings& settings, int64_t rows, Key data_order)
+    : sampler_(data_order, rows, settings.batch_size), accumulation_(settings.gradient_accumulation_steps) {
   steps_per_epoch_ = (sampler_.batches_per_epoch() + accumulation_ - 1) / accumulation_;
-  const int64_t limit = options.integer("max_steps");
-  steps_ = limit > 0 ? limit : options.integer("epochs") * steps_per_epoch_;
+  steps_ = settings.max_steps > 0 ? settings.max_steps : settings.epochs * steps_per_epoch_;
 }
 
 double StepPlan::epoch_at(int64_t step) const { return static_cast<double>(step) / static_cast<double>(steps_per_epoch_); }

@@ -1,16 +1,16 @@
 #pragma once
 
-#include "tsrun/base/options.h"
 #include "tsrun/data/batch.h"
+#include "tsrun/train/settings.h"
 
 #include <vector>
 
 namespace tsrun {
 
-/// Which rows each optimiser step sees: a function of (key, options, step) alone, so a run can be entered at any step.
+/// Which rows each optimiser step sees: a function of (key, settings, step) alone, so a run can be entered at any step.
 class StepPlan {
  public:
-  StepPlan(const Options& options, int64_t rows, Key data_order);
+  StepPlan(const TrainSettings& settings, int64_t rows, Key data_order);
 
   int64_t steps() const { return steps_; }                                  ///< planned in all
   int64_t steps_per_epoch() const { return steps_per_epoch_; }              ///< the last step of an epoch may be smaller

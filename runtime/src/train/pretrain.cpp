@@ -1,10 +1,13 @@
 #include "tsrun/train/pretrain.h"
 
+#include "train/backward.h"
 #include "train/pretrain_batches.h"
+#include "train/trained_state.h"
 #include "tsrun/base/error.h"
-#include "tsrun/base/interrupt.h"
-#include "tsrun/base/log.h"
+#include "tsrun/base/hash.h"
+#include "tsrun/train/loop.h"
 #include "tsrun/train/optimizer.h"
+#include "tsrun/train/schedule.h"
 #include "tsrun/tune/binding.h"
 
 #include <ATen/Functions.h>
@@ -12,7 +15,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <optional>
 
 namespace tsrun {
 namespace {
@@ -47,23 +49,103 @@ TuneOptions everything(const Options& options) {
   return tune;
 }
 
-/// Forward, backward and update for one batch; returns the loss.
-double learn(const Family& family, Binding& binding, Optimizer& optimizer, const PackedBatch& batch, std::optional<Key> dropout,
-             double factor, int64_t step) {
-  binding.zero_gradients();
-  ForwardOptions forward;
-  forward.training = dropout.has_value();
-  if (dropout) forward.dropout = *dropout;
-  const at::Tensor loss = task_loss(family.head(), family.forward(binding.weights(), batch, forward), batch);
-  const double value = loss.item<double>();
-  if (!std::isfinite(value)) run_error("pre-training: the loss is {} at step {}", value, step + 1);
-  loss.backward();
-  binding.gather_gradients();
-  clip_gradients(binding.groups(), 1.0);
-  optimizer.step(factor);
-  binding.after_update();
-  return value;
-}
+class Pretraining final : public LoopBody {
+ public:
+  explicit Pretraining(PretrainJob& job)
+      : job_(job),
+        family_(*job.start.family),
+        dropout_(job.options.flag("dropout")),
+        steps_(job.options.integer("steps")),
+        warmup_(warmup_steps(job.options.number("warmup_ratio"), steps_)),
+        interval_(std::max<int64_t>(1, steps_ / kLogged)),
+        batches_(batches_of(std::span(job.lines).first(job.lines.size() - held_out()), "masking")),
+        unseen_(batches_of(std::span(job.lines).last(held_out()), "held-out masking")),
+        binding_(family_, job.start.weights, everything(job.options), job.key.split("tune"), job.device),
+        optimizer_(make_adamw(binding_.groups(), {})),
+        sampler_(job.key.split("data order"), batches_.rows(), job.options.integer("batch_size")) {}
+
+  PretrainResult run() {
+    LoopSettings loop;
+    loop.title = job_.title;
+    loop.steps = steps_;
+    loop.work = job_.work;
+    loop.identity = identity();
+    loop.checkpoint_every = job_.checkpoint_every;
+    run_loop(loop, *this);
+    PretrainResult result{std::move(job_.start), std::move(losses_), quality_.loss, quality_.accuracy};
+    result.model.weights = binding_.snapshot();
+    return result;
+  }
+
+  void step(int64_t step, Progress& progress) override {
+    sum_ += learn(step);
+    if ((step + 1) % interval_ != 0) return;
+    losses_.push_back(sum_ / static_cast<double>(interval_));
+    progress.note(fmt::format("loss {:.3f}", losses_.back()));
+    sum_ = 0;
+  }
+
+  void evaluate_if_due(int64_t steps_done, Progress& progress) override {
+    if (steps_done < steps_) return;
+    quality_ = score(family_, binding_.weights(), unseen_);
+    progress.milestone(fmt::format("held-out loss {:.3f}  accuracy {:.3f}", quality_.loss, quality_.accuracy));
+  }
+
+  void save(Checkpoint& checkpoint) const override {
+    checkpoint.state = {{"losses", losses_}, {"sum", sum_}};
+    add_tensors(checkpoint, "value.", values_of(binding_));
+    add_tensors(checkpoint, "optimizer.", optimizer_->state());
+  }
+
+  void restore(const Checkpoint& checkpoint) override {
+    losses_ = checkpoint.state.at("losses").get<std::vector<double>>();
+    sum_ = checkpoint.state.at("sum").get<double>();
+    set_values(binding_, tensors_under(checkpoint, "value."));
+    optimizer_->restore(tensors_under(checkpoint, "optimizer."));
+  }
+
+ private:
+  size_t held_out() const { return std::min<size_t>(kHeldOut, job_.lines.size() / 20); }
+
+  PretrainBatches batches_of(std::span<const std::string> lines, const char* key) const {
+    const int64_t length = std::min(job_.options.integer("max_length"), family_.max_positions());
+    return {job_.start, lines, length, job_.options.number("masking"), job_.key.split(key), job_.device};
+  }
+
+  nlohmann::json identity() const {
+    Sha256 lines;
+    for (const std::string& line : job_.lines) lines.update(line).update("\n");
+    return {{"options", job_.options.json()}, {"key", job_.key.words()}, {"lines", lines.hex()}, {"tune", binding_.describe()}};
+  }
+
+  /// Forward, backward and update for one batch; returns the loss.
+  double learn(int64_t step) {
+    const int64_t epoch = step / sampler_.batches_per_epoch();
+    const PackedBatch batch = batches_.make(sampler_.batch(epoch, step % sampler_.batches_per_epoch()), epoch);
+    ForwardOptions forward;
+    if (dropout_) forward = training_pass(job_.key.split("dropout").split(static_cast<uint64_t>(step)), Precision::float32, false);
+    binding_.zero_gradients();
+    const double loss = backpropagate(task_loss(family_.head(), family_.forward(binding_.weights(), batch, forward), batch));
+    if (!std::isfinite(loss)) run_error("pre-training: the loss is {} at step {}", loss, step + 1);
+    binding_.gather_gradients();
+    clip_gradients(binding_.groups(), 1.0);
+    optimizer_->step(schedule_factor(LrScheduler::linear, step, steps_, warmup_));
+    binding_.after_update();
+    return loss;
+  }
+
+  PretrainJob& job_;
+  const Family& family_;
+  bool dropout_;
+  int64_t steps_, warmup_, interval_;
+  PretrainBatches batches_, unseen_;
+  Binding binding_;
+  std::unique_ptr<Optimizer> optimizer_;
+  Sampler sampler_;
+  std::vector<double> losses_;
+  double sum_ = 0;  ///< of losses since the last interval
+  HeldOut quality_;
+};
 
 }  // namespace
 
@@ -98,44 +180,9 @@ OptionTable pretrain_options() {
   };
 }
 
-PretrainResult pretrain(Model start, const std::vector<std::string>& lines, const Options& options, Key key, at::Device device,
-                        const std::string& title) {
-  const auto held = std::min<size_t>(kHeldOut, lines.size() / 20);
-  if (lines.size() < 20) user_error("pre-training needs at least 20 lines, found {}", lines.size());
-  const int64_t length = std::min(options.integer("max_length"), start.family->max_positions());
-  const double share = options.number("masking");
-  const PretrainBatches batches(start, std::span(lines).first(lines.size() - held), length, share, key.split("masking"), device);
-  const PretrainBatches unseen(start, std::span(lines).last(held), length, share, key.split("held-out masking"), device);
-
-  const int64_t steps = options.integer("steps");
-  const auto warmup = static_cast<int64_t>(std::ceil(options.number("warmup_ratio") * static_cast<double>(steps)));
-  Binding binding(*start.family, start.weights, everything(options), key.split("tune"), device);
-  const auto optimizer = make_adamw(binding.groups(), {});
-  Sampler sampler(key.split("data order"), batches.rows(), options.integer("batch_size"));
-  PretrainResult result;
-  Progress progress(title, steps, "steps");
-  const int64_t interval = std::max<int64_t>(1, steps / kLogged);
-  double sum = 0;
-  for (int64_t step = 0; step < steps; ++step) {
-    check_interrupt();
-    const int64_t epoch = step / sampler.batches_per_epoch();
-    const auto batch = batches.make(sampler.batch(epoch, step % sampler.batches_per_epoch()), epoch);
-    const Key dropout = key.split("dropout").split(static_cast<uint64_t>(step));
-    sum += learn(*start.family, binding, *optimizer, batch, options.flag("dropout") ? std::optional(dropout) : std::nullopt,
-                 schedule_factor("linear", step, steps, warmup), step);
-    progress.advance();
-    if ((step + 1) % interval != 0) continue;
-    result.losses.push_back(sum / static_cast<double>(interval));
-    progress.note(fmt::format("loss {:.3f}", result.losses.back()));
-    sum = 0;
-  }
-  const HeldOut quality = score(*start.family, binding.weights(), unseen);
-  result.held_out_loss = quality.loss;
-  result.held_out_accuracy = quality.accuracy;
-  progress.milestone(fmt::format("held-out loss {:.3f}  accuracy {:.3f}", quality.loss, quality.accuracy));
-  result.model = std::move(start);
-  result.model.weights = binding.snapshot();
-  return result;
+PretrainResult pretrain(PretrainJob job) {
+  if (job.lines.size() < 20) user_error("pre-training needs at least 20 lines, found {}", job.lines.size());
+  return Pretraining(job).run();
 }
 
 }  // namespace tsrun

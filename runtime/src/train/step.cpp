@@ -1,5 +1,6 @@
 #include "train/step.h"
 
+#include "train/backward.h"
 #include "tsrun/base/error.h"
 #include "tsrun/model/finite.h"
 #include "tsrun/model/model.h"
@@ -13,17 +14,6 @@
 
 namespace tsrun {
 namespace {
-
-std::unique_ptr<Optimizer> make_optimizer(std::vector<ParameterGroup>& groups, const Options& options) {
-  if (options.text("optim") == "sgd") return make_sgd(groups, {.momentum = options.number("momentum")});
-  if (options.text("optim") == "adafactor") {
-    return make_adafactor(
-        groups,
-        {.clip_threshold = options.number("clip_threshold"), .decay_rate = options.number("decay_rate"), .eps1 = options.number("eps1")});
-  }
-  return make_adamw(
-      groups, {.beta1 = options.number("adam_beta1"), .beta2 = options.number("adam_beta2"), .epsilon = options.number("adam_epsilon")});
-}
 
 std::string row_list(const EncodedSplit& split, const std::vector<std::vector<int64_t>>& micro_batches) {
   std::vector<int64_t> rows;
@@ -56,7 +46,7 @@ double judged_in(const PackedRows& rows) {
 
 }  // namespace
 
-Stepper::Stepper(const Family& family, const EncodedSplit& split, Binding& binding, const Options& options, at::Device device,
+Stepper::Stepper(const Family& family, const EncodedSplit& split, Binding& binding, const TrainSettings& settings, at::Device device,
                  StepPlugins& plugins, std::optional<Masking> masking)
     : family_(family),
       split_(split),
@@ -64,12 +54,12 @@ Stepper::Stepper(const Family& family, const EncodedSplit& split, Binding& bindi
       device_(device),
       plugins_(plugins),
       masking_(std::move(masking)),
-      max_grad_norm_(options.number("max_grad_norm")),
-      label_smoothing_(options.number("label_smoothing_factor")),
-      precision_(options.text("precision") == "bf16" ? Precision::bfloat16 : Precision::float32),
-      gradient_checkpointing_(options.flag("gradient_checkpointing")),
-      needs_whole_tensors_(options.text("optim") == "adafactor"),
-      optimizer_(make_optimizer(binding.groups(), options)) {}
+      max_grad_norm_(settings.max_grad_norm),
+      label_smoothing_(settings.label_smoothing),
+      precision_(settings.precision),
+      gradient_checkpointing_(settings.gradient_checkpointing),
+      needs_whole_tensors_(settings.needs_whole_tensors()),
+      optimizer_(make_optimizer(binding.groups(), settings)) {}
 
 /// transformers' LabelSmoother: of every target with a class, the share `label_smoothing_factor` is spread evenly over all classes.
 at::Tensor Stepper::loss_of(const Output& output, const PackedBatch& batch) const {
@@ -86,11 +76,7 @@ PackedRows Stepper::packed(const std::vector<int64_t>& rows, int64_t epoch) cons
 }
 
 ForwardOptions Stepper::forward_options(Key dropout) const {
-  ForwardOptions forward;
-  forward.training = true;
-  forward.dropout = dropout;
-  forward.precision = precision_;
-  forward.gradient_checkpointing = gradient_checkpointing_;
+  ForwardOptions forward = training_pass(dropout, precision_, gradient_checkpointing_);
   if (prefix_) forward.from_layer = prefix_->layers(), forward.from_hidden = prefix_states_;
   return forward;
 }
@@ -127,9 +113,7 @@ double Stepper::backward(const PackedRows& packed, double share, size_t number, 
     pass.emplace(ForwardPass{batch, share, static_cast<int>(number), false, step.weights, forward_options(dropout), {}, {}, {}, {}, {}});
     loss = loss_with_plugins(step, *pass);
   }
-  const double value = loss.item<double>();
-  if (std::isfinite(value)) (share == 1 ? loss : loss * share).backward();
-  return value;
+  return backpropagate(loss, share);
 }
 
 void Stepper::add_step_loss(Step& step, StepReport& report) {

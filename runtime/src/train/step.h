@@ -3,9 +3,8 @@
 #include "train/masking.h"
 #include "train/prefix_cache.h"
 #include "train/step_plugins.h"
-#include "tsrun/base/options.h"
 #include "tsrun/data/batch.h"
-#include "tsrun/train/optimizer.h"
+#include "tsrun/train/settings.h"
 #include "tsrun/tune/binding.h"
 
 #include <memory>
@@ -24,7 +23,7 @@ struct StepReport {
 class Stepper {
  public:
   /// `masking` hides tokens where the head guesses them. `plugins` must outlive the stepper.
-  Stepper(const Family& family, const EncodedSplit& split, Binding& binding, const Options& options, at::Device device,
+  Stepper(const Family& family, const EncodedSplit& split, Binding& binding, const TrainSettings& settings, at::Device device,
           StepPlugins& plugins, std::optional<Masking> masking = {});
   struct When {
     int64_t step = 0, epoch = 0;  ///< from 0
@@ -34,7 +33,7 @@ class Stepper {
   };
   /// `key` is the step's own; `factor` the schedule's value. @throws Error(run) on a non-finite loss or gradient, naming the step and rows.
   StepReport run(When when, const std::vector<std::vector<int64_t>>& micro_batches, Key key, double factor);
-  Optimizer& optimizer() { return *optimizer_; }
+  Optimizer& optimizer() const { return *optimizer_; }
   /// Trains under `scope` from now on. @throws Error(user) as Binding::rescope and `check`
   void rescope(const Scope& scope);
   /// @throws Error(user) for what the optimiser cannot do

@@ -1,9 +1,13 @@
 #include "tsrun/experiment/lab.h"
 
 #include "support/folder_test.h"
+#include "tsrun/base/error.h"
+#include "tsrun/base/interrupt.h"
 
 #include <ATen/Context.h>
 #include <gmock/gmock.h>
+
+#include <csignal>
 
 namespace tsrun {
 namespace {
@@ -241,6 +245,23 @@ TEST_F(LabTest, RefusesADeviceThatIsNotThere) {
   auto cuda = settings();
   cuda.device = at::Device("cuda");
   EXPECT_EQ(error_of([&] { Lab lab(cuda); }).kind(), ErrorKind::user);
+}
+
+TEST_F(LabTest, SavesABuiltinModelsPreTraining_WhenInterrupted) {
+  watch_interrupts();
+  std::raise(SIGTERM);
+  try {
+    Lab lab(settings());
+    lab.call("model", {{"spec", "builtin:bert-mini"}});
+    ADD_FAILURE() << "was not interrupted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::interrupt) << error.what();
+  }
+  clear_interrupt();
+  size_t checkpoints = 0;
+  for (const auto& work : std::filesystem::directory_iterator(settings().store / "work"))
+    checkpoints += std::filesystem::exists(work.path() / "step-000000" / "manifest.json") ? 1 : 0;
+  EXPECT_EQ(checkpoints, 1U);
 }
 
 }  // namespace

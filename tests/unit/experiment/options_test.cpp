@@ -1,4 +1,5 @@
 // Options of operations that nothing would read.
+#include "experiment/taken_options.h"
 #include "support/folder_test.h"
 #include "tsrun/experiment/lab.h"
 #include "unit/train/toy.h"
@@ -41,6 +42,14 @@ TEST_F(OperationOptions, AreRefused_WhereTheirPartIsNotTrained) {
 TEST_F(OperationOptions, OfTheTrainer_AreRefusedByName) {
   EXPECT_THAT(refusal({{"momentum", 0.9}}), HasSubstr("option 'momentum' is 0.9, but nothing reads it: optim is 'adamw'"));
   EXPECT_THAT(refusal({{"answer", "choose"}}), HasSubstr("option 'answer' is \"choose\", but nothing reads it"));
+}
+
+TEST(TakenOptions, AreThoseThatTheTableDeclares) {
+  const OptionTable own = {{.name = "rank", .type = OptionType::integer, .fallback = 8, .doc = "Rank."},
+                           {.name = "alpha", .type = OptionType::number, .doc = "Scale."}};
+  OptionTable call = {{.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "Seed."}};
+  const Options taken = taken_options(own, call.include(own).resolve({{"rank", 4}}, "test"));
+  EXPECT_EQ(taken.json(), (json{{"rank", 4}, {"alpha", nullptr}}));
 }
 
 }  // namespace

@@ -116,24 +116,5 @@ TEST(ClipGradients, ReportsANonFiniteNorm) {
   EXPECT_FALSE(std::isfinite(clip_gradients(groups, 1)));
 }
 
-TEST(Schedule, RisesThenFalls_AsTransformersDoes) {
-  EXPECT_DOUBLE_EQ(schedule_factor("linear", 0, 10, 0), 1.0);
-  EXPECT_DOUBLE_EQ(schedule_factor("linear", 1, 10, 4), 0.25);
-  EXPECT_DOUBLE_EQ(schedule_factor("linear", 4, 10, 4), 1.0);
-  EXPECT_DOUBLE_EQ(schedule_factor("linear", 7, 10, 4), 0.5);
-  EXPECT_DOUBLE_EQ(schedule_factor("linear", 10, 10, 4), 0.0);
-  EXPECT_NEAR(schedule_factor("cosine", 7, 10, 4), 0.5, 1e-15);
-  EXPECT_DOUBLE_EQ(schedule_factor("constant", 9, 10, 4), 1.0);
-}
-
-TEST(Schedule, NamesTheNearMiss_WhenUnknown) {
-  try {
-    schedule_factor("linaer", 1, 2, 0);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("did you mean 'linear'"), std::string::npos) << error.what();
-  }
-}
-
 }  // namespace
 }  // namespace tsrun

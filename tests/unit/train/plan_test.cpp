@@ -10,7 +10,7 @@ namespace tsrun {
 namespace {
 
 StepPlan plan_of(const nlohmann::json& options, int64_t rows = 10) {
-  return StepPlan(train_options().resolve(options, "test"), rows, Key::root(1));
+  return StepPlan(TrainSettings::from(train_options().resolve(options, "test")), rows, Key::root(1));
 }
 
 TEST(StepPlan, CoversEveryRowOnce_InAnEpoch) {

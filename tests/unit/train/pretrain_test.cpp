@@ -2,13 +2,22 @@
 
 #include "train/masking.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/files.h"
+#include "tsrun/base/interrupt.h"
 #include "unit/train/toy.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
 
 namespace tsrun {
 namespace {
+
+namespace fs = std::filesystem;
 
 std::vector<std::string> lines() {
   std::vector<std::string> lines;
@@ -26,17 +35,92 @@ Options options(int steps) {
   return pretrain_options().resolve({{"steps", steps}, {"batch_size", 16}, {"lr", 0.01}, {"max_length", 32}}, "test");
 }
 
+PretrainJob pretrain_job(int steps, const fs::path& work = {}) {
+  return {.start = start(), .lines = lines(), .options = options(steps), .key = Key::root(1), .title = "toy", .work = work};
+}
+
 TEST(Pretrain, LearnsToFillGaps) {
-  const PretrainResult result = pretrain(start(), lines(), options(120), Key::root(1), at::kCPU, "toy");
+  const PretrainResult result = pretrain(pretrain_job(120));
   ASSERT_EQ(result.losses.size(), 20U);
   EXPECT_LT(result.losses.back(), 0.6 * result.losses.front());
   EXPECT_GT(result.held_out_accuracy, 0.5);
 }
 
 TEST(Pretrain, GivesTheSameWeights_ForTheSameKey) {
-  const PretrainResult a = pretrain(start(), lines(), options(5), Key::root(1), at::kCPU, "toy");
-  const PretrainResult b = pretrain(start(), lines(), options(5), Key::root(1), at::kCPU, "toy");
+  const PretrainResult a = pretrain(pretrain_job(5)), b = pretrain(pretrain_job(5));
   for (const auto& name : a.model.weights.names()) EXPECT_TRUE(at::equal(a.model.weights.at(name), b.model.weights.at(name))) << name;
+}
+
+/// Leaves weights and losses in `folder`. All is done in children, so that no thread pool crosses a fork.
+void pretrain_into(const fs::path& folder) {
+  PretrainJob asked = pretrain_job(60, folder / "work");
+  asked.checkpoint_every = 7;  // within an interval of the losses
+  const PretrainResult result = pretrain(std::move(asked));
+  save_weights(result.model.weights, folder / "weights.safetensors");
+  write_durable(folder / "losses.json", nlohmann::json{result.losses, result.held_out_loss, result.held_out_accuracy}.dump());
+}
+
+pid_t start_in(const fs::path& folder, bool signalled = false) {
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  int code = 0;
+  try {
+    if (signalled) {
+      watch_interrupts();
+      std::raise(SIGTERM);
+    }
+    pretrain_into(folder);
+  } catch (const Error& error) {
+    code = error.exit_code();
+  }
+  ::_exit(code);
+}
+
+int wait_for_end(pid_t child) {
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void expect_same_model(const fs::path& a, const fs::path& b) {
+  for (const char* file : {"weights.safetensors", "losses.json"}) EXPECT_TRUE(toy::bytes_of(a / file) == toy::bytes_of(b / file)) << file;
+}
+
+TEST(Pretrain, ResumesBitEqual_AfterAKill) {
+  const toy::Scratch scratch;
+  const fs::path whole = scratch.path() / "whole", killed = scratch.path() / "killed";
+  ASSERT_EQ(wait_for_end(start_in(whole)), 0);
+  const pid_t child = start_in(killed);
+  while (!fs::exists(killed / "work/step-000014/manifest.json")) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ::kill(child, SIGKILL);
+  ASSERT_EQ(wait_for_end(child), 128 + SIGKILL);
+  ASSERT_EQ(wait_for_end(start_in(killed)), 0);
+  expect_same_model(whole, killed);
+}
+
+TEST(Pretrain, WritesACheckpointAndContinues_AfterAnInterrupt) {
+  const toy::Scratch scratch;
+  const fs::path whole = scratch.path() / "whole", stopped = scratch.path() / "stopped";
+  ASSERT_EQ(wait_for_end(start_in(whole)), 0);
+  EXPECT_EQ(wait_for_end(start_in(stopped, /*signalled=*/true)), 130);
+  EXPECT_TRUE(fs::exists(stopped / "work/step-000000/manifest.json"));
+  ASSERT_EQ(wait_for_end(start_in(stopped)), 0);
+  expect_same_model(whole, stopped);
+}
+
+TEST(Pretrain, RefusesACheckpointOfOtherLines) {
+  const toy::Scratch scratch;
+  PretrainJob first = pretrain_job(3, scratch.path()), second = pretrain_job(3, scratch.path());
+  first.checkpoint_every = 2;
+  second.lines.front() += " day";
+  pretrain(std::move(first));
+  try {
+    pretrain(std::move(second));
+    FAIL() << "went on from a checkpoint of other lines";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::user);
+    EXPECT_NE(std::string(error.what()).find("lines: "), std::string::npos) << error.what();
+  }
 }
 
 PackedRows two_rows(const Tokenizer& tokenizer) {

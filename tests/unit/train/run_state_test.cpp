@@ -118,8 +118,8 @@ TEST(Resume, WritesACheckpointAndContinues_AfterAnInterrupt) {
 class SignalBeforeEvaluation final : public Observer {
  public:
   explicit SignalBeforeEvaluation(fs::path marker) : marker_(std::move(marker)) {}
-  void step_ended(const Binding&, int64_t step, double) override {
-    if (step != 10 || fs::exists(marker_)) return;
+  void step_ended(const Binding&, const StepDone& done) override {
+    if (done.step != 10 || fs::exists(marker_)) return;
     write_durable(marker_, std::string_view("x"));
     std::raise(SIGTERM);
   }

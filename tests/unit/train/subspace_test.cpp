@@ -54,7 +54,7 @@ class DenseSubspace final : public Subspace {
 class CoordinateRecorder final : public Observer {
  public:
   explicit CoordinateRecorder(std::vector<at::Tensor>& into) : into_(into) {}
-  void step_ended(const Binding& binding, int64_t, double) override { into_.push_back(binding.coordinates().clone()); }
+  void step_ended(const Binding& binding, const StepDone&) override { into_.push_back(binding.coordinates().clone()); }
 
  private:
   std::vector<at::Tensor>& into_;

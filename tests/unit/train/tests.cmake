@@ -12,8 +12,10 @@ tsrun_test(train SOURCES
   unit/train/span_corruption_test.cpp
   unit/train/subspace_test.cpp
   unit/train/run_state_test.cpp
+  unit/train/loop_test.cpp
+  unit/train/probe_test.cpp
+  unit/train/settings_test.cpp
   unit/train/pretrain_test.cpp
-  unit/train/step_events_test.cpp
   unit/train/joint_tasks_test.cpp
   unit/train/bootstrap_test.cpp
   unit/train/adafactor_rule_test.cpp

@@ -41,7 +41,4 @@ std::unique_ptr<Optimizer> make_adafactor(std::vector<ParameterGroup>& groups, c
 /// Scales all gradients so that their joint norm is at most `maximum`; returns the norm before. One pass, float64 sum.
 double clip_gradients(std::vector<ParameterGroup>& groups, double maximum);
 
-/// Multiplier of the learning rate at `step` (from 0) of `steps`: constant, linear to 0, cosine to 0, after `warmup` steps from 0.
-double schedule_factor(const std::string& schedule, int64_t step, int64_t steps, int64_t warmup);
-
 }  // namespace tsrun

@@ -13,17 +13,28 @@ namespace tsrun {
 /// causal, or span corruption (Raffel et al., 2020: mean span 3); what is hidden is drawn anew every epoch under the key. Lines with a tab
 /// are pairs.
 OptionTable pretrain_options();  ///< steps, batch_size, lr, weight_decay, max_length, warmup_ratio, masking
+struct PretrainJob {
+  Model start;
+  std::vector<std::string> lines;  ///< at least 20; the last of them are held out
+  Options options;                 ///< resolved against `pretrain_options()`
+  Key key = Key::root(0);
+  at::Device device = at::kCPU;
+  std::string title;                ///< for the progress display
+  std::filesystem::path work = {};  ///< checkpoints for resume; empty: none
+  int64_t checkpoint_every = 0;     ///< steps; 0: by the clock
+};
 struct PretrainResult {
   Model model;
   std::vector<double> losses;                       ///< per logged interval
   double held_out_loss = 0, held_out_accuracy = 0;  ///< on masked tokens of lines never trained on
 };
-PretrainResult pretrain(Model start, const std::vector<std::string>& lines, const Options& options, Key key, at::Device device,
-                        const std::string& title);
+/// Goes on from the newest checkpoint in `work`, bit for bit. @throws Error(run) on a non-finite loss; Error(interrupt) after a checkpoint.
+PretrainResult pretrain(PretrainJob job);
 
 /// `builtin:bert-mini`, `builtin:gpt-mini`, `builtin:t5-mini`: pre-trained here on the generated language. `names` lists what exists.
 const std::vector<std::string>& builtin_model_names();
-Model pretrain_builtin(const std::string& name, nlohmann::json* quality = nullptr);
+/// `work` as in PretrainJob.
+Model pretrain_builtin(const std::string& name, const std::filesystem::path& work = {}, nlohmann::json* quality = nullptr);
 /// Changes whenever the weights of `name` would; part of stage keys.
 std::string_view builtin_model_version(const std::string& name);
 

@@ -2,6 +2,7 @@
 
 #include "tsrun/linalg/layout.h"
 #include "tsrun/model/family.h"
+#include "tsrun/tune/probe.h"
 #include "tsrun/tune/scope.h"
 
 #include <nlohmann/json.hpp>
@@ -113,6 +114,7 @@ struct MethodInputs {
   Key key;                ///< of this method in this training, or in this choice
   int64_t steps = 0;      ///< planned; 0 outside a training
   int64_t steps_per_epoch = 0;
+  Probe* probe = nullptr;  ///< rows of the training split; lives as long as the training, or the choice
 };
 
 }  // namespace tsrun

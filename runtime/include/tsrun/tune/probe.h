@@ -1,0 +1,38 @@
+#pragma once
+
+#include "tsrun/base/random.h"
+#include "tsrun/model/weights.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace tsrun {
+
+/// Calibration: what a model does on rows of the training split. Calls change nothing; they come from the training's thread.
+class Probe {
+ public:
+  /// Hidden states of rows that lie end to end.
+  struct HiddenStates {
+    at::Tensor states;             ///< [tokens, hidden], on the device
+    std::vector<int64_t> offsets;  ///< row i is tokens [offsets[i], offsets[i+1]); of vectors in front of a row (a prompt) too
+  };
+  struct LossAndGradient {
+    double loss = 0;   ///< the task's mean loss over the rows, or over their tokens with a target
+    Weights gradient;  ///< of every parameter, in its shape; zeros where the loss does not depend on it
+  };
+
+  virtual ~Probe() = default;
+  virtual int64_t rows() const = 0;  ///< of the training split; rows of the calls below are numbers from 0 to this
+  /// Input of layer `layer` (0: the output of the embeddings; the number of layers: the output of the last), in evaluation. Layers of a
+  /// decoder beside an encoder count on from the encoder's, and their rows are the decoder's. @throws Error(user) for rows or layers there
+  /// are not
+  virtual HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) = 0;
+  /// One forward and backward pass over `rows`, which must fit into memory together; without dropout unless a key is given.
+  virtual LossAndGradient loss_and_gradient(const Weights& weights, std::span<const int64_t> rows, std::optional<Key> dropout = {}) = 0;
+};
+
+}  // namespace tsrun

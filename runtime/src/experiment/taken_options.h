@@ -1,0 +1,10 @@
+#pragma once
+
+#include "tsrun/base/options.h"
+
+namespace tsrun {
+
+/// Of a call's options, those that `known` declares: what the trainer or a method is given of them.
+Options taken_options(const OptionTable& known, const Options& call);
+
+}  // namespace tsrun

@@ -1,0 +1,101 @@
+#include "train/probe.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/model/model.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+
+namespace tsrun {
+namespace {
+
+class SplitProbe final : public Probe {
+ public:
+  SplitProbe(const Family& family, std::function<const EncodedSplit&()> split, std::optional<Masking> masking, at::Device device)
+      : family_(family), split_(std::move(split)), masking_(std::move(masking)), device_(device) {}
+
+  int64_t rows() const override { return split_().size(); }
+
+  HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) override {
+    const at::NoGradGuard no_grad;
+    if (layer < 0 || layer > family_.layers())
+      user_error("hidden states of layer {}, expected 0 (the embeddings) to {}, the layers of the model", layer, family_.layers());
+    const PackedRows packed = packed_rows(rows);
+    ForwardOptions options;
+    std::vector<at::Tensor> states;
+    options.hidden_states = &states;
+    family_.forward(weights, to_device(packed, family_.head(), device_), options);
+    const bool in_decoder = !packed.decoder_ids.empty() && layer > encoder_layers();
+    const at::Tensor& found = states.at(static_cast<size_t>(in_decoder ? layer + 1 : layer));  // the decoder's embeddings are one more
+    return lengthened(found, in_decoder ? packed.decoder_offsets : packed.offsets);
+  }
+
+  LossAndGradient loss_and_gradient(const Weights& weights, std::span<const int64_t> rows, std::optional<Key> dropout) override {
+    const PackedBatch batch = to_device(packed_rows(rows), family_.head(), device_);
+    const at::AutoGradMode recording(true);
+    const Weights leaves = leaves_of(weights);
+    ForwardOptions options;
+    options.training = dropout.has_value();
+    if (dropout) options.dropout = *dropout;
+    const at::Tensor loss = task_loss(family_.head(), family_.forward(leaves, batch, options), batch);
+    loss.backward();
+    LossAndGradient result{loss.item<double>(), {}};
+    for (const ParameterInfo& info : family_.parameters()) {
+      const at::Tensor& leaf = leaves.at(info.name);
+      result.gradient.set(info.name, leaf.grad().defined() ? leaf.grad() : at::zeros_like(leaf));
+    }
+    return result;
+  }
+
+ private:
+  PackedRows packed_rows(std::span<const int64_t> rows) const {
+    const EncodedSplit& split = split_();
+    if (rows.empty()) user_error("a probe of no rows; expected some of 0 to {}", split.size() - 1);
+    for (const int64_t row : rows)
+      if (row < 0 || row >= split.size()) user_error("a probe of row {}, expected 0 to {}", row, split.size() - 1);
+    PackedRows packed = pack(split, rows);
+    if (masking_) packed.token_targets = masking_->apply(packed, 0);
+    return packed;
+  }
+
+  int encoder_layers() const {
+    int layers = 0;
+    for (const ParameterInfo& info : family_.parameters())
+      if (info.part == Part::encoder) layers = std::max(layers, info.layer + 1);
+    return layers;
+  }
+
+  static Weights leaves_of(const Weights& weights) {
+    Weights leaves;
+    for (const std::string& name : weights.names()) {
+      at::Tensor leaf = weights.at(name).detach();
+      if (leaf.is_floating_point()) leaf.set_requires_grad(true);
+      leaves.set(name, leaf);
+    }
+    return leaves;
+  }
+
+  /// A prompt lengthens every row alike.
+  static HiddenStates lengthened(const at::Tensor& states, const std::vector<int64_t>& offsets) {
+    const int64_t more = (states.size(0) - offsets.back()) / static_cast<int64_t>(offsets.size() - 1);
+    HiddenStates result{states, {}};
+    for (size_t i = 0; i < offsets.size(); ++i) result.offsets.push_back(offsets[i] + static_cast<int64_t>(i) * more);
+    return result;
+  }
+
+  const Family& family_;
+  std::function<const EncodedSplit&()> split_;
+  std::optional<Masking> masking_;
+  at::Device device_;
+};
+
+}  // namespace
+
+std::unique_ptr<Probe> make_probe(const Family& family, std::function<const EncodedSplit&()> rows, std::optional<Masking> masking,
+                                  at::Device device) {
+  return std::make_unique<SplitProbe>(family, std::move(rows), std::move(masking), device);
+}
+
+}  // namespace tsrun

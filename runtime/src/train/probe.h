@@ -1,0 +1,19 @@
+#pragma once
+
+#include "train/masking.h"
+#include "tsrun/data/batch.h"
+#include "tsrun/model/family.h"
+#include "tsrun/tune/probe.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace tsrun {
+
+/// A probe of `family` over the split that `rows` gives when it is first asked for. Both must outlive the probe. `masking` hides tokens
+/// where the head guesses them, those of the first epoch.
+std::unique_ptr<Probe> make_probe(const Family& family, std::function<const EncodedSplit&()> rows, std::optional<Masking> masking,
+                                  at::Device device);
+
+}  // namespace tsrun

@@ -1,0 +1,154 @@
+#include "train/session.h"
+
+#include "train/masking.h"
+#include "train/probe.h"
+#include "tsrun/base/error.h"
+
+#include <algorithm>
+
+namespace tsrun {
+namespace {
+
+std::optional<Masking> masking_of(const TrainJob& job, const TrainSettings& settings) {
+  if (job.model->family->head().kind != HeadKind::masked_lm) return std::nullopt;
+  return Masking(*job.model->tokenizer, settings.mlm_probability, job.key.split("masking"),
+                 job.model->family->config().at("vocab_size").get<int64_t>());
+}
+
+/// Whether a mask lies on an embedding: its shape is that of the whole vocabulary.
+bool masks_embeddings(const TrainJob& job) {
+  const auto& all = job.model->family->parameters();
+  return std::any_of(all.begin(), all.end(), [&](const ParameterInfo& info) {
+    return info.kind == ParameterKind::embedding && job.tune.scope.entry(info).mask.defined();
+  });
+}
+
+bool looks_at_vocabulary(const TrainJob& job) {
+  return masks_embeddings(job) ||
+         std::any_of(job.plugins.begin(), job.plugins.end(), [](const StepPlugin& plugin) { return plugin.wants.whole_vocabulary; });
+}
+
+/// Renumbers the words of both splits where rows of the vocabulary are left out.
+std::optional<ReachedVocabulary> use_reached_vocabulary(const TrainJob& job, const TrainSettings& settings, EncodedSplit& train,
+                                                        EncodedSplit& exam) {
+  if (settings.needs_whole_tensors() || looks_at_vocabulary(job)) return std::nullopt;
+  auto reached = ReachedVocabulary::find(*job.model, job.tune, {&train, &exam});
+  if (!reached) return std::nullopt;
+  reached->renumber(train);
+  reached->renumber(exam);
+  return reached;
+}
+
+}  // namespace
+
+Session::Session(TrainJob& job)
+    : job_(job),
+      settings_(TrainSettings::from(job.options)),
+      train_(encode_training_rows(*job.model, *job.task, job.options)),
+      exam_(make_exam(*job.model, *job.task, job.eval_split, job.options)),
+      vocabulary_(use_reached_vocabulary(job, settings_, train_, exam_.rows)),
+      family_(vocabulary_ ? *vocabulary_->family() : *job.model->family),
+      binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
+               job.device),
+      plan_(settings_, train_.drawn(), job.key.split("data order")),
+      probe_(make_probe(
+          family_, [this]() -> const EncodedSplit& { return train_; }, masking_of(job, settings_), job.device)),
+      plugins_(job.plugins, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch(), probe_.get()}),
+      stepper_(family_, train_, binding_, settings_, job.device, plugins_, masking_of(job, settings_)) {
+  if (binding_.groups().empty()) user_error("nothing is trained: every part is frozen and there is no subspace");
+  stepper_.check(job.tune.scope);
+  stepper_.keep_prefixes_in({job.cache_memory, job.work / "prefix.float32"});
+  if (!vocabulary_) return;
+  for (const auto& observer : job.observers) observer->set_whole([this](const Weights& weights) { return vocabulary_->whole(weights); });
+}
+
+nlohmann::json Session::identity() const {
+  std::vector<uint32_t> key = {job_.key.words()[0], job_.key.words()[1]};
+  nlohmann::json plugins = nlohmann::json::array();
+  for (const StepPlugin& plugin : job_.plugins) plugins.push_back({{"name", plugin.name}, {"identity", plugin.identity}});
+  return {{"task", job_.task->name},
+          {"task_digest", job_.task->digest},
+          {"eval_split", job_.eval_split},
+          {"options", job_.options.json()},
+          {"tune", binding_.describe()},
+          {"key", key},
+          {"observers", job_.observers.size()},
+          {"plugins", plugins},
+          {"scope", to_json(job_.tune.scope)}};
+}
+
+StepReport Session::advance(int64_t step) {
+  const Key key = job_.key.split("step").split(static_cast<uint64_t>(step));
+  const int64_t warmup = warmup_steps(settings_.warmup_ratio, plan_.steps());
+  const Stepper::When when{step, plan_.epoch_of(step), plan_.steps(), plan_.epoch_at(step), plan_.ends_epoch(step + 1)};
+  return stepper_.run(when, rows_of(step), key, schedule_factor(settings_.scheduler, step, plan_.steps(), warmup));
+}
+
+std::vector<std::vector<int64_t>> Session::rows_of(int64_t step) {
+  auto batches = plan_.micro_batches(step);
+  const Key answers = job_.key.split("answers").split(static_cast<uint64_t>(plan_.epoch_of(step)));
+  for (auto& batch : batches)
+    for (int64_t& place : batch) place = train_.row_at(place, answers.split(static_cast<uint64_t>(place)));
+  return batches;
+}
+
+Evaluation Session::evaluation() const { return evaluate(family_, binding_.weights(), exam_, job_.device); }
+
+Weights Session::whole_weights() const { return vocabulary_ ? vocabulary_->whole(binding_.snapshot()) : binding_.snapshot(); }
+
+NamedTensors Session::copied_values() const {
+  NamedTensors values = values_of(binding_);
+  for (auto& [name, value] : values) value = value.detach().clone();
+  return values;
+}
+
+void Session::take_values(const NamedTensors& values) {
+  set_values(binding_, values);
+  binding_.compose();
+}
+
+void Session::save(Checkpoint& checkpoint) const {
+  add_tensors(checkpoint, "value.", values_of(binding_));
+  add_tensors(checkpoint, "optimizer.", stepper_.optimizer().state());
+  add_tensors(checkpoint, "plugin.", plugins_.tensors());
+  const ScopeUse use = binding_.scope_use();
+  checkpoint.state["scopes"] = plugins_.scopes();
+  checkpoint.state["scope_use"] = {use.restricted, use.masked, use.acted};
+  checkpoint.state["scope_changes"] = use.changes;
+}
+
+void Session::restore(const Checkpoint& checkpoint) {
+  const nlohmann::json& state = checkpoint.state;
+  plugins_.restore(tensors_under(checkpoint, "plugin."), state.at("scopes"));
+  set_values(binding_, tensors_under(checkpoint, "value."));
+  if (const auto scope = plugins_.current()) stepper_.rescope(*scope);
+  const auto use = state.at("scope_use").get<std::vector<bool>>();
+  binding_.restore_scope_use({state.at("scope_changes").get<int64_t>(), use.at(0), use.at(1), use.at(2)});
+  stepper_.optimizer().restore(tensors_under(checkpoint, "optimizer."));
+}
+
+void Session::require_acting_scope(int64_t steps) const {
+  const ScopeUse use = binding_.scope_use();
+  if (plugins_.chooses() && !use.restricted && !use.masked)
+    user_error("{}: the selector froze nothing and masked nothing in {} steps", job_.title, steps);
+  if (use.masked && !use.acted)
+    run_error("{}: the mask never acted: all gradients outside it were zero in {} steps, so the training is one without a mask", job_.title,
+              steps);
+}
+
+nlohmann::json Session::describe(int64_t steps, int64_t tokens) const {
+  const int64_t unreached = vocabulary_ ? vocabulary_->numbers_left_out() : 0;
+  nlohmann::json description = {{"binding", binding_.describe()},
+                                {"trainable", binding_.trainable() + unreached},
+                                {"degrees_of_freedom", binding_.degrees_of_freedom() + unreached},
+                                {"bytes_shipped", binding_.bytes_shipped() + static_cast<int64_t>(sizeof(float)) * unreached},
+                                {"out_of_reach", unreached},
+                                {"steps", steps},
+                                {"steps_planned", plan_.steps()},
+                                {"steps_per_epoch", plan_.steps_per_epoch()},
+                                {"tokens", tokens}};
+  if (!plugins_.empty()) description["plugins"] = plugins_.report();
+  return description;
+}
+
+}  // namespace tsrun

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "train/plan.h"
+#include "train/step.h"
+#include "train/step_plugins.h"
+#include "train/trained_state.h"
+#include "train/vocabulary.h"
+#include "tsrun/train/train.h"
+
+#include <memory>
+#include <optional>
+
+namespace tsrun {
+
+/// What a training works with, built once from its job: rows, exam, the reached vocabulary, binding, plan, plugins and stepper. Its state
+/// (values, moments, plugins, scopes) is what `save` writes.
+class Session {
+ public:
+  /// `job` must outlive the session. @throws Error(user) when nothing is trained, or when the scope does not fit the model or the optimiser
+  explicit Session(TrainJob& job);
+  Session(const Session&) = delete;
+
+  const TrainSettings& settings() const { return settings_; }
+  const StepPlan& plan() const { return plan_; }
+  const Binding& binding() const { return binding_; }
+  nlohmann::json identity() const;  ///< what decides the training's bytes
+
+  void compose() const { binding_.compose(); }  ///< before the first step, behind `restore`
+  StepReport advance(int64_t step);             ///< makes step `step`, from 0
+  Evaluation evaluation() const;                ///< the exam, under the present weights; without step and epoch
+  Weights whole_weights() const;                ///< a copy of the present weights, with rows that the training left out
+  NamedTensors copied_values() const;           ///< of what is trained
+  void take_values(const NamedTensors& values);
+
+  void save(Checkpoint& checkpoint) const;
+  void restore(const Checkpoint& checkpoint);
+
+  /// Selectors that do nothing, and masks that meet no gradient, would pass for a method that was tried.
+  /// @throws Error(user), Error(run) naming the training
+  void require_acting_scope(int64_t steps) const;
+  /// As TrainResult::description. Counts are those of the model: rows that no text reaches are trainable too, they only never move.
+  nlohmann::json describe(int64_t steps, int64_t tokens) const;
+
+ private:
+  std::vector<std::vector<int64_t>> rows_of(int64_t step);
+
+  TrainJob& job_;
+  TrainSettings settings_;
+  EncodedSplit train_;
+  Exam exam_;
+  std::optional<ReachedVocabulary> vocabulary_;
+  const Family& family_;
+  Binding binding_;
+  StepPlan plan_;
+  std::unique_ptr<Probe> probe_;
+  StepPlugins plugins_;
+  Stepper stepper_;
+};
+
+}  // namespace tsrun

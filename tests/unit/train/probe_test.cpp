@@ -1,0 +1,113 @@
+#include "train/probe.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/train/train.h"
+#include "unit/train/toy.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tsrun {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ProbeTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Probe> probe() {
+    rows = encode_training_rows(model, task, train_options().resolve(nlohmann::json::object(), "test"));
+    return make_probe(
+        *model.family, [this]() -> const EncodedSplit& { return rows; }, {}, at::kCPU);
+  }
+  Task task = toy::sentiment();
+  Model model = toy::tiny_bert();
+  EncodedSplit rows;
+};
+
+TEST_F(ProbeTest, GivesTheGradientOfTheLoss) {
+  const auto found = probe()->loss_and_gradient(model.weights, std::vector<int64_t>{3, 0, 7});
+  const auto loss_at = [&](const std::string& name, double shift) {
+    Weights moved = model.weights;
+    at::Tensor value = moved.at(name).clone();
+    value.view({-1})[5] += shift;
+    moved.set(name, value);
+    return probe()->loss_and_gradient(moved, std::vector<int64_t>{3, 0, 7}).loss;
+  };
+  for (const std::string name : {"classifier.weight", "bert.encoder.layer.1.output.dense.weight", "bert.pooler.dense.weight"}) {
+    const double slope = (loss_at(name, 0.02) - loss_at(name, -0.02)) / 0.04;
+    EXPECT_NEAR(found.gradient.at(name).view({-1})[5].item<double>(), slope, 2e-4 + 0.02 * std::abs(slope)) << name;
+  }
+  EXPECT_EQ(found.gradient.names().size(), model.family->parameters().size());
+}
+
+TEST_F(ProbeTest, DrawsDropoutUnderAKeyOnly) {
+  const auto loss = [&](std::optional<Key> key) { return probe()->loss_and_gradient(model.weights, std::vector<int64_t>{1, 2}, key).loss; };
+  EXPECT_EQ(loss({}), loss({}));
+  EXPECT_EQ(loss(Key::root(1)), loss(Key::root(1)));
+  EXPECT_NE(loss(Key::root(1)), loss(Key::root(2)));
+}
+
+TEST_F(ProbeTest, GivesTheInputOfEveryLayerByRow) {
+  const auto all = probe();
+  const auto together = all->hidden(model.weights, std::vector<int64_t>{4, 1}, 1);
+  const auto alone = all->hidden(model.weights, std::vector<int64_t>{1}, 1);
+  ASSERT_EQ(together.offsets.size(), 3U);
+  EXPECT_EQ(together.offsets[2], together.states.size(0));
+  const int64_t begin = together.offsets[1];
+  EXPECT_TRUE(at::allclose(together.states.narrow(0, begin, together.offsets[2] - begin), alone.states, 0, 1e-5));
+  EXPECT_FALSE(at::allclose(all->hidden(model.weights, std::vector<int64_t>{1}, 2).states, alone.states));
+}
+
+TEST_F(ProbeTest, NamesTheRowOrLayerThatIsNotThere) {
+  const auto all = probe();
+  const auto message = [](const std::function<void()>& call) -> std::string {
+    try {
+      call();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_THAT(message([&] { all->hidden(model.weights, std::vector<int64_t>{0}, 3); }), HasSubstr("layer 3, expected 0"));
+  EXPECT_THAT(message([&] { all->hidden(model.weights, std::vector<int64_t>{9999}, 0); }), HasSubstr("row 9999, expected 0 to"));
+  EXPECT_THAT(message([&] { all->loss_and_gradient(model.weights, {}, {}); }), HasSubstr("no rows"));
+}
+
+/// Freezes the matrix with the smallest gradient over the first rows, once.
+class Smallest final : public Selector {
+ public:
+  Smallest(const MethodInputs& inputs, std::string* chosen) : probe_(inputs.probe), chosen_(chosen) {}
+  std::optional<Scope> scope(Step& step) override {
+    if (step.number > 0) return std::nullopt;
+    const auto found = probe_->loss_and_gradient(step.weights, std::vector<int64_t>{0, 1, 2, 3});
+    double least = 1e30;
+    for (const ParameterInfo& info : step.family.parameters()) {
+      const double norm = found.gradient.at(info.name).norm().item<double>();
+      if (info.kind == ParameterKind::weight && norm < least) least = norm, *chosen_ = info.name;
+    }
+    Scope scope;
+    scope.parameters[*chosen_].trained = false;
+    return scope;
+  }
+
+ private:
+  Probe* probe_;
+  std::string* chosen_;
+};
+
+TEST_F(ProbeTest, ServesSelectorsInsideATraining) {
+  const toy::Scratch scratch;
+  std::string chosen;
+  TrainJob job = toy::job(model, task, {{"max_steps", 2}, {"batch_size", 16}}, scratch.path() / "work");
+  job.plugins.push_back({"smallest",
+                         {},
+                         {.whole_vocabulary = false},
+                         [&](const MethodInputs& inputs) { return std::make_unique<Smallest>(inputs, &chosen); },
+                         {}});
+  const TrainResult result = train(std::move(job));
+  EXPECT_TRUE(at::equal(result.last_weights.at(chosen), model.weights.at(chosen))) << chosen;
+}
+
+}  // namespace
+}  // namespace tsrun
