@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kOptions = "options";  ///< names the lettered options in a prompt
 
-/// "rte text_a: {text_a} text_b: {text_b}", as T5 told its tasks (Raffel et al. 2020, appendix D).
+/// Default prompt "rte text_a: {text_a} text_b: {text_b}", as T5's (Raffel et al. 2020, appendix D).
 std::string default_prompt(const Task& task) {
   std::string prompt = escape_braces(task.name);
   for (const std::string& column : prompt_columns(task)) prompt += column == kOptions ? " {options}" : " " + column + ": {" + column + "}";

@@ -25,7 +25,7 @@ const std::vector<std::string>& stems();
 std::span<const std::string_view> function_words();
 inline constexpr std::string_view plural_noun = "n", plural_verb = "m";
 
-/// Which words may be used: the training rows of tasks leave every other word out.
+/// Words in use: the training rows of tasks leave every other word out.
 enum class Words { all, familiar };
 
 /// Draws words, one key a text.
@@ -43,7 +43,8 @@ class Speaker {
   Words words_;
 };
 
-/// What a sentence is about. `stray` is the chance that a content word comes from another topic, or a judging word from the other polarity.
+/// Topic and polarity of a sentence. `stray` is the chance that a content word has another topic, or an adjective or adverb the other
+/// polarity.
 struct Meaning {
   int topic = 0, polarity = 0;
   double stray = 0;

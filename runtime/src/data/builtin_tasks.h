@@ -16,7 +16,7 @@ struct Row {
   double target = 0;
 };
 
-/// How one task makes a row whose truth is `label`; a regression ignores it.
+/// Makes a row with the true label `label`; a regression ignores it.
 struct Plan {
   const char* name;
   TaskKind kind;

@@ -32,7 +32,7 @@ std::vector<TokenStream> streams_of(const Split& split, std::vector<Ids> documen
   return streams;
 }
 
-/// Bytes of the tokens [from, to) of a document whose tokens from `first` on share its bytes. Shares of neighbours add up exactly.
+/// Bytes of the tokens [from, to) of a document, divided evenly among its tokens from `first` on. Shares of neighbours add up exactly.
 int64_t share(const Stretch& document, int64_t first, int64_t from, int64_t to) {
   const int64_t begin = std::max(first, document.begin), tokens = document.end - begin;
   const auto before = [&](int64_t token) {
@@ -62,7 +62,7 @@ class BlockCutter {
 
  private:
   const TokenStream& stream_;
-  int64_t first_;  ///< first token that anything guesses
+  int64_t first_;  ///< first token that is a target
   EncodedSplit& into_;
   size_t document_ = 0;
 };

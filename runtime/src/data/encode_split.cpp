@@ -12,7 +12,7 @@ std::string_view name_of_reader(Reader reader) {
   return reader == Reader::causal ? "a causal model" : "an encoder-decoder";
 }
 
-/// What can read a task, for messages.
+/// Kinds of model that can take a task, for messages.
 std::string_view readers_of(const Task& task) {
   switch (task.kind) {
     case TaskKind::classification:
@@ -71,7 +71,7 @@ const std::string& option_at(const std::vector<std::string>& options, double tar
   return options[index];
 }
 
-/// A row for each of the answers that differ; where every example has one, they are no alternatives.
+/// A row for each different answer; no alternatives where every example has one.
 EncodedSplit encode_all_answers(const Task& task, const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
   std::vector<Answer> answers;
   std::vector<int64_t> firsts;
@@ -92,7 +92,7 @@ Answer right_answer(const Task& task, const Example& example) {
   return {&example, option_at(example.answers, 0, task), example.target};
 }
 
-/// `encoded`, if a model with so many words can read it.
+/// `encoded`, after `require_known_ids`.
 EncodedSplit readable(EncodedSplit encoded, const Split& split, const Tokenizer& tokenizer, int64_t vocabulary) {
   if (vocabulary == 0 || tokenizer.vocabulary_size() <= vocabulary) return encoded;
   const bool known = encoded.examples.size() == encoded.rows.size();

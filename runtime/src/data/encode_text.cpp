@@ -7,7 +7,7 @@
 namespace tsrun {
 namespace {
 
-/// Puts prompts and answers into rows.
+/// Encodes prompts and answers as rows.
 class AnswerEncoder {
  public:
   AnswerEncoder(const Task& task, const Tokenizer& tokenizer, const EncodeOptions& options)
@@ -22,7 +22,7 @@ class AnswerEncoder {
       user_error("max_length is {}, expected at least {} (a prompt and the end token of its answer)", options.max_length, context_ + 1);
   }
 
-  /// What the answer to `prompt` is spelled from.
+  /// Text of the answer behind `prompt`, with a leading space where needed.
   std::string answer_text(const std::string& prompt, const std::string& answer) const {
     const std::string text = task_.answer_prefix + answer;
     if (options_.reader != Reader::causal || prompt.empty() || text.empty() || ends_blank(prompt) || begins_blank(text)) return text;
@@ -71,7 +71,7 @@ class AnswerEncoder {
   bool blanks_;
 };
 
-/// Rows of `EncodedSplit` that an encoder-decoder's encoder reads; each prompt is encoded once and stands before all of its answers.
+/// Rows of an encoder-decoder's encoder; each prompt is encoded once for all of its answers.
 void add_prompts(const Split& split, std::span<const int64_t> examples, const Tokenizer& tokenizer, int64_t max_length,
                  EncodedSplit& into) {
   std::vector<std::string> prompts;

@@ -20,7 +20,7 @@ struct TaggedIds {
   Ids ids, tags;
 };
 
-/// A word without tokens is the unknown token, so that its tag is judged; where there is none, it is left out.
+/// A word without tokens becomes the unknown token, so that its tag counts; without such a token it is dropped.
 void add_word(const Ids& word, int64_t tag, std::optional<int64_t> unknown, TaggedIds& into) {
   if (word.empty() && !unknown) return;
   word.empty() ? into.ids.push_back(*unknown) : append_ids(into.ids, word);

@@ -11,7 +11,7 @@ namespace tsrun {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr int kDeepest = 16;  ///< of nested values; deeper ones are taken for an attack on the stack
+constexpr int kDeepest = 16;  ///< of nested values; deeper ones are refused to protect the stack
 
 Json parse_line(std::string_view line, int64_t number, const std::string& name) {
   const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
@@ -75,7 +75,7 @@ size_t column_of(std::unordered_map<std::string, size_t>& columns, Table& table,
   return found->second;
 }
 
-/// Makes all rows as long as the last, which know of every column.
+/// Pads all rows to the length of the last, which has every column.
 void fill_absent(Cells& cells) {
   for (size_t row = 0; row < cells.table.rows.size(); ++row) {
     auto& texts = cells.table.rows[row];

@@ -6,7 +6,7 @@
 namespace tsrun {
 namespace {
 
-/// For each of `names` the label that it is, as written or else without case; empty unless each is one and none is two.
+/// Label of each of `names`, with or else without case; empty unless names and labels match one to one.
 std::vector<int64_t> numbers_of(const std::vector<std::string>& labels, const std::vector<std::string>& names) {
   std::vector<int64_t> numbers;
   for (const std::string& name : names) {

@@ -15,22 +15,21 @@ const std::vector<std::string>& table_types();
 
 /// Row and column of a cell, from 0.
 using CellPlace = std::pair<size_t, size_t>;
-/// Cells of a JSONL table that are lists of texts or numbers; in the table they stand as JSON writes them.
+/// Cells of a JSONL table that are lists of texts or numbers; the table has their JSON text.
 using ListCells = std::map<CellPlace, std::vector<std::string>>;
-/// What a JSONL cell is. The cells of other tables are texts.
+/// Type of a JSONL cell. The cells of other tables are texts.
 enum class CellType { text, number, boolean, list, object, null, absent };
 struct Cells {
   Table table;
   ListCells lists;
-  std::map<CellPlace, CellType> types = {};  ///< of all cells that are no texts
+  std::map<CellPlace, CellType> types = {};  ///< of all cells other than texts
 };
 
-/// As `parse_table`, with the lists. What stands behind the columns that have names is left out; without a header a row must have
-/// `least_columns` and keeps as many (0: as many as the first row).
+/// As `parse_table`, with the lists. Cells behind the named columns are dropped; without a header a row must have `least_columns` and keeps
+/// as many (0: as many as the first row).
 Cells parse_cells(std::string_view text, const TableFormat& format, const std::string& name, size_t least_columns = 0);
 
-/// `text` without a byte order mark. @throws Error(data) when it is no UTF-8, or holds nothing but line ends where it should hold
-/// `expected`.
+/// `text` without a byte order mark. @throws Error(data) unless it is UTF-8 and holds more than line ends (message: expected `expected`).
 std::string_view checked_text(std::string_view text, std::string_view expected, const std::string& name);
 
 /// All lines as rows, the header too; `columns` is left empty. A line ends with LF or CRLF; line ends at the end of the file are not rows.

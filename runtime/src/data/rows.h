@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-/// What the encoders of the kinds share.
+/// Helpers of the encoders of all kinds of task.
 namespace tsrun {
 
 using Ids = std::vector<int64_t>;
@@ -23,8 +23,7 @@ struct RowFrame {
 };
 RowFrame frame_of(const Tokenizer& tokenizer);
 
-/// Whether a text that goes on with another needs a blank of its own between them: byte-level BPE spells blanks as parts of words, other
-/// tokenizers put them there by themselves.
+/// Whether prompt and answer must be joined by a space: byte-level BPE encodes spaces as parts of words, other tokenizers add them.
 bool needs_blanks(const Tokenizer& tokenizer);
 
 /// Ids of each text without special tokens, in parallel.
@@ -35,7 +34,7 @@ std::optional<int64_t> end_token(const Tokenizer& tokenizer);
 
 void append_ids(Ids& ids, std::span<const int64_t> more);
 
-/// What a row of a text_to_text or multiple_choice is made of.
+/// Source of one row of a text_to_text or multiple_choice.
 struct Answer {
   const Example* example = nullptr;
   std::string text;

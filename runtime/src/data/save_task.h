@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-/// What `save_task` writes beside the description.
+/// Files of `save_task` beside the description.
 namespace tsrun {
 
 struct SavedColumns {

@@ -9,10 +9,10 @@
 
 namespace tsrun {
 
-/// The cells of a table as texts, labels and lists. What a cell cannot be read as is an error with file and line.
+/// The cells of a table as texts, labels and lists. A cell of another type is an error with file and line.
 class TableCells {
  public:
-  /// `missing` stands for texts that are null or absent; without it they are errors. All references outlive this.
+  /// `missing` replaces texts that are null or absent; without it they are errors. All references outlive this.
   TableCells(Cells& cells, const std::optional<std::string>& missing, const std::string& name)
       : cells_(cells), missing_(missing), name_(name) {}
 
@@ -20,9 +20,9 @@ class TableCells {
   const std::string& column(size_t number) const { return cells_.table.columns[number]; }
   CellType type(size_t row, size_t column) const;
 
-  /// A cell that is read as text; numbers are texts as they are written.
+  /// A cell as text; numbers as they are written.
   std::string& text(size_t row, size_t column);
-  /// A cell that names a class, an option, an answer or a value: a text, a number or a truth value.
+  /// A cell as class, option, answer or value: a text, a number or a truth value.
   const std::string& label(size_t row, size_t column) const;
   /// Texts of a JSONL list; null where the cell is no list.
   const std::vector<std::string>* list(size_t row, size_t column) const;

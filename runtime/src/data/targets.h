@@ -8,18 +8,18 @@
 #include <unordered_map>
 #include <vector>
 
-/// Readers of labels, with errors that name file, line and the near miss. Both keep references to what they are made of.
+/// Readers of labels, with errors that name file, line and the near miss. They keep references to their arguments.
 namespace tsrun {
 
-/// Label names. A cell says a label by its name; a truth value in any case (JSON's true is "True"), a whole number with or without decimals
-/// (1.0 is "1"), where one label alone is meant.
+/// Index of label names. Truth values match in any case (JSON's true is "True"), whole numbers with or without decimals (1.0 is "1"), where
+/// the match is unique.
 class LabelIndex {
  public:
   explicit LabelIndex(const std::vector<std::string>& labels);
   std::optional<int64_t> find(const std::string& label) const;
 
  private:
-  std::unordered_map<std::string, int64_t> exact_, common_;  ///< common_: by the spelling that variants share; -1: of several labels
+  std::unordered_map<std::string, int64_t> exact_, common_;  ///< common_: by normalised spelling; -1: ambiguous
 };
 
 /// Labels as class indices or as numbers of the range.
@@ -27,7 +27,7 @@ class TargetReader {
  public:
   TargetReader(const Task& task, const std::string& name);
   double read(const std::string& label, int64_t line) const;
-  /// The option that a label names, by its name where the task lists names, else by its number.
+  /// Index of an option, by its name where the task lists names, else by its number.
   double option(const std::string& label, size_t options, int64_t line) const;
 
  private:

@@ -12,13 +12,13 @@
 
 namespace tsrun {
 
-/// How a text file is cut into documents.
+/// Rule that cuts a text file into documents.
 struct DocumentRule {
   std::string cut = "file";  ///< file, line, blank_line, separator
   std::string separator;
 };
 
-/// What a task.toml says. The rows of `task.splits` are still to be read from `files`.
+/// A parsed task.toml. The rows of `task.splits` are still to be read from `files`.
 struct TaskFile {
   Task task;
   std::vector<std::string> text;             ///< one or two columns; none where the format has no columns
@@ -26,9 +26,9 @@ struct TaskFile {
   std::vector<std::string> options;          ///< of multiple_choice: columns, or one that holds lists
   std::optional<Template> prompt;            ///< over `text`
   std::map<std::string, std::string> files;  ///< split name -> file, relative to the task's folder
-  TableFormat format;                        ///< its type may be crossfit or conll, too
+  TableFormat format;                        ///< of type crossfit or conll, too
   std::optional<std::string> missing;        ///< text of a JSONL cell that is null or absent; without it such a cell is an error
-  size_t least_columns = 0;                  ///< of a row without a header: the largest column that is named; 0: none is
+  size_t least_columns = 0;                  ///< of a row without a header: the largest named column; 0: none is named
   DocumentRule documents;
 };
 
@@ -44,8 +44,8 @@ std::vector<Example> read_examples(Cells cells, const TaskFile& file, const std:
 /// Sets `majority_score`. @pre the split has rows
 void score_majority(Split& split, const Task& task);
 
-/// What a prompt may name: the task's columns, or text_a and text_b where it has none that a template can spell; of a multiple_choice
-/// also "options", the lettered list.
+/// Column names in prompts: the task's columns, or text_a and text_b where no template can spell them; of a multiple_choice also "options",
+/// the lettered list.
 std::vector<std::string> prompt_columns(const Task& task);
 
 }  // namespace tsrun

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-/// What the kinds of a task.toml differ in.
+/// Differences between the kinds of a task.toml.
 namespace tsrun {
 
 const std::vector<std::string>& kind_names();
@@ -16,7 +16,7 @@ TaskKind kind_of(std::string_view name);
 /// Keys of the root table, in the order in which messages list them.
 std::vector<std::string> keys_of(TaskKind kind);
 
-/// Everything that belongs to the kind: columns, labels, range, prompts, documents. @pre task.kind and format are set
+/// Reads the kind's keys: columns, labels, range, prompts, documents. @pre task.kind and format are set
 void read_kind_keys(const TaskSection& section, TaskFile& file);
 
 }  // namespace tsrun

@@ -10,7 +10,7 @@
 
 namespace tsrun {
 
-/// A table of a task.toml, with errors that know their line.
+/// A table of a task.toml, with errors that name their line.
 class TaskSection {
  public:
   /// @throws Error(data) when the table has a key that is not one of `keys`. @pre the table outlives the section.

@@ -74,7 +74,7 @@ std::map<std::string_view, double> class_indices(const TextAnswers& answers) {
   return indices;
 }
 
-/// Scores numbers that stand for the texts of both sides.
+/// Scores both sides as numbers.
 template <class Number>
 double score_numbers(std::string_view name, const TextAnswers& answers, int64_t classes, const Number& number) {
   std::vector<double> predictions, targets;
@@ -85,7 +85,7 @@ double score_numbers(std::string_view name, const TextAnswers& answers, int64_t 
   return metric(name, predictions, targets, classes);
 }
 
-/// Of macro_f1 an answer that is no class only misses its own; of matthews it is one more class.
+/// An answer outside the classes: in macro_f1 a miss of its own class, in matthews one more class.
 double class_score(std::string_view name, const TextAnswers& answers) {
   const auto indices = class_indices(answers);
   return score_numbers(name, answers, static_cast<int64_t>(indices.size()), [&](std::string_view text) {

@@ -23,7 +23,7 @@ struct Inputs {
   at::Tensor query, key, value, bias;
 };
 
-/// What backward needs beside tensors.
+/// Arguments of backward beside tensors.
 struct AttentionCall : torch::CustomClassHolder {
   AttentionCall(std::shared_ptr<const AttentionRows> r, const AttentionOptions& o, int64_t width, int64_t key_width)
       : rows(std::move(r)),
@@ -37,7 +37,7 @@ struct AttentionCall : torch::CustomClassHolder {
     options.distance_bias = at::Tensor();
   }
 
-  /// A unit is a row and a head; those of one key head are handled together, because their gradients meet.
+  /// A unit is a row and a head; units of one key head are handled together, because their gradients add up.
   struct Place {
     int64_t row = 0, head = 0;
   };
@@ -49,7 +49,7 @@ struct AttentionCall : torch::CustomClassHolder {
   int64_t log_at(Place at) const { return at.head * rows->query_offsets.back() + rows->query_offsets[at.row]; }
   int64_t bias_at(Place at) const { return at.head * distances; }
 
-  /// Units a thread must have before a second one pays.
+  /// Units a thread needs before a second one pays.
   int64_t grain() const {
     constexpr int64_t worthwhile = 1 << 18;  // multiplications
     const int64_t work = rows->query_offsets.back() * (rows->key_offsets.back() / std::max<int64_t>(1, rows->rows())) * size * group;

@@ -7,13 +7,13 @@
 
 namespace tsrun {
 
-/// Where rows lie in packed queries and in packed keys and values; both lists of offsets have rows + 1 entries.
+/// Offsets of rows in packed queries and in packed keys and values; both lists have rows + 1 entries.
 struct AttentionRows {
   std::vector<int64_t> query_offsets, key_offsets;
-  std::vector<int64_t> key_counts;       ///< keys of each row, when there is room for more behind them; empty: they fill their space
-  std::vector<int64_t> query_positions;  ///< each query's place in its row, when only some are asked for; empty: all of them
+  std::vector<int64_t> key_counts;       ///< keys of each row where its space is larger; empty: rows are full
+  std::vector<int64_t> query_positions;  ///< position of each query in its row, for a subset of tokens; empty: all tokens
   int64_t prefix = 0;                    ///< leading keys of every row that every query sees, however causal
-  int64_t window = 0;  ///< causal: a query sees itself and the window - 1 keys before it, a prefix counted in; 0: all before it
+  int64_t window = 0;  ///< causal: a query sees itself and the window - 1 keys before it, prefix included; 0: all before it
 
   int64_t rows() const { return static_cast<int64_t>(key_offsets.size()) - 1; }
   int64_t queries(int64_t row) const { return query_offsets[row + 1] - query_offsets[row]; }

@@ -13,22 +13,22 @@ namespace tsrun {
 /// `unit`.
 struct AttentionUnit {
   int64_t queries = 0, keys = 0, size = 0, stride = 0, key_stride = 0;
-  const int64_t* query_positions = nullptr;  ///< place of each query in its row; null: 0, 1, 2, …
-  int64_t causal_shift = -1;                 ///< causal: query at place p sees keys [0, p + causal_shift]; -1: all keys
-  int64_t window = 0;                        ///< causal: of these only the last so many; 0: all
+  const int64_t* query_positions = nullptr;  ///< position of each query in its row; null: 0, 1, 2, …
+  int64_t causal_shift = -1;                 ///< causal: a query at position p sees keys [0, p + causal_shift]; -1: all keys
+  int64_t window = 0;                        ///< causal: number of last keys seen among these; 0: all
   float scale = 1;
   uint32_t unit = 0;
   DropoutLaw dropout;
   const float *query = nullptr, *key = nullptr, *value = nullptr;
-  const float* bias = nullptr;  ///< added to the score of key j for a query at place p: bias[j + bias_shift - p]; null: nothing
+  const float* bias = nullptr;  ///< bias[j + bias_shift - p] is added to the score of key j for a query at position p; null: none
   int64_t bias_shift = 0;
 };
 
-/// Where backward writes: the gradients' vectors have the strides of what they are of.
+/// Outputs of backward; each gradient has the stride of its tensor.
 struct AttentionGradients {
   float *query = nullptr, *key = nullptr, *value = nullptr;
-  float* bias = nullptr;     ///< of the unit alone, added to; null: not wanted
-  bool add_to_keys = false;  ///< key and value hold another head's gradients already
+  float* bias = nullptr;     ///< of the unit alone, accumulated; null: not wanted
+  bool add_to_keys = false;  ///< accumulate onto another query head's gradients of key and value
 };
 
 /// Scratch memory of one thread; grows to the largest row seen.

@@ -22,7 +22,7 @@ float Beams::penalised(float sum, size_t length) const {
   return sum / static_cast<float>(std::pow(static_cast<double>(length), options_->length_penalty));
 }
 
-/// Keeps the best `num_beams`; of equals, those that ended first.
+/// Keeps the best `num_beams`; of equal scores, those that ended first.
 void Beams::finish(Text text) {
   text.score = penalised(text.score, text.ids.size());
   const auto place = std::upper_bound(done_.begin(), done_.end(), text, [](const Text& a, const Text& b) { return a.score > b.score; });
@@ -41,7 +41,7 @@ Beams::Step Beams::advance(const at::Tensor& log_probabilities, bool last) {
   std::vector<float> sums;
   for (const Text& text : running_) sums.push_back(text.score);
   const int64_t vocabulary = log_probabilities.size(1), beams = options_->num_beams;
-  // As many as could all end, and `num_beams` more that go on.
+  // Enough candidates for `num_beams` to go on even if as many end.
   const int64_t wanted = std::max<int64_t>(2, 1 + static_cast<int64_t>(options_->end_ids.size())) * beams;
   const at::Tensor all = (log_probabilities + at::tensor(sums, at::kFloat).unsqueeze(1)).flatten();
   const auto [scores, places] = at::topk(all, std::min(wanted, all.numel()));

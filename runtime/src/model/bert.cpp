@@ -24,7 +24,7 @@ std::string bert_architecture(HeadKind head) {
   return head == HeadKind::masked_lm ? "BertForMaskedLM" : "BertForSequenceClassification";
 }
 
-/// Fields of the first release's other files, of distilled models (TinyBERT), and none that the computation reads.
+/// Fields of the first release's other files and of distilled models (TinyBERT); the computation reads none.
 const std::vector<std::string> bert_inert = {
     "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head",
     "pooler_type",    "emb_size"};

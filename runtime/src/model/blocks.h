@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-/// Building blocks that families share. Each takes the weights it needs by module name.
+/// Building blocks of the families. Each takes its weights by module name.
 namespace tsrun {
 
 enum class Activation {
@@ -30,7 +30,7 @@ enum class Activation {
   sqrt_softplus,
   tanh
 };
-/// An activation by its name in transformers: all that are plain functions, none that learns ("prelu", "xielu").
+/// An activation by its name in transformers: all without parameters, not "prelu" and "xielu".
 /// @throws Error(data) naming `field`.
 Activation parse_activation(const std::string& name, const std::string& where, const std::string& field = "hidden_act");
 at::Tensor activate(Activation activation, const at::Tensor& x);
@@ -49,7 +49,7 @@ void check_batch(const PackedBatch& batch, int64_t vocabulary, int64_t segments,
 /// outside the vocabulary.
 void check_tokens(const at::Tensor& ids, const std::vector<int64_t>& offsets, int64_t vocabulary);
 
-/// Some tokens of a batch, in order, as the last layer sees them: where they stand, and how the rows' queries lie.
+/// A subset of a batch's tokens, in order, and the offsets of its queries: the tokens that the last layer computes.
 struct TokenSubset {
   at::Tensor tokens, host_tokens;
   std::shared_ptr<const AttentionRows> rows;

@@ -10,7 +10,7 @@
 namespace tsrun {
 namespace {
 
-/// Of every model. Which tokens end a text, the names of labels and the tokenizer are read elsewhere.
+/// Fields of every model. End tokens, names of labels and the tokenizer are read elsewhere.
 const std::vector<std::string> common_read = {
     "model_type",   "vocab_size",      "bos_token_id",        "eos_token_id",           "pad_token_id", "sep_token_id",
     "cls_token_id", "mask_token_id",   "unk_token_id",        "decoder_start_token_id", "id2label",     "label2id",
@@ -46,14 +46,14 @@ const std::vector<std::pair<std::string, std::vector<nlohmann::json>>> common_fi
     {"quantization_config", {}},
 };
 
-/// Fields that name code of the model's own, which neither transformers nor this program runs unasked.
+/// Fields that name the model's own code, which is never run.
 const std::vector<std::string> own_code = {"auto_map", "custom_pipelines"};
 
 bool has_name(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// Values that are supported, where only some are.
+/// Supported values of fields that are supported in part.
 std::optional<std::vector<nlohmann::json>> fixed_values(const FieldRules& rules, const std::string& name) {
   for (const auto* list : {&rules.fixed, &common_fixed}) {
     for (const auto& [field, values] : *list) {
@@ -85,7 +85,7 @@ std::string expected_values(const std::vector<nlohmann::json>& values) {
   return join_words(texts) + ", all that is supported";
 }
 
-/// What is wrong with a field, or "".
+/// Complaint about a field, or "".
 std::string complaint(const FieldRules& rules, const std::string& name, const nlohmann::json& value) {
   if (value.is_null() || is_known(rules, name) || has_name(own_code, name)) return "";
   if (const auto values = fixed_values(rules, name)) {

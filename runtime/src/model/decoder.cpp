@@ -55,7 +55,7 @@ class DecoderPass : public Pass {
   const DecoderNames& names() const { return spec_->names; }
   at::Tensor at_place(int64_t layer, Place place, const at::Tensor& x) const { return at_site(1 + layer * sites_per_layer + place, x); }
 
-  /// The tokens that the head reads. Classes come from a row's last token that is not padding (a row of padding alone: from the first).
+  /// Tokens that the head reads. A row is classified at its last token other than padding (a row of padding: at the first).
   std::optional<std::vector<int64_t>> tokens_to_read() const {
     auto tokens = tokens_read(batch_.host_offsets, /*from_last=*/true);
     const bool classes = head().kind == HeadKind::classification || head().kind == HeadKind::regression;
@@ -84,7 +84,7 @@ class DecoderPass : public Pass {
     return at_site(0, dropout(x, rate(config().embedding_dropout), draw_key("embeddings")));
   }
 
-  /// Queries of those who ask, keys and values of all tokens, before rotation.
+  /// Queries of the subset, keys and values of all tokens, before rotation.
   Asked project(int64_t layer, const at::Tensor& x, const std::optional<TokenSubset>& subset) const {
     const std::string base = names().layer_prefix(layer);
     const auto asking = [&](const at::Tensor& y) { return subset ? y.index_select(0, subset->tokens) : y; };
@@ -144,7 +144,7 @@ class DecoderPass : public Pass {
     return at_place(layer, feed_forward_out, map(base + names().feed_forward_out, at_place(layer, feed_forward_in, y), bias));
   }
 
-  /// One layer. With a subset, only its tokens ask and come out; all tokens are still looked at.
+  /// One layer. A subset restricts queries and outputs; keys and values are of all tokens.
   at::Tensor run_layer(int64_t layer, const at::Tensor& x, const std::optional<TokenSubset>& subset) const {
     const std::string base = names().layer_prefix(layer);
     const auto dropped = [&](const at::Tensor& y, std::string_view name) {

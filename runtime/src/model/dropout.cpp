@@ -32,7 +32,7 @@ at::Tensor apply_law(const at::Tensor& x, const DropoutLaw& law) {
   return out;
 }
 
-/// Linear in x, and its own transpose: backward is the same product, to any order.
+/// Linear in x and symmetric: backward is the same product, to any order.
 struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, double p, Key key) {
     context->saved_data["p"] = p;

@@ -7,10 +7,10 @@
 
 namespace tsrun {
 
-/// The law of a dropout site. p is rounded to a multiple of 1/65536. @throws Error(internal) unless 0 <= p < 1.
+/// The dropout mask of `key` with rate p, rounded to a multiple of 1/65536. @throws Error(internal) unless 0 <= p < 1.
 DropoutLaw dropout_law(double p, Key key);
 
-/// The factors (0 or scale, float32) that the kernels draw, composed of ATen operations: for other devices and types, and to test them.
+/// The kernels' dropout factors (0 or scale, float32) in ATen operations: for other devices and types, and for tests.
 /// `units` and `positions` are int64 and broadcast against each other.
 at::Tensor dropout_factors(const DropoutLaw& law, const at::Tensor& units, const at::Tensor& positions);
 

@@ -56,7 +56,7 @@ class EncoderPass : public Pass {
     return add_norm(x, residual, weight(module + ".weight"), weight(module + ".bias"), options);
   }
 
-  /// Rows of the position embeddings. RoBERTa gives padding tokens that stand in a text the padding's row, and does not count them.
+  /// Rows of the position embeddings. RoBERTa gives padding tokens in a text the padding's row and does not count them.
   at::Tensor place_rows() const {
     if (config().first_position == 0) return batch_.positions;
     at::Tensor rows = batch_.positions + config().first_position;
@@ -111,7 +111,7 @@ class EncoderPass : public Pass {
     });
   }
 
-  /// One encoder layer. With a subset, only its tokens ask and come out; all tokens are still looked at.
+  /// One encoder layer. A subset restricts queries and outputs; keys and values are of all tokens.
   at::Tensor run_layer(int64_t layer, const at::Tensor& x, const TokenSubset& subset) const {
     const std::string base = names().layer_prefix(layer);
     const auto drop = [&](double p, std::string_view name) {
@@ -128,7 +128,7 @@ class EncoderPass : public Pass {
     return at_place(layer, output_norm, z);
   }
 
-  /// From the hidden states of the tokens that the head reads.
+  /// Logits from the hidden states of the tokens that the head reads.
   at::Tensor logits(const at::Tensor& read) const {
     if (head().kind == HeadKind::masked_lm) return word_logits(*spec_->words, read);
     if (head().kind == HeadKind::replaced_token) return replaced_logits(*spec_->replaced, read);

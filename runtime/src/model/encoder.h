@@ -9,14 +9,14 @@
 #include <optional>
 #include <string>
 
-/// Encoders with norms after the residual sums: BERT and what grew out of it. A family says how its config.json, its weights and its heads
-/// are called; the computation is one.
+/// Encoders with norms after the residual sums: BERT and its descendants. A family declares names of fields, weights and heads; the
+/// computation is the same.
 namespace tsrun {
 
-/// What shapes the computation.
+/// Sizes and options of the computation.
 struct EncoderConfig {
   int64_t vocabulary = 0, hidden = 0, layers = 0, heads = 0, intermediate = 0;
-  int64_t embedding = 0;       ///< width of the embeddings; another than `hidden` where a projection follows (ELECTRA)
+  int64_t embedding = 0;       ///< width of the embeddings; differs from `hidden` where a projection follows (ELECTRA)
   int64_t table_rows = 0;      ///< of the position embeddings
   int64_t first_position = 0;  ///< row of a sequence's first token (RoBERTa: padding id + 1)
   int64_t segments = 0;        ///< 0: no segment embeddings
@@ -26,13 +26,13 @@ struct EncoderConfig {
   double attention_dropout = 0.1;  ///< of the attention's probabilities
   double classifier_dropout = 0.1;
   double norm_epsilon = 1e-12, initializer_range = 0.02;
-  bool tied = true;         ///< word scores use the word embeddings
-  int64_t padding_id = -1;  ///< its embedding starts as zeros; -1: none
+  bool tied = true;         ///< the LM head shares the word embeddings
+  int64_t padding_id = -1;  ///< its embedding is initialised with zeros; -1: none
 
   int64_t positions() const { return table_rows - first_position; }
 };
 
-/// Modules by the names that transformers gives them. Those of a layer stand behind `layer` with the layer's number for {}.
+/// Names of modules in transformers. Those of a layer follow `layer`, with the layer's number for {}.
 struct EncoderNames {
   std::string base;        ///< "bert."
   std::string layer;       ///< "bert.encoder.layer.{}."
@@ -44,7 +44,7 @@ struct EncoderNames {
   std::string layer_prefix(int64_t number) const;
 };
 
-/// Classes (or one value) from a row's first token: `first`, an activation, dropout, `second`.
+/// Classification (or regression) of a row's first token: `first`, an activation, dropout, `second`.
 struct ClassHead {
   std::string first, second;
   Part first_part = Part::head;
@@ -52,20 +52,20 @@ struct ClassHead {
   bool dropout_before_first = false;
 };
 
-/// Classes of every token: dropout, `module`.
+/// Classification of every token: dropout, `module`.
 struct TagHead {
   std::string module = "classifier";
   std::optional<double> dropout = {};  ///< absent: the classifier's
 };
 
-/// Scores of the vocabulary: `dense` to the embedding width, an activation, `norm`, the transposed word embeddings (`scores` where they are
-/// not tied), and a bias.
+/// Masked-LM head: `dense` to the embedding width, an activation, `norm`, the transposed word embeddings (`scores` where untied), and a
+/// bias.
 struct WordHead {
   std::string dense, norm, bias, scores;
   Activation activation = Activation::gelu;
 };
 
-/// One score a token, whether it was replaced: `dense`, the encoder's activation, `prediction`. (ELECTRA)
+/// ELECTRA's discriminator, one logit a token: `dense`, the encoder's activation, `prediction`.
 struct ReplacedTokenHead {
   std::string dense, prediction;
 };

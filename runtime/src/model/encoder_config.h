@@ -8,17 +8,17 @@
 
 namespace tsrun {
 
-/// What a config.json calls the fields; the defaults are BERT's. A field whose name is empty does not exist.
+/// Names of config.json's fields; the defaults are BERT's. A field with an empty name does not exist.
 struct EncoderFields {
   std::string hidden = "hidden_size", layers = "num_hidden_layers", heads = "num_attention_heads", intermediate = "intermediate_size";
   std::string segments = "type_vocab_size", activation = "hidden_act", norm_epsilon = "layer_norm_eps";
   std::string hidden_dropout = "hidden_dropout_prob", attention_dropout = "attention_probs_dropout_prob";
   std::string classifier_dropout = "classifier_dropout";
   std::string positions = "max_position_embeddings";
-  double default_classifier_dropout = -1;  ///< below 0: as hidden_dropout
+  double default_classifier_dropout = -1;  ///< below 0: that of hidden_dropout
 };
 
-/// The names of all these.
+/// All of these names.
 std::vector<std::string> names_of(const EncoderFields& fields);
 
 /// @throws Error(data) naming `where` and the field that is missing, ill-typed, out of range or at odds with another.

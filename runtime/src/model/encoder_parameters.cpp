@@ -79,7 +79,7 @@ void add_head(ParameterList& list, const EncoderSpec& spec, const HeadSpec& head
 }  // namespace
 
 std::string EncoderNames::layer_prefix(int64_t number) const {
-  std::string prefix = layer;  // every map of every pass asks for it: no formatting
+  std::string prefix = layer;  // called for every linear layer of every pass: no formatting
   return prefix.replace(prefix.find("{}"), 2, std::to_string(number));
 }
 

@@ -9,33 +9,33 @@
 
 namespace tsrun {
 
-/// Names under which a checkpoint may hold the word embeddings, and the bias of the word scores.
+/// Names of the word embeddings and of the LM head's bias in a checkpoint.
 struct WordTie {
   std::string words;                ///< the parameter of the embeddings
-  std::vector<std::string> copies;  ///< the same table for other parts of the model
-  std::string scores;               ///< of the word scores: the same table where config.json ties them, else a parameter of its own
-  std::string bias, scores_bias;    ///< two names of the bias of the word scores; empty: it has one, or none
-  bool by_default = true;           ///< whether a config.json that does not say so ties
+  std::vector<std::string> copies;  ///< further names of the same table
+  std::string scores;               ///< weight of the LM head: the same table where config.json ties them
+  std::string bias, scores_bias;    ///< two names of the LM head's bias; empty: one name, or no bias
+  bool by_default = true;           ///< default of tie_word_embeddings
 };
 
-/// How a family's checkpoints spell names. A name that starts with one of `base_modules` gets `prefix` in front; names that end in one of
-/// `buffers` hold no parameters; names that start with one of `heads` belong to a head, this one or another.
+/// Spelling of names in a family's checkpoints: names that start with one of `base_modules` get `prefix` in front, names that end in one of
+/// `buffers` are no parameters, names that start with one of `heads` belong to a head of this kind or another.
 struct NameRules {
   std::string prefix;
   std::vector<std::string> base_modules, buffers, heads;
   WordTie tie;
 };
 
-/// What a family's file declares; families.cpp lists them.
+/// Declaration of a family, by its file; families.cpp lists them.
 struct FamilyEntry {
   std::string model_type;
   std::unique_ptr<Family> (*make)(const nlohmann::json& config, const HeadSpec& head, const std::string& where);
   NameRules names;
-  /// The class that transformers loads a saved model with.
+  /// transformers' class for a saved model.
   std::string (*architecture)(HeadKind head);
   FieldRules fields;
-  /// Says in a config.json whether the stored embeddings and word scores are one table, where the answer is not config.json's alone to
-  /// give (T5). null: `tie_word_embeddings` says it.
+  /// Records in a config.json whether stored embeddings and LM head are one table, where config.json alone does not decide (T5). null:
+  /// `tie_word_embeddings` decides.
   void (*settle_tie)(nlohmann::json& config, bool tied) = nullptr;
 };
 const std::vector<FamilyEntry>& family_entries();

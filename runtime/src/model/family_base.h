@@ -10,7 +10,7 @@
 
 namespace tsrun {
 
-/// What any family can say of itself.
+/// Facts that every family has.
 struct FamilyFacts {
   std::string model_type;
   nlohmann::json config;
@@ -36,7 +36,7 @@ class FamilyBase : public Family {
   const FamilyFacts facts_;
 };
 
-/// @throws Error(internal) unless the head has as many outputs as its kind asks for
+/// @throws Error(internal) unless the head's number of outputs fits its kind
 void check_head(const HeadSpec& head, const std::string& where);
 
 }  // namespace tsrun

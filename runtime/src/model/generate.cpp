@@ -26,7 +26,7 @@ bool at_last_position(const Family& family, size_t prompt, size_t written) {
   return family.reader() == Reader::causal && static_cast<int64_t>(prompt + written) >= family.max_positions();
 }
 
-/// What is written behind each prompt: how much fits, and which tokens its scores look back at.
+/// Limits and score processors of the continuation of each prompt.
 class Desks {
  public:
   Desks(const Family& family, const std::vector<std::vector<int64_t>>& prompts, const GenerateOptions& options)
@@ -65,10 +65,10 @@ class Desks {
   const Family& family_;
   const GenerateOptions& options_;
   ScoreRules rules_;
-  std::vector<std::vector<int64_t>> starts_;  ///< what the writing stack reads first
+  std::vector<std::vector<int64_t>> starts_;  ///< first tokens of the generating stack
 };
 
-/// float32 scores on the host, to be changed.
+/// A float32 copy of scores on the host.
 at::Tensor own_scores(const at::Tensor& scores) {
   return scores.to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
 }
@@ -98,7 +98,7 @@ class Greedy {
     return scores;
   }
 
-  /// Gives every row its token; those that go on remain.
+  /// Appends a token to every row and drops those that have ended.
   void take(const at::Tensor& best, std::vector<int64_t>& places, std::vector<int64_t>& ids) {
     std::vector<size_t> going_on;
     for (size_t i = 0; i < rows_.size(); ++i) {
@@ -123,7 +123,7 @@ class Greedy {
   const Desks& desks_;
   const GenerateOptions& options_;
   std::vector<Generated> texts_;
-  std::vector<size_t> rows_;  ///< that still run
+  std::vector<size_t> rows_;  ///< running rows
 };
 
 /// All prompts' beams in one batch.

@@ -11,15 +11,15 @@ namespace {
 
 using nlohmann::json;
 
-/// Fields that are done here.
+/// Supported fields.
 constexpr std::array honoured = {
     "eos_token_id",         "bos_token_id",  "decoder_start_token_id", "max_new_tokens",      "max_length",          "min_new_tokens",
     "min_length",           "num_beams",     "length_penalty",         "early_stopping",      "do_sample",           "repetition_penalty",
     "no_repeat_ngram_size", "bad_words_ids", "sequence_bias",          "forced_bos_token_id", "forced_eos_token_id", "suppress_tokens",
     "begin_suppress_tokens"};
 
-/// Fields that change no text here: they shape a sampling, which is refused, or memory, speed and what is given back beside the text.
-/// Rows stand without padding, and scores that are not finite end every verb.
+/// Fields without effect on the text: options of sampling, which is refused, of memory, speed and further outputs. Rows have no padding,
+/// and non-finite scores end every verb.
 constexpr std::array without_effect = {"temperature",
                                        "top_k",
                                        "top_p",
@@ -58,7 +58,7 @@ constexpr std::array without_effect = {"temperature",
                                        "_from_model_config",
                                        "_commit_hash"};
 
-/// Fields that are not done here, each with the number that asks for nothing.
+/// Unsupported fields, each with its neutral value.
 struct Refused {
   const char* name;
   double nothing = 0;
@@ -97,7 +97,7 @@ bool asks_for_nothing(const json& value, double nothing) {
   return value.is_null() || value == false || ((value.is_structured() || value.is_string()) && value.empty());
 }
 
-/// Where the keys and values are kept is of no matter, unless they are rounded.
+/// The cache's implementation does not matter unless it is quantised.
 bool exact_cache(const std::string& name, const json& value) {
   return name == "cache_implementation" && value.is_string() && value != "quantized";
 }

@@ -8,10 +8,10 @@
 /// The fields of transformers' GenerationConfig.
 namespace tsrun {
 
-/// @throws Error(data) naming `where` and a field that asks for something that is not done here, or that is unknown
+/// @throws Error(data) naming `where` and a field that is unknown or set to something unsupported
 void check_generation_fields(const nlohmann::json& fields, const std::string& where);
 
-/// Those that can change a text, done here or not.
+/// The fields that can change the text, supported or not.
 std::vector<std::string> acting_generation_fields();
 
 }  // namespace tsrun

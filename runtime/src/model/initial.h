@@ -4,10 +4,10 @@
 
 namespace tsrun {
 
-/// Gains one, biases zero, everything else N(0, deviation) from the key's stream. float32 on the CPU.
+/// Initial values: gains one, biases zero, all else N(0, deviation) from the key's stream. float32 on the CPU.
 at::Tensor initial_values(const ParameterInfo& parameter, double deviation, Key key);
 
-/// All of a family's parameters in its order, each under `key.split(name)`.
+/// Initial values of all of a family's parameters in its order, each under `key.split(name)`.
 Weights initial_weights(const Family& family, Key key);
 
 }  // namespace tsrun

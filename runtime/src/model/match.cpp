@@ -31,7 +31,7 @@ std::string canonical(std::string name, const NameRules& rules) {
 
 bool may_be_missing(const ParameterInfo& parameter) { return parameter.part == Part::pooler || parameter.part == Part::head; }
 
-/// Everything that is wrong with a checkpoint, for one message.
+/// Complaints about a checkpoint, for one message.
 struct Complaints {
   std::vector<std::string> lines;
 
@@ -56,7 +56,7 @@ std::vector<std::string> names_of(const Family& family) {
   return names;
 }
 
-/// Takes a family's parameters from a checkpoint's tensors, and notes what is left over.
+/// Takes a family's parameters from a checkpoint's tensors and lists unused ones.
 class Matcher {
  public:
   Matcher(const Family& family, const FamilyEntry& entry, StoredTensors stored)
@@ -140,7 +140,7 @@ class Matcher {
     }
   }
 
-  /// A head of the right kind for another task.
+  /// Whether the stored head is of the right kind but for another task.
   bool other_number_of_outputs(const ParameterInfo& parameter, const TensorInfo& tensor) const {
     const int64_t outputs = family_.head().outputs;
     if (parameter.part != Part::head || outputs == 0 || tensor.shape.size() != parameter.shape.size()) return false;

@@ -8,7 +8,7 @@
 
 namespace tsrun {
 
-/// Collects a family's parameters; those between two calls of `start` share a part, a layer and the beginning of their names.
+/// Collects a family's parameters; those between two calls of `start` share part, layer and prefix of names.
 class ParameterList {
  public:
   void start(Part part, int layer, std::string prefix) {

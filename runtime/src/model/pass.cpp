@@ -10,7 +10,7 @@
 namespace tsrun {
 namespace {
 
-// What a recomputed block is told beside weights; no parameter has such names.
+// Extra tensors for recomputation, stored beside the weights under names no parameter can have.
 constexpr const char *prefix_key_name = "(prefix key)", *prefix_value_name = "(prefix value)";
 
 KeyValuePrefix prefix_among(const Weights& weights) {
@@ -43,7 +43,7 @@ at::Tensor Pass::map(const std::string& module, const at::Tensor& x, bool bias, 
   return at_linear(module, x, y);
 }
 
-/// Lengthens every row of the batch: placeholders among ids and segments, places counted anew, no targets.
+/// Lengthens every row of the batch: placeholder ids and segments, new positions, no targets.
 void Pass::make_room_for_prompt() {
   const int64_t count = options_.prompt.size(0);
   own_ids_ = batch_.ids;

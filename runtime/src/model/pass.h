@@ -16,8 +16,8 @@
 
 namespace tsrun {
 
-/// What every forward pass carries, and what families do alike. Batch and options are copies, so that a pass can be run once more in
-/// backward; the family (its facts) must outlive that.
+/// Base of the families' forward passes: batch, options, hooks, prefixes and cache. Batch and options are copies, so that backward can run
+/// the pass again; the family (its facts) must outlive that.
 class Pass {
  public:
   Pass(const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch, const ForwardOptions& options)
@@ -39,14 +39,14 @@ class Pass {
     return hidden;
   }
   double rate(double p) const { return options_.training ? p : 0; }
-  /// Of the draws called `name` in a layer. Nothing is drawn in evaluation, and a key takes a hash.
+  /// Key of a layer's dropout mask `name`. In evaluation no key is derived, which would cost a hash.
   Key draw_key(int64_t layer, std::string_view name) const {
     return options_.training ? options_.dropout.split("layer").split(static_cast<uint64_t>(layer)).split(name) : options_.dropout;
   }
   Key draw_key(std::string_view name) const { return options_.training ? options_.dropout.split(name) : options_.dropout; }
   const at::Tensor& weight(const std::string& name) const { return weights_->at(name); }
 
-  /// x Wᵀ, and + b: `module`.weight and `module`.bias in the pass's precision.
+  /// Linear layer: x Wᵀ (+ b) with `module`.weight and `module`.bias, in the pass's precision.
   at::Tensor map(const std::string& module, const at::Tensor& x, bool bias = true, bool transposed = false) const;
 
   /// Output of a linear layer or an embedding table behind the hooks; `y` is the module's own.
@@ -56,45 +56,45 @@ class Pass {
     return output;
   }
 
-  /// Rows `ids` of the table `weight`, as module `module` gives them (of a table that several modules share); empty: its own. The row of
-  /// the token `padding` (-1: none) gets no gradient.
+  /// Rows `ids` of the embedding table `weight` behind the hooks of `module` (modules may share a table; empty: the table's own). The row
+  /// of the token `padding` (-1: none) gets no gradient.
   at::Tensor rows_of(const std::string& weight, const at::Tensor& ids, const std::string& module = {}, int64_t padding = -1) const;
 
-  /// Rows of the word embeddings `weight` as module `module` gives them, behind the prompt where there is one.
+  /// Word embeddings `weight` of the batch behind the hooks of `module`, with the prompt in front where there is one.
   at::Tensor word_rows(const std::string& weight, const std::string& module = {}, int64_t padding = -1) const;
-  /// Whether rows begin with vectors that no ids stand for.
+  /// Whether rows begin with a prompt's vectors.
   bool has_prompt() const { return !own_offsets_.empty(); }
 
-  /// Queries, keys and values of a layer: `tokens` lie by `offsets`; with a subset only its tokens ask.
+  /// Queries, keys and values of a layer; with a subset, queries of its tokens only.
   struct Asked {
     at::Tensor query, key, value;
     std::optional<TokenSubset> subset;
   };
-  /// Self-attention behind the layer's prefix and behind what a cache holds. `window`: as AttentionRows'.
+  /// Self-attention over the layer's prefix, cached tokens and the tokens at `offsets`. `window`: as AttentionRows'.
   at::Tensor attend_within(int64_t layer, Asked asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention,
                            int64_t window = 0) const;
 
-  /// Vectors in front of the rows of a layer.
+  /// Length of a layer's prefix.
   int64_t prefix_length(int64_t layer) const {
     const auto prefix = prefix_of(layer);
     return prefix ? prefix->first.size(0) : 0;
   }
 
-  /// The tokens that the head reads, ascending, of rows that lie by `offsets`: the first (or the last) of each row for a head that judges
-  /// rows, those with a target for language models, with a cache the last of each row. nullopt: all of them.
+  /// Tokens that the head reads, ascending, of the rows at `offsets`: the first (or last) of each row for a head over rows, those with a
+  /// target for language models, with a cache the last of each row. nullopt: all of them.
   std::optional<std::vector<int64_t>> tokens_read(const std::vector<int64_t>& offsets, bool from_last) const;
-  /// Whether somebody looks at the hidden states, so that the last layer may leave none out.
+  /// Whether hidden states are recorded or hooked: then the last layer must compute all tokens.
   bool watched() const { return options_.hidden_states || !options_.at_site.empty(); }
   /// Whether the pass ends in front of `layer`.
   bool stops_at(int64_t layer) const { return options_.to_layer >= 0 && layer >= options_.to_layer; }
 
-  /// `run` on x, without its intermediates (gradient checkpointing). It is given the layer's weights, its prefix and `extra`, tensors that
-  /// it reads by these names, as other tensors in backward.
+  /// `run(x)` under gradient checkpointing. It receives the layer's weights, its prefix and `extra`, which it must read by name: backward
+  /// passes other tensors.
   using Extra = std::vector<std::pair<std::string, at::Tensor>>;
   at::Tensor recompute(int64_t layer, const at::Tensor& x, const Extra& extra, const RecomputedPart& run) const;
 
  private:
-  /// A prompt is read once: with a cache, before anything else.
+  /// Whether this pass reads the prompt: with a cache, the first one only.
   bool prompted() const { return options_.prompt.defined() && batch_.ids.defined() && (!options_.cache || options_.cache->empty()); }
   void make_room_for_prompt();
   std::optional<std::vector<int64_t>> tokens_behind_prompt() const;
@@ -110,8 +110,8 @@ class Pass {
   ForwardOptions options_;
 
  private:
-  std::vector<KeyValuePrefix> prefixes_;  ///< of every layer; empty when there are none at all
-  at::Tensor own_ids_;                    ///< of the rows without their prompt
+  std::vector<KeyValuePrefix> prefixes_;  ///< of every layer; empty: no prefix hooks
+  at::Tensor own_ids_;                    ///< ids of the rows without their prompt
   std::vector<int64_t> own_offsets_;
 };
 

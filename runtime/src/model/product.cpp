@@ -16,9 +16,9 @@ at::Tensor float32_product(const at::Tensor& x, const at::Tensor& weight, const 
 
 at::Tensor to_bfloat16(const at::Tensor& x) { return x.to(at::kBFloat16); }
 
-/// Of an x that is rounded already: rounding is an operation of its own, so that what is saved here is connected to the x before it.
-/// Backward is made of differentiable operations on what was saved, hence differentiable itself. ATen's CPU products give bfloat16 for
-/// bfloat16, so results are widened in a second pass; on 2048 tokens that is 3 % of the product.
+/// `x` must already be bfloat16. The cast is a separate autograd op, so saved tensors stay connected to the float32 input. Backward is made
+/// of differentiable operations on them, hence differentiable itself. ATen's CPU products of bfloat16 are bfloat16; widening them takes a
+/// second pass, 3 % of the product on 2048 tokens.
 struct Bfloat16Product : torch::autograd::Function<Bfloat16Product> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const std::optional<at::Tensor>& bias, bool transposed) {

@@ -8,8 +8,8 @@
 
 namespace tsrun {
 
-/// `x` as products of this precision want it: itself, or rounded. Where one x enters several products, make it once and pass it to each:
-/// they then share what backward needs.
+/// `x` as an operand of this precision: itself, or rounded. Call it once where one x enters several products: they then share what backward
+/// needs.
 at::Tensor operand(const at::Tensor& x, Precision precision);
 
 /// x Wᵀ + b; with `transposed`, x W + b (GPT-2's Conv1D). x: [tokens, in], rounded already or not; weight: [out, in], transposed [in, out];

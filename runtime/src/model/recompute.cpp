@@ -11,7 +11,7 @@
 namespace tsrun {
 namespace {
 
-/// What backward needs beside tensors.
+/// Arguments of backward beside tensors.
 struct RecomputeCall : torch::CustomClassHolder {
   RecomputeCall(const std::vector<std::string>& n, const RecomputedPart& r) : names(n), run(r) {}
 

@@ -21,15 +21,15 @@ struct Rotary {
   double theta = 10000;
   Scaling scaling = Scaling::none;
   double factor = 1, low_frequency_factor = 1, high_frequency_factor = 4;
-  int64_t positions = 0;                           ///< max_position_embeddings: rows up to here turn plainly under `dynamic`
-  int64_t original_positions = 8192;               ///< positions that the model was trained with, before it was scaled
+  int64_t positions = 0;                           ///< max_position_embeddings: longer rows are scaled under `dynamic`
+  int64_t original_positions = 8192;               ///< positions of the pre-training before scaling
   double fast_rotations = 32, slow_rotations = 1;  ///< yarn: turns within the original positions where the blend begins and ends
   bool whole_dimensions = true;                    ///< yarn: the blend begins and ends at whole dimensions
-  double amplitude = 1;                            ///< cosines and sines are multiplied by it
+  double amplitude = 1;                            ///< factor of cosines and sines
 
-  /// float32 [size / 2], for a row of `length` tokens.
+  /// Frequencies, float32 [size / 2], for a row of `length` tokens.
   at::Tensor frequencies(int64_t size, int64_t length = 0) const;
-  /// Longest row that the scaling is meant for, at least `positions`; very large where it grows with the row.
+  /// Longest supported row, at least `positions`; very large where the scaling adapts to the row.
   int64_t reach() const;
 };
 
@@ -37,16 +37,16 @@ struct Rotary {
 /// `original_max_position_embeddings` beside them. @throws Error(data) naming `where`, a kind of scaling or a field that is not supported.
 Rotary read_rotary(const nlohmann::json& config, const std::string& where, int64_t size, int64_t positions);
 
-/// What a config.json's rotary fields say that its kind of scaling does not read, one line each.
+/// Rotary fields of a config.json that its kind of scaling ignores, one line each.
 std::vector<std::string> idle_rotary_fields(const nlohmann::json& config);
 
-/// Cosines and sines, float32 [tokens, size], of tokens at `positions` in rows that lie by `offsets`.
+/// Cosines and sines, float32 [tokens, size], of tokens at `positions` in the rows at `offsets`.
 struct RotaryTable {
   at::Tensor cosines, sines;
 };
 RotaryTable rotary_table(const Rotary& rotary, const at::Tensor& positions, const std::vector<int64_t>& offsets, int64_t size);
 
-/// x: [tokens, heads * size], each head turned by its token's position.
+/// Rotary embedding of x [tokens, heads * size] by each token's position.
 at::Tensor rotate(const RotaryTable& table, const at::Tensor& x, int64_t heads);
 
 }  // namespace tsrun

@@ -12,11 +12,11 @@ class ScoreRules {
   explicit ScoreRules(const GenerateOptions& options);
   bool any() const { return any_; }
 
-  /// What stands before the token that is scored. `history` begins with the prompt (an encoder-decoder's with its start token).
+  /// Tokens before the scored one. `history` begins with the prompt (of an encoder-decoder: the start token).
   struct Place {
     std::span<const int64_t> history;
-    size_t given = 0;   ///< of it, tokens that were not written
-    bool last = false;  ///< no other token fits behind this one
+    size_t given = 0;   ///< tokens of the prompt in it
+    bool last = false;  ///< the scored token is the last that fits
   };
   void apply(std::span<float> scores, const Place& place) const;
 

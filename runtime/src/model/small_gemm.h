@@ -13,8 +13,8 @@ struct Left {
   TSRUN_INLINE Left from(int64_t i) const { return {data + i * row, row, column}; }
 };
 
-/// Rows of a tile: with two vectors of columns its sums, the right operand and one factor fill the registers, of which SSE (no product and
-/// sum in one instruction) keeps one more for products.
+/// Rows of a tile: with two vectors of columns, sums, right operand and one factor fill the registers; SSE, without fused multiply-add,
+/// needs one more for products.
 template <int W>
 constexpr int64_t tile_rows = W == 2 ? 4 : 6;
 

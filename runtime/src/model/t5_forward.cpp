@@ -51,7 +51,7 @@ class T5Pass : public Pass {
 
   bool in_decoder(int64_t layer) const { return layer >= config_->encoder_layers; }
   int64_t first_decoder_site() const { return 2 + config_->encoder_layers * encoder_sites_per_layer; }
-  /// Of the layer's first site; others follow in the order of t5_sites.
+  /// Index of the layer's first site; others follow in the order of t5_sites.
   int64_t site_of(int64_t layer) const {
     return in_decoder(layer) ? first_decoder_site() + 1 + (layer - config_->encoder_layers) * decoder_sites_per_layer
                              : 1 + layer * encoder_sites_per_layer;
@@ -150,7 +150,7 @@ class T5Pass : public Pass {
                      });
   }
 
-  /// One layer. With a subset, only its tokens ask and come out; all tokens are still looked at.
+  /// One layer. A subset restricts queries and outputs; keys and values are of all tokens.
   at::Tensor run_layer(int64_t layer, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& encoded,
                        const std::optional<TokenSubset>& subset) const {
     const int64_t site = site_of(layer);
@@ -242,7 +242,7 @@ class T5 : public FamilyBase {
   }
 
  private:
-  /// As in Mesh TensorFlow: of queries so that scores start at unit size without a scale.
+  /// Deviation as in Mesh TensorFlow; that of queries makes scores of unit size without a scale.
   double deviation(const ParameterInfo& parameter) const {
     const auto root = [](int64_t width) { return 1 / std::sqrt(static_cast<double>(width)); };
     const std::string& module = parameter.module;

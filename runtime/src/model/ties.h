@@ -11,23 +11,23 @@
 
 namespace tsrun {
 
-/// A checkpoint's tensors by a family's spelling of their names.
+/// A checkpoint's tensors by a family's names.
 using StoredTensors = std::map<std::string, const TensorInfo*>;
 
-/// Whether two stored tensors are one: shapes and values, whatever their types.
+/// Whether two stored tensors have equal shapes and values, whatever their types.
 bool same_values(const TensorInfo& a, const TensorInfo& b);
 
-/// Whether a head's scores of words are those of the embeddings where config.json ties them.
+/// Whether a head is an LM head, whose weight config.json may tie to the embeddings.
 bool scores_words(HeadKind head);
 
-/// Whether config.json ties word scores to the embeddings.
+/// Whether config.json ties the LM head to the embeddings.
 bool ties_scores(const nlohmann::json& config, const WordTie& tie);
 
 /// The first of `tie`'s names under which the embeddings are stored, the scores last; null: none.
 const TensorInfo* stored_words(const StoredTensors& stored, const WordTie& tie, bool scores_too);
 
-/// `config` as what is stored has it. As in transformers, names that config.json ties are kept apart when both are stored with different
-/// values, which is logged.
+/// `config` with the ties of the stored tensors. As in transformers, tied names with different stored values are kept apart, which is
+/// logged.
 nlohmann::json settled_config(const nlohmann::json& config, const StoredTensors& stored, const FamilyEntry& entry,
                               const std::string& where);
 

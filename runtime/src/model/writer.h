@@ -6,10 +6,10 @@
 
 namespace tsrun {
 
-/// A model in the middle of writing: gives the scores of the next token, and is told which one it became.
+/// Incremental decoding of a batch: scores of the next token, given the tokens chosen so far.
 class Writer {
  public:
-  /// Room for `new_tokens` more in every row.
+  /// Reserves room for `new_tokens` in every row.
   Writer(const Family& family, const Weights& weights, const std::vector<std::vector<int64_t>>& prompts, int64_t new_tokens,
          const GenerateOptions& options, at::Device device);
 
@@ -39,7 +39,7 @@ class Beams {
   int64_t running() const { return static_cast<int64_t>(running_.size()); }
   const std::vector<int64_t>& written(int64_t beam) const { return running_[static_cast<size_t>(beam)].ids; }
   struct Step {
-    std::vector<int64_t> parents, ids;  ///< of each beam that goes on: which running beam it was, and its next token
+    std::vector<int64_t> parents, ids;  ///< running beam and next token of each surviving beam
   };
   /// `log_probabilities` [running, vocabulary], float32 on the CPU. `last`: no token may follow this one.
   Step advance(const at::Tensor& log_probabilities, bool last);
@@ -49,7 +49,7 @@ class Beams {
   struct Text {
     std::vector<int64_t> ids;
     float score = 0;
-    bool ended = false;  ///< otherwise its length did
+    bool ended = false;  ///< by an end token, not by length
   };
   bool ends(const std::vector<int64_t>& ids, int64_t next) const;
   void finish(Text text);

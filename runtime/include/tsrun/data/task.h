@@ -14,8 +14,8 @@ enum class TaskKind {
   classification,        ///< one of the labels a row
   regression,            ///< one number a row
   token_classification,  ///< one of the labels a word
-  multiple_choice,       ///< a prompt, and texts of which one goes on rightly
-  text_to_text,          ///< a prompt and the answers that are accepted
+  multiple_choice,       ///< a prompt and options, one of them right
+  text_to_text,          ///< a prompt and accepted answers
   language_modelling     ///< documents
 };
 std::string_view name_of(TaskKind kind);
@@ -25,26 +25,26 @@ struct Example {
   std::optional<std::string> second;
   double target = 0;                      ///< class index, value of a regression, or index of the right option
   int64_t row = 0;                        ///< 0-based row number in its split
-  std::vector<std::string> answers = {};  ///< text_to_text: what is accepted, the first is trained on; multiple_choice: the options
+  std::vector<std::string> answers = {};  ///< text_to_text: accepted answers, the first is trained on; multiple_choice: the options
   std::vector<std::string> words = {};    ///< token_classification
   std::vector<int64_t> tags = {};         ///< label index of each word
 };
 
-/// How rows of a classification, a regression or a multiple choice are told to a model that only reads and writes text.
+/// Prompt and answers that make text_to_text of a classification, a regression or a multiple choice.
 struct Verbaliser {
-  /// Column names in braces stand for the row's texts: "premise: {text_a} hypothesis: {text_b}". "{{" and "}}" are braces.
+  /// Column names in braces are replaced by the row's texts: "premise: {text_a} hypothesis: {text_b}". "{{" and "}}" are braces.
   std::string prompt;
   std::vector<std::string> answers;  ///< one a label, in their order; empty for a regression
 };
 
-/// What a language model is trained to guess.
+/// Objective of a language model.
 enum class Objective { causal, masked };
 
 struct Split {
   std::string name;
   std::vector<Example> examples;
-  /// Score of the best constant answer under the task's first metric: the commonest class, option number, tag or answer, or the mean of a
-  /// regression. NaN for language modelling, which has no such answer.
+  /// Score of the best constant prediction under the task's first metric: the most frequent class, option number, tag or answer, or the
+  /// mean of a regression. NaN for language modelling.
   double majority_score = 0;
   std::string digest;  ///< sha256 of the file's bytes
 };
@@ -60,22 +60,22 @@ struct Task {
   std::map<std::string, Split> splits;   ///< "train", "dev", …
   std::string digest;                    ///< identity in stage keys: task.toml and every split
   std::filesystem::path folder;          ///< empty for a generated task
-  std::vector<std::string> columns;      ///< names of the text columns, as a prompt may name them
-  std::optional<Verbaliser> verbaliser;  ///< as task.toml says; `as_text_to_text` makes one where it is needed and absent
-  std::string answer_prefix;             ///< stands in front of every answer that is trained on ("<extra_id_0>"); decoding drops it
-  std::optional<Objective> objective;    ///< of language_modelling; absent: what the model is made for
-  /// Where labels stand in the order of a model's outputs: which label of task.toml each of them is. Empty: they stand as there.
+  std::vector<std::string> columns;      ///< names of the text columns, for prompts
+  std::optional<Verbaliser> verbaliser;  ///< of task.toml; `as_text_to_text` has a default
+  std::string answer_prefix;             ///< prepended to every answer that is trained on ("<extra_id_0>"); decoding drops it
+  std::optional<Objective> objective;    ///< of language_modelling; absent: the model's own
+  /// Index in task.toml of each label, where labels are in the order of a model's outputs. Empty: the order of task.toml.
   std::vector<int64_t> class_numbers = {};
   bool has_pairs() const;
-  /// Numbers that a head gives for a row (a word): 1 for a regression, one a label for classifications, 0 where there is no such head.
+  /// Outputs of the head for a row (a word): 1 for a regression, one a label for classifications, 0 for other kinds.
   int64_t outputs() const;
   const Split& split(std::string_view name) const;  ///< @throws Error(user) listing the splits
 };
 
 /// @throws Error(data) as "train.tsv:17: …": missing or empty file, wrong column count, a label outside the list, invalid UTF-8, no rows.
 Task load_task(const std::filesystem::path& folder);
-/// Keeps `rows` rows of a split, the same for every seed and variant, so that variants differ in the method alone; 0: all. A split that is
-/// not there is left to whoever reads it.
+/// Keeps `rows` rows of a split, the same for every seed and variant, so that variants differ in the method alone; 0: all. No error for a
+/// missing split.
 void limit_rows(Task& task, const std::string& split, int64_t rows);
 /// The task with its labels, classes and tags in the order of `names`, where these are its labels (ignoring case); else nothing.
 std::optional<Task> in_order_of(const Task& task, const std::vector<std::string>& names);

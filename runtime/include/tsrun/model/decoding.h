@@ -8,9 +8,8 @@
 
 namespace tsrun {
 
-/// What a decoder keeps of the tokens that its rows have read, so that the next ones alone are computed: keys and values of every layer,
-/// and the encoder's output where there is an encoder. A forward pass with a cache reads the batch's tokens behind those that are held.
-/// No gradient goes through it.
+/// Key/value cache: keys and values of every layer, and the encoder's output of an encoder-decoder. A forward pass with a cache appends the
+/// batch's tokens to the cached ones. No gradient goes through it. Not for use by several threads.
 class DecodingCache {
  public:
   /// Room for `capacity` tokens in each of `rows` rows.
@@ -18,25 +17,25 @@ class DecodingCache {
 
   int64_t rows() const { return static_cast<int64_t>(lengths_.size()); }
   bool empty() const { return layers_.empty() && !encoded.defined(); }
-  const std::vector<int64_t>& lengths() const { return lengths_; }  ///< tokens that each row has read
-  /// Goes on with these rows, numbered anew in this order; a row may be taken several times.
+  const std::vector<int64_t>& lengths() const { return lengths_; }  ///< cached tokens of each row
+  /// Keeps these rows, renumbered in this order; a row may occur several times.
   void select(const std::vector<int64_t>& rows);
 
   /// For the families' forward passes.
   struct Held {
     at::Tensor keys, values;       ///< [rows * room, width]
-    std::vector<int64_t> offsets;  ///< where rows begin; rows + 1 entries
-    std::vector<int64_t> counts;   ///< keys that each row has
-    int64_t prefix = 0;            ///< of them, those in front of the row's own
+    std::vector<int64_t> offsets;  ///< beginnings of rows; rows + 1 entries
+    std::vector<int64_t> counts;   ///< keys of each row
+    int64_t prefix = 0;            ///< keys of a prefix among them
   };
-  /// Puts keys and values, packed by `offsets`, behind those of `layer`, and gives back all. The first ones of a layer may come with a
-  /// `prefix` [prefix, width] for the front of every row. @throws Error(internal) beyond the capacity
+  /// Appends keys and values, packed by `offsets`, to those of `layer`; returns all of them. The first call for a layer may add a prefix
+  /// [prefix, width] in front of every row. @throws Error(internal) beyond the capacity
   Held append(int layer, const at::Tensor& keys, const at::Tensor& values, const std::vector<int64_t>& offsets,
               const at::Tensor& prefix_keys = {}, const at::Tensor& prefix_values = {});
-  /// The tokens at `offsets` have been read by every layer.
+  /// Counts the tokens at `offsets` as cached, once every layer has appended them.
   void advance(const std::vector<int64_t>& offsets);
 
-  /// An encoder-decoder's encoder output, packed, and what a layer's cross-attention made of it.
+  /// An encoder-decoder's encoder output, packed, and each layer's cross-attention keys and values of it.
   at::Tensor encoded;
   std::vector<int64_t> encoded_offsets;
   std::map<int, std::pair<at::Tensor, at::Tensor>> crossed;

@@ -15,8 +15,8 @@
 #include <string_view>
 #include <vector>
 
-/// A model is a pure function of named weights and a packed batch. The family owns no tensors; whatever a method does to a weight is an
-/// override in the map, connected to autograd.
+/// A model is a pure function of named weights and a packed batch. The family owns no tensors. Methods change weights by overrides in the
+/// map, connected to autograd.
 namespace tsrun {
 
 /// A batch on the device. Row r is tokens [offsets[r], offsets[r+1]); no padding anywhere.
@@ -24,10 +24,10 @@ struct PackedBatch {
   at::Tensor ids, segments, positions;  ///< int64 [tokens]
   at::Tensor offsets;                   ///< int64 [rows + 1], on the device
   std::vector<int64_t> host_offsets;    ///< the same on the host
-  at::Tensor decoder_ids;               ///< what the decoder of an encoder-decoder reads, int64 [decoder tokens]
+  at::Tensor decoder_ids;               ///< input of an encoder-decoder's decoder, int64 [decoder tokens]
   std::vector<int64_t> decoder_host_offsets;
-  /// classification int64 [rows], regression float32 [rows]; heads that judge tokens int64 [tokens] (seq2seq_lm: [decoder tokens]): the
-  /// hidden word, the next token, the tag, or whether it was replaced (0, 1); -100: no loss
+  /// classification int64 [rows], regression float32 [rows]; heads over tokens int64 [tokens] (seq2seq_lm: [decoder tokens]): masked
+  /// token, next token, tag, or whether the token was replaced (0, 1); -100: no loss
   at::Tensor targets;
   std::vector<int64_t> row_numbers;
   int64_t rows() const { return static_cast<int64_t>(host_offsets.size()) - 1; }
@@ -39,9 +39,9 @@ enum class HeadKind {
   regression,
   token_classification,  ///< classes of every token
   masked_lm,
-  causal_lm,       ///< scores of the next token
-  seq2seq_lm,      ///< scores of the next token that an encoder-decoder writes
-  replaced_token,  ///< one score a token: was it replaced? (ELECTRA's discriminator)
+  causal_lm,       ///< logits of the next token
+  seq2seq_lm,      ///< logits of the decoder's next token
+  replaced_token,  ///< one logit a token: was it replaced? (ELECTRA's discriminator)
 };
 std::string_view name_of(HeadKind kind);
 struct HeadSpec {
@@ -49,9 +49,8 @@ struct HeadSpec {
   int64_t outputs = 0;  ///< classes; 1 for regression; 0 for the others
 };
 
-/// Which part of a model a parameter belongs to; the unit of "frozen or trained". The layers of a model with one stack are its encoder,
-/// whichever way they look; only an encoder-decoder has a decoder beside it.
-/// What delta methods add to a model is a part of its own.
+/// Part of a model that a parameter belongs to; the unit of "frozen or trained". The layers of a model with one stack are its encoder,
+/// causal ones too; only an encoder-decoder has a decoder. The tensors of delta methods are a part of their own.
 enum class Part { embeddings, encoder, decoder, pooler, head, delta };
 std::string_view name_of(Part part);
 
@@ -61,13 +60,13 @@ struct ParameterInfo {
   std::string name;
   std::vector<int64_t> shape;
   Part part = Part::encoder;
-  int layer = -1;  ///< 0-based; -1 outside the layers; a decoder's layers are counted on from the encoder's
+  int layer = -1;  ///< 0-based; -1 outside the layers; a decoder's layers follow the encoder's
   ParameterKind kind = ParameterKind::weight;
-  std::string module;       ///< place inside its layer: "attention.self.query", "output.LayerNorm"; tables group outliers by it
-  bool transposed = false;  ///< of a linear map: the weight is [inputs, outputs] (GPT-2's Conv1D)
+  std::string module;       ///< module inside its layer: "attention.self.query", "output.LayerNorm"; tables group outliers by it
+  bool transposed = false;  ///< of a linear layer: the weight is [inputs, outputs] (GPT-2's Conv1D)
 };
 
-/// A named place in the forward pass where a method may act on activations. The same names in every family.
+/// Named points of the forward pass where a method may act on activations. The same names in every family.
 enum class SiteKind {
   embeddings,  ///< output of the embedding block
   query,
@@ -90,8 +89,8 @@ struct Site {
   SiteKind kind;
   int layer = -1;
   int64_t width = 0;           ///< features of the activation
-  std::string module;          ///< weights that make it: `module` + ".weight", empty where none
-  Part stack = Part::encoder;  ///< of an encoder-decoder: which of the two
+  std::string module;          ///< module that computes it (its weight is `module`.weight); empty: none
+  Part stack = Part::encoder;  ///< stack of an encoder-decoder
 };
 
 /// One call of a linear layer or an embedding table.
@@ -112,8 +111,8 @@ struct ForwardOptions {
   bool training = false;                             ///< dropout on
   Key dropout = Key::root(0);                        ///< one key per step; each dropout site splits its own
   std::vector<at::Tensor>* hidden_states = nullptr;  ///< receives embeddings output and every layer's output, [tokens, hidden]
-  /// Start at this layer, with these hidden states [tokens, hidden], instead of at the embeddings: what a frozen beginning gave may be
-  /// computed once. Undefined: start at the embeddings.
+  /// Start at this layer with these hidden states [tokens, hidden], such as cached outputs of frozen layers. Undefined: start at the
+  /// embeddings.
   int from_layer = 0;
   at::Tensor from_hidden = {};
   /// Stop below this layer (of an encoder-decoder: below a layer of the encoder, or behind the last): the output is its input, as
@@ -121,15 +120,15 @@ struct ForwardOptions {
   int to_layer = -1;
   /// The encoder's output [tokens, hidden] of an encoder-decoder, which is then not computed. Needed to start inside the decoder.
   at::Tensor encoded = {};
-  DecodingCache* cache = nullptr;  ///< reads on behind what it holds, and keeps what it reads; logits are the last token's of every row
+  DecodingCache* cache = nullptr;            ///< the batch continues the cached tokens; logits are the last token's of every row
   Precision precision = Precision::float32;  ///< of the products with weights
-  bool gradient_checkpointing = false;       ///< backward computes each layer again instead of keeping what happens inside
+  bool gradient_checkpointing = false;       ///< backward recomputes each layer instead of keeping its intermediates
   std::vector<LinearHook> at_linear;         ///< called for every linear layer and every embedding table
   std::vector<SiteHook> at_site;             ///< called for every site with its activation [tokens, width]
   /// Vectors in front of the word embeddings of every row, [count, embedding width]: the row is so many tokens longer (of an
   /// encoder-decoder, the encoder's row), and a head that reads a row's first token reads the first of these. Undefined: none.
   at::Tensor prompt = {};
-  /// Place of a row's first token: a prefix may count as tokens in front of the row. Where places are only relative it changes nothing.
+  /// Position of a row's first token; a prefix may count as tokens in front of the row. Ignored where positions are relative.
   int64_t first_position = 0;
   std::vector<PrefixHook> attention_prefix;  ///< asked once per layer; a later hook's prefix stands in front of an earlier one's
 };
@@ -138,11 +137,12 @@ struct Output {
   /// [rows, outputs]; language models: [tokens with a target (all, when there are no targets), vocabulary]; token classification [tokens,
   /// outputs]; replaced tokens: [tokens, 1]; with a cache: [rows, vocabulary]
   at::Tensor logits;
-  /// Last hidden state [tokens, hidden]. Undefined when nobody watches (no hidden_states, no at_site) and the head reads only some tokens:
-  /// the last layer then computes no others. Dropout is the same either way.
+  /// Last hidden state [tokens, hidden]. Undefined without hidden_states and at_site hooks when the head reads only some tokens: the last
+  /// layer then computes no others. Dropout is the same either way.
   at::Tensor hidden;
 };
 
+/// A model without its weights. Immutable: threads may share it.
 class Family {
  public:
   virtual ~Family() = default;
@@ -151,17 +151,16 @@ class Family {
   virtual int layers() const = 0;
   virtual int64_t hidden_size() const = 0;
   virtual const HeadSpec& head() const = 0;
-  virtual int64_t max_positions() const = 0;           ///< longest row; very large where places are only relative
-  virtual Reader reader() const = 0;                   ///< how it reads, which decides how rows are made for it
-  virtual int64_t decoder_start() const { return 0; }  ///< first id that the decoder of an encoder-decoder reads
+  virtual int64_t max_positions() const = 0;           ///< longest row; very large where positions are relative
+  virtual Reader reader() const = 0;                   ///< kind of model that rows are encoded for
+  virtual int64_t decoder_start() const { return 0; }  ///< first id of an encoder-decoder's decoder
   /// All parameters, in one fixed order: embeddings, layer 0 (Hugging Face module order), layer 1, …, pooler, head.
   virtual const std::vector<ParameterInfo>& parameters() const = 0;
   virtual const std::vector<Site>& sites() const = 0;
   virtual Output forward(const Weights& weights, const PackedBatch& batch, const ForwardOptions& options) const = 0;
-  /// Fresh values for `parameter` under `key` as the reference implementation draws them: N(0, initializer_range), zeros, ones for gains.
+  /// Initial values of `parameter` under `key`, as the reference implementation draws them: N(0, initializer_range), zeros, ones for gains.
   virtual at::Tensor initial(const ParameterInfo& parameter, Key key) const = 0;
-  /// The same model over the words `kept` alone (ascending ids), numbered from 0 in that order; null where a family cannot do without the
-  /// others.
+  /// The same model with a vocabulary of the ids `kept` (ascending), renumbered from 0; null where the family needs the whole vocabulary.
   virtual std::unique_ptr<Family> with_words(const std::vector<int64_t>& kept) const { return nullptr; }
 };
 
@@ -169,8 +168,7 @@ class Family {
 /// missing, ill-typed or out of range.
 std::unique_ptr<Family> make_family(const nlohmann::json& config, const HeadSpec& head, const std::string& where);
 
-/// Mean loss over rows (over tokens with a target for the heads that judge tokens): cross-entropy, binary for replaced tokens; squared
-/// error for regression. Scalar.
+/// Mean loss over rows, or over tokens with a target: cross-entropy, binary for replaced tokens; squared error for regression. Scalar.
 at::Tensor task_loss(const HeadSpec& head, const Output& output, const PackedBatch& batch);
 
 }  // namespace tsrun

@@ -10,7 +10,7 @@ namespace tsrun {
 /// Whether `values` holds neither NaN nor infinity; one read.
 bool all_finite(const at::Tensor& values);
 
-/// The first tensor, in declaration order, with a NaN or an infinity. Reads all that stand before it.
+/// Name of the first tensor, in declaration order, with a NaN or an infinity.
 std::optional<std::string> first_not_finite(const Weights& weights);
 
 /// @throws Error(run) naming `where` and the first tensor that is not finite

@@ -10,7 +10,7 @@
 
 namespace tsrun {
 
-/// How a folder says that its model writes: the fields of generation_config.json or, where there is none, those of config.json.
+/// Generation fields of a folder: those of generation_config.json or, without one, those of config.json.
 struct GenerationConfig {
   nlohmann::json fields = nlohmann::json::object();
   nlohmann::json config_end;  ///< eos_token_id of config.json, for a generation_config.json without one
@@ -21,10 +21,10 @@ struct GenerationConfig {
 /// @throws Error(data) for a generation_config.json that is no JSON object
 GenerationConfig read_generation_config(const std::filesystem::path& folder, const nlohmann::json& config);
 
-/// What `generate` of transformers would do with these fields, where `given` (fields by the same names; null: not given) wins. End tokens
-/// are those of the fields, else of config.json, else the tokenizer's end (or separator). Without any length `max_new_tokens` holds.
-/// @throws Error(data) naming the field that asks for something that is not done here, is unknown or ill-typed; Error(user) for a given
-/// do_sample = true
+/// Options that transformers' `generate` derives from these fields; `given` (fields by the same names; null: not given) wins. End tokens
+/// are those of the fields, else of config.json, else the tokenizer's end token (or separator). `max_new_tokens` holds where no length is
+/// set.
+/// @throws Error(data) naming a field that is unsupported, unknown or ill-typed; Error(user) for a given do_sample = true
 GenerateOptions generate_options(const GenerationConfig& config, const Tokenizer& tokenizer, const nlohmann::json& given,
                                  int64_t max_new_tokens);
 

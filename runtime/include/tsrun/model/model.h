@@ -12,19 +12,19 @@
 
 namespace tsrun {
 
-/// A model ready to use: family, weights, tokenizer, and where it came from.
+/// A model ready to use: family, weights and tokenizer. Threads may read one object at once.
 struct Model {
   std::shared_ptr<const Family> family;
   std::shared_ptr<const Tokenizer> tokenizer;
   Weights weights;                       ///< float32, in the family's parameter order; loaded ones may lie in the file (`as_float32`)
-  std::vector<std::string> initialised;  ///< names that the checkpoint lacked (head, pooler) and that were drawn from the key
-  GenerationConfig generation;           ///< how its folder says that it writes
-  std::vector<std::string> labels;       ///< of the head's outputs, as `save_model` writes them; empty: as config.json says
+  std::vector<std::string> initialised;  ///< parameters that the checkpoint lacked (head, pooler), drawn from the key
+  GenerationConfig generation;           ///< of its folder
+  std::vector<std::string> labels;       ///< names of the head's outputs for `save_model`; empty: those of config.json
 };
 
 /// Loads a Hugging Face folder for a task head. A `bert.` prefix or its absence is handled; known buffers are skipped; a missing head (or
-/// pooler) is initialised under `key.split(name)` and logged. Anything else missing, unexpected or mis-shaped is an error that lists all of
-/// it. Log lines name the model `called` (builtin:bert-mini), or the folder. Weights stay unread in their file.
+/// pooler) is initialised under `key.split(name)` and logged. Other missing, unexpected or mis-shaped tensors are an error that lists them
+/// all. Log lines name the model `called` (builtin:bert-mini), or the folder. Weights stay unread in their file.
 Model load_model(const std::filesystem::path& folder, const HeadSpec& head, Key key, const std::string& called = "");
 
 /// A model with every weight drawn under `key`.
@@ -33,27 +33,27 @@ Model initialise_model(const nlohmann::json& config, const HeadSpec& head, std::
 /// Writes config.json, model.safetensors and the tokenizer's files: a folder that transformers loads.
 void save_model(const Model& model, const std::filesystem::path& folder);
 
-/// The names in `id2label` of a config.json, in the order of the outputs; empty without a whole table.
+/// Names in `id2label` of a config.json, in the order of the outputs; empty unless it is complete.
 std::vector<std::string> label_names(const nlohmann::json& config);
 
-/// Bare named tensors from a Hugging Face folder or a single safetensors file, brought to `family`'s names; only names in `wanted` when
-/// given. Tensors are as those of `as_float32`. For trajectories made from checkpoints that somebody has already.
+/// Weights from a Hugging Face folder or a single safetensors file under `family`'s names, as those of `as_float32`. For trajectories of
+/// existing checkpoints.
 Weights load_weights(const std::filesystem::path& folder_or_file, const Family& family);
 void save_weights(const Weights& weights, const std::filesystem::path& file);
 
-/// Moves packed rows to tensors. `head` decides the type of the targets.
+/// Packed rows as tensors on `device`. `head` decides the type of the targets.
 PackedBatch to_device(const PackedRows& rows, const HeadSpec& head, at::Device device);
 
-/// A safetensors view as a CPU tensor without a copy, and back. The tensor keeps the file's memory map; bytes that are not in one must
-/// outlive it. Its elements are as aligned as the file has them. Nobody should write to it: writes change what others see of this map.
+/// A safetensors view as a CPU tensor without a copy, and back. The tensor keeps the file's memory map; other bytes must outlive it. Its
+/// alignment is the file's. Do not write to it: every tensor of the same map would change.
 at::Tensor as_tensor(const TensorInfo& info);
 TensorInfo as_info(const std::string& name, const at::Tensor& contiguous_cpu_tensor);
 
-/// A mapped tensor as float32: in place where the file holds aligned float32, so that memory is used once it is read, and then shared with
-/// other processes; else converted into memory of its own. In place, the limits of MappedFile hold: replace the file, do not write into it.
+/// A mapped tensor as float32: the mapping itself for aligned float32 (memory is shared with other processes and used on reading), else a
+/// converted copy. For the mapping the limits of MappedFile hold: replace the file, do not write into it.
 at::Tensor as_float32(const TensorInfo& info);
 
-/// A whole file of named tensors, written durably (from any device), and mapped again: each as `as_tensor`.
+/// Named tensors (of any device) as a durable safetensors file, and such a file as mapped tensors (`as_tensor`).
 void write_tensors(const std::filesystem::path& file, const std::map<std::string, at::Tensor>& tensors);
 std::map<std::string, at::Tensor> map_tensors(const std::filesystem::path& file);
 

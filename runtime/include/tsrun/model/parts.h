@@ -9,9 +9,9 @@
 /// Parts of a model by name.
 namespace tsrun {
 
-/// Names of all parts in the order of a forward pass; `delta`, which no model has of its own, is the last.
+/// Names of all parts in the order of a forward pass; `delta`, the part of delta methods, is the last.
 std::vector<std::string> part_names();
-/// Those that a model has of its own.
+/// Names of the parts of a plain model: all but `delta`.
 std::vector<std::string> own_part_names();
 /// @throws Error(user) beginning with `where` for a part that no model has, with the near miss
 Part parse_part(std::string_view name, std::string_view where);

@@ -10,7 +10,7 @@
 namespace tsrun {
 
 /// Named tensors in declaration order. Names are Hugging Face parameter names with the family's base prefix (`bert.encoder.layer.0.…`,
-/// `classifier.weight`). Copies share storage; `set` on a copy leaves the original alone.
+/// `classifier.weight`). Copies share storage; `set` on a copy leaves the original alone. Threads may read one object at once.
 class Weights {
  public:
   void set(const std::string& name, at::Tensor tensor);  ///< replaces or appends
