@@ -4,7 +4,7 @@
 
 #include <string>
 
-/// Words of the display.
+/// Texts of the display.
 namespace tsrun {
 
 std::string clock_text(double seconds);                  ///< 0:08, 1:02:03

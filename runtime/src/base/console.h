@@ -7,15 +7,15 @@
 
 namespace tsrun {
 
-/// Standard error and standard output of one terminal. A block of lines may stand at the lower end; whatever is written goes above it.
-/// Every call may come from any thread.
+/// Standard error and standard output of one terminal, with an optional block of lines at the lower end; other output goes above it.
+/// Thread-safe.
 class Console {
  public:
   static Console& get();
   void line(const std::string& text);                 ///< standard error, control characters escaped
   bool result(std::string_view text);                 ///< standard output; escaped where it is a terminal. False when it cannot be written
-  void block(const std::vector<std::string>& lines);  ///< draws these in the place of what stands there; cut to the terminal's size
-  static bool terminal();                             ///< whether standard error is one on which lines can be drawn again
+  void block(const std::vector<std::string>& lines);  ///< replaces the block; cut to the terminal's size
+  static bool terminal();                             ///< whether standard error is a terminal that can redraw lines
 
  private:
   void erase();

@@ -7,8 +7,8 @@
 #include <bit>
 #include <cstdint>
 
-/// How the long dimension is cut. The cut depends on the number of columns only, and partial sums are added in its order, so results do
-/// not depend on the number of threads.
+/// Blocks of the long dimension. They depend on the number of columns only, and partial sums are added in their order: results do not
+/// depend on the number of threads.
 namespace tsrun::kernel {
 
 struct Units {

@@ -140,7 +140,7 @@ class Matcher {
     }
   }
 
-  /// Whether the stored head is of the right kind but for another task.
+  /// Whether the stored head is of the right kind but has another number of outputs.
   bool other_number_of_outputs(const ParameterInfo& parameter, const TensorInfo& tensor) const {
     const int64_t outputs = family_.head().outputs;
     if (parameter.part != Part::head || outputs == 0 || tensor.shape.size() != parameter.shape.size()) return false;

@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <memory>
 
-/// Decorators that stand between the runtime and plugin code. An Error passes as it is; any other exception becomes an internal Error that
-/// names plugin, file and call, so that no foreign exception type wanders through the runtime.
+/// Decorators between the runtime and plugin code. An Error passes unchanged; any other exception becomes an Error that names plugin, file
+/// and call (internal, or run in an event of a training).
 namespace tsrun {
 
 std::unique_ptr<SubspaceMethod> guarded(std::unique_ptr<SubspaceMethod> method, const std::filesystem::path& file);

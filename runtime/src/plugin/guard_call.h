@@ -13,7 +13,7 @@
 
 namespace tsrun {
 
-/// Who is called, for messages: "plugin NAME (FILE)".
+/// Plugin behind a call, for messages: "plugin NAME (FILE)".
 struct GuardOrigin {
   std::string text;
   GuardOrigin(const std::string& name, const std::filesystem::path& file) : text(fmt::format("plugin {} ({})", name, file.string())) {}
@@ -42,7 +42,7 @@ struct GuardOrigin {
   }
 };
 
-/// What all kinds of method share.
+/// Guards of the calls that all kinds of method have.
 template <class Method>
 class Guarded : public Method {
  public:

@@ -1,7 +1,7 @@
 #include "plugin/guard.h"
 #include "plugin/guard_hooks.h"
 
-/// Guards of selectors and regularisers. What they throw in an event ends the training (exit code 4); its last checkpoint stays.
+/// Guards of selectors and regularisers. An exception in an event ends the training (exit code 4); its last checkpoint stays.
 namespace tsrun {
 namespace {
 

@@ -9,7 +9,7 @@
 
 namespace tsrun {
 
-/// Guards the hooks that a plugin puts into one list, wherever it puts them: those that were in the list before are marked meanwhile.
+/// Guards the hooks that a plugin adds to one list, at any position: earlier hooks are marked meanwhile.
 template <class Result, class... Arguments>
 class HookListGuard {
  public:

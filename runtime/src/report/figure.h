@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-/// The steps from a figure's data to an SVG that follows its page: data and gnuplot script, gnuplot, colours by role.
+/// From a figure's data to an SVG in its page's theme: data and gnuplot script, gnuplot, colours by role.
 namespace tsrun::report {
 
-/// Colours by what they are for. gnuplot is given the light one; the SVG names the role and has both (after Okabe and Ito, 2008).
+/// Colours by role. gnuplot gets the light one; the SVG names the role and has both (after Okabe and Ito, 2008).
 struct Colour {
   std::string_view role, light, dark;
 };
@@ -38,7 +38,7 @@ Script positions_script(const Figure& figure);
 Script scatter_script(const Figure& figure);
 Script landscape_script(const Figure& figure);
 
-/// Where names stand beside their points, so that none covers another or a point, as far as there is room. Units of the SVG, y downwards.
+/// Positions of names beside their points, without overlaps as far as there is room. Units of the SVG, y downwards.
 struct Spot {
   double x = 0, y = 0;
   std::string name;
@@ -47,12 +47,12 @@ struct Spot {
 struct Label {
   double x = 0, y = 0;      ///< of the anchor, at half the height of the letters
   std::string_view anchor;  ///< gnuplot's left, right or center
-  bool far = false;         ///< so far off that a line should lead to it
+  bool far = false;         ///< far enough from its point to need a line
 };
 std::vector<Label> place_labels(const std::vector<Spot>& spots, double width, double height, double letter);
 
-/// Pieces that all kinds share.
-std::string gnuplot_text(std::string_view text);  ///< a single-quoted string in which nothing is special
+/// Pieces of gnuplot scripts for all kinds of figure.
+std::string gnuplot_text(std::string_view text);  ///< a single-quoted string without special characters
 std::string preamble(const Figure& figure, double width, double height);
 std::string below_axis(const std::string& text, double x, double width, double height);  ///< the name of a horizontal axis, centred at x
 double tidy_step(double span, double steps);  ///< 1, 2 or 5 times a power of ten, so that at most `steps` fit
@@ -63,8 +63,7 @@ double widest(const std::vector<std::string>& texts);
 std::string themed_svg(std::string_view raw, const Script& script, const std::string& caption);
 std::string figure_style();  ///< the CSS of `themed_svg`
 
-/// Runs a program without a shell in `folder`; its standard error when it fails, nullopt otherwise. `found` is false when there is no such
-/// program.
+/// Runs a program without a shell in `folder`; its standard error when it fails, nullopt otherwise. `found`: whether the program exists.
 struct Outcome {
   bool found = true, succeeded = true;
   std::string words;

@@ -7,7 +7,7 @@
 
 namespace tsrun::report {
 
-/// A table as every format prints it: the same columns, cells and section headings; only the markup differs.
+/// A table before its markup: columns, cells and section headings.
 struct Cell {
   std::string text;
   bool leading = false;  ///< holds the highest mean of its column
@@ -36,7 +36,7 @@ std::string grid_as_latex(const Grid& grid, const std::string& caption);  ///< b
 /// "3 seeds", "1 to 3 seeds"
 std::string seeds_in_words(const std::vector<VariantSummary>& rows);
 
-/// What the columns mean, in one paragraph.
+/// Legend of the columns, one paragraph.
 std::string legend();
 
 }  // namespace tsrun::report

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double left = 62, right = 14, gap = 50, title = 26, plot = 66, axis = 46, top = 4, width = 600;
 
-/// What is left of a series: the extremes of each block of positions. Maxima survive, so no outlier is lost.
+/// A thinned series: the extremes of each block of positions. No outlier is lost.
 struct Envelope {
   std::vector<double> x, low, high;
 };
@@ -37,7 +37,7 @@ Envelope envelope_of(const Figure::Series& series, int64_t most) {
   return out;
 }
 
-/// One small picture: which series, in which row and column.
+/// A panel: its series, row and column.
 struct Panel {
   size_t series = 0, row = 0, column = 0, colour = 0;
 };
@@ -107,7 +107,7 @@ std::string threshold_arrows(const std::vector<double>& lines, const Range& rang
   return out;
 }
 
-/// The envelope pale, and what lies beyond the thresholds in full colour.
+/// The envelope in a pale colour, values beyond the thresholds in full colour.
 std::string plot_command(const Figure& figure, const Panel& panel, const std::vector<double>& lines) {
   const std::string_view colour = palette[panel.colour % series_colours].light;
   std::string out = fmt::format("plot '{}.dat' index {} using 1:2:3 with filledcurves fs solid 0.4 noborder lc rgb '{}' notitle",

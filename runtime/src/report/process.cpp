@@ -18,7 +18,7 @@ namespace tsrun::report {
 
 namespace {
 
-/// Owns what posix_spawn is told about files: standard input from /dev/null, output and errors into one pipe.
+/// Owns posix_spawn's file actions: standard input from /dev/null, output and errors into one pipe.
 class FileActions {
  public:
   FileActions(int output, const std::filesystem::path& folder) {
@@ -37,7 +37,7 @@ class FileActions {
   posix_spawn_file_actions_t actions_{};
 };
 
-/// What the program writes until it ends; it is ended when we are interrupted.
+/// Output of the program until it ends; an interrupt ends it.
 std::string read_all(int descriptor, pid_t process) {
   constexpr int kPause = 200;  // milliseconds
   std::string out;

@@ -100,7 +100,7 @@ nlohmann::json table_as_json(const TableHead& head, const std::vector<VariantSum
 
 namespace {
 
-/// JSON has no NaN: a score that is none was written as null.
+/// JSON has no NaN: null is NaN.
 double number(const nlohmann::json& value) { return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>(); }
 
 std::vector<double> numbers(const nlohmann::json& values) {

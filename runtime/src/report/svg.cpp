@@ -124,7 +124,7 @@ std::string themed_element(std::string element) {
   return element;
 }
 
-/// What stands between the first <g> of the canvas and </svg>, without symbol definitions, background and gnuplot's own titles.
+/// Contents from the first <g> of the canvas to </svg>, without symbol definitions, background and gnuplot's own titles.
 std::string themed_body(std::string_view raw) {
   std::string out;
   bool definitions = false;

@@ -110,7 +110,7 @@ std::string aligned(const std::vector<std::vector<std::string>>& lines) {
   return out;
 }
 
-/// What one of the groups of run.json holds differently in the two runs: {"group.name": [a, b]}.
+/// Differences of one group of run.json between two runs: {"group.name": [a, b]}.
 void add_differences(nlohmann::json& to, const nlohmann::json& a, const nlohmann::json& b, const std::string& group) {
   const nlohmann::json left = a.value(group, nlohmann::json::object()), right = b.value(group, nlohmann::json::object());
   if (left == right) return;

@@ -56,7 +56,7 @@ std::filesystem::path lock_path(const std::filesystem::path& folder) { return fo
 
 bool holds_run(const std::filesystem::path& folder) { return std::filesystem::is_regular_file(folder / "run.json"); }
 
-/// Whether the process that wrote "running" is gone; false when that cannot be told (a folder one may not write to).
+/// Whether the process that wrote "running" is gone; false when unknown (a folder without write permission).
 bool abandoned(const std::filesystem::path& folder) {
   if (!std::filesystem::exists(lock_path(folder))) return false;
   try {

@@ -82,10 +82,10 @@ std::optional<FileLock> take_lock(const fs::path& path, bool wait, const std::st
   }
 }
 
-/// Whether a failed stage may be taken up again where it stopped.
+/// Whether a failed stage may resume.
 bool resumable(const Error& error) { return error.kind() == ErrorKind::interrupt || error.kind() == ErrorKind::run; }
 
-/// Runs `make`; keeps `work` for a later resume where that makes sense, and removes it where it does not.
+/// Runs `make`; keeps `work` when a later attempt can resume from it.
 nlohmann::json make_summary(const Store::Make& make, const fs::path& out, const fs::path& work) {
   try {
     return make(out, work);

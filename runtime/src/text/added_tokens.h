@@ -11,16 +11,16 @@
 
 namespace tsrun {
 
-/// A token that is found in the text before the model sees it: "[SEP]" written by a person is the separator.
+/// A token that is matched in the text before the model: a literal "[SEP]" is the separator.
 struct AddedToken {
   std::string content;
   int32_t id = -1;
-  bool single_word = false;  ///< only where no letter or digit touches it
-  bool strip_left = false;   ///< swallows the white space before it
-  bool strip_right = false;  ///< swallows the white space after it
-  bool normalized = false;   ///< looked for after normalization, in its own normalized form
-  bool special = false;      ///< left out of decoded text where that is asked for
-  bool ignored = false;      ///< text where it is found
+  bool single_word = false;  ///< matches only without adjacent letters and digits
+  bool strip_left = false;   ///< includes white space before it
+  bool strip_right = false;  ///< includes white space after it
+  bool normalized = false;   ///< matched after normalization, in its own normalized form
+  bool special = false;      ///< skipped in decoded text with skip_special_tokens
+  bool ignored = false;      ///< not matched: stays text
 };
 
 /// Cuts a text at its added tokens: leftmost first, longest first, not overlapping.
@@ -44,15 +44,15 @@ class AddedTokens {
 
  private:
   struct Found {
-    size_t begin = 0, end = 0;  ///< with the white space that it swallows
-    size_t scanned = 0;         ///< where the search for the next goes on
+    size_t begin = 0, end = 0;  ///< with its white space
+    size_t scanned = 0;         ///< end of the searched text
     int32_t id = -1;
   };
   /// The first token from `found.scanned` on; text before `done` has been given out.
   bool next(std::string_view text, size_t done, Found& found) const;
 
   std::vector<AddedToken> tokens_;
-  std::array<bool, 256> starts_{};  ///< bytes that some token starts with
+  std::array<bool, 256> starts_{};  ///< first bytes of tokens
   Trie trie_;                       ///< content -> index in tokens_
 };
 

@@ -66,7 +66,7 @@ void Bpe::find_boundary() {
       !parts_.bytes && !has_affixes() && find(kBoundary) >= 0 && std::none_of(parts_.merges.begin(), parts_.merges.end(), crosses);
 }
 
-/// The piece that `token` may stand for as a whole; nothing when it cannot.
+/// The piece that is encoded as `token` alone; nothing when there is none.
 std::optional<std::string> Bpe::piece_of(const std::string& token) const {
   const bool whole = parts_.ignore_merges || token.ends_with(parts_.suffix);
   if (!whole) return std::nullopt;

@@ -11,20 +11,20 @@
 
 namespace tsrun {
 
-/// All that defines a byte-pair encoding. Merges are pairs of ids, the first the most urgent.
+/// Definition of a byte-pair encoding. Merges are pairs of ids by rank.
 struct BpeParts {
   std::vector<std::string> vocabulary;
   std::vector<std::pair<std::string, std::string>> merges;
   std::string unknown;         ///< "": characters without a token are left out
-  bool fuse_unknown = false;   ///< unknown characters in a row are one unknown token
-  bool byte_fallback = false;  ///< a character without a token is its bytes, "<0x00>" to "<0xFF>"
-  bool ignore_merges = false;  ///< a piece that is a token is not taken apart
+  bool fuse_unknown = false;   ///< adjacent unknown characters are one unknown token
+  bool byte_fallback = false;  ///< a character without a token becomes its bytes, "<0x00>" to "<0xFF>"
+  bool ignore_merges = false;  ///< a piece that is a token stays whole
   bool bytes = false;          ///< pieces are bytes and the vocabulary is written in the byte alphabet
   std::string prefix;          ///< continuing_subword_prefix, before all but the first character of a piece
   std::string suffix;          ///< end_of_word_suffix, behind the last one
 };
 
-/// Byte-pair encoding: of all neighbours that some merge joins, the most urgent are joined first, the leftmost of equals.
+/// Byte-pair encoding: applies the merge of lowest rank first, the leftmost of equals.
 class Bpe : public SubwordModel {
  public:
   /// @throws Error(data) "`where`: …" for a merge whose parts or result are not in the vocabulary.

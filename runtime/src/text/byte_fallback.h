@@ -9,7 +9,7 @@
 
 namespace tsrun {
 
-/// The tokens "<0x00>" to "<0xFF>" that spell characters without a token of their own.
+/// The tokens "<0x00>" to "<0xFF>" for characters without a token.
 class ByteTokens {
  public:
   ByteTokens() { ids_.fill(-1); }
@@ -27,7 +27,7 @@ class ByteTokens {
   std::array<int32_t, 256> ids_;
 };
 
-/// The byte that `token` spells when it is one of them.
+/// The byte of `token` when it is one of them.
 std::optional<char> byte_of_token(std::string_view token);
 
 }  // namespace tsrun

@@ -36,7 +36,7 @@ Charsmap::Charsmap(std::string_view bytes, const std::string& where) : bytes_(by
   }
 }
 
-/// What the shortest entry at the start of `text` becomes.
+/// Replacement of the shortest entry at the start of `text`.
 std::optional<std::string_view> Charsmap::look_up(std::string_view text) const {
   uint32_t at = offset_of(units_[0]);
   for (const char byte : text) {

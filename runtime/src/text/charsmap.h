@@ -10,8 +10,7 @@
 namespace tsrun {
 
 /// The character map of a SentencePiece model ("precompiled_charsmap"): a double-array trie from texts to texts. As Hugging Face's
-/// tokenizers apply it: a grapheme of less than 6 bytes that starts with an entry becomes what that entry says, as a whole; in others each
-/// character does.
+/// tokenizers apply it: a grapheme of less than 6 bytes that starts with an entry is replaced as a whole; in others each character is.
 class Charsmap {
  public:
   /// @throws Error(data) "`where`: …" when sizes do not fit.

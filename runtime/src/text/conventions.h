@@ -9,20 +9,20 @@
 #include <string>
 #include <vector>
 
-/// What a vocabulary file, or a tokenizer class of transformers, leaves to convention, written out as a tokenizer.json.
+/// Conventions of vocabulary files and of transformers' tokenizer classes, written out as a tokenizer.json.
 namespace tsrun {
 
-/// Rows that a class makes whatever a tokenizer.json says; their tokens are known once all tokens have ids.
+/// Rows of a class regardless of tokenizer.json; their ids are known once all tokens have ids.
 enum class ClassRows { none, bert, roberta, t5, xlm_roberta };
 
 struct TokenizerDocument {
   nlohmann::json json;
   SpecialRoles roles;
-  SpecialRoles inferred = {};  ///< parts that tokens of the vocabulary play where the folder names none; they are text where they are found
+  SpecialRoles inferred = {};  ///< default roles of vocabulary tokens, which stay text where they occur
   TokenizerSettings settings = {};
   ClassRows rows = ClassRows::none;
-  std::vector<std::string> extra = {};  ///< special tokens without a part, where the folder names none
-  bool takes_begin_end = false;         ///< add_bos_token and add_eos_token decide on rows; those of a tokenizer.json are fixed
+  std::vector<std::string> extra = {};  ///< default special tokens without a role
+  bool takes_begin_end = false;         ///< add_bos_token and add_eos_token decide on rows instead of tokenizer.json
 };
 
 const SpecialRoles& bert_roles();
@@ -30,13 +30,13 @@ const SpecialRoles& bert_roles();
 /// BERT's WordPiece from an object of tokens and ids.
 TokenizerDocument wordpiece_document(nlohmann::json vocabulary, const FolderConfig& config, const std::string& where);
 
-/// Tokens by place as an object of tokens and ids; the last of equal ones counts.
+/// A list of tokens as an object of tokens and ids; the last of equal ones counts.
 nlohmann::json vocabulary_json(const std::vector<std::string>& tokens);
 
-/// Lets BERT's tokens that a document has play their parts where the folder names none.
+/// Gives BERT's tokens in a document their roles where the folder names none.
 void infer_bert_roles(TokenizerDocument& document);
 
-/// Byte-level BPE from `vocab.json` and merges: GPT-2, RoBERTa or Qwen2, told from the folder or from the special tokens.
+/// Byte-level BPE from `vocab.json` and merges: GPT-2, RoBERTa or Qwen2, by the folder's class or the special tokens.
 TokenizerDocument byte_level_document(nlohmann::json vocabulary, nlohmann::json merges, const FolderConfig& config,
                                       const std::string& where);
 
@@ -53,7 +53,7 @@ std::vector<std::string> sentinel_names(const FolderConfig& config);
 /// build the rest; others take it as it is. @throws Error(data) when the class does not fit the model.
 TokenizerDocument class_document(nlohmann::json file, const FolderConfig& config, const std::string& where);
 
-/// Parts as a class's defaults have them, those that the folder names instead.
+/// Roles by a class's defaults, overridden by the folder.
 SpecialRoles named_roles(SpecialRoles defaults, const FolderConfig& config);
 
 /// The post_processor of a class over a document whose tokens are merged.

@@ -8,14 +8,14 @@
 
 namespace tsrun {
 
-/// Turns tokens into the texts that they add to a decoded text. Thread-safe.
+/// Turns tokens into pieces of decoded text. Thread-safe.
 using Decoder = std::function<void(std::vector<std::string>& tokens)>;
 
 /// The `decoder` of a tokenizer.json; null puts blanks between tokens.
 /// @throws Error(data) "`where`: …" naming a type or an option that is not supported.
 Decoder decoder_of(const nlohmann::json& decoder, const std::string& where);
 
-/// No blanks before punctuation and English contractions.
+/// Removes blanks before punctuation and English contractions.
 std::string clean_up_spaces(std::string text);
 
 std::string decoded_text(const Decoder& decoder, std::vector<std::string> tokens);

@@ -4,7 +4,7 @@
 
 namespace tsrun {
 
-/// A regular expression that ICU matches. @throws Error(data) "`where`: …" when ICU cannot, or might match something else.
+/// A regular expression for ICU. @throws Error(data) "`where`: …" for one that ICU rejects or might match differently.
 std::unique_ptr<Pattern> expression_pattern(const std::string& expression, const std::string& where);
 
 }  // namespace tsrun

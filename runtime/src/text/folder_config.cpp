@@ -71,7 +71,7 @@ void read_decoder(FolderConfig& config) {
   }
 }
 
-/// What the older file says of special tokens wins.
+/// Special tokens of the older file win.
 void read_special_map(const Path& folder, FolderConfig& config) {
   const Json map = object_file(folder / "special_tokens_map.json");
   for (const auto& [key, value] : map.items()) {
@@ -81,7 +81,7 @@ void read_special_map(const Path& folder, FolderConfig& config) {
   }
 }
 
-/// Contents of the special tokens that the options name; a list in the older file does not count here.
+/// Contents of the special tokens in the options; a list in the older file does not count.
 std::set<std::string> special_contents(const FolderConfig& config) {
   std::set<std::string> contents;
   const auto take = [&](const Json& token) {

@@ -5,8 +5,7 @@
 #include <optional>
 #include <string>
 
-/// Fields of JSON files that others wrote. Absent and null are the same; a wrong type is Error(data) as "`where`: key is 3, expected a
-/// text".
+/// Typed fields of foreign JSON files. Null counts as absent; a wrong type is Error(data) "`where`: key is 3, expected a text".
 namespace tsrun {
 
 std::optional<bool> flag_field(const nlohmann::json& object, const char* key, const std::string& where);

@@ -11,7 +11,7 @@ namespace tsrun {
 /// @throws Error(data) "`where`: …" naming a type or an option that is not supported.
 std::unique_ptr<SubwordModel> model_of(const nlohmann::json& model, PreTokenizerParts& pre_tokenizer, const std::string& where);
 
-/// "WordPiece", "BPE" or whatever `model` states, or what it must be where an old file states none.
+/// Type of `model` ("WordPiece", "BPE", …), inferred where an old file states none.
 std::string model_type_of(const nlohmann::json& tokenizer, const std::string& where);
 
 /// Merges of a `merges.txt`, one a line, as an array of pairs. @throws Error(data) as "`name`:line: …".

@@ -17,10 +17,10 @@ class NormalStep {
 /// Null gives no step. @throws Error(data) "`where`: …" naming a type that is not supported.
 std::unique_ptr<NormalStep> normal_step_of(const nlohmann::json& normalizer, const std::string& where);
 
-/// Refuses a normalizer that may drop the first character of a text: the reference then no longer takes what follows for its start.
+/// Refuses a normalizer that may drop the first character of a text, after which the reference no longer knows the text's start.
 void expect_start_kept(const nlohmann::json& normalizer, const std::string& where);
 
-/// Refuses fields other than "type" and `keys`: a component may mean more than this reader knows.
+/// Refuses fields other than "type" and `keys`, which could change the component's meaning.
 void expect_keys(const nlohmann::json& component, std::initializer_list<const char*> keys, const std::string& what,
                  const std::string& where);
 

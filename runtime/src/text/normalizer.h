@@ -5,9 +5,8 @@
 
 namespace tsrun {
 
-/// BERT's text normalization, in this order: control characters go and white space becomes ' '; ideographs are set between spaces; the
-/// text is decomposed (NFD) and its nonspacing marks go; lower case, character by character. The result is well-formed UTF-8 whatever the
-/// input.
+/// BERT's text normalization, in this order: control characters are removed and white space becomes ' '; ideographs get spaces around them;
+/// the text is decomposed (NFD) and loses its nonspacing marks; lower case, character by character. The result is always well-formed UTF-8.
 class BertNormalizer {
  public:
   struct Steps {

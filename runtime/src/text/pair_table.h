@@ -7,7 +7,7 @@
 
 namespace tsrun {
 
-/// Which neighbours a byte-pair encoding joins: (left, right) -> rank and joined id, by open addressing.
+/// Merges of a byte-pair encoding: (left, right) -> rank and merged id, by open addressing.
 class PairTable {
  public:
   static constexpr int32_t kNoRank = std::numeric_limits<int32_t>::max();
@@ -38,7 +38,7 @@ class PairTable {
   int shift_;
 };
 
-/// Joins neighbours in `symbols` until no merge is left: the lowest rank first, the leftmost of equals. In time n log n.
+/// Applies merges to `symbols` until none is left: the lowest rank first, the leftmost of equals. In time n log n.
 void merge_symbols(const PairTable& merges, std::vector<int32_t>& symbols);
 
 }  // namespace tsrun

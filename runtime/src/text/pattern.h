@@ -14,16 +14,16 @@ struct Match {
   size_t begin = 0, end = 0;
 };
 
-/// What a tokenizer.json looks for in a text: {"String": …} or {"Regex": …}. Thread-safe.
+/// A pattern of a tokenizer.json: {"String": …} or {"Regex": …}. Thread-safe.
 class Pattern {
  public:
   virtual ~Pattern() = default;
-  /// From left to right, not overlapping, not empty. `text` is well-formed UTF-8.
+  /// Matches from left to right, not overlapping, not empty. `text` is well-formed UTF-8.
   virtual void find_all(std::string_view text, std::vector<Match>& matches) const = 0;
 };
 
 /// The split expressions of GPT-2, Llama 3 and Qwen2 are matched by hand, others by ICU. @throws Error(data) "`where`: …" for an expression
-/// that is malformed, or that has a construct whose meaning differs between ICU and the library that the file was written for.
+/// that is malformed or has a construct that ICU and the file's own library read differently.
 std::unique_ptr<Pattern> pattern_of(const nlohmann::json& pattern, const std::string& where);
 std::unique_ptr<Pattern> word_pattern_gpt2();
 

@@ -13,8 +13,8 @@
 
 namespace tsrun {
 
-/// The steps of a tokenizer.json: added tokens are cut out; what lies between is normalized, cut into pieces, and encoded by a model; a
-/// template makes rows; a decoder makes text again.
+/// The steps of a tokenizer.json: added tokens are matched; the text between them is normalized, pre-tokenized and encoded by a model; a
+/// template makes rows; a decoder makes text.
 class Pipeline : public Tokenizer {
  public:
   /// @throws Error(data) "`where`: …" naming whatever of the tokenizer.json in `document` is malformed or not supported.
@@ -40,7 +40,7 @@ class Pipeline : public Tokenizer {
   TokenizerSettings settings_;
   std::unique_ptr<SubwordModel> model_;
   TokenNames names_;
-  AddedTokens raw_, normalized_;  ///< looked for before and after normalization
+  AddedTokens raw_, normalized_;  ///< matched before and after normalization
   std::unique_ptr<NormalStep> normalizer_;
   PreTokenizerParts pre_tokenizer_;
   RowTemplate rows_;

@@ -8,7 +8,7 @@
 
 namespace tsrun {
 
-/// The rows that a tokenizer.json's `post_processor` makes; null sets texts end to end.
+/// Row template of a tokenizer.json's `post_processor`; null concatenates the texts.
 /// @throws Error(data) "`where`: …" naming a type or an option that is not supported, or a token outside a vocabulary of `tokens`.
 RowTemplate rows_of(const nlohmann::json& post_processor, int64_t tokens, const std::string& where);
 

@@ -10,15 +10,15 @@
 
 namespace tsrun {
 
-/// A part of a text on its way to the model.
+/// A piece of text between pre-tokenizing steps.
 struct Piece {
   std::string_view text;
-  bool at_start = false;  ///< the text, its added tokens included, starts with it
+  bool at_start = false;  ///< starts the text, added tokens included
 };
 
 struct Pieces {
   std::vector<Piece> parts;
-  std::deque<std::string> texts;  ///< those that a step has made
+  std::deque<std::string> texts;  ///< texts that a step has created
 };
 
 /// One step of a tokenizer.json's `pre_tokenizer`. Thread-safe.
@@ -30,14 +30,14 @@ class PreTokenizer {
 
 struct PreTokenizerParts {
   std::vector<std::unique_ptr<PreTokenizer>> steps;
-  bool bytes = false;           ///< the model sees bytes, in its byte alphabet
-  bool asks_for_start = false;  ///< a step does something else to the piece that a text starts with
+  bool bytes = false;           ///< the model takes bytes, in the byte alphabet
+  bool asks_for_start = false;  ///< a step treats the first piece of a text differently
 };
 
 /// Null gives no step. @throws Error(data) "`where`: …" naming a type or an option that is not supported.
 PreTokenizerParts pre_tokenizer_of(const nlohmann::json& pre_tokenizer, const std::string& where);
 
-/// Lets pieces that are bytes be written in the byte alphabet, for whatever follows that reads text.
+/// Writes byte pieces in the byte alphabet, for following steps that read text.
 void spell_bytes(PreTokenizerParts& parts);
 
 }  // namespace tsrun

@@ -7,7 +7,7 @@
 
 namespace tsrun {
 
-/// What the runtime uses of a SentencePiece model (message ModelProto).
+/// Used fields of a SentencePiece model (message ModelProto).
 struct SentencePieceFile {
   enum class Kind : int64_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
   enum class Model : int64_t { unigram = 1, bpe = 2, word = 3, character = 4 };
@@ -26,8 +26,8 @@ struct SentencePieceFile {
   bool escape_whitespace = true;  ///< blanks are written as U+2581
 };
 
-/// A reader of our own: the ids must be those of Hugging Face's tokenizers, whose treatment of graphemes, of added tokens and of ties
-/// differs from that of the sentencepiece library, so the library would serve to read the file and for nothing else.
+/// Not read by the sentencepiece library: ids must be those of Hugging Face's tokenizers, which treat graphemes, added tokens and ties
+/// differently.
 /// @throws Error(data) "`name`: byte 17: …" when malformed.
 SentencePieceFile parse_sentencepiece(std::string_view bytes, const std::string& name);
 

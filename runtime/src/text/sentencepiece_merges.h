@@ -6,8 +6,8 @@
 
 namespace tsrun {
 
-/// The merges that a BPE model of SentencePiece implies: every way to join two pieces into a third, in the order of the third's id, the
-/// shortest first part first. As an array of pairs.
+/// Merges implied by a BPE model of SentencePiece, as an array of pairs: every split of a piece into two pieces, in the order of the whole
+/// piece's id, the shortest first part first.
 nlohmann::json sentencepiece_merges(const SentencePieceFile& file);
 
 }  // namespace tsrun

@@ -5,7 +5,7 @@
 
 namespace tsrun {
 
-/// What becomes of the matches that cut a piece.
+/// Treatment of the matches that split a piece.
 enum class SplitBehavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
 
 class SplitStep : public PreTokenizer {

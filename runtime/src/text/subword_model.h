@@ -9,13 +9,13 @@
 
 namespace tsrun {
 
-/// Cuts a piece of text into tokens of a vocabulary. Thread-safe after construction.
+/// Encodes pieces of text as tokens of a vocabulary. Thread-safe after construction.
 class SubwordModel {
  public:
   virtual ~SubwordModel() = default;
   /// Appends the ids of `piece`, which is not empty and well-formed UTF-8 (bytes where the pieces are bytes).
   virtual void encode(std::string_view piece, std::vector<int64_t>& ids) const = 0;
-  /// By id, as files write them; an empty entry is an id without a token.
+  /// Tokens by id, as written in files; empty: no token with this id.
   virtual const std::vector<std::string>& vocabulary() const = 0;
   virtual int32_t find(std::string_view token) const = 0;  ///< -1: not there
   virtual int32_t unknown() const = 0;                     ///< -1: none

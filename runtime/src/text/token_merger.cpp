@@ -63,7 +63,7 @@ class TokenMerger {
     }
   }
 
-  /// Those of an added_tokens.json do not change what a tokenizer.json says of the same tokens.
+  /// Tokens of an added_tokens.json do not change the same tokens of a tokenizer.json.
   void take_stated() {
     const std::string where = config_.added_where();
     for (const Json& entry : config_.added) {
@@ -82,7 +82,7 @@ class TokenMerger {
       const bool stated = option != config_.options.end() && option->is_object();
       take_special(stated ? *option : Json(named->second), key, true);
     }
-    for (const auto& [key, value] : config_.options.items())  // parts that only some models have
+    for (const auto& [key, value] : config_.options.items())  // roles of some models only
       if (key.ends_with("_token") && (value.is_string() || value.is_object()) && !is_part_key(key)) take_special(value, key, true);
   }
 
@@ -92,7 +92,7 @@ class TokenMerger {
       for (const std::string& token : document_.extra) take_special(token, key, false);
       return;
     }
-    const bool named = config_.options.at(key).is_object();  // parts by name
+    const bool named = config_.options.at(key).is_object();  // roles by name
     for (const Json& token : config_.options.at(key)) take_special(token, key, named);
   }
 
@@ -125,7 +125,7 @@ class TokenMerger {
     return !tokens->empty();
   }
 
-  /// A token as a text or as an object; what another file states of it holds.
+  /// A token as a text or as an object; another file's statement of it wins.
   void take_special(const Json& json, const std::string& key, bool part) {
     const std::string where = config_.where(key);
     if (!json.is_string() && !json.is_object() && !json.is_null())

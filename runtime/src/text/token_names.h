@@ -12,7 +12,7 @@
 
 namespace tsrun {
 
-/// The added tokens of a tokenizer beside its vocabulary: by id, by name, and which are special.
+/// Names of a tokenizer's vocabulary and added tokens, and which are special.
 class TokenNames {
  public:
   TokenNames() = default;
@@ -22,7 +22,7 @@ class TokenNames {
   std::optional<int64_t> added_id(std::string_view token) const;
   const std::vector<std::string>& all() const { return names_; }
 
-  /// What `id` adds to a decoded text when that is not its name: an added token is spelled as it is looked for, in its normalized form.
+  /// Decoded text of `id` when it is not its name: an added token's normalized form.
   void spell(int64_t id, std::string text) { spelled_[id] = std::move(text); }
 
   /// Spellings of those of `ids` that have a name.

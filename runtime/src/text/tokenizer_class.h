@@ -6,11 +6,11 @@ namespace tsrun {
 
 /// The class of a folder's tokenizer as transformers' AutoTokenizer finds it.
 struct TokenizerClass {
-  std::string family;     ///< see FolderConfig; "": the tokenizer.json as it is
-  bool own_steps = true;  ///< false: only rows are the class's own where there is a tokenizer.json
+  std::string family;     ///< see FolderConfig; "": tokenizer.json alone decides
+  bool own_steps = true;  ///< false: beside a tokenizer.json the class only decides on rows
 };
 
-/// What a folder says about its tokenizer's class; each may be empty.
+/// Facts of a folder about its tokenizer's class; each may be empty.
 struct StatedClass {
   std::string tokenizer_class;  ///< of tokenizer_config.json, else of config.json
   std::string model_type;
@@ -19,7 +19,7 @@ struct StatedClass {
 };
 TokenizerClass tokenizer_class_of(const StatedClass& stated);
 
-/// The family whose vocabulary files a model type has; "" when it is not known.
+/// Family of a model type's vocabulary files; "" when unknown.
 std::string family_of_model_type(const std::string& model_type);
 
 }  // namespace tsrun

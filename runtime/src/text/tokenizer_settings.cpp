@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Options that transformers writes or reads and that decide nothing here, whatever they say.
+/// Options of transformers without effect here.
 constexpr std::string_view kIdle[] = {"tokenizer_class",
                                       "name_or_path",
                                       "special_tokens_map_file",
@@ -64,7 +64,7 @@ constexpr std::string_view kIdle[] = {"tokenizer_class",
                                       "fast_tokenizer_files",
                                       "fix_mistral_regex"};
 
-/// Options of classes: those of another class than the folder's do nothing.
+/// Options of tokenizer classes; ignored for other classes.
 struct ClassOption {
   std::string_view key, families;
 };
@@ -79,7 +79,7 @@ constexpr ClassOption kClassOptions[] = {{"do_lower_case", "bert"},
 
 bool is_idle(const std::string& key) { return std::find(std::begin(kIdle), std::end(kIdle), key) != std::end(kIdle); }
 
-/// What a step of the tokenizer.json says for an option of a class, where it has such a step; null else.
+/// Value of a class's option in the steps of the tokenizer.json; null without such a step.
 Json step_value(const Json& json, std::string_view type, const char* field) {
   if (json.is_object() && json.value("type", Json()) == type) return json.value(field, Json());
   if (json.is_structured())
@@ -97,7 +97,7 @@ Json stated_by_steps(const Json& tokenizer, std::string_view key) {
   return {};
 }
 
-/// Warns of an option that is stated and does nothing, unless the steps do what it says.
+/// Warns of a stated option without effect, unless the steps agree with it.
 void warn_of_idle(const FolderConfig& config, const Json& tokenizer) {
   for (const auto& [key, value] : config.options.items()) {
     if (value.is_null() || value == false || is_idle(key) || key.ends_with("_token")) continue;
@@ -117,7 +117,7 @@ void warn_of_idle(const FolderConfig& config, const Json& tokenizer) {
   }
 }
 
-/// Options that change ids in ways that are not followed.
+/// Unsupported options that would change ids.
 void refuse_options(const FolderConfig& config) {
   const Json sampling = config.options.value("sp_model_kwargs", Json());
   if (sampling.is_object() && sampling.value("enable_sampling", Json(false)) != false)
@@ -130,8 +130,8 @@ void refuse_options(const FolderConfig& config) {
     data_error("{}: fix_mistral_regex is true, which is not supported; save the tokenizer with the mended expression", config.where());
 }
 
-/// Whether a row's second text is told by segment 1: `model_input_names`, else what the class does. A folder that says nothing at all
-/// keeps the segments of its template.
+/// Whether a row's second text has segment 1: by `model_input_names`, else by the class. A folder without either keeps the segments of its
+/// template.
 bool tells_segments(const FolderConfig& config) {
   const auto names = config.options.find("model_input_names");
   if (names != config.options.end() && names->is_array()) return std::find(names->begin(), names->end(), "token_type_ids") != names->end();

@@ -9,7 +9,7 @@
 
 namespace tsrun {
 
-/// How the best segmentation of a beginning of the piece ends.
+/// Last token of the best segmentation of a prefix of the piece.
 struct Unigram::Step {
   double score = 0;
   int32_t id = -1;     ///< of its last token; -1: no segmentation ends here

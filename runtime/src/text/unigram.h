@@ -6,16 +6,16 @@
 
 namespace tsrun {
 
-/// All that defines a Unigram model. Place in `vocabulary` is the id; `scores` are logarithms of probabilities.
+/// Definition of a Unigram model. The index in `vocabulary` is the id; `scores` are log-probabilities.
 struct UnigramParts {
   std::vector<std::string> vocabulary;
   std::vector<double> scores;
   int64_t unknown = 0;
-  bool byte_fallback = false;  ///< unknown characters are their bytes, "<0x00>" to "<0xFF>"
+  bool byte_fallback = false;  ///< unknown characters become their bytes, "<0x00>" to "<0xFF>"
 };
 
-/// The segmentation of greatest total score (Viterbi). A character that no token covers scores 10 below the worst token; unknown characters
-/// in a row are one unknown token.
+/// The segmentation of greatest total score (Viterbi). An unknown character scores 10 below the worst token; adjacent ones are one unknown
+/// token.
 class Unigram : public SubwordModel {
  public:
   Unigram(UnigramParts parts, const std::string& where);

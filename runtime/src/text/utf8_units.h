@@ -10,7 +10,7 @@
 /// Characters of UTF-8 text, one at a time.
 namespace tsrun {
 
-/// The character that starts at `at`, which moves past it; -1 for bytes that are not UTF-8.
+/// The character at `at`, which moves past it; -1 for malformed bytes.
 inline UChar32 next_character(std::string_view text, size_t& at) {
   const auto first = static_cast<unsigned char>(text[at]);
   if (first < 0x80) {
@@ -30,7 +30,7 @@ inline void append_character(std::string& out, UChar32 c) {
   out.append(bytes, static_cast<size_t>(size));
 }
 
-/// `text`, or a copy in `storage` where each malformed part is U+FFFD.
+/// `text`, or a copy in `storage` with U+FFFD for each malformed part.
 std::string_view well_formed(std::string_view text, std::string& storage);
 
 }  // namespace tsrun

@@ -6,8 +6,8 @@
 
 namespace tsrun {
 
-/// What the split patterns of byte-level tokenizers tell apart: `\p{L}`, `\p{N}`, `\s` and the rest, as Unicode 16 has them whatever
-/// version of ICU is linked.
+/// Character classes in the split patterns of byte-level tokenizers: `\p{L}`, `\p{N}`, `\s` and the rest, by Unicode 16 with any version
+/// of ICU.
 enum class WordClass : uint8_t { other, letter, number, space };
 
 WordClass word_class(UChar32 c);

@@ -7,15 +7,15 @@
 
 namespace tsrun {
 
-/// All that defines a WordPiece model. Place in `vocabulary` is the id; an empty entry is an id without a token.
+/// Definition of a WordPiece model. The index in `vocabulary` is the id; empty: no token with this id.
 struct WordPieceParts {
   std::vector<std::string> vocabulary;
   std::string unknown = "[UNK]";
-  std::string continuation = "##";  ///< marks a token that continues a word
-  int64_t max_characters = 100;     ///< a longer word is the unknown token
+  std::string continuation = "##";  ///< prefix of tokens inside a word
+  int64_t max_characters = 100;     ///< longer words are the unknown token
 };
 
-/// Greedy longest match from the left; a word that cannot be covered whole is one unknown token.
+/// Greedy longest match from the left; a word without a complete match is one unknown token.
 class WordPiece : public SubwordModel {
  public:
   /// @throws Error(data) "`where`: …" when the unknown token is not in the vocabulary.
@@ -31,7 +31,7 @@ class WordPiece : public SubwordModel {
 
   WordPieceParts parts_;
   Trie tokens_;
-  std::optional<Trie::Node> continuation_;  ///< where "##" leads; absent when no token continues a word
+  std::optional<Trie::Node> continuation_;  ///< node of "##"; absent when no token starts with it
   int32_t unknown_ = -1;
 };
 

@@ -14,24 +14,24 @@
 
 namespace tsrun {
 
-/// What a person sees of the work of all processes of a run. Between `begin_run` and `end_run`: on a terminal one block, the run as a whole
-/// above and what each process works at below; elsewhere a line for each stage that has ended, a sign of life of long ones, and every log
-/// line once. Outside a run: the innermost bar, or lines as they come.
+/// Display of the work of all processes of a run. Between `begin_run` and `end_run`: on a terminal a block with the run above and each
+/// process's stage below; elsewhere a line for each finished stage, occasional lines for long ones, and every log line once. Outside a run:
+/// the innermost bar, or lines. Calls may come from any thread.
 class Display {
  public:
   using Clock = std::chrono::steady_clock;
   static Display& get();
   void begin_run(const std::string& name);
   void end_run();
-  /// Whether somebody would see how much of the run is done.
+  /// Whether the run's progress is shown.
   bool wants_plan() const;
-  /// From now on news goes to this descriptor instead, as lines.
+  /// Redirects news to this descriptor, as lines.
   void send_to(int descriptor) { target_ = descriptor; }
   bool sends() const { return target_ >= 0; }
   /// process: 0 for this one.
   void take(int process, const News& news);
-  void forget(int process);  ///< it has ended
-  /// Not between `begin_run` and `end_run`: a repetition is said too.
+  void forget(int process);  ///< when it has ended
+  /// Outside `begin_run` and `end_run` repetitions are shown too.
   void say(std::string_view level, const std::string& text);
 
   std::atomic<Verbosity> verbosity{Verbosity::normal};
@@ -39,7 +39,7 @@ class Display {
  private:
   struct Bar {
     News news;
-    Clock::time_point start = Clock::now(), told = start;  ///< told: last line about it
+    Clock::time_point start = Clock::now(), told = start;  ///< told: time of its last line
     bool told_once = false;
   };
   struct Process {

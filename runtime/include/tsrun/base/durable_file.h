@@ -7,8 +7,8 @@
 
 namespace tsrun {
 
-/// A file written piece by piece under a temporary name; `commit` makes it durable and gives it its own. Without it nothing stays.
-/// The temporary is locked while its writer lives, which is how `remove_stale_temporaries` tells the living from the dead.
+/// A file written piece by piece under a temporary name; `commit` makes it durable under its own. Without `commit` nothing remains.
+/// The temporary is locked while its writer lives: `remove_stale_temporaries` removes unlocked ones. One thread only.
 /// @throws Error(run) "PATH: cannot be written: REASON"
 class DurableFile {
  public:
@@ -25,7 +25,7 @@ class DurableFile {
   int descriptor_ = -1;
 };
 
-/// "FOLDER/.tsrun-tmp-<pid>-<n>-NAME": names of temporaries begin alike wherever they are.
+/// Name of a temporary: "FOLDER/.tsrun-tmp-<pid>-<n>-NAME".
 std::filesystem::path temporary_beside(const std::filesystem::path& target);
 bool is_temporary(const std::filesystem::path& path);
 

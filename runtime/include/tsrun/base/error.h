@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <string>
 
-/// Errors carry the process exit code, so that a script can tell whose fault a failure was.
+/// Kind of an error; its number is the exit code, by which scripts tell whose fault a failure was.
 namespace tsrun {
 
 enum class ErrorKind {

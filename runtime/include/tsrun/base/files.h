@@ -52,15 +52,15 @@ class DurableFolder {
   bool committed_ = false;
 };
 
-/// Whether `folder` holds a manifest whose files all exist with the stated sizes (and digests when `deep`); the reason when not.
+/// Nothing when all files of `folder`'s manifest exist with their sizes (and digests when `deep`); else the reason.
 std::optional<std::string> folder_damage(const std::filesystem::path& folder, bool deep = false);
 
-/// Removes what killed processes left: temporaries beside `target`'s siblings whose owner no longer runs.
+/// Removes the temporaries that killed processes left beside `target`.
 void remove_stale_temporaries(const std::filesystem::path& parent);
 
-/// A memory map of a whole file. A file that is replaced by rename stays as it was for its maps; one that is written or truncated in place
-/// does not, and reading pages that it has lost ends the process (SIGBUS). The same holds on a network file system for a file that another
-/// machine replaces. Pages are copies on write: code that casts `const` away and writes changes this map alone, never the file.
+/// A memory map of a whole file. Replacing the file by rename leaves its maps intact. Writing or truncating it in place does not, and
+/// reading lost pages ends the process (SIGBUS); the same holds on a network file system for a file that another machine replaces. Pages
+/// are copy-on-write: a write through a cast `const` changes this map alone, never the file. Threads may share a map.
 class MappedFile {
  public:
   /// @throws Error(data)

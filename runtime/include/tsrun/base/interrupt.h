@@ -9,8 +9,8 @@ bool interrupted() noexcept;
 void check_interrupt();
 void clear_interrupt() noexcept;  ///< for tests
 
-/// Whether running code looks for interrupts. Code that never does (a pattern match inside Lua's library) is given a second after a signal,
-/// then the process ends with 130.
+/// Whether running code checks for interrupts. Other code (a pattern match inside Lua's library) has a second after a signal, then the
+/// process ends with 130.
 enum class Answers { in_time, never };
 class InterruptScope {
  public:

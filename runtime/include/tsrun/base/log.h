@@ -7,15 +7,15 @@
 #include <string>
 #include <string_view>
 
-/// What a person sees while the program works: log lines and progress on standard error; results go to standard output.
+/// Output of the program: log lines and progress on standard error, results on standard output. Thread-safe.
 namespace tsrun {
 
 enum class Verbosity { quiet, normal, debug };
 void set_verbosity(Verbosity verbosity);
 Verbosity verbosity();
 
-/// level: debug, info, warning; recipe: what a recipe says itself. In a run each message is said once, however many stages and processes
-/// have it to say; a recipe's own as often as it likes.
+/// Levels of messages; recipe: a recipe's own. In a run each message is shown once, however many stages and processes log it; a recipe's
+/// own every time.
 void log_message(std::string_view level, const std::string& text);
 
 /// Writes to standard output, above what the display shows. Control characters are escaped where it is a terminal.

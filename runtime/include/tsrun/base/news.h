@@ -7,7 +7,7 @@
 
 namespace tsrun {
 
-/// What happens in one process of a run, as far as the display wants to know it. Processes beside the first send it as lines of JSON.
+/// An event in one process of a run, for the display. Worker processes send it as lines of JSON.
 struct News {
   enum class Kind { begin, at, milestone, end, log, stage, planned };
   Kind kind = Kind::log;
@@ -23,7 +23,7 @@ struct News {
 
 /// At most 4096 bytes with the line end, which a pipe takes whole or not at all.
 std::string to_line(News news);
-/// Nothing where the line is no news.
+/// Parses a line; nothing when it is not news.
 std::optional<News> news_from(std::string_view line);
 
 }  // namespace tsrun

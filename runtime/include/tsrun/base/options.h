@@ -19,11 +19,11 @@ struct Option {
   std::string doc;                    ///< one sentence
   bool required = false;
   std::optional<double> minimum = {}, maximum = {};  ///< inclusive range of numbers (and of list elements)
-  std::vector<std::string> choices = {};  ///< for `choice`; for `artifact` the kinds accepted; else other types that are taken too
+  std::vector<std::string> choices = {};             ///< for `choice`; for `artifact` the accepted kinds; else further accepted types
   std::string unit = {};
 };
 
-/// Resolved values: every declared option that has a value, nothing else.
+/// Resolved values of declared options. Threads may read one object at once.
 class Options {
  public:
   Options() = default;

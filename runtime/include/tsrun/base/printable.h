@@ -5,8 +5,8 @@
 
 namespace tsrun {
 
-/// `text` as it may reach a terminal: control characters (C0, DEL, C1) and malformed UTF-8 become escapes such as \r, \x1b and \xff.
-/// Those in `keep` stay as they are.
+/// `text` for a terminal: control characters (C0, DEL, C1) and malformed UTF-8 become escapes such as \r, \x1b and \xff, except those in
+/// `keep`.
 std::string printable(std::string_view text, std::string_view keep = "\n\t");
 
 }  // namespace tsrun

@@ -19,7 +19,7 @@ class Key {
   Key split(uint64_t index) const;                        ///< by position: epoch, step, layer
   std::array<uint32_t, 4> block(uint64_t counter) const;  ///< 128 random bits
   std::array<uint32_t, 2> words() const { return {low_, high_}; }
-  static Key from_words(std::array<uint32_t, 2> words) { return {words[0], words[1]}; }  ///< the key whose `words()` these are
+  static Key from_words(std::array<uint32_t, 2> words) { return {words[0], words[1]}; }  ///< inverse of `words()`
   friend bool operator==(const Key&, const Key&) = default;
 
  private:
@@ -27,7 +27,7 @@ class Key {
   uint32_t low_ = 0, high_ = 0;
 };
 
-/// Sequential draws from one key; for host-side decisions, not for tensors.
+/// Sequential random numbers of one key; for host-side decisions, not for tensors. One thread only.
 class Stream {
  public:
   explicit Stream(Key key) : key_(key) {}

@@ -8,22 +8,22 @@
 
 namespace tsrun {
 
-/// The stages of a run: those that are planned, those that are done, and how long the rest will take. Stages found in the store count as
-/// done.
+/// Count of a run's planned and finished stages, and estimate of the time left. Stages found in the store count as finished. One thread
+/// only.
 class StageCount {
  public:
   void take(const News& stage);  ///< Kind::stage or Kind::planned
   size_t done() const { return done_; }
-  /// Nothing before the plan is whole.
+  /// Nothing before the plan is complete.
   std::optional<size_t> total() const { return whole_ ? std::optional(stages_.size()) : std::nullopt; }
   size_t left() const { return stages_.size() - done_; }
 
-  /// A stage in work: how much of it is done (0 … 1), and the seconds that this took.
+  /// A running stage: its progress (0 … 1) and its seconds so far.
   struct Running {
     double share = 0, seconds = 0;
   };
-  /// Seconds of one process in the stages that are left. A kind's speed is that of its stages so far: in this run, else in those that run
-  /// now, else as the store noted it. A kind that was not met yet takes the mean of the others. Nothing before anything was measured.
+  /// Seconds of one process for the remaining stages. A kind's speed is that of its finished stages in this run, else of running ones, else
+  /// the store's record, else the mean of the other kinds. Nothing before the first measurement.
   std::optional<double> seconds_left(const std::map<std::string, Running>& running) const;
 
  private:

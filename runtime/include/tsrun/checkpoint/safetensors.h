@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-/// The safetensors format, read by memory map without a copy and validated against its whole rule set when opened.
+/// The safetensors format, memory-mapped without a copy and fully validated when opened.
 namespace tsrun {
 
 enum class DataType {
@@ -34,21 +34,21 @@ enum class DataType {
 int64_t size_of(DataType type);
 std::string_view name_of(DataType type);  ///< "F32", "BF16", … as in the file format
 
-/// `bytes` lie in the file as they are: other writers need not align them, so copy those that are not before reading them as numbers.
+/// `bytes` are as aligned as the file has them: copy unaligned ones before reading them as numbers.
 struct TensorInfo {
   std::string name;
   DataType type = DataType::float32;
   std::vector<int64_t> shape;
   std::span<const std::byte> bytes;
-  std::shared_ptr<const MappedFile> map = nullptr;  ///< keeps `bytes`; null where they are somebody else's memory
+  std::shared_ptr<const MappedFile> map = nullptr;  ///< keeps `bytes`; null: other memory, which must outlive this
 };
 
 class SafetensorsFile {
  public:
   /// Maps the file; each of its tensors keeps the map.
-  /// @throws Error(data) naming the file, the rule that it breaks, what was found and what was expected.
+  /// @throws Error(data) naming the file, the broken rule, the value found and the one expected.
   static SafetensorsFile open(const std::filesystem::path& path);
-  /// The same checks over bytes in memory; `name` stands in messages. The bytes must outlive the object and its tensors.
+  /// The same over bytes in memory, named `name` in messages. The bytes must outlive the object and its tensors.
   static SafetensorsFile parse(std::span<const std::byte> bytes, const std::string& name);
   const std::vector<TensorInfo>& tensors() const { return tensors_; }  ///< in the order of their offsets
   const TensorInfo* find(std::string_view name) const;

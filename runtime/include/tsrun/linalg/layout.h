@@ -10,7 +10,7 @@
 
 namespace tsrun {
 
-/// One tensor's place in a flat vector.
+/// One tensor's range of a flat vector.
 struct Slice {
   std::string name;  ///< Hugging Face parameter name
   std::vector<int64_t> shape;
@@ -19,8 +19,8 @@ struct Slice {
   friend bool operator==(const Slice&, const Slice&) = default;
 };
 
-/// An ordered set of tensors laid end to end in a flat vector of `total()` elements. Written into every file that holds
-/// flat vectors; two artifacts meet only if their layouts are equal.
+/// An ordered list of tensors, concatenated in a flat vector of `total()` elements. Stored with every flat vector; artifacts combine only
+/// if their layouts are equal.
 class Layout {
  public:
   Layout& add(std::string name, std::vector<int64_t> shape);  ///< internal error when the name is taken

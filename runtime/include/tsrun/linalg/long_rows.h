@@ -11,14 +11,14 @@
 /// depend on N alone and partial sums are added in their order: results are the same for any number of threads.
 namespace tsrun {
 
-/// Where one product goes: out = sign · base + product; `base` may be null (0). `out` may be `base`.
+/// Output of one product: out = sign · base + product; `base` may be null (0). `out` may be `base`.
 struct RowTarget {
   const float* base = nullptr;
   float sign = 1;
   float* out = nullptr;
 };
 
-/// A d × N float32 matrix by its rows.
+/// A d × N float32 matrix as pointers to its rows.
 struct LongRows {
   float* data = nullptr;
   int64_t rows = 0, columns = 0;

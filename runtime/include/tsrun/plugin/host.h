@@ -15,7 +15,8 @@ struct PluginInfo {
   std::filesystem::path file;
 };
 
-/// Loads plugins and owns what they register. Libraries are never unloaded (LibTorch does not survive it).
+/// Loads plugins and owns their methods. Libraries are never unloaded (LibTorch does not survive it). Threads may look up methods at once;
+/// loading takes one thread.
 class PluginHost {
  public:
   PluginHost();
@@ -43,7 +44,7 @@ class PluginHost {
   std::unique_ptr<State> state_;
 };
 
-/// The tag this runtime was built with, as plugins must carry it.
+/// ABI tag of this runtime; plugins must have the same.
 std::string_view abi_tag();
 
 }  // namespace tsrun

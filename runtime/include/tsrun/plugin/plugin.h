@@ -6,7 +6,7 @@
 #include "tsrun/tune/selector.h"
 #include "tsrun/tune/subspace.h"
 
-/// What a plugin includes. One macro at the end of one source file makes the library loadable:
+/// Header for plugins. One macro at the end of one source file makes the library loadable:
 ///
 ///     TSRUN_PLUGIN(registry) { registry.add(std::make_unique<MySubspace>()); }
 namespace tsrun {
@@ -23,7 +23,7 @@ class Registry {
 
 }  // namespace tsrun
 
-/// The name of this symbol carries plugin API version, LibTorch version and C++ ABI, so that a mismatch is seen before anything is loaded.
+/// The name of this symbol holds plugin API version, LibTorch version and C++ ABI, so that a mismatch is found before loading.
 /// The build system defines TSRUN_ABI_TAG (for example tsrun_abi_4_torch_2_13_0_cxx11_1).
 #define TSRUN_PLUGIN(registry)                                                    \
   extern "C" __attribute__((visibility("default"))) const char TSRUN_ABI_TAG = 1; \

@@ -11,15 +11,15 @@
 /// Tables, figures and the report page of a run. Everything is a function of plain data, so a report can be made again from run.json.
 namespace tsrun {
 
-/// One result of one seed, as a recipe adds it with report:row.
+/// One result of one seed (report:row).
 struct ReportRow {
   std::string variant;  ///< "intrinsic delta d=16"; rows of one variant are aggregated over seeds
-  std::string section;  ///< heading the variant stands under; "" for none
+  std::string section;  ///< heading above the variant; "": none
   int64_t seed = 0;
   double best = 0, last = 0;   ///< first metric
   double commonest_share = 0;  ///< at `last`
   int64_t trainable = 0, degrees_of_freedom = 0, bytes_shipped = 0;
-  bool trained = true;  ///< false: evaluated as it is, best equals last
+  bool trained = true;  ///< false: evaluated without training, best equals last
 };
 
 struct TableHead {
@@ -52,30 +52,30 @@ struct ResultTable {
 };
 ResultTable table_from_json(const nlohmann::json& json);  ///< inverse of table_as_json. @throws Error(data)
 
-/// A table of a recipe's own shape, beside the table of rows: any columns, cells that may be empty.
+/// A table of a recipe's own columns, beside the table of rows; cells may be empty.
 struct FreeTable {
   struct Entry {
     enum class Kind { empty, words, whole, number, spread } kind = Kind::empty;
     std::string words;
-    double value = 0, deviation = 0;  ///< the number; of a spread its mean and sample deviation
-    int64_t n = 0;                    ///< values behind a spread; 0: not said. One value has no deviation
+    double value = 0, deviation = 0;  ///< a number, or mean and sample deviation
+    int64_t n = 0;                    ///< number of values behind a mean; 0: unknown. One value has no deviation
   };
   std::string name;  ///< file stem
   std::string caption, note;
   std::vector<std::string> columns;
-  std::vector<int> digits;  ///< decimals of each column; one that holds nothing but whole numbers has none
+  std::vector<int> digits;  ///< decimals of each column; columns of whole numbers have none
   std::vector<std::vector<Entry>> rows;
 };
 std::string table_as_text(const FreeTable& table);
-std::string table_as_csv(const FreeTable& table);  ///< full precision; a column with spreads has two more: its deviation and n
+std::string table_as_csv(const FreeTable& table);  ///< full precision; columns of means are followed by deviation and n
 std::string table_as_markdown(const FreeTable& table);
 std::string table_as_latex(const FreeTable& table);
 
-/// What making one row of one seed took. Times and memory differ between two runs of the same recipe, so they stand in a table of their
-/// own, and never in `table.*` or metrics.jsonl.
+/// Resources of one row of one seed. Times and memory differ between runs of the same recipe, so they have a table of their own and never
+/// enter `table.*` or metrics.jsonl.
 struct ResourceRow {
   std::string variant;
-  std::string key;  ///< of the stage: the same stage counts once
+  std::string key;  ///< of the stage, which counts once
   double seconds = 0;
   int64_t peak_memory_bytes = 0, memory_before_bytes = 0;  ///< 0: not known
   std::string machine;                                     ///< "host name, 2 threads"
@@ -86,33 +86,33 @@ FreeTable resource_table(const std::vector<ResourceRow>& rows);  ///< named "res
 /// A figure: data and a gnuplot script beside the SVG, so that anybody can restyle it. Colours follow the page's light or dark theme.
 ///
 ///   dots       categories down the page: labels[i] has the value y[i]; repeat a label for several seeds, their mean is marked.
-///   bars       the same with one value a label; several series stand side by side.
+///   bars       one value a label; several series side by side.
 ///   lines      y over x, one curve a series.
-///   positions  y along x (positions 0, 1, … when x is empty), as blocks' extremes; series with the same `panel` stand side by side.
+///   positions  y along x (positions 0, 1, … when x is empty), as blocks' extremes; series with the same `panel` side by side.
 ///   scatter    a named point a series: the means of its x and y, with sample deviations as bars where there are several values.
 ///   landscape  heat maps of one scale over one plane, with named points and the cells at or above a threshold outlined.
 ///
-/// The names of several dots series are headings, so that sections of a table stay together.
+/// The names of several dots series are headings, as sections of a table.
 struct Figure {
   std::string name;  ///< file stem
   std::string caption;
   enum class Kind { dots, lines, positions, bars, scatter, landscape } kind = Kind::dots;
   std::string x_label, y_label;
   bool log_x = false, log_y = false;  ///< log_x: `lines` and `scatter`
-  bool frontier = false;              ///< `scatter`: joins the points that no other beats with less of x and more of y
+  bool frontier = false;              ///< `scatter`: joins the Pareto-optimal points (less x, more y)
   struct Series {
     std::string name;
     std::vector<std::string> labels;  ///< category names (dots, bars)
     std::vector<double> x, y;
     std::string panel;                     ///< `positions`: row of small multiples; empty: a row of its own, named after the series
-    std::vector<double> horizontal_lines;  ///< `positions`: thresholds of this series alone; what lies beyond them is set off
+    std::vector<double> horizontal_lines;  ///< `positions`: thresholds of this series; values beyond them are highlighted
   };
   std::vector<Series> series;
   std::vector<double> horizontal_lines;  ///< majority score, ±3σ
   struct Landscape {
     struct Panel {
       std::string name;
-      std::vector<std::vector<double>> values;  ///< a row for every y from the lowest up, in it a value for every x; NaN: none
+      std::vector<std::vector<double>> values;  ///< a row for every y from the lowest up, with a value for every x; NaN: none
     };
     struct Mark {
       std::string name;
@@ -122,7 +122,7 @@ struct Figure {
     std::vector<Mark> marks;
     std::array<double, 2> x{}, y{};  ///< positions of the first and the last column and row
     std::optional<double> threshold;
-    std::string scale;  ///< what the colours mean
+    std::string scale;  ///< meaning of the colours
   } landscape;
 };
 /// Writes name.dat, name.gp, name.svg into `folder`. @throws Error(run) with gnuplot's own words; a missing gnuplot is said once and
@@ -135,11 +135,11 @@ Figure score_figure(const TableHead& head, const std::vector<VariantSummary>& ro
 struct ReportPage {
   TableHead head;
   std::vector<VariantSummary> rows;
-  std::vector<FreeTable> tables;     ///< `rows` may be empty when there are some
+  std::vector<FreeTable> tables;     ///< if there are any, `rows` may be empty
   std::vector<FreeTable> modules;    ///< one, or none
   std::vector<FreeTable> resources;  ///< one, or none
   std::vector<Figure> figures;
-  std::vector<std::string> notes;  ///< paragraphs: warnings, what a mask held, readings
+  std::vector<std::string> notes;  ///< paragraphs: warnings, effects of masks, readings
   nlohmann::json run;              ///< run.json
 };
 /// Writes table.txt, table.csv, table.md, table.tex, the other tables as NAME.csv, NAME.md, NAME.tex, the figures, and one self-contained

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-/// How a report spells numbers and escapes text. Everything takes and gives UTF-8.
+/// Numbers and escapes of a report. All texts are UTF-8.
 namespace tsrun::report {
 
 std::string score(double value);                                           ///< three decimals; "nan" and "inf" spelt out
@@ -20,7 +20,7 @@ std::string escape_markdown(std::string_view text);  ///< table cells
 std::string quote_csv(std::string_view text);        ///< RFC 4180, only when needed
 std::string one_line(std::string_view text);         ///< control characters become spaces
 
-/// @throws Error(user) for a name that is none for files, saying what it is of.
+/// @throws Error(user) when `name` is not a valid file name; the message names `what`.
 void check_file_stem(std::string_view what, const std::string& name);
 
 size_t display_width(std::string_view text);  ///< code points

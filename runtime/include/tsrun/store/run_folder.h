@@ -10,17 +10,17 @@
 #include <string>
 #include <vector>
 
-/// The folder of one run of a recipe: plain files, readable without the program. run.json says what ran, with what, where and how it ended;
-/// metrics.jsonl grows by a line a result; the report stands beside them.
+/// The folder of one run of a recipe: plain files, readable without the program. run.json has recipe, arguments, machine and outcome;
+/// metrics.jsonl grows by a line a result; the report lies beside them.
 namespace tsrun {
 
 enum class RunState { running, done, failed, killed };
 std::string_view name_of(RunState state);
 
-/// What identifies a run. The same description gives the same folder, so a recipe that is run again replaces its own report.
+/// Identity of a run. The same description gives the same folder: running a recipe again replaces its report.
 struct RunDescription {
   std::filesystem::path recipe;
-  nlohmann::json libraries = nlohmann::json::object();  ///< {path: sha256} of the files that it has required
+  nlohmann::json libraries = nlohmann::json::object();  ///< {path: sha256} of required files
   std::vector<std::string> command;                     ///< as typed
   nlohmann::json arguments;                             ///< of the recipe, resolved
   nlohmann::json settings;                              ///< of the program: seed, threads, device, precision, store
@@ -30,7 +30,8 @@ struct RunDescription {
   std::string digest() const;
 };
 
-/// A run in progress. run.json is durable from the moment the folder exists; a run that dies without `finish` is recognised by its lock.
+/// A run in progress. run.json is durable as soon as the folder exists; a run that died without `finish` is recognised by its lock. One
+/// thread only.
 class RunFolder {
  public:
   /// runs/<recipe stem>/<12 digits>/; "-2", "-3", … is added while another process runs the same. @throws Error(run) when it cannot be
@@ -56,7 +57,7 @@ class RunFolder {
   std::chrono::steady_clock::time_point start_;
 };
 
-/// RUN as people name it: a folder, or the beginning of a run's name or of "recipe/name" under `runs`.
+/// Folder of a RUN argument: a folder, or the beginning of a run's name or of "recipe/name" under `runs`.
 /// @throws Error(user) when nothing or more than one run matches, with the candidates.
 std::filesystem::path find_run(const std::filesystem::path& runs, const std::string& run);
 /// run.json; a state of "running" whose process is gone reads as "killed". @throws Error(data)

@@ -9,10 +9,10 @@
 #include <optional>
 #include <string>
 
-/// Artifacts by the hash of what made them. A stage that was computed once is read the next time, by this process or any other.
+/// Artifacts by the hash of their stage: a stage is computed once and then read, by this process or any other.
 namespace tsrun {
 
-/// Identity of a stage: its kind and everything that decides its bytes.
+/// Identity of a stage: its kind and all inputs that decide its bytes.
 struct StageKey {
   std::string kind;             ///< "train", "subspace", "mask", "model", …
   nlohmann::json inputs;        ///< options, seed, keys of input artifacts
@@ -26,7 +26,8 @@ struct Artifact {
   nlohmann::json meta;         ///< artifact.json: inputs, summary, time, memory, host, made_by
 };
 
-/// Folder: objects/<kind>/<key>/ (whole or absent), work/<key>/ (what a stage in flight keeps for its resume), locks/<key>.
+/// Folder: objects/<kind>/<key>/ (complete or absent), work/<key>/ (checkpoints of a running stage), locks/<key>. Several processes may use
+/// one store; in a process, one thread.
 class Store {
  public:
   enum class Access { read, write };
@@ -34,14 +35,14 @@ class Store {
   explicit Store(std::filesystem::path folder, Access access = Access::write);
   const std::filesystem::path& folder() const { return folder_; }
   std::optional<Artifact> find(const StageKey& key) const;
-  /// By kind and digest, for handles that a recipe holds. @throws Error(data)
+  /// An artifact by kind and digest, for handles in a recipe. @throws Error(data)
   Artifact get(const std::string& kind, const std::string& digest) const;
-  /// Its artifact.json alone, beside what `get` checks: what making it took. Null when there is none.
+  /// Its artifact.json with time and memory; null when there is none.
   nlohmann::json record(const std::string& kind, const std::string& digest) const;
 
   /// Finds the artifact, or makes it under its lock: `make(out, work)` writes files into `out` and returns the summary.
-  /// Returns nullopt when another process holds the lock and `wait` is false. `work` outlives an interrupt, a kill and a full disk, so that
-  /// the next attempt resumes from it; it is removed when the artifact is whole, or when the stage refused its input.
+  /// Returns nullopt when another process holds the lock and `wait` is false. `work` survives an interrupt, a kill and a full disk, for the
+  /// next attempt to resume; it is removed with the commit, or when the stage refused its input.
   using Make = std::function<nlohmann::json(const std::filesystem::path& out, const std::filesystem::path& work)>;
   std::optional<Artifact> compute(const StageKey& key, bool wait, const Make& make);
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-/// A tokenizer from a tokenizer.json that no folder holds, and parts of such a document.
+/// A tokenizer from a tokenizer.json in memory, and parts of such a document.
 namespace tsrun {
 
 /// @throws Error(data) "`where`: …" naming whatever of `document` is malformed or not supported.

@@ -10,8 +10,9 @@ enum class NormalForm { nfc, nfd, nfkc, nfkd };
 
 std::string to_form(NormalForm form, std::string_view text);
 std::string to_lower(std::string_view text);
-std::string without_accents(std::string_view text);   ///< combining marks go
-std::string without_controls(std::string_view text);  ///< Nmt: ASCII control characters go, white space and unseen characters become blanks
+std::string without_accents(std::string_view text);  ///< removes combining marks
+std::string without_controls(
+    std::string_view text);  ///< Nmt: removes ASCII control characters; white space and invisible characters become blanks
 std::string_view without_space(std::string_view text, bool left, bool right);
 
 }  // namespace tsrun
