@@ -84,16 +84,18 @@ ForwardOptions Stepper::forward_options(Key dropout) const {
 /// Forward pass, task loss, and what the plugins add to it. `pass` must live until backward has run: recomputed layers call its hooks.
 at::Tensor Stepper::loss_with_plugins(Step& step, ForwardPass& pass) {
   pass.loss_of = [this, &pass](const Output& output) { return loss_of(output, pass.batch); };
-  pass.again = [this, &step, &pass](Key dropout, const std::function<void(Weights&, ForwardOptions&)>& change) {
-    ForwardPass extra{pass.batch, pass.share, pass.number, true,       step.weights, forward_options(dropout),
-                      {},         {},         {},          pass.again, pass.loss_of};
-    plugins_.before_forward(step, extra);
+  const Key key = step.key;
+  pass.again = [this, &step, &pass, key, extras = uint64_t{0}](Key dropout,
+                                                               const std::function<void(Weights&, ForwardOptions&)>& change) mutable {
+    ForwardPass extra{pass.batch, pass.share, pass.number, true, step.weights, forward_options(dropout), {}, {}, {}, {}, pass.loss_of};
+    extra.again = [](Key, const auto&) -> Output { run_error("a plugin runs the batch again inside an extra pass"); };
+    plugins_.before_forward(step, extra, key.split("again").split(static_cast<uint64_t>(pass.number)).split(extras++));
     if (change) change(extra.weights, extra.options);
     refuse_changed_prefix(step, extra);
     return family_.forward(extra.weights, pass.batch, extra.options);
   };
   if (plugins_.wants().hidden_states) pass.options.hidden_states = &pass.hidden_states;
-  plugins_.before_forward(step, pass);
+  plugins_.before_forward(step, pass, key);
   refuse_changed_prefix(step, pass);
   pass.output = family_.forward(pass.weights, pass.batch, pass.options);
   pass.task_loss = loss_of(pass.output, pass.batch);

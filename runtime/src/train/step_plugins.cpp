@@ -47,13 +47,13 @@ bool StepPlugins::chooses() const {
 }
 
 template <class Event>
-void StepPlugins::each(Step& step, Event&& event) {
-  const Key key = step.key;
+void StepPlugins::each(Step& step, Key key, Event&& event) {
+  const Key asker = step.key;
   for (Entry& entry : entries_) {
     step.key = key.split(entry.name).split(static_cast<uint64_t>(entry.ordinal));
     event(entry);
   }
-  step.key = key;
+  step.key = asker;
 }
 
 std::optional<Scope> StepPlugins::current() const {
@@ -65,7 +65,7 @@ std::optional<Scope> StepPlugins::current() const {
 
 std::optional<Scope> StepPlugins::scope(Step& step) {
   bool changed = false;
-  each(step, [&](Entry& entry) {
+  each(step, step.key, [&](Entry& entry) {
     if (!entry.selector) return;
     auto scope = entry.selector->scope(step);
     if (!scope) return;
@@ -76,33 +76,33 @@ std::optional<Scope> StepPlugins::scope(Step& step) {
   return changed ? current() : std::nullopt;
 }
 
-void StepPlugins::before_forward(Step& step, ForwardPass& pass) {
-  each(step, [&](Entry& entry) { entry.events().before_forward(step, pass); });
+void StepPlugins::before_forward(Step& step, ForwardPass& pass, Key key) {
+  each(step, key, [&](Entry& entry) { entry.events().before_forward(step, pass); });
 }
 
 at::Tensor StepPlugins::batch_loss(Step& step, ForwardPass& pass) {
   at::Tensor sum;
-  each(step, [&](Entry& entry) { sum = sum_of(sum, entry.events().batch_loss(step, pass), entry.name, "batch_loss"); });
+  each(step, step.key, [&](Entry& entry) { sum = sum_of(sum, entry.events().batch_loss(step, pass), entry.name, "batch_loss"); });
   return sum;
 }
 
 at::Tensor StepPlugins::step_loss(Step& step) {
   at::Tensor sum;
-  each(step, [&](Entry& entry) { sum = sum_of(sum, entry.events().step_loss(step), entry.name, "step_loss"); });
+  each(step, step.key, [&](Entry& entry) { sum = sum_of(sum, entry.events().step_loss(step), entry.name, "step_loss"); });
   return sum;
 }
 
 void StepPlugins::after_backward(Step& step) {
-  each(step, [&](Entry& entry) { entry.events().after_backward(step); });
+  each(step, step.key, [&](Entry& entry) { entry.events().after_backward(step); });
 }
 void StepPlugins::before_update(Step& step) {
-  each(step, [&](Entry& entry) { entry.events().before_update(step); });
+  each(step, step.key, [&](Entry& entry) { entry.events().before_update(step); });
 }
 void StepPlugins::after_update(Step& step) {
-  each(step, [&](Entry& entry) { entry.events().after_update(step); });
+  each(step, step.key, [&](Entry& entry) { entry.events().after_update(step); });
 }
 void StepPlugins::epoch_ended(Step& step) {
-  each(step, [&](Entry& entry) { entry.events().epoch_ended(step); });
+  each(step, step.key, [&](Entry& entry) { entry.events().epoch_ended(step); });
 }
 
 nlohmann::json StepPlugins::report() const {

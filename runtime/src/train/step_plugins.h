@@ -26,7 +26,8 @@ class StepPlugins {
   /// The intersection of the scopes given last, or restored; nullopt: none yet.
   std::optional<Scope> current() const;
 
-  void before_forward(Step& step, ForwardPass& pass);
+  /// `key`: of this pass; every plugin gets its own part of it.
+  void before_forward(Step& step, ForwardPass& pass, Key key);
   at::Tensor batch_loss(Step& step, ForwardPass& pass);  ///< sum of the terms; undefined: none
   at::Tensor step_loss(Step& step);
   void after_backward(Step& step);
@@ -49,9 +50,9 @@ class StepPlugins {
     std::optional<Scope> scope;  ///< what the selector chose last
     StepEvents& events() const { return selector ? static_cast<StepEvents&>(*selector) : *regularizer; }
   };
-  /// Calls `event(entry)` for each, with the step's key made the plugin's own.
+  /// Calls `event(entry)` for each, with the step's key made the plugin's own part of `key`.
   template <class Event>
-  void each(Step& step, Event&& event);
+  void each(Step& step, Key key, Event&& event);
   std::string prefix(size_t i) const;
 
   std::vector<Entry> entries_;

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <set>
 
 namespace tsrun {
 namespace {
@@ -116,6 +117,48 @@ TEST_F(StepEventsTest, ChangeWeightsOfAPass_WithoutTouchingTheLeaves) {
   run.plugins.push_back(regularizer("zeroing", [&](const MethodInputs&) { return std::make_unique<Zeroing>(name); }));
   const TrainResult result = train(std::move(run));
   EXPECT_TRUE(at::equal(result.last_weights.at(name), model.weights.at(name)));
+}
+
+/// Runs every batch twice more, and notes the key of each pass; with `deep`, asks for a pass inside an extra one.
+class Repeating final : public Regularizer {
+ public:
+  Repeating(std::vector<Key>* keys, bool deep) : keys_(keys), deep_(deep) {}
+  void before_forward(Step& step, ForwardPass& pass) override {
+    keys_->push_back(step.key);
+    if (pass.extra && deep_) pass.again(step.key, {});
+  }
+  at::Tensor batch_loss(Step& step, ForwardPass& pass) override {
+    pass.again(step.key, {});
+    pass.again(step.key, {});
+    return {};
+  }
+
+ private:
+  std::vector<Key>* keys_;
+  bool deep_;
+};
+
+TEST_F(StepEventsTest, GiveEveryPassAKeyOfItsOwn) {
+  std::vector<Key> keys;
+  TrainJob run = job("a", {{"max_steps", 2}, {"batch_size", 8}, {"gradient_accumulation_steps", 2}});
+  run.plugins.push_back(regularizer("repeating", [&](const MethodInputs&) { return std::make_unique<Repeating>(&keys, false); }));
+  train(std::move(run));
+  std::set<std::pair<uint32_t, uint32_t>> extra;
+  for (const Key& key : keys) extra.emplace(key.words()[0], key.words()[1]);
+  EXPECT_EQ(keys.size(), 12U);
+  EXPECT_EQ(extra.size(), 2U + 8U);  // a step's own passes share the step's key; each of the others has its own
+}
+
+TEST_F(StepEventsTest, RefuseAPassInsideAnExtraPass) {
+  std::vector<Key> keys;
+  TrainJob run = job("a");
+  run.plugins.push_back(regularizer("repeating", [&](const MethodInputs&) { return std::make_unique<Repeating>(&keys, true); }));
+  try {
+    train(std::move(run));
+    FAIL() << "it ran";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("again inside an extra pass"));
+  }
 }
 
 class Pull final : public Regularizer {
