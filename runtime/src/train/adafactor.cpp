@@ -67,7 +67,7 @@ struct AdafactorTensor {
   }
 };
 
-/// What `update` is divided by, so that its root mean square is at most `threshold`: 1 or more, on the device of `update`, since reading it
+/// Divisor of `update` that makes its root mean square at most `threshold`: 1 or more, on the device of `update`, since reading it
 /// would stall a GPU at every tensor. LibTorch's norm sums float32 in float32 on the CPU, which is percents off over a large vocabulary.
 at::Tensor excess(const at::Tensor& update, double threshold) {
   const double allowed = threshold * std::sqrt(static_cast<double>(update.numel()));

@@ -32,7 +32,7 @@ TSRUN_INLINE float mixed(const AdafactorRule& rule, float mean, double square) {
   return static_cast<float>(rule.kept * static_cast<double>(mean) + (1 - rule.kept) * (square + rule.eps1));
 }
 
-/// What the update is multiplied by: the learning rate, and less where it is longer than the threshold.
+/// Factor of the update: the learning rate, and less where the update is longer than the threshold.
 double limited_rate(const AdafactorRule& rule, double mean_square) {
   return rule.lr / std::max(1.0, std::sqrt(mean_square) / rule.clip_threshold);
 }

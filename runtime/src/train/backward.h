@@ -2,7 +2,7 @@
 
 #include "tsrun/model/family.h"
 
-/// What every training does between the weights and their gradients.
+/// Steps from weights to gradients that every training shares.
 namespace tsrun {
 
 /// A forward pass whose loss is backpropagated.

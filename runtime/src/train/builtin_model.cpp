@@ -81,7 +81,7 @@ at::Tensor sinusoids(int64_t positions, int64_t width) {
   return (at::cat({angles.sin(), angles.cos()}, 1) * kAmplitude).to(at::kFloat);
 }
 
-/// What makes one of them.
+/// Recipe of one of them.
 struct Recipe {
   std::string name, version;
   nlohmann::json (*config)(int64_t vocabulary);

@@ -7,7 +7,7 @@
 namespace tsrun {
 namespace {
 
-/// What a set of options is read for: `read` says whether, `reason` why not.
+/// Condition under which a set of options is read: `read` says whether it holds, `reason` why not.
 struct Scope {
   std::vector<const char*> options;
   bool read = true;

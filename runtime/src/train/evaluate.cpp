@@ -27,7 +27,7 @@ void store(const at::Tensor& logits, HeadKind kind, std::span<const int64_t> row
   }
 }
 
-/// How answers in words are written: as the task's reading says, else as the model's folder does.
+/// Options of generation for answers in words: the task's, else those of the model's folder.
 GenerateOptions writing_options(const Model& model, const Options& reading) {
   nlohmann::json given = {{"max_new_tokens", reading.integer("max_answer_length")}};
   for (const char* name : {"num_beams", "length_penalty", "do_sample"}) given[name] = reading.value(name);

@@ -13,7 +13,7 @@
 namespace tsrun {
 namespace {
 
-/// Where the first of `stops` begins in `text`.
+/// Position in `text` of the first of `stops`.
 size_t stop_in(const std::string& text, const std::vector<std::string>& stops) {
   size_t first = std::string::npos;
   for (const std::string& stop : stops) first = std::min(first, text.find(stop));
@@ -41,7 +41,7 @@ GenerateOptions options_for(const Exam& exam, const std::vector<std::string>& st
   return options;
 }
 
-/// What was written, without what only frames it.
+/// The generated text without its frame.
 std::string answer_text(const Exam& exam, const std::vector<int64_t>& ids, const std::vector<std::string>& stops) {
   std::string text = exam.tokenizer->decode(ids, /*skip_special_tokens=*/true);
   text = text.substr(0, stop_in(text, stops));

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-/// What the optimisers share.
+/// Shared by the optimisers.
 namespace tsrun {
 
 /// `group`'s spans, explicit. Internal error when they are out of order or beyond the group.

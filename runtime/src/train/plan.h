@@ -7,7 +7,7 @@
 
 namespace tsrun {
 
-/// Which rows each optimiser step sees: a function of (key, settings, step) alone, so a run can be entered at any step.
+/// Rows of each optimiser step: a function of (key, settings, step) alone, so a run can be entered at any step.
 class StepPlan {
  public:
   StepPlan(const TrainSettings& settings, int64_t rows, Key data_order);

@@ -11,7 +11,7 @@
 
 namespace tsrun {
 
-/// Where a prefix cache may keep its rows.
+/// Memory and file of a prefix cache.
 struct PrefixStorage {
   int64_t memory = int64_t{1} << 30;  ///< bytes; what exceeds them goes to disk
   std::filesystem::path file;         ///< removed when the cache dies

@@ -12,8 +12,8 @@
 
 namespace tsrun {
 
-/// What a training works with, built once from its job: rows, exam, the reached vocabulary, binding, plan, plugins and stepper. Its state
-/// (values, moments, plugins, scopes) is what `save` writes.
+/// Everything a training works with, built once from its job: rows, exam, the reached vocabulary, binding, plan, plugins and stepper. Its
+/// state (values, moments, plugins, scopes) is what `save` writes.
 class Session {
  public:
   /// `job` must outlive the session. @throws Error(user) when nothing is trained, or when the scope does not fit the model or the optimiser

@@ -38,7 +38,7 @@ class Stepper {
   void rescope(const Scope& scope);
   /// @throws Error(user) for what the optimiser cannot do
   void check(const Scope& scope) const;
-  /// Where a scope with `cache_prefix` keeps rows; needed before the first step under one.
+  /// Sets memory and file of cached prefixes; to be called before the first step under a scope with `cache_prefix`.
   void keep_prefixes_in(PrefixStorage storage);
 
  private:

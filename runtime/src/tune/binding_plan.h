@@ -16,14 +16,14 @@ struct Held {
   at::Tensor values;     ///< what they are held at
 };
 
-/// What a mask came to: how many of its positions lie on trained numbers, and how many on frozen constants.
+/// Positions of a mask, on trained parameters and on frozen ones.
 struct MaskUse {
   std::string name;  ///< "zeroed", "held"
   bool hold = true;
   int64_t requested = 0, on_trained = 0, on_frozen = 0;
 };
 
-/// What the scope in force leaves of one buffer.
+/// Effect of the scope in force on one buffer.
 struct BufferScope {
   at::Tensor outside;    ///< bool [total], true outside the masks; undefined: no entry is outside
   at::Tensor kept;       ///< values that entries outside return to, of `freeze = update` and `state`

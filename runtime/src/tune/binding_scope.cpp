@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <utility>
 
-/// How a binding carries out a scope.
+/// Scopes of a binding.
 namespace tsrun {
 
 void append(std::vector<Span>& spans, Span span) {

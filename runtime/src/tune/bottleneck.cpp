@@ -25,7 +25,7 @@ at::Tensor activate(BottleneckActivation activation, const at::Tensor& x) {
   internal_error("bottleneck: activation {} is unknown", static_cast<int>(activation));
 }
 
-/// What the hooks of one forward pass share.
+/// State shared by the hooks of one forward pass.
 struct InstalledBottlenecks {
   std::map<std::string, BottleneckNetwork> behind, beside;  ///< by the map that they are added to
   std::map<std::string, std::string> readers;               ///< the map that an input is taken from, and the one it is for

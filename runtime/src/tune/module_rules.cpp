@@ -27,7 +27,7 @@ void add_holders(const std::string& module, std::set<std::string>& holders) {
   for (size_t dot = module.find('.'); dot != module.npos; dot = module.find('.', dot + 1)) holders.insert(module.substr(0, dot));
 }
 
-/// What the rules' options mean in one model.
+/// The rules' options, resolved for one model.
 class Rules {
  public:
   Rules(const Family& family, const Options& options, const std::string& where)

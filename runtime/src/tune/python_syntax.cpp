@@ -103,7 +103,7 @@ class Translator {
     at_ += count;
   }
 
-  /// What begins with (?.
+  /// Groups that begin with (?.
   void extension() {
     for (const char* same : {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?#"})
       if (starts(same)) return copy(std::string_view(same).size());

@@ -11,7 +11,7 @@
 /// gradients are never formed.
 namespace tsrun {
 
-/// What all tensors of one step share.
+/// Settings of one step, for all tensors.
 struct AdafactorRule {
   /// Of the `step`-th step, from 1.
   AdafactorRule(int64_t step, double lr, const AdafactorOptions& options = {});

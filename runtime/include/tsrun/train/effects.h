@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-/// Which options of a training nothing would read.
+/// Options of a training that nothing would read.
 namespace tsrun {
 
 struct Idle {

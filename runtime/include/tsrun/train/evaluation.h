@@ -44,7 +44,7 @@ Exam make_exam(const Model& model, const Task& task, const std::string& split, c
 /// tokens every time.
 Evaluation evaluate(const Family& family, const Weights& weights, const Exam& exam, at::Device device, Predictions* predictions = nullptr);
 
-/// How far the first metric would vary with other rows.
+/// Interval of the first metric over other draws of rows.
 struct Interval {
   double low = 0, high = 0;
 };

@@ -7,8 +7,8 @@
 
 namespace tsrun {
 
-/// How tasks and models meet. A model that writes (an encoder-decoder) is given any task that `as_text_to_text` can make text of; the
-/// others take it as it is.
+/// Fits tasks and models to each other. A model that writes (an encoder-decoder) is given any task that `as_text_to_text` can make text of;
+/// the others take it as it is.
 Task task_for(const Task& task, Reader reader);
 
 /// The head that `task`, in the form of `task_for`, asks of a model that reads like `reader`. @throws Error(user) when such a model cannot

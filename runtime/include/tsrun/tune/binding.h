@@ -12,17 +12,17 @@
 #include <string>
 #include <vector>
 
-/// How trained numbers become weights. Every way of tuning is one of these, and the trainer knows only this.
+/// Turns trained numbers into weights. Every way of tuning is a binding, and the trainer knows nothing else of it.
 namespace tsrun {
 
-/// What the optimiser owns: a flat float32 vector and its gradient, of one learning rate and decay.
+/// A flat float32 vector with its gradient, of one learning rate and decay, as the optimiser updates it.
 struct ParameterGroup {
   std::string name;     ///< "encoder", "decoder", "z", "embeddings", "pooler", "head"
   at::Tensor value;     ///< [n]; updated in place by the optimiser
   at::Tensor gradient;  ///< [n]; filled by backward and gather_gradients
   double lr = 0;        ///< absolute learning rate
   double weight_decay = 0;
-  /// What the optimiser updates, ascending, each within one slice of `layout` or over several; absent: all of it, at rate 1 and
+  /// Ranges that the optimiser updates, ascending, each within one slice of `layout` or over several; absent: all of it, at rate 1 and
   /// `weight_decay`. (Biases and norms are not decayed, as is usual.)
   std::optional<std::vector<Span>> spans;
   /// The tensors that lie end to end in `value`, for optimisers that treat each on its own. Coordinates are one tensor of one dimension,
@@ -31,7 +31,7 @@ struct ParameterGroup {
 };
 
 struct TuneOptions {
-  /// What is trained, from the first step to the last. Parameters that it freezes have no flat vector, no gradient and no moments. With a
+  /// Trained parameters, from the first step to the last. Frozen ones have no flat vector, no gradient and no moments. With a
   /// subspace only z moves what it spans, and layers outside it are frozen in any case.
   Scope scope;
   double lr = 5e-5;                             ///< encoder and decoder in full space, and deltas
@@ -49,7 +49,7 @@ struct TuneOptions {
   int64_t ensemble = 1;       ///< h copies of z, averaged (Z23 section 3.3)
 };
 
-/// What the scopes of a training have come to so far.
+/// Effect of the scopes of a training so far.
 struct ScopeUse {
   int64_t changes = 0;      ///< calls of Binding::rescope
   bool restricted = false;  ///< one of them froze or slowed a trained parameter
@@ -109,7 +109,7 @@ class Binding {
   std::unique_ptr<State> state_;
 };
 
-/// How far z can travel at most under Adam, lr × steps / 2 per coordinate with linear decay (tiny_subspaces, 1.11.4), against the length of
+/// Longest way of z under Adam, lr × steps / 2 per coordinate with linear decay (tiny_subspaces, 1.11.4), against the length of
 /// θ_T − θ_0 per group; a sentence for every group where it is too short.
 std::vector<std::string> travel_warnings(const Subspace& subspace, const Trajectory& trajectory, double lr, int64_t steps);
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-/// What delta methods with small networks behind or beside the model's blocks share: where those stand, and how they are added.
+/// Shared by delta methods with small networks behind or beside the model's blocks: positions, activations, and hooks that add them.
 namespace tsrun {
 
 enum class BottleneckActivation { relu, gelu, silu, tanh };

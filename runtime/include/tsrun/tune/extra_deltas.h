@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-/// What PEFT's methods train beside their own tensors, as deltas of their own.
+/// Parameters that PEFT's methods train beside their own tensors, as deltas.
 namespace tsrun {
 
 /// Several deltas as one, in the order given.

@@ -19,7 +19,7 @@ struct JointMember {
   std::vector<std::vector<at::Tensor>> deltas;
 };
 
-/// What the tasks say about a member's weights. The model behind it is frozen; gradients flow through it.
+/// Losses and gradients of the tasks at a member's weights. The model is frozen; gradients flow through it.
 class JointTasks {
  public:
   virtual ~JointTasks() = default;
@@ -45,7 +45,7 @@ struct JointInputs {
   std::vector<JointMember> members;
   JointTasks* tasks = nullptr;  ///< null where a method needs none
   Key key = Key::root(0);
-  /// Where a method may keep what it needs to go on after a stop; kept until the stage commits. Empty: nothing is kept.
+  /// Folder for checkpoints of the method, kept until the stage commits. Empty: none are kept.
   std::filesystem::path work;
   std::string title;  ///< for the progress display
 };

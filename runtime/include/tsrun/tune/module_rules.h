@@ -16,7 +16,7 @@ namespace tsrun {
 enum class LayerRules { none, by_number };
 OptionTable module_rule_options(const nlohmann::json& fallback, const std::string& what, LayerRules layers);
 
-/// What of `config`, PEFT's, belongs to those options.
+/// The values of those options in PEFT's `config`.
 nlohmann::json module_rules_from_peft(const nlohmann::ordered_json& config);
 
 /// Modules that such options mean, in the model's order. A text is a regular expression of Python for the whole name, or all-linear: every

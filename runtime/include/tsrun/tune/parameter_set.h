@@ -18,7 +18,7 @@ struct Group {
   friend bool operator==(const Group&, const Group&) = default;
 };
 
-/// Which parameters a method acts on: a layout, and its cut into groups.
+/// Parameters that a method acts on: a layout, and its cut into groups.
 struct ParameterSet {
   Layout layout;
   std::vector<Group> groups;
@@ -27,7 +27,7 @@ struct ParameterSet {
   friend bool operator==(const ParameterSet&, const ParameterSet&) = default;
 };
 
-/// What a recipe says: `parts` ("encoder", "decoder", "embeddings", "pooler", "head", "all"; the layers of every stack by default), or
+/// Selection in a recipe: `parts` ("encoder", "decoder", "embeddings", "pooler", "head", "all"; the layers of every stack by default), or
 /// layers, or name patterns (`*` matches any run of characters), and how to group: "layer", "tensor", "whole".
 struct ParameterSelection {
   std::vector<std::string> parts = {"encoder", "decoder"};

@@ -13,16 +13,16 @@
 #include <string_view>
 #include <vector>
 
-/// What is trained, and how.
+/// Trained parameters, their rates and masks.
 namespace tsrun {
 
-/// What a mask keeps entries outside it from (specs of dynamic selection call these modes gradient, update and state).
+/// Strength of a mask on the entries outside it.
 enum class Freeze {
   gradient,  ///< their gradient is zero; moments and weight decay still move them (the reference code of DPS and Child-Tuning)
   update,    ///< they keep their value: the whole update is undone, decay included
   state,     ///< and their moments too
 };
-/// What becomes of the optimiser's moments when a scope replaces another.
+/// Treatment of the optimiser's moments when a scope replaces another.
 enum class Moments {
   keep,   ///< they stay, those of frozen parameters too
   carry,  ///< entries that both scopes train keep theirs; all others start at zero (LIFT, where the old and the new mask meet)
@@ -50,7 +50,7 @@ struct Scope {
   /// scopes that hold from the first step to the last.
   bool compact = false;
 
-  /// What `parameter` is under this scope: its entry, not trained when it lies in or below the frozen layers.
+  /// Entry of `parameter`; not trained when it lies in or below the frozen layers.
   Entry entry(const ParameterInfo& parameter) const;
   /// Layers from the bottom below which, and in which, nothing is trained; 0 when an embedding is. Of an encoder-decoder: of its encoder.
   int frozen_prefix(const Family& family) const;
@@ -65,7 +65,7 @@ struct Scope {
 Scope scope_of_parts(const Family& family, const std::set<Part>& parts, const std::vector<std::string>& also = {},
                      const Layout* spanned = nullptr);
 
-/// What both leave trained: rates multiply, masks keep what is in both, the stricter freeze and moments hold.
+/// Parameters and entries that both train: rates multiply, masks intersect, the stricter freeze and moments hold.
 Scope intersection(const Scope& a, const Scope& b);
 
 /// Folder form: scope.json, and masks.safetensors (one byte an element) where there are masks.

@@ -83,7 +83,7 @@ struct ForwardPass {
 /// Tensors a plugin keeps between steps; saved with every checkpoint and given back on resume, by the trainer.
 using PluginState = std::map<std::string, at::Tensor>;
 
-/// What a method looks at, so that the trainer need not provide the rest.
+/// Inputs that a method reads; the trainer need not provide the others.
 struct Wants {
   /// Looks at or changes word embeddings. Otherwise rows of the vocabulary that no text reaches may be left out of the training.
   bool whole_vocabulary = true;
@@ -102,13 +102,13 @@ class StepEvents {
   virtual void before_update(Step& /*step*/) {}
   virtual void after_update(Step& /*step*/) {}
   virtual void epoch_ended(Step& /*step*/) {}
-  /// What really happened, for the report of the training.
+  /// Counts and measurements of what happened, for the report of the training.
   virtual nlohmann::json report() const { return nlohmann::json::object(); }
   virtual PluginState state() const { return {}; }
   virtual void restore(const PluginState& /*state*/) {}
 };
 
-/// What a method may build from.
+/// Inputs of a selector or a regulariser.
 struct MethodInputs {
   const Family& family;
   const Weights& origin;  ///< weights before training

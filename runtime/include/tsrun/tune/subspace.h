@@ -17,7 +17,7 @@
 
 namespace tsrun {
 
-/// What the runtime reads of a subspace where its method knows it; empty elsewhere.
+/// Facts of a subspace that the runtime reads; empty where its method does not know them.
 struct SubspaceFacts {
   struct Group {
     std::vector<double> singular_values;  ///< descending, of what the directions were taken from; more than dims where some were dropped
@@ -41,7 +41,7 @@ class Subspace {
   virtual at::Tensor project(const at::Tensor& z, const at::Tensor& g) const = 0;
   virtual bool linear() const { return true; }
   virtual bool claims_orthonormal() const = 0;  ///< columns of each group orthonormal
-  /// What figures and warnings read; everything else that is worth telling is in `describe`.
+  /// Read by figures and warnings; all other facts are in `describe`.
   virtual SubspaceFacts facts() const { return {}; }
   /// A description for people, as free JSON: groups, ranks kept and dropped, energy, |cos(v1, θ0)|.
   virtual nlohmann::json describe() const = 0;
@@ -51,7 +51,7 @@ class Subspace {
   virtual int64_t bytes_shipped() const = 0;
 };
 
-/// What a method may build a subspace from.
+/// Inputs of a subspace method.
 struct SubspaceInputs {
   ParameterSet parameters;
   at::Tensor origin;                       ///< flat θ0, float32; undefined when no model or trajectory is given
@@ -61,7 +61,7 @@ struct SubspaceInputs {
   std::filesystem::path scratch;  ///< a folder for large temporaries
 };
 
-/// What makes subspaces and reads them again: a method of the kind `subspace`, or of the kind `joint` (tune/joint.h).
+/// Makes subspaces and reads them again: a method of the kind `subspace`, or of the kind `joint` (tune/joint.h).
 class SubspaceMaker {
  public:
   virtual ~SubspaceMaker() = default;
@@ -90,7 +90,7 @@ std::unique_ptr<Subspace> load_subspace(const std::filesystem::path& folder,
 /// `subspace.describe()` with what the runtime itself says of every group under "groups": name, dim, and its facts.
 nlohmann::json described(const Subspace& subspace);
 
-/// Where group i's coordinates begin in the flat z, for i = 0…groups (the last is the total).
+/// Offset of group i's coordinates in the flat z, for i = 0…groups (the last is the total).
 std::vector<int64_t> coordinate_offsets(const std::vector<int64_t>& dims);
 
 }  // namespace tsrun
