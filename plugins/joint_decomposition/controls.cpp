@@ -1,7 +1,7 @@
 #include "controls.h"
 
 #include "decoder.h"
-#include "training.h"
+#include "facts.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"

@@ -1,7 +1,7 @@
 #include "scoring.h"
 
+#include "facts.h"
 #include "step.h"
-#include "training.h"
 
 #include "tsrun/base/interrupt.h"
 

@@ -1,18 +1,16 @@
 #include "training.h"
 
 #include "decoder.h"
+#include "facts.h"
+#include "loss_sums.h"
 #include "scoring.h"
-#include "step.h"
 
 #include "tsrun/model/model.h"
 #include "tsrun/train/loop.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/zeros.h>
 
 #include <cmath>
-#include <set>
 
 namespace tsrun::joint_decomposition {
 namespace {
@@ -26,33 +24,6 @@ nlohmann::json by_member(const std::vector<JointMember>& members, const Values& 
   for (size_t m = 0; m < members.size(); ++m) result[members[m].name] = values[m];
   return result;
 }
-
-/// Sums of losses since the last look at the dev splits.
-struct Sums {
-  int64_t steps = 0;
-  std::vector<double> task, reconstruction;
-  double distance = 0;
-  void add(const StepLosses& losses) {
-    task.resize(losses.task.size());
-    reconstruction.resize(losses.task.size());
-    for (size_t m = 0; m < task.size(); ++m) {
-      task[m] += losses.task[m];
-      reconstruction[m] += losses.reconstruction[m];
-    }
-    distance += losses.distance;
-    ++steps;
-  }
-  std::vector<double> mean(const std::vector<double>& sums) const {
-    std::vector<double> means(sums);
-    for (double& value : means) value /= static_cast<double>(steps);
-    return means;
-  }
-  nlohmann::json to_json() const { return {{"steps", steps}, {"task", task}, {"reconstruction", reconstruction}, {"distance", distance}}; }
-  static Sums from_json(const nlohmann::json& json) {
-    return {json.at("steps").get<int64_t>(), json.at("task").get<std::vector<double>>(),
-            json.at("reconstruction").get<std::vector<double>>(), json.at("distance").get<double>()};
-  }
-};
 
 class Training final : public LoopBody {
  public:
@@ -105,7 +76,7 @@ class Training final : public LoopBody {
     step_ = checkpoint.step;
     evaluated_ = state.at("evaluated").get<int64_t>();
     history_ = state.at("history");
-    sums_ = Sums::from_json(state.at("sums"));
+    sums_ = LossSums::from_json(state.at("sums"));
     if (state.at("best").is_null()) return;
     best_.take(state.at("kept_step").get<int64_t>(), state.at("best").get<double>());
     kept_ = map_tensors(kept_file(best_.step));
@@ -221,7 +192,7 @@ class Training final : public LoopBody {
   Stepper stepper_;
   int64_t step_ = 0, evaluated_ = 0;
   nlohmann::json history_ = nlohmann::json::array();
-  Sums sums_;
+  LossSums sums_;
   BestScore best_;
   Tensors kept_;
 };
@@ -230,42 +201,6 @@ class Training final : public LoopBody {
 
 JointResult train(const JointInputs& inputs, const Settings& settings, std::chrono::milliseconds save_after) {
   return Training(inputs, settings).run(save_after);
-}
-
-std::vector<const float*> first_solutions(const JointMember& member) {
-  std::vector<const float*> result;
-  for (const auto& solutions : member.deltas) result.push_back(solutions[0].const_data_ptr<float>());
-  return result;
-}
-
-nlohmann::json member_facts(const JointInputs& inputs) {
-  nlohmann::json members = nlohmann::json::array();
-  std::set<int64_t> lengths;
-  for (const JointMember& member : inputs.members) {
-    lengths.insert(member.parameters.layout.total());
-    members.push_back({{"name", member.name},
-                       {"size", member.parameters.layout.total()},
-                       {"tensors", member.parameters.layout.slices().size()},
-                       {"layout", member.parameters.layout.digest()}});
-  }
-  return {{"members", members}, {"equal_sizes", lengths.size() <= 1}};
-}
-
-nlohmann::json reconstruction_errors(const JointInputs& inputs, const std::vector<std::unique_ptr<Subspace>>& decoders,
-                                     const at::Tensor& codes) {
-  nlohmann::json result = nlohmann::json::object();
-  for (size_t m = 0; m < inputs.members.size(); ++m) {
-    std::vector<double> errors;
-    for (size_t t = 0; t < inputs.members[m].deltas.size(); ++t) {
-      const at::Tensor& delta = inputs.members[m].deltas[t][0];
-      at::Tensor error = delta.neg();
-      decoders[m]->expand(codes[static_cast<int64_t>(t)][static_cast<int64_t>(m)].contiguous(), error);
-      const double length = at::linalg_vector_norm(delta, 2, std::nullopt, false, at::kDouble).item<double>();
-      errors.push_back(length > 0 ? at::linalg_vector_norm(error, 2, std::nullopt, false, at::kDouble).item<double>() / length : 0.0);
-    }
-    result[inputs.members[m].name] = errors;
-  }
-  return result;
 }
 
 }  // namespace tsrun::joint_decomposition

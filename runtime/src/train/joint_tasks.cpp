@@ -1,79 +1,17 @@
 #include "train/backward.h"
+#include "train/member_models.h"
 #include "tsrun/base/error.h"
 #include "tsrun/train/effects.h"
 #include "tsrun/train/joint.h"
 #include "tsrun/train/settings.h"
 #include "tsrun/train/train.h"
-#include "tsrun/tune/flat_buffer.h"
 
-#include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace tsrun {
 namespace {
-
-/// Equal tensors of one name, held once: the frozen models of many tasks differ in their heads alone.
-class SharedTensors {
- public:
-  explicit SharedTensors(at::Device device) : device_(device) {}
-  at::Tensor share(const std::string& name, const at::Tensor& value) {
-    auto& known = tensors_[name];
-    for (const auto& [host, placed] : known) {
-      const bool same = host.data_ptr() == value.data_ptr() || at::equal(host, value);
-      if (host.sizes() == value.sizes() && same) return placed;
-    }
-    known.emplace_back(value, value.to(device_, at::kFloat));
-    return known.back().second;
-  }
-
- private:
-  at::Device device_;
-  std::map<std::string, std::vector<std::pair<at::Tensor, at::Tensor>>> tensors_;
-};
-
-/// A task's model under one member: the member's weights are leaves, everything else is constant.
-struct FrozenModel {
-  std::shared_ptr<const Family> family;
-  Weights weights;
-};
-
-/// The models of one member, one a task.
-struct MemberModels {
-  FlatBuffer buffer;                 ///< on the device
-  at::Tensor weights, gradient;      ///< on the host: the buffer's own on a CPU
-  std::vector<FrozenModel> by_task;  ///< all with the same leaves
-
-  MemberModels(const JointSeat& given, at::Device device, SharedTensors& shared)
-      : buffer("member", given.parameters.layout, given.models.at(0).weights, device),
-        weights(buffer.value.cpu()),
-        gradient(buffer.gradient.cpu()) {
-    Weights leaves;
-    buffer.add_leaves(leaves);
-    for (const Model& model : given.models) by_task.push_back(frozen(model, leaves, shared));
-  }
-
-  void push() {
-    if (!buffer.value.is_cpu()) buffer.value.copy_(weights);
-  }
-  void pull() {
-    if (buffer.gradient.is_cpu()) return;
-    gradient.add_(buffer.gradient.cpu());
-    buffer.gradient.zero_();
-  }
-
- private:
-  static FrozenModel frozen(const Model& model, const Weights& leaves, SharedTensors& shared) {
-    FrozenModel result{model.family, {}};
-    for (const ParameterInfo& info : model.family->parameters()) {
-      const at::Tensor* leaf = leaves.find(info.name);
-      result.weights.set(info.name, leaf ? *leaf : shared.share(info.name, model.weights.at(info.name).detach()));
-    }
-    return result;
-  }
-};
 
 /// A task's rows as the models read them.
 struct TaskRows {

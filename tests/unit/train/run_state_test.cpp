@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <thread>
@@ -128,8 +129,9 @@ class SignalBeforeEvaluation final : public Observer {
   fs::path marker_;
 };
 
-/// Exit code of a child that trains in `folder`, interrupted once unless the marker is there.
-int train_with_signal(const fs::path& folder) {
+/// Exit code of a child that trains in `folder`, interrupted once unless the marker is there. `still`: nothing learns, so the training ends
+/// two evaluations behind the first.
+int train_with_signal(const fs::path& folder, bool still = false) {
   const pid_t child = ::fork();
   if (child != 0) return wait_for(child);
   watch_interrupts();
@@ -137,7 +139,10 @@ int train_with_signal(const fs::path& folder) {
   try {
     const Task task = toy::sentiment();
     const Model model = toy::tiny_bert();
-    auto job = toy::job(model, task, kOptions, folder / "work");
+    nlohmann::json options = kOptions;
+    if (still) options["early_stop"] = 2;
+    auto job = toy::job(model, task, options, folder / "work");
+    if (still) job.tune.lr = job.tune.lr_embeddings = job.tune.lr_head = 0;
     job.observers.push_back(std::make_unique<SignalBeforeEvaluation>(folder / "marker"));
     save_weights(train(std::move(job)).best_weights, folder / "best.safetensors");
   } catch (const Error& error) {
@@ -157,6 +162,16 @@ TEST(Resume, MakesAnInterruptedEvaluationAgain) {
   ASSERT_EQ(train_with_signal(whole), 0);
   for (const char* file : {"work/metrics.jsonl", "best.safetensors"})
     EXPECT_TRUE(toy::bytes_of(stopped / file) == toy::bytes_of(whole / file)) << file;
+}
+
+TEST(Resume, StopsEarlyAtTheSameStep) {
+  const toy::Scratch scratch;
+  const auto stopped = scratch.path() / "stopped";
+  fs::create_directories(stopped);
+  EXPECT_EQ(train_with_signal(stopped, /*still=*/true), 130);
+  EXPECT_EQ(train_with_signal(stopped, /*still=*/true), 0);
+  const std::string lines = read_text(stopped / "work/metrics.jsonl");
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3);  // after steps 5, 10 and 15
 }
 
 Checkpoint some_state(int64_t step) {

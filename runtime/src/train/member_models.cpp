@@ -1,0 +1,48 @@
+#include "train/member_models.h"
+
+#include <ATen/Functions.h>
+
+namespace tsrun {
+namespace {
+
+FrozenModel frozen_under(const Weights& leaves, const Model& model, SharedTensors& shared) {
+  FrozenModel result{model.family, {}};
+  for (const ParameterInfo& info : model.family->parameters()) {
+    const at::Tensor* leaf = leaves.find(info.name);
+    result.weights.set(info.name, leaf ? *leaf : shared.share(info.name, model.weights.at(info.name).detach()));
+  }
+  return result;
+}
+
+}  // namespace
+
+at::Tensor SharedTensors::share(const std::string& name, const at::Tensor& value) {
+  auto& known = tensors_[name];
+  for (const auto& [host, placed] : known) {
+    const bool same = host.data_ptr() == value.data_ptr() || at::equal(host, value);
+    if (host.sizes() == value.sizes() && same) return placed;
+  }
+  known.emplace_back(value, value.to(device_, at::kFloat));
+  return known.back().second;
+}
+
+MemberModels::MemberModels(const JointSeat& given, at::Device device, SharedTensors& shared)
+    : buffer("member", given.parameters.layout, given.models.at(0).weights, device),
+      weights(buffer.value.cpu()),
+      gradient(buffer.gradient.cpu()) {
+  Weights leaves;
+  buffer.add_leaves(leaves);
+  for (const Model& model : given.models) by_task.push_back(frozen_under(leaves, model, shared));
+}
+
+void MemberModels::push() {
+  if (!buffer.value.is_cpu()) buffer.value.copy_(weights);
+}
+
+void MemberModels::pull() {
+  if (buffer.gradient.is_cpu()) return;
+  gradient.add_(buffer.gradient.cpu());
+  buffer.gradient.zero_();
+}
+
+}  // namespace tsrun
