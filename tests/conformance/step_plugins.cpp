@@ -2,6 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/train/probe.h"
 #include "unit/train/toy.h"
 
 #include <ATen/ATen.h>
@@ -19,6 +20,11 @@ class Trainings {
       : plugin_(std::move(plugin)), model_(toy::tiny_bert({HeadKind::classification, 2}, dropout)) {}
 
   const Model& model() const { return model_; }
+  /// Everything that a choice before any training is given.
+  std::optional<Choice> choice(const SelectorMethod& method, const Options& options) const {
+    const auto probe = make_probe(model_, task_, train_options().resolve(nlohmann::json::object(), "conformance"), Key::root(4), at::kCPU);
+    return method.choose({*model_.family, model_.weights, Key::root(4), 0, 0, probe.get()}, options);
+  }
   TrainJob job(const std::string& folder, const nlohmann::json& options, bool plugged = true) const {
     TrainJob job = toy::job(model_, task_, options, scratch_.path() / folder);
     if (plugged) job.plugins.push_back(plugin_);
@@ -143,7 +149,24 @@ void leaves_frozen_parameters_alone(const StepPlugin& plugin) {
     }
 }
 
-/// What the one choice says is what a training under it keeps.
+/// Nothing moves outside the scope, to the bit. (Under `freeze = gradient` decay may move elements outside masks.)
+void keeps_outside(const Trainings& trainings, const Choice& choice, Freeze freeze, bool compact) {
+  const Model& model = trainings.model();
+  TrainJob job = trainings.job(fmt::format("{}-{}", name_of(freeze), compact), kShort, false);
+  job.tune.weight_decay = 0.1;
+  job.tune.scope = choice.scope;
+  job.tune.scope.freeze = freeze;
+  job.tune.scope.compact = compact;
+  const TrainResult result = train(std::move(job));
+  for (const ParameterInfo& info : model.family->parameters()) {
+    const Scope::Entry entry = choice.scope.entry(info);
+    const at::Tensor stays = result.last_weights.at(info.name) == model.weights.at(info.name);
+    const at::Tensor held = !entry.trained ? at::ones_like(stays) : entry.mask.defined() ? entry.mask.logical_not() : at::zeros_like(stays);
+    EXPECT_TRUE(stays.masked_select(held).all().item<bool>()) << info.name << ' ' << name_of(freeze);
+  }
+}
+
+/// A training under the one choice keeps what the choice leaves out.
 void keeps_what_it_chose(const Case& subject) {
   const SelectorMethod& method = selector_method(subject.method);
   const Options options = method.options().resolve(subject.options, "conformance");
@@ -151,24 +174,15 @@ void keeps_what_it_chose(const Case& subject) {
   const Model& model = trainings.model();
   std::optional<Choice> choice;
   try {
-    choice = method.choose({*model.family, model.weights, Key::root(4)}, options);
+    choice = trainings.choice(method, options);
   } catch (const Error& refusal) {
     GTEST_SKIP() << "it chooses on a schedule only with these options: " << refusal.what();
   }
   if (!choice) GTEST_SKIP() << "it chooses on a schedule only";
   choice->scope.check(*model.family, subject.method);
   EXPECT_TRUE(choice->scope.restricts(*model.family));
-  choice->scope.freeze = Freeze::update;  // the strictest of what values can show
-  TrainJob job = trainings.job("a", kShort, false);
-  job.tune.weight_decay = 0.1;
-  job.tune.scope = choice->scope;
-  const TrainResult result = train(std::move(job));
-  for (const ParameterInfo& info : model.family->parameters()) {
-    const Scope::Entry entry = choice->scope.entry(info);
-    const at::Tensor stays = result.last_weights.at(info.name) == model.weights.at(info.name);
-    const at::Tensor held = !entry.trained ? at::ones_like(stays) : entry.mask.defined() ? entry.mask.logical_not() : at::zeros_like(stays);
-    EXPECT_TRUE(stays.masked_select(held).all().item<bool>()) << info.name;
-  }
+  for (const Freeze freeze : {Freeze::update, Freeze::state}) keeps_outside(trainings, *choice, freeze, false);
+  keeps_outside(trainings, *choice, Freeze::gradient, true);
 }
 
 void acts(const StepPlugin& plugin) {

@@ -1,7 +1,10 @@
-#include "train/probe.h"
+#include "tsrun/train/probe.h"
+
+#include "train/split_probe.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/model/model.h"
+#include "tsrun/train/reading.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -91,11 +94,56 @@ class SplitProbe final : public Probe {
   at::Device device_;
 };
 
+/// Owns its rows.
+class TaskProbe final : public Probe {
+ public:
+  TaskProbe(const Model& model, const Task& task, Options options, std::optional<Masking> masking, at::Device device)
+      : model_(model),
+        task_(task),
+        options_(std::move(options)),
+        inner_(
+            *model.family, [this]() -> const EncodedSplit& { return encoded(); }, std::move(masking), device) {}
+
+  int64_t rows() const override { return inner_.rows(); }
+  HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) override {
+    return inner_.hidden(weights, rows, layer);
+  }
+  LossAndGradient loss_and_gradient(const Weights& weights, std::span<const int64_t> rows, std::optional<Key> dropout) override {
+    return inner_.loss_and_gradient(weights, rows, dropout);
+  }
+
+ private:
+  const EncodedSplit& encoded() {
+    if (!split_) split_ = encode_training_rows(model_, task_, options_);
+    return *split_;
+  }
+
+  const Model& model_;
+  const Task& task_;
+  Options options_;
+  std::optional<EncodedSplit> split_;
+  SplitProbe inner_;
+};
+
+Options with_first_answers(const Options& options) {
+  nlohmann::json values = options.json();
+  values["accepted_answers"] = "first";
+  return Options(values);
+}
+
 }  // namespace
 
-std::unique_ptr<Probe> make_probe(const Family& family, std::function<const EncodedSplit&()> rows, std::optional<Masking> masking,
-                                  at::Device device) {
+std::unique_ptr<Probe> make_split_probe(const Family& family, std::function<const EncodedSplit&()> rows, std::optional<Masking> masking,
+                                        at::Device device) {
   return std::make_unique<SplitProbe>(family, std::move(rows), std::move(masking), device);
+}
+
+std::unique_ptr<Probe> make_probe(const Model& model, const Task& task, const Options& options, Key key, at::Device device) {
+  std::optional<Masking> masking;
+  if (model.family->head().kind == HeadKind::masked_lm)
+    masking.emplace(*model.tokenizer, options.number("mlm_probability"), key.split("masking"),
+                    model.family->config().at("vocab_size").get<int64_t>());
+  return std::make_unique<TaskProbe>(model, task, with_first_answers(options), std::move(masking), device);
 }
 
 }  // namespace tsrun

@@ -1,7 +1,7 @@
 #include "train/session.h"
 
 #include "train/masking.h"
-#include "train/probe.h"
+#include "train/split_probe.h"
 #include "tsrun/base/error.h"
 
 #include <algorithm>
@@ -51,7 +51,7 @@ Session::Session(TrainJob& job)
       binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
                job.device),
       plan_(settings_, train_.drawn(), job.key.split("data order")),
-      probe_(make_probe(
+      probe_(make_split_probe(
           family_, [this]() -> const EncodedSplit& { return train_; }, masking_of(job, settings_), job.device)),
       plugins_(job.plugins, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch(), probe_.get()}),
       stepper_(family_, train_, binding_, settings_, job.device, plugins_, masking_of(job, settings_)) {

@@ -1,4 +1,4 @@
-#include "train/probe.h"
+#include "tsrun/train/probe.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/train/train.h"
@@ -16,13 +16,10 @@ using ::testing::HasSubstr;
 class ProbeTest : public ::testing::Test {
  protected:
   std::unique_ptr<Probe> probe() {
-    rows = encode_training_rows(model, task, train_options().resolve(nlohmann::json::object(), "test"));
-    return make_probe(
-        *model.family, [this]() -> const EncodedSplit& { return rows; }, {}, at::kCPU);
+    return make_probe(model, task, train_options().resolve(nlohmann::json::object(), "test"), Key::root(1), at::kCPU);
   }
   Task task = toy::sentiment();
   Model model = toy::tiny_bert();
-  EncodedSplit rows;
 };
 
 TEST_F(ProbeTest, GivesTheGradientOfTheLoss) {
