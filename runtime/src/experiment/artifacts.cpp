@@ -1,6 +1,8 @@
 #include "experiment/artifacts.h"
 
-#include "tsrun/base/error.h"
+#include "experiment/handle_reader.h"
+
+#include <cmath>
 
 namespace tsrun {
 
@@ -8,60 +10,189 @@ namespace {
 
 using nlohmann::json;
 
-/// The fields of one handle.
-class HandleReader {
- public:
-  HandleReader(const json& handle, const char* kind) : handle_(handle), kind_(kind) {
-    if (!handle.is_object()) internal_error("a handle of kind '{}' is {}, expected a table", kind, handle.type_name());
-  }
+template <class T>
+void put(json& handle, const char* name, const std::optional<T>& value) {
+  if (value) handle[name] = *value;
+}
 
-  template <class T>
-  T get(const char* name) const {
-    const auto found = handle_.find(name);
-    if (found == handle_.end()) internal_error("a handle of kind '{}' lacks '{}'", kind_, name);
-    try {
-      return found->get<T>();
-    } catch (const json::exception& error) {
-      internal_error("a handle of kind '{}': '{}': {}", kind_, name, error.what());
-    }
-  }
-  bool has(const char* name) const { return handle_.contains(name); }
+TaskRef::Split split_from(const json& fields) {
+  HandleReader reader(fields, "task");
+  return {.rows = reader.take<int64_t>("rows"), .majority_score = reader.find<double>("majority_score").value_or(std::nan(""))};
+}
 
- private:
-  const json& handle_;
-  const char* kind_;
-};
+ModelRef::Defaults defaults_from(const json& fields) {
+  HandleReader reader(fields, "model");
+  return {.lr = reader.take<double>("lr"), .lr_head = reader.take<double>("lr_head"), .epochs = reader.take<int64_t>("epochs")};
+}
+
+template <class T>
+json list_of(const std::vector<T>& handles) {
+  json list = json::array();
+  for (const T& handle : handles) list.push_back(handle.to_json());
+  return list;
+}
 
 }  // namespace
 
+void take_artifact(HandleReader& reader, ArtifactRef& ref) {
+  ref.kind = reader.take<std::string>("artifact");
+  ref.key = reader.take<std::string>("key");
+  ref.stage = reader.find<std::string>("stage").value_or("");
+  ref.inside = reader.find<std::string>("inside").value_or("");
+  ref.planned = reader.find<bool>("planned").value_or(false);
+}
+
+ArtifactRef ArtifactRef::from_json(const json& handle) {
+  HandleReader reader(handle, "artifact");
+  ArtifactRef ref;
+  take_artifact(reader, ref);
+  ref.facts = std::move(reader).rest();
+  return ref;
+}
+
+json ArtifactRef::to_json() const {
+  json handle = facts;
+  handle.update(identity());
+  if (planned) handle["planned"] = true;
+  return handle;
+}
+
+json ArtifactRef::identity() const {
+  json result = {{"artifact", kind}, {"key", key}};
+  if (!stage.empty()) result["stage"] = stage;
+  if (!inside.empty()) result["inside"] = inside;
+  return result;
+}
+
 TaskRef TaskRef::from_json(const json& handle) {
-  const HandleReader reader(handle, "task");
-  return {.key = reader.get<std::string>("key"),
-          .name = reader.get<std::string>("name"),
-          .spec = reader.get<std::string>("spec"),
-          .metric = reader.get<std::string>("metric")};
+  HandleReader reader(handle, "task");
+  TaskRef task;
+  take_artifact(reader, task);
+  task.name = reader.take<std::string>("name");
+  task.spec = reader.take<std::string>("spec");
+  task.as = reader.take<std::string>("as");
+  task.metric = reader.take<std::string>("metric");
+  const auto splits = reader.take<json>("splits");
+  for (const auto& [name, fields] : splits.items()) task.splits[name] = split_from(fields);
+  task.facts = std::move(reader).rest();
+  return task;
+}
+
+json TaskRef::to_json() const {
+  json handle = ArtifactRef::to_json();
+  handle.update({{"name", name}, {"spec", spec}, {"as", as}, {"metric", metric}, {"splits", json::object()}});
+  for (const auto& [split, told] : splits) handle["splits"][split] = {{"rows", told.rows}, {"majority_score", told.majority_score}};
+  return handle;
+}
+
+DeltaRef DeltaRef::from_json(const json& handle) {
+  HandleReader reader(handle, "delta");
+  return {.method = reader.take<std::string>("method"),
+          .version = reader.take<int64_t>("version"),
+          .options = Options(reader.take<json>("options")),
+          .seed = reader.find<uint64_t>("seed"),
+          .values = reader.find<std::string>("values"),
+          .content = reader.find<json>("content")};
+}
+
+json DeltaRef::to_json() const {
+  json handle = {{"method", method}, {"version", version}, {"options", options.json()}};
+  put(handle, "seed", seed);
+  put(handle, "values", values);
+  put(handle, "content", content);
+  return handle;
+}
+
+DeltaModule DeltaModule::from_json(const json& handle) {
+  HandleReader reader(handle, "delta");
+  return {.method = reader.take<std::string>("method"),
+          .pattern = reader.take<std::string>("pattern"),
+          .module = reader.take<std::string>("module"),
+          .numbers = reader.take<int64_t>("numbers")};
+}
+
+json DeltaModule::to_json() const { return {{"method", method}, {"pattern", pattern}, {"module", module}, {"numbers", numbers}}; }
+
+const std::string& ModelRef::folder() const {
+  if (!path) internal_error("the folder of model '{}' is asked for, which is only planned", spec);
+  return *path;
 }
 
 ModelRef ModelRef::from_json(const json& handle) {
-  const HandleReader reader(handle, "model");
+  HandleReader reader(handle, "model");
   ModelRef model;
-  model.key = reader.get<std::string>("key");
-  model.spec = reader.get<std::string>("spec");
-  if (reader.has("deltas")) model.deltas = reader.get<json>("deltas");
+  take_artifact(reader, model);
+  model.spec = reader.take<std::string>("spec");
+  model.path = reader.find<std::string>("path");
+  model.content = reader.find<std::string>("content");
+  model.defaults = defaults_from(reader.take<json>("defaults"));
+  model.deltas = handles_in<DeltaRef>(reader.find<json>("deltas").value_or(json::array()));
+  if (const auto modules = reader.find<json>("matches")) {
+    model.modules = handles_in<DeltaModule>(*modules);
+    model.delta_parameters = reader.take<int64_t>("delta_parameters");
+  }
+  model.facts = std::move(reader).rest();
   return model;
 }
 
-Run Run::from_json(const json& handle) {
-  const HandleReader reader(handle, "train");
-  Run run;
-  run.key = reader.get<std::string>("key");
-  run.seed = reader.get<int64_t>("seed");
-  run.keep = reader.get<std::string>("keep");
-  run.task_handle = reader.get<json>("task");
-  run.model_handle = reader.get<json>("model");
-  run.task = TaskRef::from_json(run.task_handle);
-  run.model = ModelRef::from_json(run.model_handle);
-  return run;
+json ModelRef::to_json() const {
+  json handle = ArtifactRef::to_json();
+  handle["spec"] = spec;
+  put(handle, "path", path);
+  put(handle, "content", content);
+  handle["defaults"] = {{"lr", defaults.lr}, {"lr_head", defaults.lr_head}, {"epochs", defaults.epochs}};
+  if (adapted()) handle["deltas"] = list_of(deltas);
+  if (modules) handle.update({{"matches", list_of(*modules)}, {"delta_parameters", delta_parameters}});
+  return handle;
+}
+
+TrajectoryRef TrajectoryRef::from_json(const json& handle) {
+  HandleReader reader(handle, "trajectory");
+  TrajectoryRef trajectory;
+  take_artifact(reader, trajectory);
+  trajectory.model = reader.find<ModelRef>("model");
+  trajectory.facts = std::move(reader).rest();
+  return trajectory;
+}
+
+json TrajectoryRef::to_json() const {
+  json handle = ArtifactRef::to_json();
+  if (model) handle["model"] = model->to_json();
+  return handle;
+}
+
+BasisRef BasisRef::from_json(const json& handle) {
+  HandleReader reader(handle, "subspace");
+  BasisRef basis;
+  take_artifact(reader, basis);
+  basis.method = reader.take<std::string>("method");
+  basis.member = reader.find<std::string>("member");
+  basis.dim = reader.take<int64_t>("dim");
+  basis.model = reader.take<ModelRef>("model");
+  basis.facts = std::move(reader).rest();
+  return basis;
+}
+
+json BasisRef::to_json() const {
+  json handle = ArtifactRef::to_json();
+  handle.update({{"method", method}, {"dim", dim}, {"model", model.to_json()}});
+  put(handle, "member", member);
+  return handle;
+}
+
+ScopeRef ScopeRef::from_json(const json& handle) {
+  HandleReader reader(handle, "scope");
+  ScopeRef scope;
+  take_artifact(reader, scope);
+  scope.method = reader.take<std::string>("method");
+  scope.facts = std::move(reader).rest();
+  return scope;
+}
+
+json ScopeRef::to_json() const {
+  json handle = ArtifactRef::to_json();
+  handle["method"] = method;
+  return handle;
 }
 
 }  // namespace tsrun

@@ -1,40 +1,141 @@
 #pragma once
 
+#include "tsrun/base/options.h"
+
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
-/// Handles as operations read them: typed, and complete. A recipe holds them as JSON, which Options have checked for its kind; a field that
-/// is missing or of another type is therefore a bug of ours. @throws Error(internal) naming kind and field
+/// Handles as operations read them: typed, and complete. A recipe holds them as JSON; `from_json` and `to_json` are the edge, and
+/// to_json(from_json(handle)) is the handle again. Trainings and what is made of them: experiment/training_ref.h.
+/// @throws Error(internal) from every from_json, naming kind and field
 namespace tsrun {
 
+/// Any artifact.
+struct ArtifactRef {
+  std::string kind, key;
+  std::string stage, inside;  ///< of one that lies in another's folder: kind of that one, and the folder's name where it is not `kind`
+  bool planned = false;       ///< nothing is computed yet
+  nlohmann::json facts = nlohmann::json::object();  ///< other fields, for recipes and reports alone
+
+  static ArtifactRef from_json(const nlohmann::json& handle);
+  nlohmann::json to_json() const;
+  /// What a stage key says of it: kind, key and place.
+  nlohmann::json identity() const;
+  /// The same as a handle, which knows nothing else.
+  ArtifactRef place() const { return from_json(identity()); }
+};
+
+/// Null where there is none.
+template <class Ref>
+nlohmann::json identity(const std::optional<Ref>& ref) {
+  return ref ? ref->identity() : nlohmann::json();
+}
+
+/// A handle of what `Lab::stage` returned; fields of its own kind are still to be set.
+template <class Ref>
+Ref ref_to(const nlohmann::json& stage) {
+  Ref ref;
+  static_cast<ArtifactRef&>(ref) = ArtifactRef::from_json(stage);
+  return ref;
+}
+
 /// A task of ts.task.
-struct TaskRef {
-  std::string key, name, spec;
+struct TaskRef : ArtifactRef {
+  struct Split {
+    int64_t rows = 0;
+    double majority_score = 0;  ///< NaN where there is none
+  };
+  std::string name, spec;
+  std::string as;      ///< "itself" or "text_to_text"
   std::string metric;  ///< the first one, which scores are of
+  std::map<std::string, Split> splits;
 
   static TaskRef from_json(const nlohmann::json& handle);
+  nlohmann::json to_json() const;
+};
+
+/// A handle that an operation may be given.
+template <class Ref>
+std::optional<Ref> given_ref(const Options& options, const char* name) {
+  return options.has(name) ? std::optional(Ref::from_json(options.value(name))) : std::nullopt;
+}
+
+/// A delta of ts.adapt.
+struct DeltaRef {
+  std::string method;
+  int64_t version = 0;
+  Options options;                        ///< resolved, of the method
+  std::optional<uint64_t> seed;           ///< that draws its initial values; nothing: each training's own
+  std::optional<std::string> values;      ///< folder of PEFT that has them
+  std::optional<nlohmann::json> content;  ///< that folder's files by digest
+
+  static DeltaRef from_json(const nlohmann::json& handle);
+  nlohmann::json to_json() const;
+};
+
+/// A module that a delta changes.
+struct DeltaModule {
+  std::string method, pattern, module;
+  int64_t numbers = 0;
+
+  static DeltaModule from_json(const nlohmann::json& handle);
+  nlohmann::json to_json() const;
 };
 
 /// A model of ts.model or ts.adapt.
-struct ModelRef {
-  std::string key, spec;
-  nlohmann::json deltas = nlohmann::json::array();  ///< {"method", "version", "options", …} each, in the order of ts.adapt
+struct ModelRef : ArtifactRef {
+  /// Of a training that leaves them open.
+  struct Defaults {
+    double lr = 0, lr_head = 0;
+    int64_t epochs = 0;
+  };
+  std::string spec;
+  std::optional<std::string> path;     ///< folder; nothing while it is planned
+  std::optional<std::string> content;  ///< digest of a folder that the program did not make
+  Defaults defaults;
+  std::vector<DeltaRef> deltas;                     ///< in the order of ts.adapt
+  std::optional<std::vector<DeltaModule>> modules;  ///< of all deltas; nothing for a plain or a planned model
+  int64_t delta_parameters = 0;                     ///< in these modules
+
+  bool adapted() const { return !deltas.empty(); }
+  /// @throws Error(internal) while it is planned
+  const std::string& folder() const;
 
   static ModelRef from_json(const nlohmann::json& handle);
+  nlohmann::json to_json() const;
 };
 
-/// A training of ts.train, or what stands for one (ts.low_rank).
-struct Run {
-  std::string key;
-  TaskRef task;
-  ModelRef model;
-  int64_t seed = 1;
-  std::string keep;                          ///< weights that it kept: all, last, none
-  nlohmann::json task_handle, model_handle;  ///< as results pass them on
+/// A trajectory of ts.trajectory, or one that a training recorded.
+struct TrajectoryRef : ArtifactRef {
+  std::optional<ModelRef> model;  ///< whose parameters it is of, where that is known
 
-  static Run from_json(const nlohmann::json& handle);
+  static TrajectoryRef from_json(const nlohmann::json& handle);
+  nlohmann::json to_json() const;
+};
+
+/// A basis of ts.discover, or a member of a joint space.
+struct BasisRef : ArtifactRef {
+  std::string method;
+  std::optional<std::string> member;  ///< its name in the joint space
+  int64_t dim = 0;                    ///< coordinates; 0 while it is planned
+  ModelRef model;
+
+  const std::string& title() const { return member ? *member : method; }
+  static BasisRef from_json(const nlohmann::json& handle);
+  nlohmann::json to_json() const;
+};
+
+/// A scope of ts.select.
+struct ScopeRef : ArtifactRef {
+  std::string method;
+
+  static ScopeRef from_json(const nlohmann::json& handle);
+  nlohmann::json to_json() const;
 };
 
 }  // namespace tsrun

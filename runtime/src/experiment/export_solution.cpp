@@ -1,7 +1,8 @@
 #include "experiment/export_solution.h"
 
-#include "experiment/handles.h"
 #include "experiment/peft.h"
+#include "experiment/setting.h"
+#include "experiment/stored.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/log.h"
@@ -41,41 +42,60 @@ at::Tensor logits_of(const Family& family, const Weights& weights, const PackedB
 
 double largest_distance(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
-/// How far the merged model's logits are from those of the model with its deltas.
-json measure_merge(const Setting& setting, const Family& plain, const Merged& merged) {
-  const std::string split = setting.task.splits.contains("dev") ? "dev" : setting.task.splits.begin()->first;
-  const PackedBatch rows = measured_rows(setting.task, split, setting.model);
-  const at::Tensor before = logits_of(*setting.model.family, merged.unmerge(), rows);
-  const double float32 = largest_distance(logits_of(plain, merged.weights(), rows), before);
-  const double bfloat16 = largest_distance(logits_of(plain, rounded_to_bfloat16(merged.weights()), rows), before);
-  return {{"split", split},
-          {"rows", rows.rows()},
-          {"largest_logit", before.abs().max().item<double>()},
-          {"distance", {{"float32", float32}, {"bfloat16", bfloat16}}}};
+/// How far the merged model's logits are from those of the model with its deltas. A plan has the same fields.
+struct MergeReport {
+  std::string split;
+  int64_t rows = 0;
+  double largest_logit = 0;
+  double float32 = 0, bfloat16 = 0;  ///< largest distances
+  std::vector<DeltaRef> deltas;
+  std::vector<std::string> changed;  ///< parameters
+
+  json to_json() const;
+};
+
+json MergeReport::to_json() const {
+  json report = {{"split", split},
+                 {"rows", rows},
+                 {"largest_logit", largest_logit},
+                 {"distance", {{"float32", float32}, {"bfloat16", bfloat16}}},
+                 {"deltas", json::array()},
+                 {"changed", changed}};
+  for (const DeltaRef& delta : deltas) report["deltas"].push_back(delta.to_json());
+  return report;
 }
 
-void report_merge(const json& report, const std::filesystem::path& to) {
-  const double float32 = report.at("distance").at("float32"), largest = report.at("largest_logit");
-  log_info("{}: merging moves logits by {:.2e} at most (bfloat16: {:.2e}; the largest is {:.2f}), on {} rows of {}", to.string(), float32,
-           report.at("distance").at("bfloat16").get<double>(), largest, report.at("rows").get<int64_t>(),
-           report.at("split").get<std::string>());
-  if (float32 > kMergeTolerance * std::max(1.0, largest))
+MergeReport measure_merge(const Setting& setting, const Family& plain, const Merged& merged) {
+  MergeReport report;
+  report.split = setting.task.splits.contains("dev") ? "dev" : setting.task.splits.begin()->first;
+  const PackedBatch rows = measured_rows(setting.task, report.split, setting.model);
+  const at::Tensor before = logits_of(*setting.model.family, merged.unmerge(), rows);
+  report.rows = rows.rows();
+  report.largest_logit = before.abs().max().item<double>();
+  report.float32 = largest_distance(logits_of(plain, merged.weights(), rows), before);
+  report.bfloat16 = largest_distance(logits_of(plain, rounded_to_bfloat16(merged.weights()), rows), before);
+  report.changed = merged.changed();
+  return report;
+}
+
+void tell(const MergeReport& report, const std::filesystem::path& to) {
+  log_info("{}: merging moves logits by {:.2e} at most (bfloat16: {:.2e}; the largest is {:.2f}), on {} rows of {}", to.string(),
+           report.float32, report.bfloat16, report.largest_logit, report.rows, report.split);
+  if (report.float32 > kMergeTolerance * std::max(1.0, report.largest_logit))
     log_warning("{}: that is more than rounding; deltas that act on one map in turn may not be what their merged weights are", to.string());
 }
 
-json export_merged(Lab& lab, const json& handle, const Setting& setting, const std::filesystem::path& to) {
-  Model plain = model_of(handle, setting.model.family->head(), Key::root(0));
+MergeReport export_merged(Lab& lab, const ModelRef& ref, const Setting& setting, const std::filesystem::path& to) {
+  Model plain = model_of(ref, setting.model.family->head(), Key::root(0));
   plain.labels = setting.model.labels;
-  const auto deltas = deltas_of(lab.plugins(), handle, *plain.family);
-  const Merged merged(deltas, setting.model.weights);
+  const Merged merged(attached(lab.plugins(), ref.deltas, *plain.family), setting.model.weights);
   for (const auto& info : plain.family->parameters()) plain.weights.set(info.name, merged.weights().at(info.name));
-  json report = measure_merge(setting, *plain.family, merged);
-  report["deltas"] = handle.value("deltas", json::array());
-  report["changed"] = merged.changed();
-  report_merge(report, to);
+  MergeReport report = measure_merge(setting, *plain.family, merged);
+  report.deltas = ref.deltas;
+  tell(report, to);
   save_model(plain, to);
-  write_durable(to / "merge.json", report.dump(2) + "\n");
-  return {{"path", to.string()}, {"merge", report}};
+  write_durable(to / "merge.json", report.to_json().dump(2) + "\n");
+  return report;
 }
 
 /// Parameters of the model itself that are neither the delta's nor the head's and are not what they were when the folder was loaded:
@@ -93,27 +113,27 @@ std::vector<std::string> moved_parameters(const Setting& setting, const Weights&
   return moved;
 }
 
-/// What a recipe sees where nothing is written.
-json planned_export(const std::string& form, const std::filesystem::path& to) {
-  json result = {{"path", to.string()}};
-  if (form == "merged") result["merge"] = {{"rows", 0}, {"largest_logit", 0.0}, {"distance", {{"float32", 0.0}, {"bfloat16", 0.0}}}};
-  return result;
+void export_peft(Lab& lab, const ModelRef& ref, const Setting& setting, const Weights& before, const std::filesystem::path& to) {
+  if (ref.deltas.size() != 1)
+    user_error("export: the training's model has {} deltas, expected one, as a folder of PEFT has", ref.deltas.size());
+  save_peft(lab.plugins(), ref.deltas.front(), setting.model, ref.spec, to, moved_parameters(setting, before));
 }
 
 }  // namespace
 
-json export_solution(Lab& lab, const json& solution, const std::string& form, const std::filesystem::path& to) {
-  if (lab.settings().plan_only) return planned_export(form, to);
-  const json& handle = solution.at("model");
-  Setting setting = setting_of(lab, solution.at("task"), handle, Key::root(0));
-  const Weights before = setting.model.weights;
-  const Weights last = solution_weights(lab, solution, "last", *setting.model.family);
-  for (const auto& name : last.names()) setting.model.weights.set(name, last.at(name));
-  if (form == "merged") return export_merged(lab, handle, setting, to);
-  const json deltas = handle.value("deltas", json::array());
-  if (deltas.size() != 1) user_error("export: the training's model has {} deltas, expected one, as a folder of PEFT has", deltas.size());
-  save_peft(lab.plugins(), deltas[0], setting.model, handle.value("spec", ""), to, moved_parameters(setting, before));
-  return {{"path", to.string()}};
+json export_solution(Lab& lab, const TrainingRef& solution, const std::string& form, const std::filesystem::path& to) {
+  json result = {{"path", to.string()}};
+  MergeReport report;
+  if (!lab.settings().plan_only) {
+    Setting setting = setting_of(lab.plugins(), solution.task, solution.model, Key::root(0));
+    const Weights before = setting.model.weights;
+    const Weights last = solution_weights(lab, solution, "last", *setting.model.family);
+    for (const auto& name : last.names()) setting.model.weights.set(name, last.at(name));
+    if (form == "merged") report = export_merged(lab, solution.model, setting, to);
+    if (form == "peft") export_peft(lab, solution.model, setting, before, to);
+  }
+  if (form == "merged") result["merge"] = report.to_json();
+  return result;
 }
 
 }  // namespace tsrun

@@ -1,15 +1,16 @@
 #pragma once
 
+#include "experiment/training_ref.h"
 #include "tsrun/experiment/lab.h"
 
 #include <filesystem>
 
 namespace tsrun {
 
-/// Writes the model of a training, {"artifact": "train", …}, into a folder. `form` "peft": its delta (and the head) as PEFT saves them.
+/// Writes the model of a training into a folder. `form` "peft": its delta (and the head) as PEFT saves them.
 /// "merged": a plain Hugging Face folder with the deltas folded in, and what that changes, measured: `merge.json` in it and the "merge" of
 /// the result hold the largest distance of logits on rows of the task before and after, with weights in float32 and rounded to bfloat16.
 /// @throws Error(user) for a delta that cannot be written in this form, with the reason.
-nlohmann::json export_solution(Lab& lab, const nlohmann::json& solution, const std::string& form, const std::filesystem::path& to);
+nlohmann::json export_solution(Lab& lab, const TrainingRef& solution, const std::string& form, const std::filesystem::path& to);
 
 }  // namespace tsrun

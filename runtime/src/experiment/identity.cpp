@@ -77,12 +77,12 @@ std::string model_digest(const fs::path& folder) { return sha256(model_files(fol
 
 json peft_files(const fs::path& folder) { return digests_of({folder / peft_config_file, folder / peft_values_file}); }
 
-void require_unchanged(const json& handle) {
-  if (!handle.contains("content")) return;
-  const std::string path = handle.at("path"), content = handle.at("content"), found = model_digest(path);
-  if (content != found)
-    data_error("{}: the model's files are no longer those that it was used with (digest {:.8}, found {:.8}): run the recipe again", path,
-               content, found);
+void require_unchanged(const ModelRef& model) {
+  if (!model.content) return;
+  const std::string found = model_digest(model.folder());
+  if (*model.content != found)
+    data_error("{}: the model's files are no longer those that it was used with (digest {:.8}, found {:.8}): run the recipe again",
+               model.folder(), *model.content, found);
 }
 
 }  // namespace tsrun

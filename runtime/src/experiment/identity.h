@@ -1,5 +1,7 @@
 #pragma once
 
+#include "experiment/artifacts.h"
+
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
@@ -16,9 +18,9 @@ std::string model_digest(const std::filesystem::path& folder);
 /// The same of a folder that PEFT saved.
 nlohmann::json peft_files(const std::filesystem::path& folder);
 
-/// Compares a model's folder with the digest that its handle has of it. Folders that have none are made by the program, and whole.
+/// Compares a model's folder with the digest in its handle. Folders without one are made by the program, and whole.
 /// @throws Error(data) when a file was changed, added or removed in between
-void require_unchanged(const nlohmann::json& model_handle);
+void require_unchanged(const ModelRef& model);
 
 /// sha256_file, but a file that has not been touched for some seconds is read once a process.
 std::string file_digest(const std::filesystem::path& path);

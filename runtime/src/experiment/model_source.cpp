@@ -1,8 +1,8 @@
 #include "tsrun/experiment/model_source.h"
 
-#include "experiment/handles.h"
 #include "experiment/identity.h"
 #include "experiment/peft.h"
+#include "experiment/setting.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
@@ -26,20 +26,26 @@ fs::path training_folder(const fs::path& store, const std::string& prefix) {
   return store / "objects" / "train" / found.front();
 }
 
-/// A field of what may be no object; null where there is none.
-json part_of(const json& whole, const char* name) {
-  const auto found = whole.is_object() ? whole.find(name) : whole.end();
-  return found != whole.end() ? *found : json();
+/// The model of a training, as the file of its artifact tells it.
+ModelRef model_of_training(const fs::path& file) {
+  const json meta = read_json(file);
+  try {
+    if (meta.at("kind") != "train")
+      data_error("{}: is of a {}, expected the artifact of a training", file.string(), meta.at("kind").dump());
+    return ModelRef::from_json(meta.at("summary").at("model"));
+  } catch (const json::exception& error) {
+    data_error("{}: expected the artifact of a training, which names its model: {}", file.string(), error.what());
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::internal) throw;
+    data_error("{}: expected the artifact of a training, which names its model: {}", file.string(), error.what());
+  }
 }
 
 ModelSource source_of_training(const fs::path& folder) {
-  const auto meta = read_json(folder / "artifact.json");
-  const auto model = part_of(part_of(meta, "summary"), "model");
-  if (part_of(meta, "kind") != "train" || !part_of(model, "path").is_string())
-    data_error("{}: expected the artifact of a training, which names its model", (folder / "artifact.json").string());
+  const ModelRef model = model_of_training(folder / "artifact.json");
   if (!fs::exists(folder / "last.safetensors")) data_error("{}: the training kept no weights; train with keep = \"last\"", folder.string());
   require_unchanged(model);
-  return {model["path"].get<std::string>(), folder / "last.safetensors", model, model.value("spec", "")};
+  return {model.folder(), folder / "last.safetensors", std::make_shared<const ModelRef>(model), model.spec};
 }
 
 void take_trained(Model& model, const fs::path& file) {
@@ -48,8 +54,8 @@ void take_trained(Model& model, const fs::path& file) {
   for (const auto& name : trained.names()) model.weights.set(name, trained.at(name));
 }
 
-/// Whether the delta given last was saved of an encoder without a head.
-bool of_bare_encoder(const json& handle) { return handle.at("deltas").back().at("options").value("module_names", "") == "bare"; }
+/// Whether a delta of PEFT was saved of an encoder without a head.
+bool of_bare_encoder(const DeltaRef& delta) { return delta.options.has("module_names") && delta.options.text("module_names") == "bare"; }
 
 /// Answers come from a head that somebody trained: what `load_model` drew must have been replaced since. Who brings the delta of an encoder
 /// without a head asks what it does to hidden states, and is told what the answers are.
@@ -77,7 +83,7 @@ ModelSource source_of(const LabSettings& settings, const std::string& model) {
     return source_of_training(model);
   if (!model.starts_with("builtin:")) return {resolve_model_folder(model), std::nullopt, {}, model};
   Lab lab(settings);
-  return {lab.call("model", {{"spec", model}}).at("path").get<std::string>(), std::nullopt, {}, model};
+  return {ModelRef::from_json(lab.call("model", {{"spec", model}})).folder(), std::nullopt, {}, model};
 }
 
 Reader reader_of(const ModelSource& source) {
@@ -88,13 +94,13 @@ Model load_source(const LabSettings& settings, const ModelSource& source, const 
   Model model = load_model(source.folder, head, Key::root(settings.seed).split("init"), source.name);
   require_finite(model.weights, source.folder.string());
   const Weights loaded = model.weights;
+  std::vector<DeltaRef> deltas = source.model ? source.model->deltas : std::vector<DeltaRef>();
   bool bare = false;
-  if (source.handle.contains("deltas") || delta) {
-    Lab lab(settings);
-    json handle = source.handle;
-    if (delta) handle["deltas"].push_back(delta_of_peft(lab.plugins(), *delta));
-    bare = delta && of_bare_encoder(handle);
-    attach_deltas(lab.plugins(), handle, model, Key::root(0));
+  if (!deltas.empty() || delta) {
+    const Lab lab(settings);
+    if (delta) deltas.push_back(delta_of_peft(lab.plugins(), *delta));
+    bare = delta && of_bare_encoder(deltas.back());
+    attach_deltas(lab.plugins(), deltas, model, Key::root(0));
   }
   if (source.weights) take_trained(model, *source.weights);
   require_head(model, loaded, source.folder, bare);

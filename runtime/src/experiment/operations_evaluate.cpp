@@ -1,4 +1,5 @@
 #include "experiment/start.h"
+#include "experiment/stored.h"
 #include "experiment/summaries.h"
 
 #include <ATen/Functions.h>
@@ -67,57 +68,87 @@ void edit(Weights& weights, const Weights& origin, const Layout& layout, const C
 
 at::Tensor positions_of(const Mask& mask) { return at::tensor(mask.positions, at::kLong); }
 
-Weights edited_weights(Lab& lab, const Options& o, const Model& model) {
-  Weights weights = solution_weights(lab, o.value("solution"), o.text("which"), *model.family);
-  if (o.has("project")) {
-    const auto basis = subspace_of(lab, o.value("project"));
+struct EvaluateRequest {
+  TrainingRef solution;
+  std::string which, split;
+  std::optional<BasisRef> project;
+  std::optional<MaskRef> reset, zero;
+  int64_t directions = 0, bootstrap = 0;
+  Options options;  ///< all of them
+
+  static EvaluateRequest from(const Options& o);
+  StageKey key() const;
+};
+
+EvaluateRequest EvaluateRequest::from(const Options& o) {
+  EvaluateRequest request{.solution = TrainingRef::from_json(o.value("solution")),
+                          .which = o.text("which"),
+                          .split = o.text("split"),
+                          .project = given_ref<BasisRef>(o, "project"),
+                          .reset = given_ref<MaskRef>(o, "reset"),
+                          .zero = given_ref<MaskRef>(o, "zero"),
+                          .directions = o.integer("directions"),
+                          .bootstrap = o.integer("bootstrap"),
+                          .options = o};
+  if (request.directions > 0 && !request.project)
+    user_error("evaluate: option 'directions' is {}, but nothing is projected; expected 'project' beside it", request.directions);
+  return request;
+}
+
+StageKey EvaluateRequest::key() const {
+  json inputs = options.json();
+  inputs.update({{"solution", solution.identity()}, {"project", identity(project)}, {"reset", identity(reset)}, {"zero", identity(zero)}});
+  return {"evaluation", {{"options", inputs}}};
+}
+
+Weights edited_weights(Lab& lab, const EvaluateRequest& request, const Model& model) {
+  Weights weights = solution_weights(lab, request.solution, request.which, *model.family);
+  if (request.project) {
+    const auto basis = subspace_of(lab, *request.project);
     if (!basis->claims_orthonormal()) user_error("evaluate: project: this basis is not orthonormal, so V Vᵀ is no projection");
     edit(weights, model.weights, basis->parameters().layout,
-         [&](const at::Tensor& start, const at::Tensor& now) { return start + inside(*basis, now - start, o.integer("directions")); });
+         [&](const at::Tensor& start, const at::Tensor& now) { return start + inside(*basis, now - start, request.directions); });
   }
-  if (o.has("reset")) {
-    const auto mask = mask_of(lab, o.value("reset"));
+  if (request.reset) {
+    const auto mask = mask_of(lab, *request.reset);
     edit(weights, model.weights, mask->layout, [&](const at::Tensor& start, const at::Tensor& now) {
       const at::Tensor at = positions_of(*mask);
       return now.clone().index_copy_(0, at, start.index_select(0, at));
     });
   }
-  if (o.has("zero")) {
-    const auto mask = mask_of(lab, o.value("zero"));
+  if (request.zero) {
+    const auto mask = mask_of(lab, *request.zero);
     edit(weights, model.weights, mask->layout,
          [&](const at::Tensor&, const at::Tensor& now) { return now.clone().index_fill_(0, positions_of(*mask), 0); });
   }
   return weights;
 }
 
-std::string title_of(const Lab& lab, const Options& o) {
-  std::string what = "evaluate " + o.text("which");
-  if (o.has("project")) what += o.integer("directions") > 0 ? ", top directions only" : ", update projected";
-  if (o.has("reset")) what += ", update reset";
-  if (o.has("zero")) what += ", weights zeroed";
-  return lab.title_of(what, o.value("solution").at("seed").get<int64_t>());
+std::string title_of(const Lab& lab, const EvaluateRequest& request) {
+  std::string what = "evaluate " + request.which;
+  if (request.project) what += request.directions > 0 ? ", top directions only" : ", update projected";
+  if (request.reset) what += ", update reset";
+  if (request.zero) what += ", weights zeroed";
+  return lab.title_of(what, request.solution.seed);
+}
+
+EvaluationSummary evaluated(Lab& lab, const EvaluateRequest& request) {
+  const auto [task, model, trained] = starting_setting(lab, request.solution.task, Start::of(request.solution));
+  require_read(request.options, task);
+  const Exam exam = make_exam(model, task, request.split, request.options);
+  Predictions predictions;
+  const Evaluation evaluation = evaluate(*model.family, edited_weights(lab, request, model), exam, lab.settings().device, &predictions);
+  return {
+      .score = Score::of(evaluation, task), .metric = task.metrics.front(), .interval = interval_of(exam, predictions, request.bootstrap)};
 }
 
 json run_evaluate(Lab& lab, const Options& o) {
-  if (o.integer("directions") > 0 && !o.has("project"))
-    user_error("evaluate: option 'directions' is {}, but nothing is projected; expected 'project' beside it", o.integer("directions"));
-  json inputs = o.json();
-  for (const char* name : {"solution", "project", "reset", "zero"}) inputs[name] = identity(o.value(name));
-  const StageKey key{"evaluation", {{"options", inputs}}};
-  const json& solution = o.value("solution");
-  const auto plan = EvaluationSummary::planned(solution.at("task").at("metric"), o.integer("bootstrap"));
-  const json handle = lab.stage(key, title_of(lab, o), plan.to_json(), [&](const auto&, const auto&) {
-    const auto [task, model, trained] = starting_setting(lab, solution.at("task"), Start::of(solution));
-    require_read(o, task);
-    const Exam exam = make_exam(model, task, o.text("split"), o);
-    Predictions predictions;
-    const Evaluation evaluation = evaluate(*model.family, edited_weights(lab, o, model), exam, lab.settings().device, &predictions);
-    const EvaluationSummary summary{.score = Score::of(evaluation, task),
-                                    .metric = task.metrics.front(),
-                                    .interval = interval_of(exam, predictions, o.integer("bootstrap"))};
-    return summary.to_json();
-  });
-  return untrained(handle, solution.at("model"), solution.at("task"), solution.at("seed"));
+  const EvaluateRequest request = EvaluateRequest::from(o);
+  const TrainingRef& solution = request.solution;
+  const auto plan = EvaluationSummary::planned(solution.task.metric, request.bootstrap);
+  const json handle = lab.stage(request.key(), title_of(lab, request), plan.to_json(),
+                                [&](const auto&, const auto&) { return evaluated(lab, request).to_json(); });
+  return untrained(handle, solution.model, solution.task, solution.seed);
 }
 
 }  // namespace

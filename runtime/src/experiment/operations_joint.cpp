@@ -1,5 +1,5 @@
-#include "experiment/joint.h"
-#include "experiment/start.h"
+#include "experiment/handle_reader.h"
+#include "experiment/joint_assembly.h"
 #include "experiment/taken_options.h"
 
 #include <ATen/Functions.h>
@@ -41,88 +41,6 @@ OptionTable joint_method_options(Lab& lab, const json& arguments) {
   return name.is_string() ? lab.plugins().joint(name.get<std::string>()).options() : OptionTable();
 }
 
-/// A decomposition on its way: what the method is given, and the list that is written beside what it makes.
-struct Assembly {
-  JointInputs inputs;
-  std::vector<JointSeat> seats;
-  std::vector<Task> tasks;  ///< in the form that suits the model
-  json listed = json::array();
-};
-
-/// Takes one solution's θ − θ0, and the weights that stay around it when it is its task's first.
-void add_solution(Lab& lab, const JointRequestMember& asked, const json& solution, Setting& setting, JointMember& member, json& entry) {
-  const Layout& layout = member.parameters.layout;
-  const at::Tensor origin = flatten(setting.model.weights, layout);
-  const std::string start = digest_of_start(origin);
-  if (!member.origin.defined()) member.origin = origin, entry["start"] = start;
-  if (entry.at("start") != start) {
-    user_error(
-        "member '{}': the solution of task '{}' (seed {}) started at {:.8}, but the first one at {:.8}: solutions of one member must share "
-        "one "
-        "start, so attach its delta with a seed (ts.adapt(model, {{ method = …, seed = … }}))",
-        asked.name, setting.task.name, solution.at("seed").get<int64_t>(), start, entry.at("start").get<std::string>());
-  }
-  setting.model.weights = solution_weights(lab, solution, asked.which, *setting.model.family);
-  member.deltas.back().push_back(flatten(setting.model.weights, layout) - origin);
-  entry["solutions"].push_back({{"task", setting.task.name},
-                                {"task_key", solution.at("task").at("key")},
-                                {"key", solution.at("key")},
-                                {"seed", solution.at("seed")},
-                                {"score", solution.at(asked.which).at("score")}});
-}
-
-/// The model that one task's loss is computed with: at the task's first solution, or at θ0 where there is none.
-Model frozen_model(Lab& lab, const JointRequest& request, size_t m, size_t t, int64_t seed, Assembly& to) {
-  const JointRequestMember& asked = request.members[m];
-  JointMember& member = to.inputs.members[m];
-  std::optional<Setting> first;
-  if (asked.solutions.empty()) {
-    first = starting_setting(lab, request.tasks[t], {asked.model, seed});
-    if (!member.origin.defined()) member.origin = flatten(first->model.weights, member.parameters.layout);
-  } else {
-    member.deltas.emplace_back();
-    for (const json& solution : asked.solutions[t]) {
-      Setting setting = starting_setting(lab, request.tasks[t], Start::of(solution));
-      add_solution(lab, asked, solution, setting, member, to.listed[m]);
-      if (!first) first = std::move(setting);
-    }
-  }
-  if (m == 0) to.tasks.push_back(first->task);
-  if (!request.heads.empty()) take_parts(lab, first->model, request.heads[t], "last", {"pooler", "head"});
-  return std::move(first->model);
-}
-
-/// θ0 of a member that no task was asked for.
-at::Tensor bare_origin(Lab& lab, const JointRequestMember& asked, const Layout& layout, int64_t seed) {
-  Model model = model_of(asked.model, {}, Key::root(0));
-  attach_deltas(lab.plugins(), asked.model, model, Key::root(static_cast<uint64_t>(seed)).split("init").split("delta"));
-  return flatten(model.weights, layout);
-}
-
-Assembly assemble(Lab& lab, const JointRequest& request, int64_t seed) {
-  Assembly to;
-  for (size_t m = 0; m < request.members.size(); ++m) {
-    const JointRequestMember& asked = request.members[m];
-    to.inputs.members.push_back({asked.name, joint_parameters(lab, asked), {}, {}});
-    JointMember& member = to.inputs.members.back();
-    const Layout& layout = member.parameters.layout;
-    to.listed.push_back({{"name", asked.name},
-                         {"inside", "members/" + asked.name},
-                         {"layout", layout.digest()},
-                         {"numbers", layout.total()},
-                         {"model", asked.model.at("key")},
-                         {"deltas", asked.model.value("deltas", json::array())},
-                         {"which", asked.which},
-                         {"solutions", json::array()}});
-    JointSeat seat{member.parameters, {}};
-    for (size_t t = 0; t < request.tasks.size(); ++t) seat.models.push_back(frozen_model(lab, request, m, t, seed, to));
-    if (!member.origin.defined()) member.origin = bare_origin(lab, asked, layout, seed);
-    to.listed.back()["start"] = digest_of_start(member.origin);
-    to.seats.push_back(std::move(seat));
-  }
-  return to;
-}
-
 void check_result(const JointResult& result, const JointRequest& request, const std::string& method) {
   if (result.decoders.size() != request.members.size())
     internal_error("'{}' made {} decoders for {} members", method, result.decoders.size(), request.members.size());
@@ -133,19 +51,44 @@ void check_result(const JointResult& result, const JointRequest& request, const 
   }
 }
 
-json numbers_of(const at::Tensor& vector) {
+std::vector<double> numbers_of(const at::Tensor& vector) {
   const at::Tensor host = vector.to(at::kCPU, at::kDouble).contiguous();
-  return std::vector<double>(host.const_data_ptr<double>(), host.const_data_ptr<double>() + host.numel());
+  return {host.const_data_ptr<double>(), host.const_data_ptr<double>() + host.numel()};
 }
 
-/// {task: {member: numbers}}, and their mean.
-void add_codes(json& summary, const JointRequest& request, const std::function<json(size_t task, size_t member)>& code, json mean) {
+/// Coordinates that the method found for its tasks.
+struct JointCodes {
+  std::map<std::string, std::map<std::string, std::vector<double>>> of_tasks;  ///< by task and member
+  std::vector<double> mean;
+};
+
+struct JointSummary {
+  int64_t dim = 0;
+  json description = json::object();       ///< of the method
+  std::vector<JointMemberRecord> members;  ///< none in a plan
+  std::optional<JointCodes> codes;
+
+  json to_json() const;
+};
+
+json JointSummary::to_json() const {
+  json summary = {{"dim", dim}, {"description", description}, {"member_list", tsrun::to_json(members)}};
+  if (!codes) return summary;
   summary["codes"] = json::object();
+  for (const auto& [task, members] : codes->of_tasks) summary["codes"][task] = members;
+  summary["mean_code"] = codes->mean;
+  return summary;
+}
+
+JointCodes codes_of(const JointRequest& request, const at::Tensor& codes) {
+  JointCodes result;
   for (size_t t = 0; t < request.tasks.size(); ++t) {
-    json& of_task = summary["codes"][request.tasks[t].at("name").get<std::string>()] = json::object();
-    for (size_t m = 0; m < request.members.size(); ++m) of_task[request.members[m].name] = code(t, m);
+    auto& of_task = result.of_tasks[request.tasks[t].name];
+    for (size_t m = 0; m < request.members.size(); ++m)
+      of_task[request.members[m].name] = numbers_of(codes[static_cast<int64_t>(t)][static_cast<int64_t>(m)]);
   }
-  summary["mean_code"] = std::move(mean);
+  result.mean = numbers_of(codes.mean(at::IntArrayRef{0, 1}));
+  return result;
 }
 
 struct Decomposition {
@@ -154,22 +97,40 @@ struct Decomposition {
   Options given;
   JointRequest request;
   std::string title;
+
+  StageKey key() const;
+  JointSummary planned() const;
 };
+
+StageKey Decomposition::key() const {
+  json inputs = request.to_key();
+  inputs.update({{"method", method.name()}, {"version", method.version()}, {"options", own.json()}, {"seed", given.integer("seed")}});
+  inputs["tasks_read"] = taken_options(joint_task_options(), given).json();
+  return {"joint", {{"inputs", inputs}}};
+}
+
+/// Of a method that has an option `dim`, with codes of that many zeros.
+JointSummary Decomposition::planned() const {
+  const json dim = own.value("dim");
+  JointSummary summary;
+  summary.dim = dim.is_number_integer() ? dim.get<int64_t>() : 0;
+  const std::vector<double> zeros(static_cast<size_t>(summary.dim), 0.0);
+  summary.codes.emplace();
+  for (const TaskRef& task : request.tasks)
+    for (const JointRequestMember& member : request.members) summary.codes->of_tasks[task.name][member.name] = zeros;
+  summary.codes->mean = zeros;
+  return summary;
+}
 
 void save_result(const Decomposition& what, const JointResult& result, Assembly& assembly, const std::filesystem::path& out) {
   for (size_t m = 0; m < result.decoders.size(); ++m) {
-    save_subspace(*result.decoders[m], what.method, what.own, out / "members" / what.request.members[m].name);
-    assembly.listed[m]["bytes"] = result.decoders[m]->bytes_shipped();
+    save_subspace(*result.decoders[m], what.method, what.own, out / assembly.records[m].inside);
+    assembly.records[m].bytes = result.decoders[m]->bytes_shipped();
   }
-  const json list = {{"method", what.method.name()},
-                     {"version", what.method.version()},
-                     {"options", what.own.json()},
-                     {"dim", result.decoders[0]->dim()},
-                     {"members", assembly.listed}};
-  write_durable(out / kSolutionsFile, list.dump(1) + "\n");
+  write_joint_solutions(out, what.method, what.own, result.decoders[0]->dim(), assembly.records);
 }
 
-json decompose_into(Lab& lab, const Decomposition& what, const std::filesystem::path& out, const std::filesystem::path& work) {
+JointSummary decompose_into(Lab& lab, const Decomposition& what, const std::filesystem::path& out, const std::filesystem::path& work) {
   const int64_t seed = what.given.integer("seed");
   Assembly assembly = assemble(lab, what.request, seed);
   const Key key = Key::root(static_cast<uint64_t>(seed)).split("joint");
@@ -186,67 +147,69 @@ json decompose_into(Lab& lab, const Decomposition& what, const std::filesystem::
   check_result(result, what.request, what.method.name());
   save_result(what, result, assembly, out);
 
-  json summary = {{"dim", result.decoders[0]->dim()}, {"description", result.description}, {"member_list", assembly.listed}};
-  if (result.codes.defined()) {
-    const auto code = [&](size_t t, size_t m) { return numbers_of(result.codes[static_cast<int64_t>(t)][static_cast<int64_t>(m)]); };
-    add_codes(summary, what.request, code, numbers_of(result.codes.mean(at::IntArrayRef{0, 1})));
-  }
+  JointSummary summary{.dim = result.decoders[0]->dim(), .description = result.description, .members = assembly.records, .codes = {}};
+  if (result.codes.defined()) summary.codes = codes_of(what.request, result.codes);
   return summary;
 }
 
-json planned_joint(const Decomposition& what) {
-  const json dim = what.own.value("dim");
-  const json zeros = std::vector<double>(dim.is_number_integer() ? dim.get<size_t>() : 0, 0.0);
-  json summary = {{"dim", zeros.size()}, {"description", json::object()}, {"member_list", json::array()}};
-  add_codes(
-      summary, what.request, [&](size_t, size_t) { return zeros; }, zeros);
-  return summary;
+/// A space as `Lab::stage` returns it.
+struct JointSpaceRef : ArtifactRef {
+  std::vector<json> records;  ///< one a member, for recipes; none in a plan
+  int64_t dim = 0;
+
+  static JointSpaceRef from_stage(const json& stage);
+};
+
+JointSpaceRef JointSpaceRef::from_stage(const json& stage) {
+  auto space = ref_to<JointSpaceRef>(stage);
+  HandleReader reader(std::move(space.facts), "joint");
+  space.records = reader.take<std::vector<json>>("member_list");
+  space.dim = reader.take<int64_t>("dim");
+  space.facts = std::move(reader).rest();
+  return space;
 }
 
-/// Each decoder as a basis of its own, inside the joint artifact.
-void add_members(json& handle, const Decomposition& what) {
-  const json list = handle.at("member_list");
-  handle.erase("member_list");
-  handle["members"] = json::object();
-  for (size_t m = 0; m < what.request.members.size(); ++m) {
-    const JointRequestMember& member = what.request.members[m];
-    json basis = m < list.size() ? list[m] : json::object();
-    basis.update({{"artifact", "subspace"},
-                  {"stage", "joint"},
-                  {"key", handle.at("key")},
-                  {"inside", "members/" + member.name},
-                  {"method", what.method.name()},
-                  {"member", member.name},
-                  {"dim", handle.at("dim")},
-                  {"dims", json::array({handle.at("dim")})},
-                  {"model", member.model}});
-    if (handle.value("planned", false)) basis["planned"] = true;
-    handle["members"][member.name] = basis;
-  }
+/// The decoder of member `m` as a basis of its own, inside the joint artifact.
+BasisRef member_basis(const JointSpaceRef& space, const Decomposition& what, size_t m) {
+  const JointRequestMember& member = what.request.members[m];
+  BasisRef basis;
+  basis.kind = "subspace";
+  basis.stage = space.kind;
+  basis.key = space.key;
+  basis.inside = "members/" + member.name;
+  basis.planned = space.planned;
+  basis.method = what.method.name();
+  basis.member = member.name;
+  basis.dim = space.dim;
+  basis.model = member.model;
+  if (m < space.records.size()) basis.facts = space.records[m];
+  basis.facts["dims"] = json::array({space.dim});
+  return basis;
+}
+
+json handle_of(const JointSpaceRef& space, const Decomposition& what) {
+  json handle = space.to_json();
+  handle.update({{"dim", space.dim}, {"method", what.method.name()}, {"members", json::object()}, {"tasks", json::array()}});
+  for (size_t m = 0; m < what.request.members.size(); ++m)
+    handle["members"][what.request.members[m].name] = member_basis(space, what, m).to_json();
+  for (const TaskRef& task : what.request.tasks) handle["tasks"].push_back(task.name);
+  return handle;
 }
 
 json run_decompose(Lab& lab, const Options& o) {
   const JointMethod& method = lab.plugins().joint(o.text("method"));
-  Decomposition what{method, taken_options(method.options(), o), o, joint_request(o.value("members"), o.value("tasks"), o.value("heads")),
-                     lab.title_of("decompose " + method.name(), o.integer("seed"))};
+  const Decomposition what{method, taken_options(method.options(), o), o,
+                           joint_request(o.value("members"), o.value("tasks"), o.value("heads")),
+                           lab.title_of("decompose " + method.name(), o.integer("seed"))};
   for (const JointRequestMember& member : what.request.members) {
     if (member.solutions.empty() && method.needs_solutions(what.own))
       user_error("member '{}' has no solutions, which '{}' decomposes: give it trainings of ts.train", member.name, method.name());
   }
   if (what.request.tasks.empty() && method.needs_tasks(what.own))
     user_error("'{}' trains on tasks: give members solutions, or give option 'tasks'", method.name());
-
-  json inputs = key_of(what.request);
-  inputs.update({{"method", method.name()}, {"version", method.version()}, {"options", what.own.json()}, {"seed", o.integer("seed")}});
-  inputs["tasks_read"] = taken_options(joint_task_options(), o).json();
-  const StageKey key{"joint", {{"inputs", inputs}}};
-  json handle = lab.stage(key, what.title, planned_joint(what),
-                          [&](const auto& out, const auto& work) { return decompose_into(lab, what, out, work); });
-  add_members(handle, what);
-  handle["tasks"] = json::array();
-  for (const json& task : what.request.tasks) handle["tasks"].push_back(task.at("name"));
-  handle["method"] = method.name();
-  return handle;
+  const json stage = lab.stage(what.key(), what.title, what.planned().to_json(),
+                               [&](const auto& out, const auto& work) { return decompose_into(lab, what, out, work).to_json(); });
+  return handle_of(JointSpaceRef::from_stage(stage), what);
 }
 
 }  // namespace

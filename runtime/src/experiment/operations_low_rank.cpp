@@ -1,5 +1,5 @@
-#include "experiment/artifacts.h"
 #include "experiment/start.h"
+#include "experiment/stored.h"
 #include "experiment/summaries.h"
 
 #include <ATen/ATen.h>
@@ -100,23 +100,51 @@ struct Shares {
 struct LowRankSummary {
   TrainSummary training;
   Shares best, last;
+  ModelRef model;  ///< for `tsrun predict`, as ts.train has it
 
   json to_json() const {
     json result = training.to_json();
     result["energy"] = {{"best", best.to_json()}, {"last", last.to_json()}};
+    result["model"] = model.to_json();
     return result;
   }
 };
 
-json low_rank_into(Lab& lab, const Options& o, const std::filesystem::path& out) {
-  const json &solution = o.value("solution"), &handle = o.value("model");
-  const Run run = Run::from_json(solution);
-  const Setting plain = starting_setting(lab, run.task_handle, Start::of(solution));
-  const Setting adapted = starting_setting(lab, run.task_handle, {handle, run.seed});
-  const Model bare = model_of(handle, adapted.model.family->head(), Key::root(0));
-  const auto maps = factors_of(*deltas_of(lab.plugins(), handle, *bare.family).at(0));
-  require_read(o, adapted.task);
-  const Exam exam = make_exam(adapted.model, adapted.task, o.text("split"), o);
+struct LowRankRequest {
+  TrainingRef solution;
+  ModelRef model;  ///< with the delta
+  std::string split;
+  Options options;  ///< all of them
+
+  static LowRankRequest from(const Options& o);
+  StageKey key() const;
+};
+
+LowRankRequest LowRankRequest::from(const Options& o) {
+  LowRankRequest request{TrainingRef::from_json(o.value("solution")), ModelRef::from_json(o.value("model")), o.text("split"), o};
+  const TrainingRef& solution = request.solution;
+  if (request.model.deltas.size() != 1) user_error("option 'model' has {} deltas, expected one", request.model.deltas.size());
+  if (solution.model.adapted()) user_error("option 'solution' trained a delta, expected a training of the model's own weights");
+  if (solution.model.spec != request.model.spec)
+    user_error("the training is of \"{}\", but the adapted model of \"{}\"", solution.model.spec, request.model.spec);
+  if (solution.keep != "all") user_error("the training kept not all of its weights: train it with keep = \"all\"");
+  return request;
+}
+
+StageKey LowRankRequest::key() const {
+  json inputs = options.json();
+  inputs.update({{"solution", solution.identity()}, {"model", model.identity()}});
+  return {"train", {{"low_rank", inputs}}};
+}
+
+LowRankSummary low_rank_into(Lab& lab, const LowRankRequest& request, const std::filesystem::path& out) {
+  const TrainingRef& solution = request.solution;
+  const Setting plain = starting_setting(lab, solution.task, Start::of(solution));
+  const Setting adapted = starting_setting(lab, solution.task, {request.model, solution.seed});
+  const Model bare = model_of(request.model, adapted.model.family->head(), Key::root(0));
+  const auto maps = factors_of(*attached(lab.plugins(), request.model.deltas, *bare.family).at(0));
+  require_read(request.options, adapted.task);
+  const Exam exam = make_exam(adapted.model, adapted.task, request.split, request.options);
   LowRankSummary summary;
   summary.training.metric = adapted.task.metrics.front();
   const auto write = [&](const char* which, Score& score, Shares& shares) {
@@ -131,32 +159,23 @@ json low_rank_into(Lab& lab, const Options& o, const std::filesystem::path& out)
   for (const LowRankFactors& map : maps) numbers += adapted.model.weights.at(map.a).numel() + adapted.model.weights.at(map.b).numel();
   summary.training.trainable = summary.training.degrees_of_freedom = numbers;
   summary.training.bytes_shipped = static_cast<int64_t>(sizeof(float)) * numbers;
-  json result = summary.to_json();
-  result["model"] = handle;
-  return result;
+  summary.model = request.model;
+  return summary;
 }
 
 json run_low_rank(Lab& lab, const Options& o) {
-  const json &solution = o.value("solution"), &model = o.value("model");
-  const Run run = Run::from_json(solution);
-  const ModelRef adapted = ModelRef::from_json(model);
-  if (adapted.deltas.size() != 1) user_error("option 'model' has {} deltas, expected one", adapted.deltas.size());
-  if (!run.model.deltas.empty()) user_error("option 'solution' trained a delta, expected a training of the model's own weights");
-  if (run.model.spec != adapted.spec)
-    user_error("the training is of \"{}\", but the adapted model of \"{}\"", run.model.spec, adapted.spec);
-  if (run.keep != "all") user_error("the training kept not all of its weights: train it with keep = \"all\"");
-  json inputs = o.json();
-  for (const char* name : {"solution", "model"}) inputs[name] = identity(o.value(name));
-  const StageKey key{"train", {{"low_rank", inputs}}};
+  const LowRankRequest request = LowRankRequest::from(o);
+  const TrainingRef& solution = request.solution;
   LowRankSummary plan;
-  plan.training.metric = run.task.metric;
-  json handle = lab.stage(key, lab.title_of("low-rank code of an update", run.seed), plan.to_json(),
-                          [&](const auto& out, const auto&) { return low_rank_into(lab, o, out); });
-  handle["model"] = model;
-  handle["task"] = run.task_handle;
-  handle["seed"] = run.seed;
-  handle["keep"] = "all";
-  return handle;
+  plan.training.metric = solution.task.metric;
+  plan.model = request.model;
+  auto code = ref_to<TrainingRef>(lab.stage(request.key(), lab.title_of("low-rank code of an update", solution.seed), plan.to_json(),
+                                            [&](const auto& out, const auto&) { return low_rank_into(lab, request, out).to_json(); }));
+  code.model = request.model;
+  code.task = solution.task;
+  code.seed = solution.seed;
+  code.keep = "all";
+  return code.to_json();
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
-#include "experiment/handles.h"
 #include "experiment/identity.h"
 #include "experiment/peft.h"
+#include "experiment/setting.h"
+#include "experiment/stored.h"
 #include "experiment/taken_options.h"
 
 #include "tsrun/base/error.h"
@@ -22,8 +23,9 @@ using nlohmann::json;
 
 /// Learning rates and epochs that suit a model when a recipe leaves them open. Real checkpoints: the values of Hugging Face's GLUE script
 /// (5e-5, 3 epochs); the small built-in model needs larger steps.
-json training_defaults(bool builtin) {
-  return builtin ? json{{"lr", 1e-3}, {"lr_head", 1e-3}, {"epochs", 8}} : json{{"lr", 5e-5}, {"lr_head", 5e-5}, {"epochs", 3}};
+ModelRef::Defaults training_defaults(bool builtin) {
+  return builtin ? ModelRef::Defaults{.lr = 1e-3, .lr_head = 1e-3, .epochs = 8}
+                 : ModelRef::Defaults{.lr = 5e-5, .lr_head = 5e-5, .epochs = 3};
 }
 
 json describe_family(const Family& family) {
@@ -41,59 +43,61 @@ json describe_family(const Family& family) {
           {"encoder_parameters", encoder}};
 }
 
-json builtin_model(Lab& lab, const std::string& specification) {
+ModelRef builtin_model(Lab& lab, const std::string& specification) {
   const std::string name = specification.substr(std::string("builtin:").size());
   const auto& known = builtin_model_names();
   if (std::find(known.begin(), known.end(), name) == known.end())
     user_error("unknown built-in model '{}'{}; there are {}", name, did_you_mean(name, known), join_words(known));
   const StageKey key{"model", {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version(name)}}};
-  json handle = lab.stage(key, "pretrain " + specification, json{{"quality", {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}}}},
-                          [&](const auto& out, const auto& work) {
-                            json quality;
-                            const Model model = pretrain_builtin(name, work, &quality);
-                            save_model(model, out);
-                            json summary = describe_family(*model.family);
-                            summary["quality"] = quality;
-                            return summary;
-                          });
-  if (!handle.value("planned", false)) handle["path"] = folder_of(lab, handle).string();
-  return handle;
+  const json handle = lab.stage(key, "pretrain " + specification, json{{"quality", {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}}}},
+                                [&](const auto& out, const auto& work) {
+                                  json quality;
+                                  const Model model = pretrain_builtin(name, work, &quality);
+                                  save_model(model, out);
+                                  json summary = describe_family(*model.family);
+                                  summary["quality"] = quality;
+                                  return summary;
+                                });
+  auto model = ref_to<ModelRef>(handle);
+  if (!model.planned) model.path = folder_of(lab, model).string();
+  return model;
+}
+
+ModelRef model_in_folder(const std::string& specification) {
+  const auto path = resolve_model_folder(specification);
+  const auto family = make_family(CheckpointFolder::open(path).config(), HeadSpec{}, (path / "config.json").string());
+  ModelRef model;
+  model.kind = "model";
+  model.key = model_digest(path);
+  model.content = model.key;
+  model.path = std::filesystem::absolute(path).string();
+  model.facts = describe_family(*family);
+  return model;
 }
 
 json run_model(Lab& lab, const Options& options) {
   const std::string specification = options.text("spec");
   const bool builtin = specification.starts_with("builtin:");
-  json handle;
-  if (builtin) {
-    handle = builtin_model(lab, specification);
-  } else {
-    const auto path = resolve_model_folder(specification);
-    const auto folder = CheckpointFolder::open(path);
-    const auto family = make_family(folder.config(), HeadSpec{}, (path / "config.json").string());
-    const std::string digest = model_digest(path);
-    handle = {{"artifact", "model"}, {"key", digest}, {"content", digest}, {"path", std::filesystem::absolute(path).string()}};
-    handle.update(describe_family(*family));
-  }
-  handle["spec"] = specification;
-  handle["defaults"] = training_defaults(builtin);
-  return handle;
+  ModelRef model = builtin ? builtin_model(lab, specification) : model_in_folder(specification);
+  model.spec = specification;
+  model.defaults = training_defaults(builtin);
+  return model.to_json();
 }
 
 json run_task(Lab&, const Options& options) {
   const std::string specification = options.text("spec");
-  const bool builtin = specification.starts_with("builtin:");
   const Task task = named_task(specification, options.text("as"));
-  json splits = json::object();
-  for (const auto& [name, split] : task.splits) splits[name] = {{"rows", split.examples.size()}, {"majority_score", split.majority_score}};
-  return {{"artifact", "task"},
-          {"key", task.digest},
-          {"name", task.name},
-          {"as", options.text("as")},
-          {"spec", builtin ? specification : std::filesystem::absolute(specification).string()},
-          {"kind", name_of(task.kind)},
-          {"metric", task.metrics.front()},
-          {"metrics", task.metrics},
-          {"splits", splits}};
+  TaskRef ref;
+  ref.kind = "task";
+  ref.key = task.digest;
+  ref.name = task.name;
+  ref.as = options.text("as");
+  ref.spec = specification.starts_with("builtin:") ? specification : std::filesystem::absolute(specification).string();
+  ref.metric = task.metrics.front();
+  for (const auto& [name, split] : task.splits)
+    ref.splits[name] = {.rows = static_cast<int64_t>(split.examples.size()), .majority_score = split.majority_score};
+  ref.facts = {{"kind", name_of(task.kind)}, {"metrics", task.metrics}};
+  return ref.to_json();
 }
 
 /// The options of the named method are those of the call.
@@ -102,46 +106,54 @@ OptionTable method_options(Lab& lab, const json& arguments) {
   return name.is_string() ? lab.plugins().delta(name.get<std::string>()).options() : OptionTable();
 }
 
-/// The delta that is asked for: a method with its options, or what PEFT saved.
-json asked_delta(Lab& lab, const Options& o) {
+/// The delta that is asked for: a method with its options, or a folder of PEFT.
+DeltaRef asked_delta(Lab& lab, const Options& o) {
   if (o.has("method") == o.has("peft")) user_error("adapt: give either 'method' or 'peft'");
   if (o.has("peft") && o.has("seed")) user_error("adapt: 'seed' draws first values, which 'peft' has already; give one of them");
   if (o.has("peft")) {
-    json delta = delta_of_peft(lab.plugins(), o.text("peft"));
-    delta["content"] = peft_files(o.text("peft"));
+    DeltaRef delta = delta_of_peft(lab.plugins(), o.text("peft"));
+    delta.content = peft_files(o.text("peft"));
     return delta;
   }
   const DeltaMethod& method = lab.plugins().delta(o.text("method"));
-  json delta = {{"method", method.name()}, {"version", method.version()}, {"options", taken_options(method.options(), o).json()}};
-  if (o.has("seed")) delta["seed"] = o.integer("seed");
+  DeltaRef delta{.method = method.name(),
+                 .version = method.version(),
+                 .options = taken_options(method.options(), o),
+                 .seed = {},
+                 .values = {},
+                 .content = {}};
+  if (o.has("seed")) delta.seed = static_cast<uint64_t>(o.integer("seed"));
   return delta;
 }
 
 /// The model with the head that it may have by itself: a language model's, where a delta may sit.
-std::shared_ptr<const Family> family_to_adapt(const json& handle) {
-  const auto bare = plain_family(handle, {});
+std::shared_ptr<const Family> family_to_adapt(const ModelRef& model) {
+  const auto bare = plain_family(model, {});
   if (bare->reader() == Reader::encoder) return bare;
-  return plain_family(handle, {bare->reader() == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0});
+  return plain_family(model, {bare->reader() == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0});
+}
+
+void add_modules(Lab& lab, const DeltaRef& added, ModelRef& model) {
+  if (!model.modules) model.modules.emplace();
+  for (const DeltaMatch& match : attach_delta(lab.plugins(), added, *family_to_adapt(model))->matches()) {
+    model.modules->push_back({.method = added.method, .pattern = match.pattern, .module = match.module, .numbers = match.numbers});
+    model.delta_parameters += match.numbers;
+  }
+}
+
+/// The folder that holds PEFT's values is a place, and in no key; `content` is what lies there.
+std::string adapted_key(const ModelRef& model, DeltaRef delta) {
+  delta.values = {};
+  return sha256(json{{"model", model.key}, {"delta", delta.to_json()}}.dump());
 }
 
 json run_adapt(Lab& lab, const Options& o) {
-  const json added = asked_delta(lab, o);
-  json handle = o.value("model");
-  json keyed = added;
-  keyed.erase("values");  // a place; `content` is what lies there
-  handle["key"] = sha256(json{{"model", handle.at("key")}, {"delta", keyed}}.dump());
-  if (!handle.contains("deltas")) handle["deltas"] = json::array();
-  handle["deltas"].push_back(added);
-  if (handle.value("planned", false)) return handle;  // there is no folder to look into yet
-  json matches = handle.value("matches", json::array());
-  auto numbers = handle.value("delta_parameters", int64_t{0});
-  for (const DeltaMatch& match : attach_delta(lab.plugins(), added, *family_to_adapt(handle))->matches()) {
-    matches.push_back({{"method", added.at("method")}, {"pattern", match.pattern}, {"module", match.module}, {"numbers", match.numbers}});
-    numbers += match.numbers;
-  }
-  handle["matches"] = matches;
-  handle["delta_parameters"] = numbers;
-  return handle;
+  const DeltaRef added = asked_delta(lab, o);
+  auto model = ModelRef::from_json(o.value("model"));
+  model.key = adapted_key(model, added);
+  model.deltas.push_back(added);
+  if (!model.planned) add_modules(lab, added, model);  // a planned one has no folder to look into yet
+  return model.to_json();
 }
 
 }  // namespace

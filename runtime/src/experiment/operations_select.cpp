@@ -23,46 +23,74 @@ OptionTable selection_options() {
   };
 }
 
-/// Elements that the scope leaves trained, of all.
-json counts_of(const Scope& scope, const Family& family) {
-  int64_t all = 0, trained = 0;
+/// What is told of a choice.
+struct SelectionSummary {
+  int64_t parameters = 0, trained = 0;  ///< elements of the model, and those that the scope leaves trained
+  json table = json::object();          ///< of the selector
+
+  json to_json() const { return {{"parameters", parameters}, {"trained", trained}, {"table", table}}; }
+};
+
+SelectionSummary summary_of(const Scope& scope, const Family& family) {
+  SelectionSummary summary;
   for (const ParameterInfo& info : family.parameters()) {
     const Scope::Entry entry = scope.entry(info);
     int64_t numbers = 1;
     for (const int64_t size : info.shape) numbers *= size;
-    all += numbers;
-    if (entry.trained) trained += entry.mask.defined() ? entry.mask.sum().item<int64_t>() : numbers;
+    summary.parameters += numbers;
+    if (entry.trained) summary.trained += entry.mask.defined() ? entry.mask.sum().item<int64_t>() : numbers;
   }
-  return {{"parameters", all}, {"trained", trained}};
+  return summary;
 }
 
-json choose_into(Lab& lab, const SelectorMethod& method, const Options& own, const Options& o, const std::filesystem::path& out) {
-  const Setting setting = starting_setting(lab, o.value("task"), {o.value("model"), o.integer("seed")});
+struct SelectRequest {
+  const SelectorMethod& method;
+  Options own;  ///< the method's
+  ModelRef model;
+  TaskRef task;
+  int64_t seed = 1;
+
+  StageKey key() const {
+    return {"scope",
+            {{"inputs",
+              {{"method", method.name()},
+               {"version", method.version()},
+               {"options", own.json()},
+               {"model", model.identity()},
+               {"task", task.identity()},
+               {"seed", seed}}}}};
+  }
+};
+
+SelectionSummary choose_into(Lab& lab, const SelectRequest& request, const std::filesystem::path& out) {
+  const SelectorMethod& method = request.method;
+  const Setting setting = starting_setting(lab, request.task, {request.model, request.seed});
   const Family& family = *setting.model.family;
-  const Key key = Key::root(static_cast<uint64_t>(o.integer("seed"))).split("select").split(method.name());
-  const auto choice = method.choose({family, setting.model.weights, key}, own);
+  const Key key = Key::root(static_cast<uint64_t>(request.seed)).split("select").split(method.name());
+  const auto choice = method.choose({family, setting.model.weights, key}, request.own);
   if (!choice)
     user_error("select: '{}' chooses during a training only; expected select = ts.schedule(\"{}\", …) of ts.train", method.name(),
                method.name());
   choice->scope.check(family, "selector " + method.name());
   if (!choice->scope.restricts(family)) user_error("select: '{}' freezes nothing and masks nothing", method.name());
   save_scope(choice->scope, choice->table, out);
-  json summary = counts_of(choice->scope, family);
-  summary["table"] = choice->table;
+  SelectionSummary summary = summary_of(choice->scope, family);
+  summary.table = choice->table;
   return summary;
 }
 
 json run_select(Lab& lab, const Options& o) {
   const SelectorMethod& method = lab.plugins().selector(o.text("method"));
-  const Options own = taken_options(method.options(), o);
-  const json inputs = {
-      {"method", method.name()},           {"version", method.version()}, {"options", own.json()}, {"model", identity(o.value("model"))},
-      {"task", identity(o.value("task"))}, {"seed", o.integer("seed")}};
-  json handle = lab.stage({"scope", {{"inputs", inputs}}}, lab.title_of("select " + method.name(), o.integer("seed")),
-                          json{{"parameters", 0}, {"trained", 0}, {"table", json::object()}},
-                          [&](const auto& out, const auto&) { return choose_into(lab, method, own, o, out); });
-  handle["method"] = method.name();
-  return handle;
+  const SelectRequest request{.method = method,
+                              .own = taken_options(method.options(), o),
+                              .model = ModelRef::from_json(o.value("model")),
+                              .task = TaskRef::from_json(o.value("task")),
+                              .seed = o.integer("seed")};
+  auto scope =
+      ref_to<ScopeRef>(lab.stage(request.key(), lab.title_of("select " + method.name(), request.seed), SelectionSummary().to_json(),
+                                 [&](const auto& out, const auto&) { return choose_into(lab, request, out).to_json(); }));
+  scope.method = method.name();
+  return scope.to_json();
 }
 
 OptionTable selector_options(Lab& lab, const json& arguments) {

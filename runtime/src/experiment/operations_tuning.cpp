@@ -1,8 +1,8 @@
 #include "experiment/export.h"
 #include "experiment/export_solution.h"
-#include "experiment/handles.h"
-#include "experiment/profile.h"
-#include "experiment/start.h"
+#include "experiment/parameters_option.h"
+#include "experiment/setting.h"
+#include "experiment/stored.h"
 #include "experiment/taken_options.h"
 
 #include "tsrun/base/error.h"
@@ -14,18 +14,12 @@
 
 #include <algorithm>
 
-/// Operations on trajectories, subspaces and masks.
+/// Operations that make trajectories and subspaces, and export what was made.
 namespace tsrun {
 
 namespace {
 
 using nlohmann::json;
-
-const Option kParameters = {
-    .name = "parameters",
-    .type = OptionType::table,
-    .fallback = json{{"parts", json::array({"encoder", "decoder"})}},
-    .doc = "which parameters and how they are grouped: {parts, layers, patterns, groups = \"layer\" | \"tensor\" | \"whole\"}"};
 
 // --- trajectory from somebody's checkpoints ---------------------------------------------------------------------------------------
 
@@ -36,7 +30,7 @@ OptionTable trajectory_options() {
        .type = OptionType::list,
        .doc = "Hugging Face folders or safetensors files, in the order of training",
        .required = true},
-      kParameters,
+      parameters_option(),
       {.name = "precision",
        .type = OptionType::choice,
        .fallback = "float32",
@@ -87,7 +81,7 @@ OptionTable discovery_options() {
        .doc = "whose parameters the basis spans; absent: the trajectory's",
        .choices = {"model"}},
       {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of methods that draw random numbers", .minimum = 0},
-      kParameters,
+      parameters_option(),
   };
 }
 
@@ -107,50 +101,72 @@ at::Tensor origin_of(const Trajectory& trajectory) {
   return copy;
 }
 
-/// Of a model without a head; of one with deltas their first values too.
-Weights starting_weights(Lab& lab, const json& handle, int64_t seed) {
-  Model model = model_of(handle, {}, Key::root(0));
-  attach_deltas(lab.plugins(), handle, model, Key::root(static_cast<uint64_t>(seed)).split("init").split("delta"));
-  return model.weights;
+struct DiscoverRequest {
+  const SubspaceMethod& method;
+  Options own;  ///< the method's
+  std::optional<TrajectoryRef> trajectory;
+  ModelRef model;
+  int64_t seed = 1;
+  json parameters;  ///< as `parse_selection` reads them
+
+  StageKey key() const;
+};
+
+StageKey DiscoverRequest::key() const {
+  const json inputs = {{"method", method.name()},   {"version", method.version()},
+                       {"options", own.json()},     {"trajectory", identity(trajectory)},
+                       {"model", model.identity()}, {"seed", seed},
+                       {"parameters", parameters}};
+  return {"subspace", {{"inputs", inputs}}};
+}
+
+ModelRef model_to_span(const Options& o, const std::optional<TrajectoryRef>& trajectory) {
+  if (o.has("model")) return ModelRef::from_json(o.value("model"));
+  if (!trajectory || !trajectory->model)
+    user_error("discover: option 'model' is missing: give a model, or a trajectory that knows its own");
+  return *trajectory->model;
+}
+
+struct BasisSummary {
+  json description = {{"groups", json::array()}};  ///< of the method and its groups
+  int64_t dim = 0, bytes = 0;
+  std::vector<int64_t> dims;
+
+  static BasisSummary of(const Subspace& subspace) {
+    return {described(subspace), subspace.dim(), subspace.bytes_shipped(), subspace.dims()};
+  }
+  json to_json() const {
+    json summary = description;
+    summary.update({{"dim", dim}, {"dims", dims}, {"bytes", bytes}});
+    return summary;
+  }
+};
+
+BasisSummary discover_into(Lab& lab, const DiscoverRequest& request, const std::filesystem::path& out, const std::filesystem::path& work) {
+  const auto family = family_of(lab.plugins(), request.model, {});
+  std::optional<Trajectory> trajectory;
+  if (request.trajectory) trajectory = trajectory_of(lab, *request.trajectory);
+  SubspaceInputs to;
+  to.parameters = parameters_of(*family, request.parameters, trajectory ? &*trajectory : nullptr);
+  to.trajectory = trajectory ? &*trajectory : nullptr;
+  const Weights weights = trajectory ? Weights{} : starting_weights(lab.plugins(), request.model, request.seed);
+  to.origin = trajectory ? origin_of(*trajectory) : flatten(weights, to.parameters.layout);
+  to.key = Key::root(static_cast<uint64_t>(request.seed)).split("projection");
+  to.scratch = work;
+  const auto subspace = request.method.discover(to, request.own);
+  save_subspace(*subspace, request.method, request.own, out);
+  return BasisSummary::of(*subspace);
 }
 
 json run_discover(Lab& lab, const Options& o) {
   const SubspaceMethod& method = lab.plugins().subspace(o.text("method"));
   if (method.needs_trajectory() && !o.has("trajectory")) user_error("discover: method '{}' needs option 'trajectory'", method.name());
-  json model = o.value("model");
-  if (model.is_null() && o.has("trajectory")) model = o.value("trajectory").value("model", json());
-  if (model.is_null()) user_error("discover: option 'model' is missing: give a model, or a trajectory that knows its own");
-  const Options own = taken_options(method.options(), o);
-  const json inputs = {{"method", method.name()},
-                       {"version", method.version()},
-                       {"options", own.json()},
-                       {"trajectory", identity(o.value("trajectory"))},
-                       {"model", identity(model)},
-                       {"seed", o.integer("seed")},
-                       {"parameters", o.value("parameters")}};
-  const StageKey key{"subspace", {{"inputs", inputs}}};
-  json handle = lab.stage(key, lab.title_of("discover " + method.name(), o.integer("seed")), json{{"dim", 0}, {"groups", json::array()}},
-                          [&](const auto& out, const auto& work) {
-                            const auto family = family_of(lab.plugins(), model, {});
-                            std::optional<Trajectory> trajectory;
-                            if (o.has("trajectory")) trajectory = trajectory_of(lab, o.value("trajectory"));
-                            SubspaceInputs to;
-                            to.parameters = parameters_of(*family, o.value("parameters"), trajectory ? &*trajectory : nullptr);
-                            to.trajectory = trajectory ? &*trajectory : nullptr;
-                            const Weights weights = trajectory ? Weights{} : starting_weights(lab, model, o.integer("seed"));
-                            to.origin = trajectory ? origin_of(*trajectory) : flatten(weights, to.parameters.layout);
-                            to.key = Key::root(static_cast<uint64_t>(o.integer("seed"))).split("projection");
-                            to.scratch = work;
-                            const auto subspace = method.discover(to, own);
-                            save_subspace(*subspace, method, own, out);
-                            json summary = described(*subspace);
-                            summary["dim"] = subspace->dim();
-                            summary["dims"] = subspace->dims();
-                            summary["bytes"] = subspace->bytes_shipped();
-                            return summary;
-                          });
-  handle["method"] = method.name();
-  handle["model"] = model;
+  const auto trajectory = given_ref<TrajectoryRef>(o, "trajectory");
+  const DiscoverRequest request{
+      method, taken_options(method.options(), o), trajectory, model_to_span(o, trajectory), o.integer("seed"), o.value("parameters")};
+  json handle = lab.stage(request.key(), lab.title_of("discover " + method.name(), request.seed), BasisSummary().to_json(),
+                          [&](const auto& out, const auto& work) { return discover_into(lab, request, out, work).to_json(); });
+  handle.update({{"method", method.name()}, {"model", request.model.to_json()}});
   return handle;
 }
 
@@ -163,75 +179,12 @@ OptionTable plugin_options(Lab& lab, const json& arguments) {
 json run_export(Lab& lab, const Options& o) {
   const std::filesystem::path to = o.text("path");
   if (o.has("basis") == o.has("solution")) user_error("export: give either 'basis' or 'solution'");
-  if (o.has("solution")) return export_solution(lab, o.value("solution"), o.text("form"), to);
+  if (o.has("solution")) return export_solution(lab, TrainingRef::from_json(o.value("solution")), o.text("form"), to);
   const json result = {{"path", to.string()}};
   if (lab.settings().plan_only) return result;
-  const auto basis = subspace_of(lab, o.value("basis"));
+  const auto basis = subspace_of(lab, BasisRef::from_json(o.value("basis")));
   export_subspace(*basis, to);
   return result;
-}
-
-// --- masks ------------------------------------------------------------------------------------------------------------------------
-
-struct Solution {
-  std::shared_ptr<const Family> family;
-  ParameterSet set;
-  at::Tensor origin, update;
-};
-
-/// θ0 of a training: of its model, or of what else it began with.
-Weights start_of(Lab& lab, const json& handle) {
-  if (handle.contains("start")) return starting_setting(lab, handle.at("task"), Start::of(handle)).model.weights;
-  return starting_weights(lab, handle.at("model"), handle.at("seed").get<int64_t>());
-}
-
-/// The update of a training and what it started from, over the selection (a subspace's own groups when it has one).
-Solution solution_of(Lab& lab, const json& handle, const json& selection) {
-  Solution result;
-  const json& model = handle.at("model");
-  result.family = family_of(lab.plugins(), model, {});
-  result.set = select_parameters(*result.family, parse_selection(selection, "outliers: parameters"));
-  const Weights origin = start_of(lab, handle);
-  result.origin = flatten(origin, result.set.layout);
-  result.update = update_of(lab, handle, result.set, *result.family, origin);
-  return result;
-}
-
-json run_outliers(Lab& lab, const Options& o) {
-  const json& solution = o.value("solution");
-  const json inputs = {
-      {"solution", identity(solution)}, {"sigmas", o.number("sigmas")}, {"top", o.integer("top")}, {"parameters", o.value("parameters")}};
-  const StageKey key{"mask", {{"outliers", inputs}}};
-  json handle = lab.stage(key, lab.title_of("outliers", solution.at("seed").get<int64_t>()), json{{"count", 0}, {"groups", json::array()}},
-                          [&](const auto& out, const auto&) {
-                            const Solution s = solution_of(lab, solution, o.value("parameters"));
-                            const Mask mask = find_outliers(s.update, s.origin, s.set, *s.family,
-                                                            {.sigmas = o.number("sigmas"), .top = o.integer("top")});
-                            save_mask(mask, out);
-                            json summary = mask.description;
-                            summary["profile"] = update_profile(s.update, s.set);
-                            return summary;
-                          });
-  handle["solution"] = solution;
-  handle["parameters"] = o.value("parameters");
-  return handle;
-}
-
-json run_mask(Lab& lab, const Options& o) {
-  const json& like = o.value("like");
-  const json inputs = {{"control", o.text("control")}, {"like", identity(like)}, {"seed", o.integer("seed")}};
-  const StageKey key{"mask", {{"control", inputs}}};
-  json handle =
-      lab.stage(key, lab.title_of("mask " + o.text("control"), o.integer("seed")), json{{"count", 0}}, [&](const auto& out, const auto&) {
-        const Solution s = solution_of(lab, like.at("solution"), like.at("parameters"));
-        const Mask mask = matched_mask(o.text("control"), *mask_of(lab, like), s.update, s.origin, s.set, *s.family,
-                                       Key::root(static_cast<uint64_t>(o.integer("seed"))).split("mask"));
-        save_mask(mask, out);
-        return mask.description;
-      });
-  handle["solution"] = like.at("solution");
-  handle["parameters"] = like.at("parameters");
-  return handle;
 }
 
 Operation discover_operation() {
@@ -264,36 +217,6 @@ std::vector<Operation> tuning_operations() {
             {.name = "form", .type = OptionType::choice, .fallback = "merged", .doc = "of a solution", .choices = {"merged", "peft"}},
             {.name = "path", .type = OptionType::text, .doc = "folder to write", .required = true}},
        .run = run_export},
-      {.name = "outliers",
-       .doc = "Positions of a training's update that lie beyond k standard deviations of their group's mean, as a mask.",
-       .options = {{.name = "solution",
-                    .type = OptionType::artifact,
-                    .doc = "training within a subspace (or in full space)",
-                    .required = true,
-                    .choices = {"train"}},
-                   {.name = "sigmas", .type = OptionType::number, .fallback = 3.0, .doc = "k", .minimum = 0},
-                   {.name = "top",
-                    .type = OptionType::integer,
-                    .fallback = 10,
-                    .doc = "length of each group's list of the largest",
-                    .minimum = 0,
-                    .maximum = 10000},
-                   kParameters},
-       .run = run_outliers,
-       .on_device = false,
-       .named = true},
-      {.name = "mask",
-       .doc = "A control mask matched to another mask, group by group.",
-       .options = {{.name = "control",
-                    .type = OptionType::choice,
-                    .doc = "how positions are chosen",
-                    .required = true,
-                    .choices = mask_controls()},
-                   {.name = "like", .type = OptionType::artifact, .doc = "mask to match", .required = true, .choices = {"mask"}},
-                   {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of random controls", .minimum = 0}},
-       .run = run_mask,
-       .on_device = false,
-       .named = true},
   };
 }
 

@@ -61,7 +61,7 @@ json options_in_peft(const DeltaMethod& method, const fs::path& folder, const nl
 
 }  // namespace
 
-json delta_of_peft(const PluginHost& plugins, const fs::path& folder) {
+DeltaRef delta_of_peft(const PluginHost& plugins, const fs::path& folder) {
   check_files(folder);
   const fs::path file = folder / peft_config_file;
   const nlohmann::ordered_json config = read_peft_config(file);
@@ -70,16 +70,20 @@ json delta_of_peft(const PluginHost& plugins, const fs::path& folder) {
   if (!method) data_error("{}: peft_type is '{}', which no plugin has", file.string(), type);
   check_peft_fields(config, *method->peft_type(), file.string());
   const json options = blaming(file, [&] { return options_in_peft(*method, folder, config); });
-  return {{"method", method->name()}, {"version", method->version()}, {"options", options}, {"values", fs::absolute(folder).string()}};
+  return {.method = method->name(),
+          .version = method->version(),
+          .options = Options(options),
+          .seed = {},
+          .values = fs::absolute(folder).string(),
+          .content = {}};
 }
 
-std::unique_ptr<Delta> attach_delta(const PluginHost& plugins, const json& given, const Family& family) {
-  const DeltaMethod& method = plugins.delta(given.at("method"));
-  if (method.version() != given.at("version"))
-    data_error("the delta '{}' was attached by version {} of its method, which is at {} now", method.name(), given.at("version").dump(),
-               method.version());
-  const auto attach = [&] { return method.attach(family, Options(given.at("options"))); };
-  return given.contains("values") ? blaming(fs::path(given.at("values").get<std::string>()) / peft_config_file, attach) : attach();
+std::unique_ptr<Delta> attach_delta(const PluginHost& plugins, const DeltaRef& ref, const Family& family) {
+  const DeltaMethod& method = plugins.delta(ref.method);
+  if (method.version() != ref.version)
+    data_error("the delta '{}' was attached by version {} of its method, which is at {} now", method.name(), ref.version, method.version());
+  const auto attach = [&] { return method.attach(family, ref.options); };
+  return ref.values ? blaming(fs::path(*ref.values) / peft_config_file, attach) : attach();
 }
 
 }  // namespace tsrun

@@ -11,7 +11,6 @@
 namespace tsrun {
 namespace {
 
-using nlohmann::json;
 using nlohmann::ordered_json;
 
 const char* task_type(HeadKind head) {
@@ -127,10 +126,10 @@ class PeftWriter {
 
 }  // namespace
 
-void save_peft(const PluginHost& plugins, const json& delta, const Model& model, const std::string& base,
+void save_peft(const PluginHost& plugins, const DeltaRef& delta, const Model& model, const std::string& base,
                const std::filesystem::path& folder, const std::vector<std::string>& moved) {
   const at::NoGradGuard no_grad;
-  const PeftWriter peft(plugins.delta(delta.at("method")), Options(delta.at("options")), model, moved);
+  const PeftWriter peft(plugins.delta(delta.method), delta.options, model, moved);
   std::filesystem::create_directories(folder);
   write_durable(folder / peft_config_file, peft.config(base).dump(2) + "\n");
   peft.write_tensors(folder / peft_values_file);

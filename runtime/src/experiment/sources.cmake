@@ -1,5 +1,7 @@
 tsrun_room(experiment TORCH SOURCES
-  artifacts.cpp export.cpp handed_out.cpp handles.cpp lab.cpp operations_evaluate.cpp operations_model.cpp operations_report.cpp operations_train.cpp operations_tuning.cpp operations_select.cpp
-  profile.cpp peft.cpp start.cpp joint.cpp operations_joint.cpp operations_decode.cpp operations_low_rank.cpp
-  export_solution.cpp peft_write.cpp peft_config.cpp peft_values.cpp identity.cpp summaries.cpp model_source.cpp step_plugins.cpp taken_options.cpp)
+  artifacts.cpp training_ref.cpp handed_out.cpp identity.cpp lab.cpp parameters_option.cpp setting.cpp stored.cpp start.cpp step_plugins.cpp summaries.cpp taken_options.cpp
+  export.cpp export_solution.cpp peft.cpp peft_config.cpp peft_values.cpp peft_write.cpp model_source.cpp profile.cpp
+  joint_assembly.cpp joint_request.cpp joint_solutions.cpp train_options.cpp train_request.cpp decode_request.cpp
+  operations_model.cpp operations_train.cpp operations_evaluate.cpp operations_tuning.cpp operations_mask.cpp operations_select.cpp
+  operations_joint.cpp operations_decode.cpp operations_low_rank.cpp operations_report.cpp)
 target_compile_definitions(tsrun_experiment PRIVATE TSRUN_VERSION="${PROJECT_VERSION}")

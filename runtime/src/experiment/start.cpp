@@ -1,5 +1,6 @@
 #include "experiment/start.h"
 
+#include "experiment/stored.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
 #include "tsrun/model/parts.h"
@@ -17,13 +18,7 @@ std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("
 
 }  // namespace
 
-Start Start::of(const json& solution) {
-  Start start{solution.at("model"), solution.at("seed").get<int64_t>()};
-  const json given = solution.value("start", json::object());
-  start.fresh = given.value("fresh", false);
-  start.origin = given.value("origin", json());
-  return start;
-}
+Start Start::of(const TrainingRef& training) { return {training.model, training.seed, training.fresh, training.origin}; }
 
 OptionTable origin_options() {
   return {
@@ -40,26 +35,20 @@ OptionTable origin_options() {
   };
 }
 
-json resolved_origin(const json& given, const std::string& where) {
-  if (given.is_null()) return nullptr;
+std::optional<Origin> resolved_origin(const json& given, const std::string& where) {
+  if (given.is_null()) return std::nullopt;
   const Options origin = origin_options().resolve(given, where + ": origin");
   check_parts(origin.texts("parts"), where + ": origin: option 'parts'");
-  return origin.json();
-}
-
-json origin_key(const json& origin) {
-  json key = origin;
-  if (!origin.is_null()) key["solution"] = identity(origin.at("solution"));
-  return key;
+  return Origin::from_json(origin.json());
 }
 
 void check_parts(const std::vector<std::string>& parts, const std::string& where) {
   for (const auto& part : parts) parse_part(part, where);
 }
 
-Setting starting_setting(Lab& lab, const json& task, const Start& start) {
+Setting starting_setting(Lab& lab, const TaskRef& task, const Start& start) {
   const Key key = Key::root(static_cast<uint64_t>(start.seed));
-  Setting setting = setting_of(lab, task, start.model, key.split("init"));
+  Setting setting = setting_of(lab.plugins(), task, start.model, key.split("init"));
   Model& model = setting.model;
   if (start.fresh) {
     Model fresh = initialise_model(model.family->config(), model.family->head(), model.tokenizer, key.split("fresh"));
@@ -67,14 +56,11 @@ Setting starting_setting(Lab& lab, const json& task, const Start& start) {
     fresh.labels = std::move(model.labels);
     model = std::move(fresh);
   }
-  if (!start.origin.is_null()) {
-    const Options origin(start.origin);
-    take_parts(lab, model, origin.value("solution"), origin.text("which"), origin.texts("parts"));
-  }
+  if (start.origin) take_parts(lab, model, *start.origin->solution, start.origin->which, start.origin->parts);
   return setting;
 }
 
-void take_parts(Lab& lab, Model& model, const json& solution, const std::string& which, const std::vector<std::string>& parts) {
+void take_parts(Lab& lab, Model& model, const TrainingRef& solution, const std::string& which, const std::vector<std::string>& parts) {
   const SafetensorsFile file = SafetensorsFile::open(solution_file(lab, solution, which));
   for (const ParameterInfo& info : model.family->parameters()) {
     if (std::find(parts.begin(), parts.end(), name_of(info.part)) == parts.end()) continue;

@@ -15,9 +15,9 @@ OptionTable request_options() {
 }
 
 template <class Method>
-json resolved(const Method& method, const char* kind, const Options& request, const std::string& where) {
+StepPluginRequest resolved(const Method& method, StepPluginRequest::Kind kind, const Options& request, const std::string& where) {
   const Options own = method.options().resolve(request.value("options"), fmt::format("{}: {}", where, method.name()));
-  return {{"kind", kind}, {"name", method.name()}, {"version", method.version()}, {"options", own.json()}};
+  return {kind, method.name(), method.version(), own};
 }
 
 std::vector<json> as_list(const json& value) {
@@ -28,39 +28,38 @@ std::vector<json> as_list(const json& value) {
 
 }  // namespace
 
-json resolved_step_plugins(const PluginHost& plugins, const json& select, const json& regularize, const std::string& where) {
-  json list = json::array();
+json StepPluginRequest::to_json() const {
+  return {{"kind", kind == Kind::selector ? "selector" : "regularizer"}, {"name", name}, {"version", version}, {"options", options.json()}};
+}
+
+std::vector<StepPluginRequest> resolved_step_plugins(const PluginHost& plugins, const json& select, const json& regularize,
+                                                     const std::string& where) {
+  std::vector<StepPluginRequest> list;
   for (const json& one : as_list(select)) {
     const Options request = request_options().resolve(one, where + ": select");
-    list.push_back(resolved(plugins.selector(request.text("plugin")), "selector", request, where + ": select"));
+    list.push_back(resolved(plugins.selector(request.text("plugin")), StepPluginRequest::Kind::selector, request, where + ": select"));
   }
   for (const json& one : as_list(regularize)) {
     const Options request = request_options().resolve(one, where + ": regularize");
-    list.push_back(resolved(plugins.regularizer(request.text("plugin")), "regularizer", request, where + ": regularize"));
+    list.push_back(
+        resolved(plugins.regularizer(request.text("plugin")), StepPluginRequest::Kind::regularizer, request, where + ": regularize"));
   }
   return list;
 }
 
-std::vector<StepPlugin> step_plugins_of(const PluginHost& plugins, const json& list) {
-  std::vector<StepPlugin> result;
-  for (const json& one : list) {
-    const auto name = one.at("name").get<std::string>();
-    const Options options(one.at("options"));
-    StepPlugin plugin{name, one, {}, {}, {}};
-    if (one.at("kind") == "selector") {
-      const SelectorMethod& method = plugins.selector(name);
-      plugin.wants = method.wants(options);
-      plugin.selector = [&method, options](const MethodInputs& inputs) { return method.make(inputs, options); };
-    } else {
-      const RegularizerMethod& method = plugins.regularizer(name);
-      plugin.wants = method.wants(options);
-      plugin.regularizer = [&method, options](const MethodInputs& inputs) { return method.make(inputs, options); };
-    }
-    result.push_back(std::move(plugin));
+StepPlugin step_plugin_of(const PluginHost& plugins, const StepPluginRequest& request) {
+  StepPlugin plugin{request.name, request.to_json(), {}, {}, {}};
+  const Options options = request.options;
+  if (request.kind == StepPluginRequest::Kind::selector) {
+    const SelectorMethod& method = plugins.selector(request.name);
+    plugin.wants = method.wants(options);
+    plugin.selector = [&method, options](const MethodInputs& inputs) { return method.make(inputs, options); };
+  } else {
+    const RegularizerMethod& method = plugins.regularizer(request.name);
+    plugin.wants = method.wants(options);
+    plugin.regularizer = [&method, options](const MethodInputs& inputs) { return method.make(inputs, options); };
   }
-  return result;
+  return plugin;
 }
-
-Scope scope_of(Lab& lab, const json& handle) { return load_scope(folder_of(lab, handle)); }
 
 }  // namespace tsrun

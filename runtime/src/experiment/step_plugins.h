@@ -1,22 +1,29 @@
 #pragma once
 
-#include "experiment/handles.h"
-
+#include "tsrun/plugin/host.h"
 #include "tsrun/train/train.h"
 
 #include <nlohmann/json.hpp>
 
+#include <string>
 #include <vector>
 
 /// Selectors and regularisers as a recipe names them: {plugin, options}, made by ts.schedule and ts.regularizer.
 namespace tsrun {
 
-/// Kind, name, version and resolved options of each: what a stage key says of them, and what `step_plugins_of` reads. `select` is one
-/// {plugin, options}, a list of them, or null; `regularize` a list or null. @throws Error(user) for unknown plugins and options
-nlohmann::json resolved_step_plugins(const PluginHost& plugins, const nlohmann::json& select, const nlohmann::json& regularize,
-                                     const std::string& where);
-std::vector<StepPlugin> step_plugins_of(const PluginHost& plugins, const nlohmann::json& resolved);
+struct StepPluginRequest {
+  enum class Kind { selector, regularizer } kind = Kind::selector;
+  std::string name;
+  int version = 0;
+  Options options;  ///< resolved
 
-Scope scope_of(Lab& lab, const nlohmann::json& handle);
+  nlohmann::json to_json() const;  ///< what a stage key says of it
+};
+
+/// `select` is one {plugin, options}, a list of them, or null; `regularize` a list or null. @throws Error(user) for unknown plugins and
+/// options
+std::vector<StepPluginRequest> resolved_step_plugins(const PluginHost& plugins, const nlohmann::json& select,
+                                                     const nlohmann::json& regularize, const std::string& where);
+StepPlugin step_plugin_of(const PluginHost& plugins, const StepPluginRequest& request);
 
 }  // namespace tsrun

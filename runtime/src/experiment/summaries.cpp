@@ -37,12 +37,12 @@ json TrainSummary::to_json() const {
           {"bytes_shipped", bytes_shipped}};
 }
 
-json untrained(json handle, const json& model, const json& task, int64_t seed) {
+json untrained(json handle, const ModelRef& model, const TaskRef& task, int64_t seed) {
   handle["trained"] = false;
   handle["trainable"] = handle["degrees_of_freedom"] = handle["bytes_shipped"] = 0;
   handle["seed"] = seed;
-  handle["task"] = task;
-  handle["model"] = model;
+  handle["task"] = task.to_json();
+  handle["model"] = model.to_json();
   return handle;
 }
 

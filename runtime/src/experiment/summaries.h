@@ -1,5 +1,6 @@
 #pragma once
 
+#include "experiment/artifacts.h"
 #include "tsrun/base/options.h"
 #include "tsrun/train/train.h"
 
@@ -42,8 +43,8 @@ struct TrainSummary {
   nlohmann::json to_json() const;
 };
 
-/// Completes the handle of weights that were scored without training.
-nlohmann::json untrained(nlohmann::json handle, const nlohmann::json& model, const nlohmann::json& task, int64_t seed);
+/// The handle of weights that were scored without training, from what its stage returned.
+nlohmann::json untrained(nlohmann::json handle, const ModelRef& model, const TaskRef& task, int64_t seed);
 
 /// The option `bootstrap`: samples behind an interval. Every stage draws the same ones, so that intervals of one split are of the same
 /// rows.

@@ -162,10 +162,10 @@ TEST_F(IdentityTest, RefusesAModelThatChangedAfterItWasNamed) {
   LabSettings settings;
   settings.store = folder_ / "store";
   Lab lab(settings);
-  const auto handle = lab.call("model", {{"spec", folder.string()}});
-  require_unchanged(handle);
+  const auto model = ModelRef::from_json(lab.call("model", {{"spec", folder.string()}}));
+  require_unchanged(model);
   touch(folder / "tokenizer_config.json");
-  const auto error = error_of([&] { require_unchanged(handle); });
+  const auto error = error_of([&] { require_unchanged(model); });
   EXPECT_EQ(error.kind(), ErrorKind::data);
   EXPECT_THAT(error.what(), HasSubstr(folder.string()));
 }

@@ -19,13 +19,12 @@ namespace tsrun {
 namespace {
 
 /// The tiny model of a kind with a delta's first values, or with those of a folder that it names.
-Model with_delta(const std::string& base, const nlohmann::json& delta) {
+Model with_delta(const std::string& base, const DeltaRef& delta) {
   Model model = golden_model(base);
   const std::vector<std::shared_ptr<const Delta>> deltas = {attach_delta(built_plugins(), delta, *model.family)};
   model.family = adapt(model.family, deltas);
   add_first_values(deltas, model.weights, Key::root(1));
-  if (delta.contains("values"))
-    take_peft_values(built_plugins().delta(delta.at("method")), delta.at("values").get<std::string>(), *deltas[0], model);
+  if (delta.values) take_peft_values(built_plugins().delta(delta.method), *delta.values, *deltas[0], model);
   return model;
 }
 
@@ -33,9 +32,15 @@ Model with_peft(const std::string& base, const std::filesystem::path& folder) {
   return with_delta(base, delta_of_peft(built_plugins(), folder));
 }
 
-nlohmann::json given(const std::string& method, const nlohmann::json& options = nlohmann::json::object()) {
-  const DeltaMethod& plugin = built_plugins().delta(method);
-  return {{"method", method}, {"version", plugin.version()}, {"options", plugin.options().resolve(options, method).json()}};
+DeltaRef given(const DeltaMethod& method, const nlohmann::json& options = nlohmann::json::object()) {
+  DeltaRef delta;
+  delta.method = method.name();
+  delta.version = method.version();
+  delta.options = method.options().resolve(options, method.name());
+  return delta;
+}
+DeltaRef given(const std::string& method, const nlohmann::json& options = nlohmann::json::object()) {
+  return given(built_plugins().delta(method), options);
 }
 
 at::Tensor logits(const Model& model, const SafetensorsFile& file) {
@@ -168,8 +173,7 @@ TEST(Peft, WritesAndReadsAWholeFolderOfAThirdPartysDelta) {
   PluginHost host;
   host.load_file(std::filesystem::path(TSRUN_BINARY_DIR) / "tests/plugins/shifting_delta/shifting_delta.so");
   const DeltaMethod& method = host.delta("shift");
-  const nlohmann::json delta = {
-      {"method", "shift"}, {"version", 1}, {"options", method.options().resolve(nlohmann::json::object(), "shift").json()}};
+  const DeltaRef delta = given(method);
   const auto adapted = [&](uint64_t seed) {
     Model model = golden_model("bert");
     const std::vector<std::shared_ptr<const Delta>> deltas = {attach_delta(host, delta, *model.family)};
@@ -186,7 +190,7 @@ TEST(Peft, WritesAndReadsAWholeFolderOfAThirdPartysDelta) {
   Model other = adapted(2);
   const std::string name = "bert.encoder.layer.1.attention.self.query.shift";
   ASSERT_FALSE(at::equal(other.weights.at(name), model.weights.at(name)));
-  EXPECT_EQ(delta_of_peft(host, out.path()).at("method"), "shift");
+  EXPECT_EQ(delta_of_peft(host, out.path()).method, "shift");
   take_peft_values(method, out.path(), *attach_delta(host, delta, *golden_model("bert").family), other);
   EXPECT_TRUE(at::equal(other.weights.at(name), model.weights.at(name)));
 }
@@ -201,14 +205,14 @@ std::string refusal(const std::function<void()>& call, ErrorKind kind) {
   return "nothing was refused";
 }
 
-std::string refusal_to_write(const std::string& base, const nlohmann::json& delta) {
+std::string refusal_to_write(const std::string& base, const DeltaRef& delta) {
   const testing::TemporaryFolder out;
   return refusal([&] { save_peft(built_plugins(), delta, with_delta(base, delta), base, out.path() / "folder"); }, ErrorKind::user);
 }
 
 TEST(Peft, KeepsOfAPrefixWhatItsNetworkMakes) {
   const testing::TemporaryFolder out;
-  const nlohmann::json delta = given("prefix", {{"num_virtual_tokens", 3}, {"prefix_projection", true}, {"layout", "release"}});
+  const DeltaRef delta = given("prefix", {{"num_virtual_tokens", 3}, {"prefix_projection", true}, {"layout", "release"}});
   const SafetensorsFile rows = SafetensorsFile::open(goldens() / "deltas/peft_prefix_bert/logits.safetensors");
   const Model model = with_delta("bert", delta);
   save_peft(built_plugins(), delta, model, "bert_tiny", out.path() / "folded");
@@ -218,7 +222,7 @@ TEST(Peft, KeepsOfAPrefixWhatItsNetworkMakes) {
 TEST(Peft, WritesWhatElseHasMoved) {
   const testing::TemporaryFolder out;
   const SafetensorsFile rows = SafetensorsFile::open(goldens() / "bert_tiny/goldens.safetensors");
-  const nlohmann::json delta = given("lora", {{"target_modules", {"query"}}});
+  const DeltaRef delta = given("lora", {{"target_modules", {"query"}}});
   Model model = with_delta("bert", delta);
   const std::vector<std::string> moved = {"bert.pooler.dense.weight", "bert.encoder.layer.1.attention.self.query.weight"};
   for (const std::string& name : moved) model.weights.set(name, model.weights.at(name) + 0.5);

@@ -99,6 +99,7 @@ std::vector<Operation> model_operations();
 std::vector<Operation> training_operations();
 std::vector<Operation> evaluation_operations();
 std::vector<Operation> tuning_operations();
+std::vector<Operation> mask_operations();
 std::vector<Operation> selection_operations();
 std::vector<Operation> joint_operations();
 std::vector<Operation> decoding_operations();

@@ -3,20 +3,21 @@
 #include "tsrun/experiment/lab.h"
 #include "tsrun/model/model.h"
 
-#include <nlohmann/json.hpp>
-
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
 namespace tsrun {
 
+struct ModelRef;
+
 /// A model's folder, and the weights that a training put in the place of the folder's own.
 struct ModelSource {
   std::filesystem::path folder;
   std::optional<std::filesystem::path> weights;
-  nlohmann::json handle = nlohmann::json::object();  ///< of the training's model, with its deltas
-  std::string name = {};                             ///< as the user called it, for log lines
+  std::shared_ptr<const ModelRef> model = nullptr;  ///< of the training, with its deltas
+  std::string name = {};                            ///< as the user called it, for log lines
 };
 
 /// A folder as it is, from the hub cache, made here the first time, or what a training left.

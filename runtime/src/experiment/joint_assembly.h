@@ -1,0 +1,22 @@
+#pragma once
+
+#include "experiment/joint_request.h"
+#include "experiment/joint_solutions.h"
+#include "tsrun/train/joint.h"
+
+#include <vector>
+
+namespace tsrun {
+
+/// A decomposition on its way: what the method is given, and what is written beside its decoders.
+struct Assembly {
+  JointInputs inputs;
+  std::vector<JointSeat> seats;
+  std::vector<Task> tasks;                 ///< in the form that suits the model
+  std::vector<JointMemberRecord> records;  ///< one a member
+};
+
+/// Loads everything that the request names. @throws Error(user) where solutions of one member started from different weights
+Assembly assemble(Lab& lab, const JointRequest& request, int64_t seed);
+
+}  // namespace tsrun

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "tsrun/base/options.h"
+
+namespace tsrun {
+
+/// The option `parameters`, which `parse_selection` reads.
+Option parameters_option();
+
+}  // namespace tsrun

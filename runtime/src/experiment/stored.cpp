@@ -1,0 +1,50 @@
+#include "experiment/stored.h"
+
+#include "tsrun/base/error.h"
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
+namespace tsrun {
+
+std::filesystem::path folder_of(Lab& lab, const ArtifactRef& ref) {
+  // A trajectory recorded during a training is a folder inside that training's artifact, as a joint space's decoders are inside its own.
+  if (ref.stage.empty()) return lab.store().get(ref.kind, ref.key).path;
+  return lab.store().get(ref.stage, ref.key).path / (ref.inside.empty() ? ref.kind : ref.inside);
+}
+
+Trajectory trajectory_of(Lab& lab, const TrajectoryRef& ref) { return Trajectory::open(folder_of(lab, ref)); }
+
+std::shared_ptr<const Subspace> subspace_of(Lab& lab, const ArtifactRef& ref) {
+  return load_subspace(folder_of(lab, ref),
+                       [&lab](const std::string& method) -> const SubspaceMaker& { return lab.plugins().subspace_maker(method); });
+}
+
+std::shared_ptr<const Mask> mask_of(Lab& lab, const MaskRef& ref) { return std::make_shared<const Mask>(load_mask(folder_of(lab, ref))); }
+
+Scope scope_of(Lab& lab, const ScopeRef& ref) { return load_scope(folder_of(lab, ref)); }
+
+std::filesystem::path solution_file(Lab& lab, const TrainingRef& training, const std::string& which) {
+  const auto file = folder_of(lab, training) / (which + ".safetensors");
+  if (!std::filesystem::exists(file))
+    user_error("this training kept no '{}' weights: train it with keep = \"all\"{}", which, which == "mean" ? " and record = {…}" : "");
+  return file;
+}
+
+Weights solution_weights(Lab& lab, const TrainingRef& training, const std::string& which, const Family& family) {
+  return load_weights(solution_file(lab, training, which), family);
+}
+
+at::Tensor update_of(Lab& lab, const TrainingRef& training, const ParameterSet& set, const Family& family, const Weights& origin) {
+  const auto file = folder_of(lab, training) / "coordinates.safetensors";
+  if (!training.subspace || !std::filesystem::exists(file))
+    return flatten(solution_weights(lab, training, "last", family), set.layout) - flatten(origin, set.layout);
+  const auto subspace = subspace_of(lab, *training.subspace);
+  if (const auto difference = first_difference(set.layout, subspace->parameters().layout))
+    data_error("the basis has another layout: {}", *difference);
+  at::Tensor update = at::zeros({set.layout.total()});
+  subspace->expand(as_tensor(*SafetensorsFile::open(file).find("z")), update);
+  return update;
+}
+
+}  // namespace tsrun

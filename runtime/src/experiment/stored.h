@@ -1,0 +1,31 @@
+#pragma once
+
+#include "experiment/training_ref.h"
+#include "tsrun/experiment/lab.h"
+#include "tsrun/model/model.h"
+#include "tsrun/tune/mask.h"
+#include "tsrun/tune/scope.h"
+#include "tsrun/tune/subspace.h"
+#include "tsrun/tune/trajectory.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+/// Artifacts that handles name, read from the store. @throws Error(data) from all of them, for an artifact that is not there or not whole
+namespace tsrun {
+
+std::filesystem::path folder_of(Lab& lab, const ArtifactRef& ref);
+Trajectory trajectory_of(Lab& lab, const TrajectoryRef& ref);
+std::shared_ptr<const Subspace> subspace_of(Lab& lab, const ArtifactRef& ref);
+std::shared_ptr<const Mask> mask_of(Lab& lab, const MaskRef& ref);
+Scope scope_of(Lab& lab, const ScopeRef& ref);
+
+/// The file of a training's weights: `which` is "last", "best" or "mean". @throws Error(user) when the training did not keep them
+std::filesystem::path solution_file(Lab& lab, const TrainingRef& training, const std::string& which);
+Weights solution_weights(Lab& lab, const TrainingRef& training, const std::string& which, const Family& family);
+
+/// The flat update that a training made: V z for a subspace, θ_last − θ0 over `set` otherwise; float32 [set.layout.total()].
+at::Tensor update_of(Lab& lab, const TrainingRef& training, const ParameterSet& set, const Family& family, const Weights& origin);
+
+}  // namespace tsrun

@@ -1,0 +1,111 @@
+#include "experiment/train_request.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/model/parts.h"
+
+namespace tsrun {
+
+namespace {
+
+using nlohmann::json;
+
+/// Refuses options that nothing would read.
+void require_use(const Options& given, const TrainRequest& request) {
+  const auto refuse = [](const char* option, const char* why) {
+    user_error("train: nothing reads option '{}': {}; expected it left out", option, why);
+  };
+  if (!given.flag("hold") && !request.zero) refuse("hold", "no weights are zeroed (zero)");
+  if (given.flag("compact") && !request.scope) refuse("compact", "there is no scope with masks (scope)");
+  if (request.within && given.has("train") && !request.model().adapted())
+    refuse("train", "beside a subspace, ts.within says which of embeddings, pooler and head are trained");
+  if (request.within) return;
+  if (given.has("lr_embeddings") && !request.trains("embeddings")) refuse("lr_embeddings", "the embeddings are not trained");
+  if (given.has("lr_head") && !request.trains("head") && !request.trains("pooler")) refuse("lr_head", "neither pooler nor head is trained");
+}
+
+/// The options with what the model says of those that were left open.
+Options completed(const Options& given, const ModelRef& model) {
+  json values = given.json();
+  const auto fill = [&](const char* name, const json& value) {
+    if (!given.has(name)) values[name] = value;
+  };
+  fill("lr", model.defaults.lr);
+  fill("lr_embeddings", values["lr"]);
+  fill("lr_head", values["lr"]);
+  fill("epochs", model.defaults.epochs);
+  fill("train", model.adapted() ? json::array({"delta", "head"}) : json(own_part_names()));
+  return Options(values);
+}
+
+}  // namespace
+
+std::optional<Within> Within::from(const json& given) {
+  if (given.is_null()) return std::nullopt;
+  const Options o = within_options().resolve(given, "train: tune");
+  return Within{.basis = BasisRef::from_json(o.value("subspace")),
+                .lr = o.number("lr"),
+                .init = o.number("init"),
+                .ensemble = o.integer("ensemble"),
+                .embeddings = o.flag("embeddings"),
+                .pooler = o.flag("pooler"),
+                .head = o.flag("head"),
+                .options = o};
+}
+
+json Within::to_key() const {
+  json key = options.json();
+  key["subspace"] = basis.identity();
+  return key;
+}
+
+std::optional<Record> Record::from(json given) {
+  if (given.is_null()) return std::nullopt;
+  if (given.value("every", json()) == "epoch") given["every"] = 0;
+  const Options o = record_options().resolve(given, "train: record");
+  return Record{.every = o.integer("every"),
+                .parameters = parse_selection(o.value("parameters"), "train: record: parameters"),
+                .type = o.text("precision") == "bfloat16" ? RowType::bfloat16 : RowType::float32,
+                .key = o.json()};
+}
+
+TrainRequest TrainRequest::from(const Lab& lab, const Options& given) {
+  TrainRequest request;
+  request.step_plugins = resolved_step_plugins(lab.plugins(), given.value("select"), given.value("regularize"), "train");
+  request.task = TaskRef::from_json(given.value("task"));
+  request.start.model = ModelRef::from_json(given.value("model"));
+  request.options = completed(given, request.model());
+  request.parts = request.options.texts("train");
+  check_parts(request.parts, "train: option 'train'");
+  request.zero = given_ref<MaskRef>(given, "zero");
+  request.held = given_ref<MaskRef>(given, "held");
+  request.scope = given_ref<ScopeRef>(given, "scope");
+  request.within = Within::from(given.value("tune"));
+  require_use(given, request);
+  request.start.seed = given.integer("seed");
+  request.start.fresh = given.flag("fresh");
+  request.start.origin = resolved_origin(given.value("origin"), "train");
+  request.record = Record::from(given.value("record"));
+  return request;
+}
+
+/// Options that were not given are not in it.
+StageKey TrainRequest::key() const {
+  json inputs = options.json();
+  inputs.update({{"model", model().identity()}, {"task", task.identity()}});
+  for (const char* name : {"select", "regularize", "cache_memory"}) inputs.erase(name);
+  for (const char* name : {"compact", "cache_prefix"})
+    if (!options.flag(name)) inputs.erase(name);  // no part of the keys of trainings without them
+  if (zero) inputs["zero"] = zero->identity();
+  if (held) inputs["held"] = held->identity();
+  if (scope) inputs["scope"] = scope->identity();
+  for (const StepPluginRequest& plugin : step_plugins) inputs["plugins"].push_back(plugin.to_json());
+  if (within) {
+    inputs["tune"] = within->to_key();
+    inputs["coordinates"] = "last and best";  // what is kept of them
+  }
+  if (record) inputs["record"] = record->key;
+  if (start.origin) inputs["origin"] = start.origin->identity();
+  return {"train", {{"options", inputs}}};
+}
+
+}  // namespace tsrun

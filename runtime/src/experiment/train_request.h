@@ -1,0 +1,66 @@
+#pragma once
+
+#include "experiment/start.h"
+#include "experiment/step_plugins.h"
+#include "tsrun/tune/parameter_set.h"
+#include "tsrun/tune/trajectory.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// What ts.train is asked for.
+namespace tsrun {
+
+OptionTable training_options();
+/// Of `tune = ts.within(basis, {…})` and `record = {…}`.
+OptionTable within_options();
+OptionTable record_options();
+
+/// `tune = ts.within(basis, {…})`, resolved.
+struct Within {
+  BasisRef basis;
+  double lr = 0;    ///< of the coordinates
+  double init = 0;  ///< standard deviation of their initial values
+  int64_t ensemble = 1;
+  bool embeddings = true, pooler = true, head = true;  ///< trained beside the coordinates
+  Options options;                                     ///< all of them
+
+  /// Nothing for null.
+  static std::optional<Within> from(const nlohmann::json& given);
+  nlohmann::json to_key() const;
+};
+
+/// `record = {…}`, resolved.
+struct Record {
+  int64_t every = 0;  ///< steps; 0: an epoch
+  ParameterSelection parameters;
+  RowType type = RowType::float32;
+  nlohmann::json key;
+
+  /// Nothing for null.
+  static std::optional<Record> from(nlohmann::json given);
+};
+
+/// One training, resolved to its last option.
+struct TrainRequest {
+  TaskRef task;
+  Start start;
+  std::vector<std::string> parts;  ///< that are trained
+  std::optional<MaskRef> zero, held;
+  std::optional<ScopeRef> scope;
+  std::optional<Within> within;
+  std::optional<Record> record;
+  std::vector<StepPluginRequest> step_plugins;
+  Options options;  ///< all of them, with the model's defaults
+
+  const ModelRef& model() const { return start.model; }
+  bool trains(const char* part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
+
+  /// @throws Error(user) for options that contradict each other, or that nothing would read
+  static TrainRequest from(const Lab& lab, const Options& given);
+  StageKey key() const;
+};
+
+}  // namespace tsrun

@@ -1,0 +1,100 @@
+#include "experiment/training_ref.h"
+
+#include "experiment/handle_reader.h"
+
+#include <cmath>
+#include <numeric>
+
+namespace tsrun {
+
+namespace {
+
+using nlohmann::json;
+
+/// Coordinates of all groups, which a result tells of a training within a subspace.
+std::optional<int64_t> coordinates_in(const json& facts) {
+  const json::json_pointer place("/binding/subspace/dims");
+  if (!facts.contains(place)) return std::nullopt;
+  const auto dims = facts.at(place).get<std::vector<int64_t>>();
+  return std::accumulate(dims.begin(), dims.end(), int64_t{0});
+}
+
+/// NaN where a metric has no value: Lua drops it.
+double score_in(const json& facts, const char* which) {
+  const json score = facts.at(which).value("score", json());
+  return score.is_null() ? std::nan("") : score.get<double>();
+}
+
+/// {"fresh", "origin"}, where the training began with anything but its model's weights.
+void take_start(const json& fields, TrainingRef& training) {
+  HandleReader reader(fields, "train");
+  training.fresh = reader.take<bool>("fresh");
+  training.origin = reader.find<Origin>("origin");
+}
+
+/// What results tell, and recipes read too: it stays among the facts.
+void read_facts(TrainingRef& training) {
+  try {
+    training.best = score_in(training.facts, "best");
+    training.last = score_in(training.facts, "last");
+    training.coordinates = coordinates_in(training.facts);
+  } catch (const json::exception& error) {
+    internal_error("a handle of kind 'train': {}", error.what());
+  }
+}
+
+}  // namespace
+
+Origin Origin::from_json(const json& resolved) {
+  HandleReader reader(resolved, "origin");
+  return {.solution = std::make_shared<const TrainingRef>(reader.take<TrainingRef>("solution")),
+          .which = reader.take<std::string>("which"),
+          .parts = reader.take<std::vector<std::string>>("parts")};
+}
+
+json Origin::to_json() const { return {{"solution", solution->to_json()}, {"which", which}, {"parts", parts}}; }
+
+json Origin::identity() const { return {{"solution", solution->identity()}, {"which", which}, {"parts", parts}}; }
+
+TrainingRef TrainingRef::from_json(const json& handle) {
+  HandleReader reader(handle, "train");
+  TrainingRef training;
+  take_artifact(reader, training);
+  training.task = reader.take<TaskRef>("task");
+  training.model = reader.take<ModelRef>("model");
+  training.seed = reader.take<int64_t>("seed");
+  training.keep = reader.take<std::string>("keep");
+  if (const auto start = reader.find<json>("start")) take_start(*start, training);
+  training.subspace = reader.find<ArtifactRef>("subspace");
+  training.trajectory = reader.find<TrajectoryRef>("trajectory");
+  training.facts = std::move(reader).rest();
+  read_facts(training);
+  return training;
+}
+
+json TrainingRef::to_json() const {
+  json handle = ArtifactRef::to_json();
+  handle.update({{"task", task.to_json()}, {"model", model.to_json()}, {"seed", seed}, {"keep", keep}});
+  if (fresh || origin) handle["start"] = {{"fresh", fresh}, {"origin", origin ? origin->to_json() : json()}};
+  if (subspace) handle["subspace"] = subspace->to_json();
+  if (trajectory) handle["trajectory"] = trajectory->to_json();
+  return handle;
+}
+
+MaskRef MaskRef::from_json(const json& handle) {
+  HandleReader reader(handle, "mask");
+  MaskRef mask;
+  take_artifact(reader, mask);
+  mask.solution = reader.take<TrainingRef>("solution");
+  mask.parameters = reader.take<json>("parameters");
+  mask.facts = std::move(reader).rest();
+  return mask;
+}
+
+json MaskRef::to_json() const {
+  json handle = ArtifactRef::to_json();
+  handle.update({{"solution", solution.to_json()}, {"parameters", parameters}});
+  return handle;
+}
+
+}  // namespace tsrun

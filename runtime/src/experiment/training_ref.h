@@ -1,0 +1,54 @@
+#pragma once
+
+#include "experiment/artifacts.h"
+
+#include <memory>
+
+/// Handles of trainings, and of what is made of them.
+namespace tsrun {
+
+struct TrainingRef;
+
+/// Weights of another training that a training starts from.
+struct Origin {
+  std::shared_ptr<const TrainingRef> solution;
+  std::string which;               ///< of its weights: last, best, mean
+  std::vector<std::string> parts;  ///< of the model that are taken from it
+
+  static Origin from_json(const nlohmann::json& resolved);
+  nlohmann::json to_json() const;
+  /// The same with the identity of its solution, for a stage key.
+  nlohmann::json identity() const;
+};
+
+/// A training of ts.train, or what stands for one (ts.low_rank).
+struct TrainingRef : ArtifactRef {
+  TaskRef task;
+  ModelRef model;
+  int64_t seed = 1;
+  std::string keep;                         ///< weights that it kept: all, last, none
+  bool fresh = false;                       ///< started from random weights
+  std::optional<Origin> origin;             ///< of what else it started from
+  std::optional<ArtifactRef> subspace;      ///< in which its layers moved
+  std::optional<TrajectoryRef> trajectory;  ///< that it recorded
+  double best = 0, last = 0;                ///< scores; also among the facts
+  std::optional<int64_t> coordinates;       ///< in its subspace, once it is computed
+
+  /// Whether it kept its weights "last", "best" or "mean", as far as its options say.
+  bool kept(const std::string& which) const { return keep == "all" || (keep == "last" && which == "last"); }
+  double score(const std::string& which) const { return which == "best" ? best : last; }
+
+  static TrainingRef from_json(const nlohmann::json& handle);
+  nlohmann::json to_json() const;
+};
+
+/// A mask of ts.outliers or ts.mask.
+struct MaskRef : ArtifactRef {
+  TrainingRef solution;       ///< whose update it is of
+  nlohmann::json parameters;  ///< which parameters of the model, as `parse_selection` reads them
+
+  static MaskRef from_json(const nlohmann::json& handle);
+  nlohmann::json to_json() const;
+};
+
+}  // namespace tsrun
