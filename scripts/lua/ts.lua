@@ -1,4 +1,4 @@
--- The module `ts`. Operations come from the program, each with its own option table; what stands here makes recipes short: arguments, sweeps,
+-- The module `ts`. Operations come from the program, each with its own option table; the rest, which makes recipes short, is here: arguments, sweeps,
 -- reports. Every function is documented in docs/recipes.md.
 local native = ...
 local ts = {}
@@ -43,7 +43,7 @@ local function call(name, arguments)
   end
 end
 
--- ts.discover("trajectory_svd", { … }) and ts.outliers(run, { … }): a first argument that is no option table is the first declared option.
+-- ts.discover("trajectory_svd", { … }) and ts.outliers(run, { … }): a first argument other than an option table is the first declared option.
 local function operation(name, first)
   return function(subject, options)
     local arguments = {}
@@ -88,7 +88,7 @@ function ts.within(basis, options)
   return tune
 end
 
--- A selector that chooses during a training (select = …), and a regulariser (regularize = { … }).
+-- A selector of a training (select = …), and a regulariser (regularize = { … }).
 local function step_plugin(what)
   return function(name, options)
     return { plugin = expect(name, "string", what), options = expect(options == nil and {} or options, "table", what .. " " .. name) }
@@ -99,7 +99,7 @@ ts.regularizer = step_plugin("regularizer")
 
 function ts.log(text, ...) native.log(string.format(expect(text, "string", "log"), ...)) end
 
--- Numbers that follow --seed and the generator's name, and nothing else.
+-- Random numbers, seeded by --seed and the generator's name alone.
 local Random = {}
 Random.__index = Random
 function Random:uniform()
@@ -308,7 +308,7 @@ function Report:landscape(caption, options)
   drawn(self, "landscape", caption, figure)
 end
 
--- Prints what the rows took, time and memory, beside what the page has of it anyway; `sections` names those of the table that matter.
+-- Prints the page's table of time and memory, of rows in these sections (none: in all).
 function Report:resources(sections)
   rawset(self, "told", sections or {})
   rawset(self, "saved", false)
@@ -316,7 +316,7 @@ end
 
 local function deviation(entry) return ("%s[%s] %.4g"):format(entry.tensor, table.concat(entry.index, ", "), entry.value) end
 
--- What a mask of ts.outliers holds, as notes: counts, the largest of each layer, and the rank correlation of |u| with |weights|.
+-- Notes about a mask of ts.outliers: counts, the largest of each layer, and the rank correlation of |u| with |weights|.
 function Report:outliers(name, outliers)
   expect(outliers, "table", "report: outliers")
   if rawget(outliers, "planned") then return end
@@ -368,7 +368,7 @@ end
 for _, known in ipairs(native.operations()) do
   if ts[known.name] == nil then ts[known.name] = operation(known.name, known.first) end
 end
--- What recipes see: a view that cannot be written to, so that no recipe replaces an operation by accident.
+-- A read-only view for recipes, so that none replaces an operation by accident.
 local view = setmetatable({}, {
   __index = function(_, name)
     local value = ts[name]

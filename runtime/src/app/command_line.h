@@ -11,15 +11,15 @@
 
 namespace tsrun {
 
-/// What was typed, parsed and checked as far as that needs no file.
+/// The command line, parsed and checked without reading a file.
 struct Command {
   std::string verb;                           ///< one of `verbs()`; "run" when a recipe came first; "" for `tsrun` alone
-  std::vector<std::string> operands;          ///< what follows the verb
+  std::vector<std::string> operands;          ///< words behind the verb
   std::map<std::string, std::string> values;  ///< --set
   LabSettings lab;
   std::optional<int> threads, jobs;
   bool quiet = false, debug = false, json = false;
-  bool worker = false, planner = false;  ///< processes that another one started
+  bool worker = false, planner = false;  ///< started by another process
   bool pairs = false, stubs = false, reference = false;
   std::optional<std::string> delta;
   std::string split = "dev";
@@ -35,7 +35,7 @@ const std::vector<Verb>& verbs();
 /// @throws Error(user) with the near miss for unknown options and commands, and for values that cannot be read.
 Command parse_command(int count, const char* const* words);
 
-/// What `--set` gave, as JSON: numbers, booleans and lists where it reads so, else text.
+/// Values of `--set` as JSON: numbers, booleans and lists where they parse, else text.
 nlohmann::json typed_values(const std::map<std::string, std::string>& given);
 
 /// The lines of `tsrun help` that list options.

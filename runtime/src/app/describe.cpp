@@ -10,7 +10,7 @@
 
 #include <sstream>
 
-/// Verbs that show what there is: plugins, describe.
+/// The verbs plugins and describe.
 namespace tsrun {
 namespace {
 

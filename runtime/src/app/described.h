@@ -9,7 +9,7 @@
 
 namespace tsrun {
 
-/// Something that takes options, and what `tsrun describe` says of it.
+/// An entry of `tsrun describe`: a verb, an operation, a recipe or a plugin, with its options.
 struct Described {
   std::string name, kind;  ///< kind: verb, operation, recipe, or a plugin's
   std::string doc;

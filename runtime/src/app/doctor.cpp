@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-/// The verb doctor: what a run depends on, one line each, and what to do where something is missing.
+/// The verb doctor: the dependencies of a run, one a line, with advice where one is missing.
 namespace tsrun {
 namespace {
 

@@ -11,7 +11,7 @@
 
 #include <iostream>
 
-/// Two verbs for trust: the ids that a model reads, and the answers that it gives.
+/// The verbs tokenize and predict: a model's input ids, and its answers.
 namespace tsrun {
 namespace {
 
@@ -30,7 +30,7 @@ Encoding encode_line(const Tokenizer& tokenizer, const std::string& line, bool p
   return tokenizer.encode(line.substr(0, tab), line.substr(tab + 1));
 }
 
-/// What a model says of one row, in the form of the task.
+/// The answer of one row, in the form of the task.
 json prediction(const Task& task, const Predictions& predictions, size_t row) {
   json line = {{"index", row}};
   if (!predictions.tags.empty()) {

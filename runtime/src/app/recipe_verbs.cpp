@@ -15,7 +15,7 @@
 #include <optional>
 #include <set>
 
-/// Verbs about recipes and what they leave: run, check, show, compare.
+/// The verbs of recipes and their runs: run, check, show, compare.
 namespace tsrun {
 namespace {
 
@@ -59,7 +59,7 @@ int64_t jobs_that_fit(const Command& command) { return std::max<int64_t>(1, usab
 
 constexpr int kPlanner = -1, kFirstWorker = 1;  // as the display numbers processes
 
-/// Starts further processes when there is something to compute, so that a recipe that is read from the store starts none.
+/// Starts further processes at the first computed stage: a recipe whose stages are all in the store starts none.
 class Helpers {
  public:
   explicit Helpers(const Command& command) : command_(command) {}
@@ -87,7 +87,7 @@ void run_with_helpers(Lab& lab, const Command& command) {
   run_recipe(lab, command.operands.front(), settings);
 }
 
-/// Tells the process that started us which stages there are.
+/// Sends the recipe's stages to the process that started us.
 void plan(const Command& command) {
   auto settings = command.lab;
   settings.plan_only = settings.worker = true;

@@ -10,7 +10,7 @@
 #include "tsrun/train/effects.h"
 #include "tsrun/train/train.h"
 
-/// Two small proofs that a loaded model is the real one: it goes on with a text, and it tells how likely a text is.
+/// The verbs generate and score, which show that a loaded model is the real one: it continues a text, and tells how likely a text is.
 namespace tsrun {
 namespace {
 
@@ -27,9 +27,9 @@ GenerateOptions options_for(const Command& command, const Model& model) {
   return options;
 }
 
-constexpr int64_t kLongestScored = 1024;  ///< tokens of a block, where nobody says
+constexpr int64_t kLongestScored = 1024;  ///< tokens of a block by default
 
-/// The text's ids as a row begins: without what would close it, where the model is to go on.
+/// Ids of a prompt: without the closing tokens of a row, for models that continue it.
 std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& text, Reader reader, std::optional<int64_t> begin) {
   std::vector<int64_t> ids = tokenizer.encode(text).ids;
   if (reader == Reader::encoder_decoder) return ids;
@@ -65,20 +65,16 @@ OptionTable generate_verb_options() {
   return {
       {.name = "max_new_tokens",
        .type = OptionType::integer,
-       .doc = "tokens that are written at most; absent, as are the next three: as generation_config.json says, else 256",
+       .doc = "maximum number of new tokens; absent (like the next three): from generation_config.json, else 256",
        .minimum = 1},
-      {.name = "num_beams",
-       .type = OptionType::integer,
-       .doc = "texts that are followed; 1, which is meant by default: greedy",
-       .minimum = 1,
-       .maximum = 256},
+      {.name = "num_beams", .type = OptionType::integer, .doc = "number of beams, by default 1: greedy", .minimum = 1, .maximum = 256},
       {.name = "length_penalty",
        .type = OptionType::number,
        .doc = "beams are ranked by log-likelihood over length to this power, by default 1"},
       {.name = "early_stopping", .type = OptionType::boolean, .doc = "stop when num_beams texts have ended, by default false"},
       {.name = "do_sample",
        .type = OptionType::boolean,
-       .doc = "texts are never sampled: false lets a model write whose generation_config.json asks for samples"},
+       .doc = "sampling, which is not supported: false overrides a generation_config.json that asks for it"},
       {.name = "precision", .type = OptionType::choice, .fallback = "float32", .doc = "of the products", .choices = {"float32", "bf16"}},
   };
 }
@@ -90,7 +86,7 @@ std::optional<OptionTable> set_options(const std::string& verb) {
   const OptionTable reading = reading_options();
   for (Option option : reading.all()) {
     if (verb == "score" && option.name == "max_length")
-      option.fallback = nullptr, option.doc += fmt::format(" Absent: what the model reads, up to {}.", kLongestScored);
+      option.fallback = nullptr, option.doc += fmt::format(" Absent: the model's maximum, up to {}.", kLongestScored);
     options.add(option);
   }
   return options;

@@ -6,7 +6,7 @@
 
 #include <optional>
 
-/// What each verb does. Results go to standard output. @throws Error
+/// The verbs. Results go to standard output. @throws Error
 namespace tsrun {
 
 void run(const Command& command);
@@ -21,7 +21,7 @@ void generate(const Command& command);
 void score(const Command& command);
 void doctor(const Command& command);
 
-/// What --set may change of a verb; nothing where it takes none. (A recipe's arguments are its own.)
+/// Options of a verb for --set; nothing where it takes none. (A recipe declares its own arguments.)
 std::optional<OptionTable> set_options(const std::string& verb);
 OptionTable generate_verb_options();
 

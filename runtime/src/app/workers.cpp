@@ -60,7 +60,7 @@ void Workers::start(std::vector<std::string> command) {
   if (!listener_.joinable()) listener_ = std::thread([this] { listen(); });
 }
 
-/// Takes what is there of one child's lines; its bars go with it when it has ended.
+/// Reads the available lines of one child; an ended child's progress bars are removed.
 void Workers::hear(size_t number) {
   Child& child = children_[number];
   std::array<char, 4096> bytes{};

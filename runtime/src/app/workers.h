@@ -10,9 +10,9 @@
 
 namespace tsrun {
 
-/// Further processes that run the same recipe over the same store. They make artifacts (or only plan), and what they have to say comes here
-/// and goes into our display; one that fails is no failure of ours, because we then meet the same stage ourselves. They end with us: asked
-/// on destruction, by the kernel when we are killed.
+/// Further processes that run the same recipe over the same store. They make artifacts (or only plan), and send their news to our display.
+/// A failed worker is no failure of ours: we then meet the same stage ourselves. Workers end with us: asked on destruction, by the kernel
+/// when we are killed.
 class Workers {
  public:
   /// `first`: the number of the first one in the display, where we are 0. `end`: the signal that ends them.

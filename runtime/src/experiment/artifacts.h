@@ -18,15 +18,15 @@ namespace tsrun {
 /// Any artifact.
 struct ArtifactRef {
   std::string kind, key;
-  std::string stage, inside;  ///< of one that lies in another's folder: kind of that one, and the folder's name where it is not `kind`
+  std::string stage, inside;  ///< of an artifact inside another: kind of the other, and the folder's name where it is not `kind`
   bool planned = false;       ///< nothing is computed yet
   nlohmann::json facts = nlohmann::json::object();  ///< other fields, for recipes and reports alone
 
   static ArtifactRef from_json(const nlohmann::json& handle);
   nlohmann::json to_json() const;
-  /// What a stage key says of it: kind, key and place.
+  /// Kind, key and place, for a stage key.
   nlohmann::json identity() const;
-  /// The same as a handle, which knows nothing else.
+  /// A handle of these alone.
   ArtifactRef place() const { return from_json(identity()); }
 };
 
@@ -52,7 +52,7 @@ struct TaskRef : ArtifactRef {
   };
   std::string name, spec;
   std::string as;      ///< "itself" or "text_to_text"
-  std::string metric;  ///< the first one, which scores are of
+  std::string metric;  ///< the first metric, which is the score
   std::map<std::string, Split> splits;
 
   static TaskRef from_json(const nlohmann::json& handle);
@@ -70,8 +70,8 @@ struct DeltaRef {
   std::string method;
   int64_t version = 0;
   Options options;                        ///< resolved, of the method
-  std::optional<uint64_t> seed;           ///< that draws its initial values; nothing: each training's own
-  std::optional<std::string> values;      ///< folder of PEFT that has them
+  std::optional<uint64_t> seed;           ///< of its initial values; nothing: each training's own
+  std::optional<std::string> values;      ///< folder of PEFT with its initial values
   std::optional<nlohmann::json> content;  ///< that folder's files by digest
 
   static DeltaRef from_json(const nlohmann::json& handle);
@@ -89,14 +89,14 @@ struct DeltaModule {
 
 /// A model of ts.model or ts.adapt.
 struct ModelRef : ArtifactRef {
-  /// Of a training that leaves them open.
+  /// Learning rates and epochs of trainings without these options.
   struct Defaults {
     double lr = 0, lr_head = 0;
     int64_t epochs = 0;
   };
   std::string spec;
   std::optional<std::string> path;     ///< folder; nothing while it is planned
-  std::optional<std::string> content;  ///< digest of a folder that the program did not make
+  std::optional<std::string> content;  ///< digest of a user's folder; nothing for one of the program's own
   Defaults defaults;
   std::vector<DeltaRef> deltas;                     ///< in the order of ts.adapt
   std::optional<std::vector<DeltaModule>> modules;  ///< of all deltas; nothing for a plain or a planned model
@@ -112,7 +112,7 @@ struct ModelRef : ArtifactRef {
 
 /// A trajectory of ts.trajectory, or one that a training recorded.
 struct TrajectoryRef : ArtifactRef {
-  std::optional<ModelRef> model;  ///< whose parameters it is of, where that is known
+  std::optional<ModelRef> model;  ///< of the parameters; nothing where it is not known
 
   static TrajectoryRef from_json(const nlohmann::json& handle);
   nlohmann::json to_json() const;

@@ -10,18 +10,18 @@ namespace {
 
 using nlohmann::json;
 
-/// What both operations say of the model and of what is read.
+/// Options of both operations.
 OptionTable decoding_options() {
   OptionTable table = {
-      {.name = "basis", .type = OptionType::artifact, .doc = "that decodes", .required = true, .choices = {"subspace"}},
-      {.name = "model", .type = OptionType::artifact, .doc = "whose weights are decoded", .required = true, .choices = {"model"}},
+      {.name = "basis", .type = OptionType::artifact, .doc = "basis that decodes z", .required = true, .choices = {"subspace"}},
+      {.name = "model", .type = OptionType::artifact, .doc = "model of the decoded weights", .required = true, .choices = {"model"}},
       {.name = "task", .type = OptionType::artifact, .doc = "from ts.task", .required = true, .choices = {"task"}},
       {.name = "origin", .type = OptionType::table, .doc = "parts of θ0 that come from another training: {solution, which, parts}"},
       {.name = "seed",
        .type = OptionType::integer,
-       .doc = "draws a head and first values that no seed of ts.adapt has drawn; absent: as the training of z, else 1",
+       .doc = "of a new head and of deltas without a seed of their own; absent: that of the training z, else 1",
        .minimum = 0},
-      {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split that is evaluated"},
+      {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split to evaluate on"},
   };
   return table.include(reading_options());
 }
@@ -50,23 +50,26 @@ void require_coordinates(const TrainingRef& found, const BasisRef& basis) {
 OptionTable decode_options() {
   OptionTable table = decoding_options();
   table.add(
-      {.name = "which", .type = OptionType::choice, .fallback = "best", .doc = "of a training's coordinates", .choices = {"best", "last"}});
+      {.name = "which", .type = OptionType::choice, .fallback = "best", .doc = "coordinates of the training", .choices = {"best", "last"}});
   return table.add(bootstrap_option(1000));
 }
 
 OptionTable scan_options() {
   OptionTable table = decoding_options();
-  table.add({.name = "points", .type = OptionType::list, .doc = "lists of numbers, each a z", .required = true});
+  table.add({.name = "points", .type = OptionType::list, .doc = "list of points, each a list of numbers", .required = true});
   return table.add({.name = "rows",
                     .type = OptionType::integer,
                     .fallback = 0,
-                    .doc = "rows of the split that are used, the same as those of ts.train; 0: all",
+                    .doc = "number of rows of the split, chosen as in ts.train; 0: all",
                     .minimum = 0});
 }
 
 OptionTable z_option(const json& arguments) {
   const json z = arguments.value("z", json());
-  Option option{.name = "z", .type = OptionType::list, .doc = "a training within a basis of as many numbers, or numbers", .required = true};
+  Option option{.name = "z",
+                .type = OptionType::list,
+                .doc = "training within a basis of the same dimension, or a list of numbers",
+                .required = true};
   if (z.is_object() && !z.empty()) option.type = OptionType::artifact, option.choices = {"train"};
   return {option};
 }
@@ -74,8 +77,8 @@ OptionTable z_option(const json& arguments) {
 DecodingRequest DecodingRequest::from(const Options& o, int64_t seed, const char* where) {
   return {.basis = BasisRef::from_json(o.value("basis")),
           .task = TaskRef::from_json(o.value("task")),
-          .start = {ModelRef::from_json(o.value("model")), o.has("seed") ? o.integer("seed") : seed, false,
-                    resolved_origin(o.value("origin"), where)},
+          .initial = {ModelRef::from_json(o.value("model")), o.has("seed") ? o.integer("seed") : seed, false,
+                      resolved_origin(o.value("origin"), where)},
           .split = o.text("split"),
           .rows = o.has("rows") ? o.integer("rows") : 0,
           .options = o};
@@ -84,10 +87,10 @@ DecodingRequest DecodingRequest::from(const Options& o, int64_t seed, const char
 json DecodingRequest::inputs() const {
   json inputs = options.json();
   inputs.update({{"basis", basis.identity()},
-                 {"model", start.model.identity()},
+                 {"model", initial.model.identity()},
                  {"task", task.identity()},
-                 {"origin", identity(start.origin)},
-                 {"seed", start.seed}});
+                 {"origin", identity(initial.origin)},
+                 {"seed", initial.seed}});
   return inputs;
 }
 

@@ -1,12 +1,12 @@
 #pragma once
 
-#include "experiment/start.h"
+#include "experiment/initial_weights.h"
 
 #include <optional>
 #include <string>
 #include <vector>
 
-/// What ts.decode and ts.scan are asked for.
+/// Requests of ts.decode and ts.scan.
 namespace tsrun {
 
 OptionTable decode_options();
@@ -14,29 +14,29 @@ OptionTable scan_options();
 /// `z` may be a training's handle or a list of numbers; the option's type follows the argument.
 OptionTable z_option(const nlohmann::json& arguments);
 
-/// What both ask for.
+/// The part that both share.
 struct DecodingRequest {
   BasisRef basis;
   TaskRef task;
-  Start start;
+  InitialWeights initial;
   std::string split;
   int64_t rows = 0;  ///< of the split; 0: all
   Options options;   ///< all of them
 
-  /// `seed`: where no option says it.
+  /// `seed`: the default of the option.
   static DecodingRequest from(const Options& o, int64_t seed, const char* where);
-  /// Of a stage: identities of the handles, and everything else as it is.
+  /// All options for a stage key, with handles by their identities.
   nlohmann::json inputs() const;
 };
 
 struct DecodeRequest {
-  std::optional<TrainingRef> training;  ///< whose coordinates z is; nothing: `numbers`
+  std::optional<TrainingRef> training;  ///< of the coordinates z; nothing: z is `numbers`
   std::vector<float> numbers;
   DecodingRequest decoding;
   std::string which;  ///< of the training's coordinates
   int64_t bootstrap = 0;
 
-  /// @throws Error(user) for coordinates of another number than the basis has dimensions
+  /// @throws Error(user) when the number of coordinates is not the dimension of the basis
   static DecodeRequest from(const Options& o);
   StageKey key() const;
 };

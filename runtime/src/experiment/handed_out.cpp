@@ -1,5 +1,6 @@
 #include "experiment/handed_out.h"
 
+#include <algorithm>
 #include <functional>
 #include <string>
 
@@ -28,6 +29,10 @@ size_t digest_in_lua(const json& value) {
 bool is_handle(const json& value) { return value.is_object() && value.contains("artifact"); }
 
 }  // namespace
+
+bool holds_handle(const json& value) {
+  return is_handle(value) || (value.is_structured() && std::any_of(value.begin(), value.end(), holds_handle));
+}
 
 void HandedOut::remember(const json& result) {
   if (!result.is_structured()) return;

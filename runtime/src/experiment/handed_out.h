@@ -7,7 +7,10 @@
 
 namespace tsrun {
 
-/// Handles that a laboratory has returned, which tells a handle that a recipe made up or changed from one that the program misreads.
+/// Whether a handle stands anywhere inside.
+bool holds_handle(const nlohmann::json& value);
+
+/// Handles that a laboratory has returned: an unknown handle was made up or changed by a recipe, a known one is misread by the program.
 class HandedOut {
  public:
   void remember(const nlohmann::json& result);  ///< with the handles inside

@@ -14,8 +14,8 @@ namespace tsrun {
 
 struct ArtifactRef;
 
-/// Takes the fields of a handle one by one; what nobody took is `rest`. A missing field, or one of another type, is an Error(internal) that
-/// names kind and field: `Lab::call` turns it into the user's where a recipe made the handle up.
+/// Takes the fields of a handle one by one. A missing field, or one of another type, is an Error(internal) naming kind and field;
+/// `Lab::call` turns it into the user's where a recipe made the handle up.
 class HandleReader {
  public:
   HandleReader(nlohmann::json handle, const char* kind) : fields_(std::move(handle)), kind_(kind) {
@@ -57,7 +57,7 @@ class HandleReader {
     }
   }
 
-  /// What `get` would convert in silence.
+  /// Whether `get` would not round or reinterpret.
   template <class T>
   static bool fits(const nlohmann::json& value) {
     if constexpr (std::is_same_v<T, bool>) return value.is_boolean();

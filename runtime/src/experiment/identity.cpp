@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// What tells one state of a file from another, as far as the file system notes it.
+/// A file's state, as the file system records it.
 struct Stamp {
   dev_t device = 0;
   ino_t inode = 0;
@@ -35,7 +35,7 @@ std::optional<Stamp> stamp_of(const fs::path& path) {
   return Stamp{state.st_dev, state.st_ino, state.st_size, int64_t{state.st_ctim.tv_sec} * 1'000'000'000 + state.st_ctim.tv_nsec};
 }
 
-/// A file's clock ticks in milliseconds, so two writes may leave one stamp: only stamps older than this are believed.
+/// A file's clock ticks in milliseconds, so two writes may leave one stamp: only older stamps are trusted.
 constexpr int64_t kSettled = 2'000'000'000;
 
 int64_t now() { return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }

@@ -7,10 +7,10 @@
 #include <filesystem>
 #include <string>
 
-/// What folders are called in keys: by the content of every file in them that decides a result, never by their place.
+/// Names of folders in keys: digests of every file that decides a result, never places.
 namespace tsrun {
 
-/// {file name: sha256} of a model's folder: its config, weights (with the index of shards), and the files that decide ids and ends.
+/// {file name: sha256} of a model's folder: config, weights (with the index of shards), tokenizer and generation config.
 /// @throws Error(data) as CheckpointFolder::open
 nlohmann::json model_files(const std::filesystem::path& folder);
 std::string model_digest(const std::filesystem::path& folder);

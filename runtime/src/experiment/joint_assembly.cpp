@@ -10,43 +10,43 @@ namespace tsrun {
 
 namespace {
 
-/// Takes one solution's θ − θ0, and the weights that stay around it when it is its task's first.
-void add_solution(Lab& lab, const JointRequestMember& asked, const TrainingRef& solution, Setting& setting, JointMember& member,
+/// Adds one solution's θ − θ0 to its member, and loads its weights into `loaded`.
+void add_solution(Lab& lab, const JointRequestMember& asked, const TrainingRef& solution, TaskModel& loaded, JointMember& member,
                   JointMemberRecord& record) {
   const Layout& layout = member.parameters.layout;
-  const at::Tensor origin = flatten(setting.model.weights, layout);
-  const std::string start = digest_of_start(origin);
+  const at::Tensor origin = flatten(loaded.model.weights, layout);
+  const std::string start = digest_of(origin);
   if (!member.origin.defined()) member.origin = origin, record.start = start;
   if (record.start != start) {
     user_error(
         "member '{}': the solution of task '{}' (seed {}) started at {:.8}, but the first one at {:.8}: solutions of one member must share "
         "one "
         "start, so attach its delta with a seed (ts.adapt(model, {{ method = …, seed = … }}))",
-        asked.name, setting.task.name, solution.seed, start, record.start);
+        asked.name, loaded.task.name, solution.seed, start, record.start);
   }
-  setting.model.weights = solution_weights(lab, solution, asked.which, *setting.model.family);
-  member.deltas.back().push_back(flatten(setting.model.weights, layout) - origin);
-  record.solutions.push_back({.task = setting.task.name,
+  loaded.model.weights = solution_weights(lab, solution, asked.which, *loaded.model.family);
+  member.deltas.back().push_back(flatten(loaded.model.weights, layout) - origin);
+  record.solutions.push_back({.task = loaded.task.name,
                               .task_key = solution.task.key,
                               .key = solution.key,
                               .seed = solution.seed,
                               .score = solution.score(asked.which)});
 }
 
-/// The model that one task's loss is computed with: at the task's first solution, or at θ0 where there is none.
+/// The model of one task's loss: at the task's first solution, or at θ0 where there is none.
 Model frozen_model(Lab& lab, const JointRequest& request, size_t m, size_t t, int64_t seed, Assembly& to) {
   const JointRequestMember& asked = request.members[m];
   JointMember& member = to.inputs.members[m];
-  std::optional<Setting> first;
+  std::optional<TaskModel> first;
   if (asked.solutions.empty()) {
-    first = starting_setting(lab, request.tasks[t], {asked.model, seed});
+    first = initial_task_model(lab, request.tasks[t], {asked.model, seed});
     if (!member.origin.defined()) member.origin = flatten(first->model.weights, member.parameters.layout);
   } else {
     member.deltas.emplace_back();
     for (const TrainingRef& solution : asked.solutions[t]) {
-      Setting setting = starting_setting(lab, request.tasks[t], Start::of(solution));
-      add_solution(lab, asked, solution, setting, member, to.records[m]);
-      if (!first) first = std::move(setting);
+      TaskModel loaded = initial_task_model(lab, request.tasks[t], InitialWeights::of(solution));
+      add_solution(lab, asked, solution, loaded, member, to.records[m]);
+      if (!first) first = std::move(loaded);
     }
   }
   if (m == 0) to.tasks.push_back(first->task);
@@ -79,7 +79,7 @@ Assembly assemble(Lab& lab, const JointRequest& request, int64_t seed) {
     JointSeat seat{member.parameters, {}};
     for (size_t t = 0; t < request.tasks.size(); ++t) seat.models.push_back(frozen_model(lab, request, m, t, seed, to));
     if (!member.origin.defined()) member.origin = flatten(starting_weights(lab.plugins(), asked.model, seed), layout);  // no tasks
-    to.records.back().start = digest_of_start(member.origin);
+    to.records.back().start = digest_of(member.origin);
     to.seats.push_back(std::move(seat));
   }
   return to;

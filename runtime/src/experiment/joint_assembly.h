@@ -8,7 +8,7 @@
 
 namespace tsrun {
 
-/// A decomposition on its way: what the method is given, and what is written beside its decoders.
+/// Inputs of the method, and the records written beside its decoders.
 struct Assembly {
   JointInputs inputs;
   std::vector<JointSeat> seats;

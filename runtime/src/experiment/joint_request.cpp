@@ -13,13 +13,16 @@ using nlohmann::json;
 
 OptionTable member_options() {
   return {
-      {.name = "name", .type = OptionType::text, .doc = "of the member: letters, digits, - and _", .required = true},
+      {.name = "name", .type = OptionType::text, .doc = "of letters, digits, - and _", .required = true},
       {.name = "solutions", .type = OptionType::list, .doc = "trainings of ts.train, one or several a task"},
-      {.name = "which", .type = OptionType::choice, .fallback = "best", .doc = "of their weights", .choices = {"best", "last"}},
-      {.name = "model", .type = OptionType::artifact, .doc = "whose parameters; absent: the solutions'", .choices = {"model"}},
+      {.name = "which", .type = OptionType::choice, .fallback = "best", .doc = "weights of the solutions", .choices = {"best", "last"}},
+      {.name = "model",
+       .type = OptionType::artifact,
+       .doc = "model of the parameters; absent: that of the solutions",
+       .choices = {"model"}},
       {.name = "parameters",
        .type = OptionType::table,
-       .doc = "which parameters; absent: the delta's, and those of the model that it trains"},
+       .doc = "parameters of the member; absent: the delta's, and the model's own that it trains"},
   };
 }
 
@@ -28,7 +31,7 @@ bool good_name(const std::string& name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), good);
 }
 
-/// Handles of one kind in a list, whose elements no option table has checked. @throws Error(user)
+/// Handles in a list, whose kind no option table has checked. @throws Error(user)
 template <class Ref>
 std::vector<Ref> refs_in(const json& list, const char* kind, const std::string& expected) {
   std::vector<Ref> refs;

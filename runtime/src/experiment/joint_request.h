@@ -1,12 +1,12 @@
 #pragma once
 
-#include "experiment/start.h"
+#include "experiment/initial_weights.h"
 #include "tsrun/tune/joint.h"
 
 #include <string>
 #include <vector>
 
-/// What ts.decompose is asked to make a joint space of.
+/// The request of ts.decompose.
 namespace tsrun {
 
 /// `solutions[t]` are those of the request's task t, in the order given.
@@ -26,7 +26,7 @@ struct JointRequest {
   nlohmann::json to_key() const;
 };
 
-/// Checks what can be checked without reading an artifact. `members`, `tasks` and `heads` as ts.decompose takes them.
+/// Checks everything that needs no artifact. `members`, `tasks` and `heads` as ts.decompose takes them.
 /// @throws Error(user) for members of other models or with other tasks, for solutions that kept no weights
 JointRequest joint_request(const nlohmann::json& members, const nlohmann::json& tasks, const nlohmann::json& heads);
 

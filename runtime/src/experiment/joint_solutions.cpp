@@ -1,6 +1,6 @@
 #include "experiment/joint_solutions.h"
 
-#include "experiment/start.h"
+#include "experiment/initial_weights.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/tune/flat_buffer.h"
@@ -15,7 +15,7 @@ using nlohmann::json;
 
 constexpr const char* kSolutionsFile = "solutions.json";
 
-/// What is read again of a member.
+/// Fields of a member that are read again.
 struct ListedMember {
   std::string name, inside, layout, start;
 };
@@ -65,7 +65,7 @@ void check_joint_start(Lab& lab, const ArtifactRef& basis, const Subspace& subsp
   const auto own = std::find_if(members.begin(), members.end(), [&](const auto& member) { return member.inside == basis.inside; });
   if (own == members.end() || own->layout != layout.digest()) data_error("{}: lists no decoder like that in '{}'", path, basis.inside);
   check_layout(layout, *model.family, "the basis");
-  const std::string start = digest_of_start(flatten(model.weights, layout));
+  const std::string start = digest_of(flatten(model.weights, layout));
   if (start != own->start) {
     user_error(
         "the weights of '{}' start as {:.8} here, but this space was made around the start {:.8}: attach the delta with the same seed in "

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-/// solutions.json in a joint space's artifact: which solutions it was made of, and the start that its decoders add to.
+/// solutions.json in a joint space's artifact: the solutions behind it, and the initial weights that its decoders add to.
 namespace tsrun {
 
 /// A solution behind a member.

@@ -25,7 +25,7 @@ struct Lab::State {
   PluginHost plugins;
   std::vector<Operation> operations;
   std::vector<StageRecord> history;
-  std::unordered_map<std::string, json> seen;  ///< results by key: an artifact never changes, and a recipe names the same stage many times
+  std::unordered_map<std::string, json> seen;  ///< results by key: an artifact never changes
   HandedOut handed_out;
   std::optional<RunFolder> run;
   const Operation* running = nullptr;  ///< the operation that was called last
@@ -72,7 +72,7 @@ json as_json(const Artifact& artifact) {
   return result;
 }
 
-/// The stage without its work: what is in the store already, or the summary of the plan.
+/// The stage without its work: an artifact in the store, or the summary of the plan.
 json planned(const Store& store, const StageKey& key, const json& summary_of_plan, Lab::StageRecord& record) {
   if (const auto found = store.find(key)) {
     record.outcome = "in the store";
@@ -95,11 +95,9 @@ RunDescription describe_run(const LabSettings& settings, const PluginHost& plugi
   return run;
 }
 
-Option name_option() {
-  return {.name = "name", .type = OptionType::text, .doc = "what the display calls it; no part of the result, nor of its key"};
-}
+Option name_option() { return {.name = "name", .type = OptionType::text, .doc = "name in the display; part of no key"}; }
 
-/// A stage's line in the display: that it runs, or how it ended.
+/// Sends a stage's line to the display.
 void tell(const Lab::StageRecord& record, const std::string& outcome, double work) {
   News news;
   news.kind = News::Kind::stage;
@@ -120,7 +118,7 @@ const Operation& find_operation(const std::vector<Operation>& operations, const 
   user_error("unknown operation '{}'{}", name, did_you_mean(name, known));
 }
 
-/// The arguments of a call, checked and completed. What cannot be read here was given by the user.
+/// The arguments of a call, checked and completed. Unreadable ones are the user's mistake.
 json resolved_arguments(Lab& lab, const Operation& operation, const json& arguments) {
   try {
     OptionTable table = operation.options;

@@ -2,7 +2,7 @@
 
 #include "experiment/identity.h"
 #include "experiment/peft.h"
-#include "experiment/setting.h"
+#include "experiment/task_model.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-/// The artifact of a training that "train:<beginning of its key>" names.
+/// The artifact of a training, by the beginning of its key.
 fs::path training_folder(const fs::path& store, const std::string& prefix) {
   std::vector<std::string> found;
   std::error_code ignored;
@@ -26,7 +26,7 @@ fs::path training_folder(const fs::path& store, const std::string& prefix) {
   return store / "objects" / "train" / found.front();
 }
 
-/// The model of a training, as the file of its artifact tells it.
+/// The model of a training, from artifact.json.
 ModelRef model_of_training(const fs::path& file) {
   const json meta = read_json(file);
   try {
@@ -57,8 +57,8 @@ void take_trained(Model& model, const fs::path& file) {
 /// Whether a delta of PEFT was saved of an encoder without a head.
 bool of_bare_encoder(const DeltaRef& delta) { return delta.options.has("module_names") && delta.options.text("module_names") == "bare"; }
 
-/// Answers come from a head that somebody trained: what `load_model` drew must have been replaced since. Who brings the delta of an encoder
-/// without a head asks what it does to hidden states, and is told what the answers are.
+/// Refuses a model whose new parameters, drawn by `load_model`, were never replaced: its answers would be chance. The delta of an encoder
+/// without a head is only warned of, since its user looks at hidden states.
 void require_head(const Model& model, const Weights& loaded, const fs::path& folder, bool may_be_drawn) {
   std::vector<std::string> drawn;
   for (const auto& name : model.initialised) {

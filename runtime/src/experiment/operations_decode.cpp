@@ -14,7 +14,7 @@
 
 #include <cmath>
 
-/// The operations `decode` and `scan`: weights θ0 + V z for coordinates that are given, scored without any training.
+/// The operations `decode` and `scan`: score weights θ0 + V z of given coordinates, without training.
 namespace tsrun {
 
 namespace {
@@ -36,18 +36,18 @@ at::Tensor as_vector(const std::vector<float>& numbers) { return at::tensor(numb
 class Decoder {
  public:
   Decoder(Lab& lab, const DecodingRequest& request)
-      : lab_(lab), setting_(starting_setting(lab, request.task, request.start)), basis_(subspace_of(lab, request.basis)) {
+      : lab_(lab), loaded_(initial_task_model(lab, request.task, request.initial)), basis_(subspace_of(lab, request.basis)) {
     const Layout& layout = basis_->parameters().layout;
-    check_layout(layout, *setting_.model.family, "the basis");
-    check_joint_start(lab, request.basis, *basis_, setting_.model);
-    origin_ = flatten(setting_.model.weights, layout);
-    for (const std::string& name : setting_.model.weights.names())
-      weights_.set(name, setting_.model.weights.at(name).to(lab.settings().device));
-    limit_rows(setting_.task, request.split, request.rows);
-    require_read(request.options, setting_.task);
-    exam_ = make_exam(setting_.model, setting_.task, request.split, request.options);
+    check_layout(layout, *loaded_.model.family, "the basis");
+    check_joint_start(lab, request.basis, *basis_, loaded_.model);
+    origin_ = flatten(loaded_.model.weights, layout);
+    for (const std::string& name : loaded_.model.weights.names())
+      weights_.set(name, loaded_.model.weights.at(name).to(lab.settings().device));
+    limit_rows(loaded_.task, request.split, request.rows);
+    require_read(request.options, loaded_.task);
+    exam_ = make_exam(loaded_.model, loaded_.task, request.split, request.options);
   }
-  const Task& task() const { return setting_.task; }
+  const Task& task() const { return loaded_.task; }
   const Exam& exam() const { return exam_; }
 
   /// θ0 + V z exactly as a training within the basis composes it.
@@ -57,12 +57,12 @@ class Decoder {
     const at::Device device = lab_.settings().device;
     const Weights decoded = unflatten(theta.to(device), basis_->parameters().layout);
     for (const std::string& name : decoded.names()) weights_.set(name, decoded.at(name));
-    return tsrun::evaluate(*setting_.model.family, weights_, exam_, device, predictions);
+    return tsrun::evaluate(*loaded_.model.family, weights_, exam_, device, predictions);
   }
 
  private:
   Lab& lab_;
-  Setting setting_;
+  TaskModel loaded_;
   std::shared_ptr<const Subspace> basis_;
   at::Tensor origin_;
   Exam exam_;
@@ -82,11 +82,11 @@ EvaluationSummary decoded(Lab& lab, const DecodeRequest& request) {
 json run_decode(Lab& lab, const Options& o) {
   const DecodeRequest request = DecodeRequest::from(o);
   const DecodingRequest& decoding = request.decoding;
-  const Start& start = decoding.start;
+  const InitialWeights& initial = decoding.initial;
   const auto plan = EvaluationSummary::planned(decoding.task.metric, request.bootstrap);
-  const json handle = lab.stage(request.key(), lab.title_of("decode " + decoding.basis.title(), start.seed), plan.to_json(),
+  const json handle = lab.stage(request.key(), lab.title_of("decode " + decoding.basis.title(), initial.seed), plan.to_json(),
                                 [&](const auto&, const auto&) { return decoded(lab, request).to_json(); });
-  return untrained(handle, start.model, decoding.task, start.seed);
+  return untrained(handle, initial.model, decoding.task, initial.seed);
 }
 
 /// Scores of all points, in their order.
@@ -133,16 +133,14 @@ json run_scan(Lab& lab, const Options& o) {
 std::vector<Operation> decoding_operations() {
   return {
       {.name = "decode",
-       .doc = "Scores the weights that a basis makes of coordinates, without training. z is a training within this basis or within "
-              "another one "
-              "of as many dimensions (the same numbers, decoded here: transfer), or a list of numbers. The result has an interval {low, "
-              "high}.",
+       .doc = "Scores the weights that a basis decodes from coordinates, without training. z is a training within this basis, a training "
+              "within another basis of the same dimension (transfer), or a list of numbers. The result has an interval {low, high}.",
        .options = decode_options(),
        .run = run_decode,
        .more = [](Lab&, const json& arguments) { return z_option(arguments); },
        .named = true},
       {.name = "scan",
-       .doc = "Scores the weights that a basis makes of many points, for landscapes.",
+       .doc = "Scores the weights that a basis decodes from many points, for landscapes.",
        .options = scan_options(),
        .run = run_scan,
        .named = true}};

@@ -1,4 +1,4 @@
-#include "experiment/start.h"
+#include "experiment/initial_weights.h"
 #include "experiment/stored.h"
 #include "experiment/summaries.h"
 
@@ -19,12 +19,12 @@ using nlohmann::json;
 
 OptionTable evaluation_options() {
   OptionTable table = {
-      {.name = "solution",
-       .type = OptionType::artifact,
-       .doc = "training whose weights are evaluated",
-       .required = true,
-       .choices = {"train"}},
-      {.name = "which", .type = OptionType::choice, .fallback = "last", .doc = "of its weights", .choices = {"last", "best", "mean"}},
+      {.name = "solution", .type = OptionType::artifact, .doc = "training to evaluate", .required = true, .choices = {"train"}},
+      {.name = "which",
+       .type = OptionType::choice,
+       .fallback = "last",
+       .doc = "weights of the training",
+       .choices = {"last", "best", "mean"}},
       {.name = "project",
        .type = OptionType::artifact,
        .doc = "keep only the part of the update inside this basis",
@@ -32,14 +32,11 @@ OptionTable evaluation_options() {
       {.name = "directions",
        .type = OptionType::integer,
        .fallback = 0,
-       .doc = "of each group only the first so many directions; 0: all",
+       .doc = "number of directions of each group, the first ones; 0: all",
        .minimum = 0},
-      {.name = "reset",
-       .type = OptionType::artifact,
-       .doc = "mask of weights that go back to their pre-trained value",
-       .choices = {"mask"}},
+      {.name = "reset", .type = OptionType::artifact, .doc = "mask of weights reset to their pre-trained value", .choices = {"mask"}},
       {.name = "zero", .type = OptionType::artifact, .doc = "mask of weights set to zero", .choices = {"mask"}},
-      {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split that is evaluated"},
+      {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split to evaluate on"},
   };
   table.add(bootstrap_option(0));
   return table.include(reading_options());
@@ -133,7 +130,7 @@ std::string title_of(const Lab& lab, const EvaluateRequest& request) {
 }
 
 EvaluationSummary evaluated(Lab& lab, const EvaluateRequest& request) {
-  const auto [task, model, trained] = starting_setting(lab, request.solution.task, Start::of(request.solution));
+  const auto [task, model, trained] = initial_task_model(lab, request.solution.task, InitialWeights::of(request.solution));
   require_read(request.options, task);
   const Exam exam = make_exam(model, task, request.split, request.options);
   Predictions predictions;

@@ -8,7 +8,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/train/joint.h"
 
-/// The operation `decompose`: one space of few numbers for several ways of tuning a model.
+/// The operation `decompose`: one low-dimensional space for several parameter sets of a model.
 namespace tsrun {
 
 namespace {
@@ -20,18 +20,20 @@ OptionTable decompose_options() {
       {.name = "method", .type = OptionType::text, .doc = "name of a joint plugin", .required = true},
       {.name = "members",
        .type = OptionType::list,
-       .doc = "tables {name, solutions} of trainings of ts.train, one or several a task; or {name, model} for methods that need none; also "
-              "which = \"best\" or \"last\" of the solutions' weights, and parameters where the model has no delta",
+       .doc =
+           "tables {name, solutions}: trainings of ts.train, one or several a task; or {name, model} for methods without solutions. Also "
+           "which (\"best\" or \"last\" weights of the solutions), and parameters where the model has no delta",
        .required = true},
-      {.name = "tasks",
-       .type = OptionType::list,
-       .fallback = json::array(),
-       .doc = "tasks of ts.task; where members have solutions, the tasks are theirs"},
+      {.name = "tasks", .type = OptionType::list, .fallback = json::array(), .doc = "tasks of ts.task, where no member has solutions"},
       {.name = "heads",
        .type = OptionType::list,
        .fallback = json::array(),
-       .doc = "trainings, one a task, whose pooler and head are used with every member; absent: each first solution's own"},
-      {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of first values, order of rows, mixing, dropout", .minimum = 0},
+       .doc = "trainings, one a task: every member uses their pooler and head; absent: those of its first solution"},
+      {.name = "seed",
+       .type = OptionType::integer,
+       .fallback = 1,
+       .doc = "of initial values, order of rows, mixing and dropout",
+       .minimum = 0},
   };
   return table.include(joint_task_options());
 }
@@ -215,14 +217,14 @@ json run_decompose(Lab& lab, const Options& o) {
 }  // namespace
 
 std::vector<Operation> joint_operations() {
-  return {{.name = "decompose",
-           .doc =
-               "Makes one space of few numbers that decodes into several parameter sets (an adapter, a LoRA, a prefix); each member of the "
-               "result is a basis for ts.within, around the start that its solutions share.",
-           .options = decompose_options(),
-           .run = run_decompose,
-           .more = joint_method_options,
-           .named = true}};
+  return {
+      {.name = "decompose",
+       .doc = "Makes one low-dimensional space that decodes into several parameter sets (an adapter, a LoRA, a prefix). Each member of the "
+              "result is a basis for ts.within, at the initial weights that its solutions share.",
+       .options = decompose_options(),
+       .run = run_decompose,
+       .more = joint_method_options,
+       .named = true}};
 }
 
 }  // namespace tsrun

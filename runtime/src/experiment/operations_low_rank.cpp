@@ -1,4 +1,4 @@
-#include "experiment/start.h"
+#include "experiment/initial_weights.h"
 #include "experiment/stored.h"
 #include "experiment/summaries.h"
 
@@ -10,8 +10,8 @@
 
 #include <algorithm>
 
-/// The operation `low_rank`: a full fine-tuning's update written as the factors of a LoRA. Ours, for bringing fine-tuning into a joint
-/// space; Yi et al. (2022) train it by another scheme.
+/// The operation `low_rank`: a full fine-tuning's update as the factors of a LoRA, for joint spaces. No published method: Yi et al. (2022)
+/// train fine-tuning's part of the space by another scheme.
 namespace tsrun {
 
 namespace {
@@ -22,7 +22,7 @@ OptionTable low_rank_options() {
   OptionTable table = {
       {.name = "solution",
        .type = OptionType::artifact,
-       .doc = "training of all weights that kept its own",
+       .doc = "training of the whole model, with keep = \"all\"",
        .required = true,
        .choices = {"train"}},
       {.name = "model",
@@ -30,7 +30,7 @@ OptionTable low_rank_options() {
        .doc = "the same model with a delta of low-rank factors, from ts.adapt",
        .required = true,
        .choices = {"model"}},
-      {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split that is evaluated"},
+      {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split to evaluate on"},
   };
   return table.include(reading_options());
 }
@@ -43,7 +43,7 @@ std::vector<LowRankFactors> factors_of(const Delta& delta) {
   return all;
 }
 
-/// Sums of squares: of the update, of its part on adapted maps, and of what the factors keep.
+/// Sums of squares: of the update, of its part on adapted maps, of the part in the factors.
 struct Energy {
   double update = 0, maps = 0, kept = 0;
 };
@@ -65,7 +65,7 @@ struct Coded {
   Energy energy;
 };
 
-/// The adapted model at the code of `tuned`; pooler and head are the training's own where no map has a code for them.
+/// The adapted model with the factors of `tuned`; pooler and head are copied where no factors hold them.
 Coded coded(const Model& adapted, const std::vector<LowRankFactors>& maps, const Model& plain, const Weights& tuned) {
   Coded result{adapted.weights, {}};
   for (const LowRankFactors& map : maps) {
@@ -96,7 +96,7 @@ struct Shares {
   static double share(double part, double whole) { return whole > 0 ? part / whole : 1; }
 };
 
-/// The code in place of a training, and what it keeps of the update.
+/// The factors as a training, and the shares of the update that they keep.
 struct LowRankSummary {
   TrainSummary training;
   Shares best, last;
@@ -139,8 +139,8 @@ StageKey LowRankRequest::key() const {
 
 LowRankSummary low_rank_into(Lab& lab, const LowRankRequest& request, const std::filesystem::path& out) {
   const TrainingRef& solution = request.solution;
-  const Setting plain = starting_setting(lab, solution.task, Start::of(solution));
-  const Setting adapted = starting_setting(lab, solution.task, {request.model, solution.seed});
+  const TaskModel plain = initial_task_model(lab, solution.task, InitialWeights::of(solution));
+  const TaskModel adapted = initial_task_model(lab, solution.task, {request.model, solution.seed});
   const Model bare = model_of(request.model, adapted.model.family->head(), Key::root(0));
   const auto maps = factors_of(*attached(lab.plugins(), request.model.deltas, *bare.family).at(0));
   require_read(request.options, adapted.task);
@@ -184,8 +184,7 @@ std::vector<Operation> low_rank_operations() {
   return {{.name = "low_rank",
            .doc =
                "Writes the update of a full fine-tuning as the low-rank factors of a delta on the same model (truncated singular value "
-               "decomposition), as if the delta had been trained; `energy` says which share of the update they keep. Ours, not a published "
-               "method's.",
+               "decomposition), as if the delta had been trained. `energy` is the share of the update that they keep. No published method.",
            .options = low_rank_options(),
            .run = run_low_rank,
            .named = true}};

@@ -1,7 +1,7 @@
+#include "experiment/initial_weights.h"
 #include "experiment/parameters_option.h"
-#include "experiment/profile.h"
-#include "experiment/start.h"
 #include "experiment/stored.h"
+#include "experiment/update_profile.h"
 
 /// Operations that make masks: outliers of an update, and their controls.
 namespace tsrun {
@@ -10,20 +10,20 @@ namespace {
 
 using nlohmann::json;
 
-/// A training's update and what it started from, over some of its parameters.
+/// A training's update and initial weights, over some of its parameters.
 struct Update {
   std::shared_ptr<const Family> family;
   ParameterSet set;
   at::Tensor origin, update;
 };
 
-/// θ0 of a training: of its model, or of what else it began with.
+/// θ0 of a training.
 Weights start_of(Lab& lab, const TrainingRef& training) {
-  if (training.fresh || training.origin) return starting_setting(lab, training.task, Start::of(training)).model.weights;
+  if (training.fresh || training.origin) return initial_task_model(lab, training.task, InitialWeights::of(training)).model.weights;
   return starting_weights(lab.plugins(), training.model, training.seed);
 }
 
-/// Over the selection (a subspace's own groups when it has one).
+/// Over the selection.
 Update update_over(Lab& lab, const TrainingRef& training, const json& selection) {
   Update result;
   result.family = family_of(lab.plugins(), training.model, {});
@@ -103,20 +103,21 @@ json run_mask(Lab& lab, const Options& o) {
 std::vector<Operation> mask_operations() {
   return {
       {.name = "outliers",
-       .doc = "Positions of a training's update that lie beyond k standard deviations of their group's mean, as a mask.",
-       .options = {{.name = "solution",
-                    .type = OptionType::artifact,
-                    .doc = "training within a subspace (or in full space)",
-                    .required = true,
-                    .choices = {"train"}},
-                   {.name = "sigmas", .type = OptionType::number, .fallback = 3.0, .doc = "k", .minimum = 0},
-                   {.name = "top",
-                    .type = OptionType::integer,
-                    .fallback = 10,
-                    .doc = "length of each group's list of the largest",
-                    .minimum = 0,
-                    .maximum = 10000},
-                   parameters_option()},
+       .doc = "Mask of a training's outliers: positions whose update lies beyond `sigmas` standard deviations from their group's mean.",
+       .options =
+           {{.name = "solution",
+             .type = OptionType::artifact,
+             .doc = "training within a subspace (or in full space)",
+             .required = true,
+             .choices = {"train"}},
+            {.name = "sigmas", .type = OptionType::number, .fallback = 3.0, .doc = "threshold, in standard deviations", .minimum = 0},
+            {.name = "top",
+             .type = OptionType::integer,
+             .fallback = 10,
+             .doc = "number of the largest outliers listed for each group",
+             .minimum = 0,
+             .maximum = 10000},
+            parameters_option()},
        .run = run_outliers,
        .on_device = false,
        .named = true},
@@ -124,7 +125,7 @@ std::vector<Operation> mask_operations() {
        .doc = "A control mask matched to another mask, group by group.",
        .options = {{.name = "control",
                     .type = OptionType::choice,
-                    .doc = "how positions are chosen",
+                    .doc = "rule that chooses the positions",
                     .required = true,
                     .choices = mask_controls()},
                    {.name = "like", .type = OptionType::artifact, .doc = "mask to match", .required = true, .choices = {"mask"}},

@@ -1,8 +1,8 @@
 #include "experiment/identity.h"
 #include "experiment/peft.h"
-#include "experiment/setting.h"
 #include "experiment/stored.h"
 #include "experiment/taken_options.h"
+#include "experiment/task_model.h"
 
 #include "tsrun/base/error.h"
 
@@ -21,8 +21,7 @@ namespace {
 
 using nlohmann::json;
 
-/// Learning rates and epochs that suit a model when a recipe leaves them open. Real checkpoints: the values of Hugging Face's GLUE script
-/// (5e-5, 3 epochs); the small built-in model needs larger steps.
+/// Real checkpoints: the values of Hugging Face's GLUE script (5e-5, 3 epochs). The small built-in model needs larger steps.
 ModelRef::Defaults training_defaults(bool builtin) {
   return builtin ? ModelRef::Defaults{.lr = 1e-3, .lr_head = 1e-3, .epochs = 8}
                  : ModelRef::Defaults{.lr = 5e-5, .lr_head = 5e-5, .epochs = 3};
@@ -100,16 +99,16 @@ json run_task(Lab&, const Options& options) {
   return ref.to_json();
 }
 
-/// The options of the named method are those of the call.
+/// Options of the named method.
 OptionTable method_options(Lab& lab, const json& arguments) {
   const json name = arguments.value("method", json());
   return name.is_string() ? lab.plugins().delta(name.get<std::string>()).options() : OptionTable();
 }
 
-/// The delta that is asked for: a method with its options, or a folder of PEFT.
+/// A method with its options, or a folder of PEFT.
 DeltaRef asked_delta(Lab& lab, const Options& o) {
   if (o.has("method") == o.has("peft")) user_error("adapt: give either 'method' or 'peft'");
-  if (o.has("peft") && o.has("seed")) user_error("adapt: 'seed' draws first values, which 'peft' has already; give one of them");
+  if (o.has("peft") && o.has("seed")) user_error("adapt: 'seed' is of initial values, which 'peft' has already; give one of them");
   if (o.has("peft")) {
     DeltaRef delta = delta_of_peft(lab.plugins(), o.text("peft"));
     delta.content = peft_files(o.text("peft"));
@@ -126,7 +125,7 @@ DeltaRef asked_delta(Lab& lab, const Options& o) {
   return delta;
 }
 
-/// The model with the head that it may have by itself: a language model's, where a delta may sit.
+/// The family with a language model's own head, which a delta may adapt; an encoder without a head.
 std::shared_ptr<const Family> family_to_adapt(const ModelRef& model) {
   const auto bare = plain_family(model, {});
   if (bare->reader() == Reader::encoder) return bare;
@@ -141,7 +140,7 @@ void add_modules(Lab& lab, const DeltaRef& added, ModelRef& model) {
   }
 }
 
-/// The folder that holds PEFT's values is a place, and in no key; `content` is what lies there.
+/// The place of PEFT's folder is in no key; its content is.
 std::string adapted_key(const ModelRef& model, DeltaRef delta) {
   delta.values = {};
   return sha256(json{{"model", model.key}, {"delta", delta.to_json()}}.dump());
@@ -161,15 +160,15 @@ json run_adapt(Lab& lab, const Options& o) {
 std::vector<Operation> model_operations() {
   return {
       {.name = "adapt",
-       .doc = "A model with a delta method attached (lora, ia3, …); again for several. It trains the delta and the head, unless told "
-              "otherwise.",
+       .doc = "A model with a delta method attached (lora, ia3, …); again for several. Trainings of it train the delta and the head by "
+              "default.",
        .options =
            {{.name = "model", .type = OptionType::artifact, .doc = "from ts.model or ts.adapt", .required = true, .choices = {"model"}},
             {.name = "method", .type = OptionType::text, .doc = "name of a delta plugin"},
-            {.name = "peft", .type = OptionType::text, .doc = "instead: folder that PEFT saved; its values are the first ones"},
+            {.name = "peft", .type = OptionType::text, .doc = "instead: folder of PEFT, with the initial values"},
             {.name = "seed",
              .type = OptionType::integer,
-             .doc = "every training starts from the first values that one with this seed would draw; absent: each draws under its own",
+             .doc = "of the delta's initial values in every training; absent: each training's own seed",
              .minimum = 0}},
        .run = run_adapt,
        .more = method_options},
@@ -184,7 +183,7 @@ std::vector<Operation> model_operations() {
                    {.name = "as",
                     .type = OptionType::choice,
                     .fallback = "itself",
-                    .doc = "text_to_text: asked and answered in words, as the task's verbaliser says",
+                    .doc = "text_to_text: questions and answers in words, by the task's verbaliser",
                     .choices = {"itself", "text_to_text"}}},
        .run = run_task},
       {.name = "builtin_tasks",

@@ -1,4 +1,4 @@
-#include "experiment/start.h"
+#include "experiment/initial_weights.h"
 #include "experiment/step_plugins.h"
 #include "experiment/taken_options.h"
 
@@ -15,15 +15,11 @@ OptionTable selection_options() {
       {.name = "method", .type = OptionType::text, .doc = "name of a selector plugin", .required = true},
       {.name = "model", .type = OptionType::artifact, .doc = "from ts.model or ts.adapt", .required = true, .choices = {"model"}},
       {.name = "task", .type = OptionType::artifact, .doc = "decides the model's head", .required = true, .choices = {"task"}},
-      {.name = "seed",
-       .type = OptionType::integer,
-       .fallback = 1,
-       .doc = "of methods that draw random numbers, and of fresh weights",
-       .minimum = 0},
+      {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of random methods and of new parameters", .minimum = 0},
   };
 }
 
-/// What is told of a choice.
+/// A choice in numbers.
 struct SelectionSummary {
   int64_t parameters = 0, trained = 0;  ///< elements of the model, and those that the scope leaves trained
   json table = json::object();          ///< of the selector
@@ -64,10 +60,10 @@ struct SelectRequest {
 
 SelectionSummary choose_into(Lab& lab, const SelectRequest& request, const std::filesystem::path& out) {
   const SelectorMethod& method = request.method;
-  const Setting setting = starting_setting(lab, request.task, {request.model, request.seed});
-  const Family& family = *setting.model.family;
+  const TaskModel loaded = initial_task_model(lab, request.task, {request.model, request.seed});
+  const Family& family = *loaded.model.family;
   const Key key = Key::root(static_cast<uint64_t>(request.seed)).split("select").split(method.name());
-  const auto choice = method.choose({family, setting.model.weights, key}, request.own);
+  const auto choice = method.choose({family, loaded.model.weights, key}, request.own);
   if (!choice)
     user_error("select: '{}' chooses during a training only; expected select = ts.schedule(\"{}\", …) of ts.train", method.name(),
                method.name());
@@ -103,7 +99,7 @@ OptionTable selector_options(Lab& lab, const json& arguments) {
 
 std::vector<Operation> selection_operations() {
   return {{.name = "select",
-           .doc = "Chooses what is trained, before any training, by a selector plugin.",
+           .doc = "Chooses the trained parameters before any training, by a selector plugin.",
            .options = selection_options(),
            .run = run_select,
            .more = selector_options,

@@ -79,15 +79,15 @@ void keep_weights(const TrainResult& result, const std::string& keep, const std:
   if (keep == "all") save_weights(result.best_weights, out / "best.safetensors");
 }
 
-/// What the trainer's observers and log left in the work folder becomes part of the artifact.
+/// Moves the files of observers and log from the work folder into the artifact.
 void move_in(const std::filesystem::path& work, const std::filesystem::path& out) {
   for (const char* name : {"trajectory", "mean.safetensors", "metrics.jsonl"}) {
     if (std::filesystem::exists(work / name)) std::filesystem::rename(work / name, out / name);
   }
 }
 
-/// Under Adam with linear decay a coordinate travels at most lr × steps / 2 (tiny_subspaces, 1.11.4). Where that is shorter than the update
-/// of the trajectory that the basis came from, the run cannot get there.
+/// Under Adam with linear decay a coordinate travels at most lr × steps / 2. Warns where the update of the trajectory behind the basis is
+/// longer: the training cannot reach it.
 std::vector<std::string> reach_warnings(const Subspace& subspace, double lr, int64_t steps) {
   std::vector<std::string> warnings;
   const auto groups = subspace.facts().groups;
@@ -103,7 +103,7 @@ std::vector<std::string> reach_warnings(const Subspace& subspace, double lr, int
   return warnings;
 }
 
-/// Coordinates up to so many stand in the result, where a recipe can compute with them.
+/// Up to this many coordinates are returned to the recipe.
 constexpr int64_t kShownCoordinates = 1024;
 
 std::vector<float> listed(const at::Tensor& vector) {
@@ -127,18 +127,18 @@ std::vector<std::unique_ptr<Observer>> recorders(const Record& record, const Fam
   return observers;
 }
 
-/// Coordinates as a recipe may compute with them.
+/// Coordinates for the recipe.
 struct ShownCoordinates {
   std::vector<float> last, best;
 };
 
-/// What ts.train tells: the trainer's description, scores, and what of the model was not pre-trained.
+/// The result of ts.train: scores, the trainer's description, coordinates, and the parameters that were new.
 struct TrainingSummary {
   TrainSummary training;
   json description = json::object();  ///< of the trainer
   std::optional<ShownCoordinates> coordinates;
   std::vector<std::string> initialised;  ///< parameters
-  ModelRef model;                        ///< where its tokenizer and config are, for `tsrun predict`
+  ModelRef model;                        ///< for the tokenizer and config of `tsrun predict`
 
   static TrainingSummary planned(const TrainRequest& request);
   static TrainingSummary of(const TrainRequest& request, const TrainResult& result, const Task& task, const Model& model);
@@ -187,7 +187,7 @@ void save_result(const TrainResult& result, const std::string& keep, const std::
 TrainingSummary train_into(Lab& lab, const TrainRequest& request, const std::string& title, const std::filesystem::path& out,
                            const std::filesystem::path& work) {
   const Options& o = request.options;
-  auto [task, model, trained] = starting_setting(lab, request.task, request.start);
+  auto [task, model, trained] = initial_task_model(lab, request.task, request.initial);
   limit_rows(task, "train", o.integer("rows"));
 
   TrainJob job;
@@ -202,7 +202,7 @@ TrainingSummary train_into(Lab& lab, const TrainRequest& request, const std::str
     warn_of_reach(request, job.tune, task, title);
   }
   for (const StepPluginRequest& plugin : request.step_plugins) job.plugins.push_back(step_plugin_of(lab.plugins(), plugin));
-  job.key = Key::root(static_cast<uint64_t>(request.start.seed));
+  job.key = Key::root(static_cast<uint64_t>(request.initial.seed));
   job.device = lab.settings().device;
   job.work = work;
   job.cache_memory = static_cast<int64_t>(o.number("cache_memory") * (int64_t{1} << 30));
@@ -220,14 +220,14 @@ std::string title_of(const Lab& lab, const TrainRequest& request) {
   for (const StepPluginRequest& plugin : request.step_plugins) what += ", " + plugin.name;
   if (request.zero) what += ", weights zeroed";
   if (request.held) what += ", weights held";
-  if (request.start.origin) what += ", from another solution";
+  if (request.initial.origin) what += ", from another solution";
   for (const DeltaRef& delta : request.model().deltas) what += " " + delta.method;
   if (!request.within && request.parts.size() < own_part_names().size() && !request.model().adapted())
     what += fmt::format(" {} only", join_words(request.parts));
-  return lab.title_of(what, request.start.seed);
+  return lab.title_of(what, request.initial.seed);
 }
 
-/// Rows that the training reads, which is what its time follows.
+/// Rows that the training reads: its time is proportional.
 double work_of(const TrainRequest& request) {
   const Options& o = request.options;
   const auto train = request.task.splits.find("train");
@@ -256,10 +256,10 @@ json run_train(Lab& lab, const Options& given) {
       [&](const auto& out, const auto& work) { return train_into(lab, request, title, out, work).to_json(); }, work_of(request)));
   training.task = request.task;
   training.model = request.model();
-  training.seed = request.start.seed;
+  training.seed = request.initial.seed;
   training.keep = request.options.text("keep");
-  training.fresh = request.start.fresh;
-  training.origin = request.start.origin;
+  training.fresh = request.initial.fresh;
+  training.origin = request.initial.origin;
   if (request.within) training.subspace = request.within->basis.place();
   if (request.record) training.trajectory = trajectory_inside(training);
   return training.to_json();

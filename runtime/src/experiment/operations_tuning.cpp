@@ -1,9 +1,9 @@
-#include "experiment/export.h"
-#include "experiment/export_solution.h"
+#include "experiment/export_basis.h"
+#include "experiment/export_model.h"
 #include "experiment/parameters_option.h"
-#include "experiment/setting.h"
 #include "experiment/stored.h"
 #include "experiment/taken_options.h"
+#include "experiment/task_model.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
@@ -34,12 +34,12 @@ OptionTable trajectory_options() {
       {.name = "precision",
        .type = OptionType::choice,
        .fallback = "float32",
-       .doc = "of the rows on disk",
+       .doc = "of the trajectory's rows on disk",
        .choices = {"float32", "bfloat16"}},
   };
 }
 
-std::string digest_of(const std::filesystem::path& checkpoint) {
+std::string digest_of_checkpoint(const std::filesystem::path& checkpoint) {
   return std::filesystem::is_directory(checkpoint) ? CheckpointFolder::open(checkpoint).digest() : sha256_file(checkpoint);
 }
 
@@ -50,8 +50,8 @@ json run_trajectory(Lab& lab, const Options& o) {
   const auto set = select_parameters(*family, parse_selection(o.value("parameters"), "trajectory: parameters"));
   const auto checkpoints = o.texts("checkpoints");
   if (checkpoints.empty()) user_error("trajectory: option 'checkpoints' is empty, expected at least one folder or file");
-  json inputs = {{"origin", digest_of(folder)}, {"parameters", o.value("parameters")}, {"precision", o.text("precision")}};
-  for (const auto& checkpoint : checkpoints) inputs["checkpoints"].push_back(digest_of(checkpoint));
+  json inputs = {{"origin", digest_of_checkpoint(folder)}, {"parameters", o.value("parameters")}, {"precision", o.text("precision")}};
+  for (const auto& checkpoint : checkpoints) inputs["checkpoints"].push_back(digest_of_checkpoint(checkpoint));
   const StageKey key{"trajectory", {{"options", inputs}}};
   return lab.stage(key, lab.title_of(fmt::format("trajectory of {} checkpoints", checkpoints.size())), json{{"points", checkpoints.size()}},
                    [&](const auto& out, const auto&) {
@@ -78,9 +78,9 @@ OptionTable discovery_options() {
        .choices = {"trajectory"}},
       {.name = "model",
        .type = OptionType::artifact,
-       .doc = "whose parameters the basis spans; absent: the trajectory's",
+       .doc = "model of the parameters; absent: that of the trajectory",
        .choices = {"model"}},
-      {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of methods that draw random numbers", .minimum = 0},
+      {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of random methods", .minimum = 0},
       parameters_option(),
   };
 }
@@ -179,11 +179,11 @@ OptionTable plugin_options(Lab& lab, const json& arguments) {
 json run_export(Lab& lab, const Options& o) {
   const std::filesystem::path to = o.text("path");
   if (o.has("basis") == o.has("solution")) user_error("export: give either 'basis' or 'solution'");
-  if (o.has("solution")) return export_solution(lab, TrainingRef::from_json(o.value("solution")), o.text("form"), to);
+  if (o.has("solution")) return export_model(lab, TrainingRef::from_json(o.value("solution")), o.text("form"), to);
   const json result = {{"path", to.string()}};
   if (lab.settings().plan_only) return result;
   const auto basis = subspace_of(lab, BasisRef::from_json(o.value("basis")));
-  export_subspace(*basis, to);
+  export_basis(*basis, to);
   return result;
 }
 
@@ -202,7 +202,7 @@ Operation discover_operation() {
 std::vector<Operation> tuning_operations() {
   return {
       {.name = "trajectory",
-       .doc = "Makes a trajectory from checkpoints that exist already.",
+       .doc = "Makes a trajectory from existing checkpoints.",
        .options = trajectory_options(),
        .run = run_trajectory,
        .on_device = false,
@@ -210,10 +210,13 @@ std::vector<Operation> tuning_operations() {
       discover_operation(),
       {.name = "export",
        .doc = "Writes a basis as safetensors with its report, or a training's model: its delta as a PEFT folder, or a Hugging Face folder "
-              "with the delta folded in, and how far that moves logits (merge.distance of the result).",
+              "with the delta merged (merge.distance of the result is the largest change of a logit).",
        .options =
            {{.name = "basis", .type = OptionType::artifact, .doc = "from ts.discover", .choices = {"subspace"}},
-            {.name = "solution", .type = OptionType::artifact, .doc = "instead: training that kept its last weights", .choices = {"train"}},
+            {.name = "solution",
+             .type = OptionType::artifact,
+             .doc = "instead: training with keep = \"last\" or \"all\"",
+             .choices = {"train"}},
             {.name = "form", .type = OptionType::choice, .fallback = "merged", .doc = "of a solution", .choices = {"merged", "peft"}},
             {.name = "path", .type = OptionType::text, .doc = "folder to write", .required = true}},
        .run = run_export},

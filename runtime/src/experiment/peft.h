@@ -13,16 +13,16 @@ namespace tsrun {
 
 inline constexpr const char *peft_config_file = "adapter_config.json", *peft_values_file = "adapter_model.safetensors";
 
-/// The delta that a folder holds, with the folder's place. @throws Error(data) when no plugin has PEFT's method, when the folder lacks a
-/// file, and for options that are none or that nothing here honours.
+/// The delta in a folder of PEFT. @throws Error(data) when no plugin has PEFT's method, when the folder lacks a file, and for options that
+/// are unknown or not supported.
 DeltaRef delta_of_peft(const PluginHost& plugins, const std::filesystem::path& folder);
 
 /// The delta, attached to `family`. @throws Error(data) for one of another version of its method, and of a folder whose rules are at fault;
 /// Error(user) as the method says
 std::unique_ptr<Delta> attach_delta(const PluginHost& plugins, const DeltaRef& ref, const Family& family);
 
-/// Puts a folder's values (and the head that it saved) into a model that `delta`, of `method`, is attached to. @throws Error(data) naming
-/// tensors that the model lacks, that it misses, or that have another shape.
+/// Reads a folder's values, with its head, into a model with `delta`, of `method`, attached. @throws Error(data) naming tensors that the
+/// model lacks or misses, or that have another shape.
 void take_peft_values(const DeltaMethod& method, const std::filesystem::path& folder, const Delta& delta, Model& model);
 
 /// Writes the delta and the head of `model` as PEFT would. `moved` are parameters of the model itself that must be written too.

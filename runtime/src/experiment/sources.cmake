@@ -1,7 +1,7 @@
 tsrun_room(experiment TORCH SOURCES
-  artifacts.cpp training_ref.cpp handed_out.cpp identity.cpp lab.cpp parameters_option.cpp setting.cpp stored.cpp start.cpp step_plugins.cpp summaries.cpp taken_options.cpp
-  export.cpp export_solution.cpp peft.cpp peft_config.cpp peft_values.cpp peft_write.cpp model_source.cpp profile.cpp
+  artifacts.cpp training_ref.cpp handed_out.cpp identity.cpp lab.cpp parameters_option.cpp task_model.cpp stored.cpp initial_weights.cpp step_plugins.cpp summaries.cpp taken_options.cpp
+  export_basis.cpp export_model.cpp peft.cpp peft_config.cpp peft_values.cpp peft_write.cpp model_source.cpp update_profile.cpp
   joint_assembly.cpp joint_request.cpp joint_solutions.cpp train_options.cpp train_request.cpp decode_request.cpp
   operations_model.cpp operations_train.cpp operations_evaluate.cpp operations_tuning.cpp operations_mask.cpp operations_select.cpp
-  operations_joint.cpp operations_decode.cpp operations_low_rank.cpp operations_report.cpp)
+  operations_joint.cpp operations_decode.cpp operations_low_rank.cpp operations_report.cpp report_rows.cpp)
 target_compile_definitions(tsrun_experiment PRIVATE TSRUN_VERSION="${PROJECT_VERSION}")

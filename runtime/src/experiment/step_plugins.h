@@ -17,7 +17,7 @@ struct StepPluginRequest {
   int version = 0;
   Options options;  ///< resolved
 
-  nlohmann::json to_json() const;  ///< what a stage key says of it
+  nlohmann::json to_json() const;  ///< for a stage key
 };
 
 /// `select` is one {plugin, options}, a list of them, or null; `regularize` a list or null. @throws Error(user) for unknown plugins and

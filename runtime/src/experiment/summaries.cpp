@@ -50,7 +50,7 @@ Option bootstrap_option(int64_t fallback) {
   return {.name = "bootstrap",
           .type = OptionType::integer,
           .fallback = fallback,
-          .doc = "samples of the split's rows that give the 95 % interval of the first metric; 0: none",
+          .doc = "bootstrap samples for the 95 % interval of the first metric; 0: no interval",
           .minimum = 0,
           .maximum = 1000000};
 }

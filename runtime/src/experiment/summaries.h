@@ -11,7 +11,7 @@
 #include <optional>
 #include <string>
 
-/// What stages say of their results. A plan has the same fields, with zeros for what is not known yet.
+/// Summaries of results. A plan has the same fields, with zeros.
 namespace tsrun {
 
 /// {"score", "loss", "epoch", "step", "metrics", "commonest_share"}
@@ -46,10 +46,9 @@ struct TrainSummary {
 /// The handle of weights that were scored without training, from what its stage returned.
 nlohmann::json untrained(nlohmann::json handle, const ModelRef& model, const TaskRef& task, int64_t seed);
 
-/// The option `bootstrap`: samples behind an interval. Every stage draws the same ones, so that intervals of one split are of the same
-/// rows.
+/// The option `bootstrap`: number of samples for an interval. Every stage draws the same samples of a split.
 Option bootstrap_option(int64_t fallback);
-/// Nothing for no draws, and for answers that are not known row by row.
+/// Nothing for no draws, and for tasks without an answer a row (language modelling).
 std::optional<Interval> interval_of(const Exam& exam, const Predictions& predictions, int64_t draws);
 
 }  // namespace tsrun

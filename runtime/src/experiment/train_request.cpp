@@ -72,7 +72,7 @@ TrainRequest TrainRequest::from(const Lab& lab, const Options& given) {
   TrainRequest request;
   request.step_plugins = resolved_step_plugins(lab.plugins(), given.value("select"), given.value("regularize"), "train");
   request.task = TaskRef::from_json(given.value("task"));
-  request.start.model = ModelRef::from_json(given.value("model"));
+  request.initial.model = ModelRef::from_json(given.value("model"));
   request.options = completed(given, request.model());
   request.parts = request.options.texts("train");
   check_parts(request.parts, "train: option 'train'");
@@ -81,9 +81,9 @@ TrainRequest TrainRequest::from(const Lab& lab, const Options& given) {
   request.scope = given_ref<ScopeRef>(given, "scope");
   request.within = Within::from(given.value("tune"));
   require_use(given, request);
-  request.start.seed = given.integer("seed");
-  request.start.fresh = given.flag("fresh");
-  request.start.origin = resolved_origin(given.value("origin"), "train");
+  request.initial.seed = given.integer("seed");
+  request.initial.fresh = given.flag("fresh");
+  request.initial.origin = resolved_origin(given.value("origin"), "train");
   request.record = Record::from(given.value("record"));
   return request;
 }
@@ -104,7 +104,7 @@ StageKey TrainRequest::key() const {
     inputs["coordinates"] = "last and best";  // what is kept of them
   }
   if (record) inputs["record"] = record->key;
-  if (start.origin) inputs["origin"] = start.origin->identity();
+  if (initial.origin) inputs["origin"] = initial.origin->identity();
   return {"train", {{"options", inputs}}};
 }
 

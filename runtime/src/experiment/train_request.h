@@ -1,6 +1,6 @@
 #pragma once
 
-#include "experiment/start.h"
+#include "experiment/initial_weights.h"
 #include "experiment/step_plugins.h"
 #include "tsrun/tune/parameter_set.h"
 #include "tsrun/tune/trajectory.h"
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-/// What ts.train is asked for.
+/// The request of ts.train.
 namespace tsrun {
 
 OptionTable training_options();
@@ -46,8 +46,8 @@ struct Record {
 /// One training, resolved to its last option.
 struct TrainRequest {
   TaskRef task;
-  Start start;
-  std::vector<std::string> parts;  ///< that are trained
+  InitialWeights initial;
+  std::vector<std::string> parts;  ///< to train
   std::optional<MaskRef> zero, held;
   std::optional<ScopeRef> scope;
   std::optional<Within> within;
@@ -55,7 +55,7 @@ struct TrainRequest {
   std::vector<StepPluginRequest> step_plugins;
   Options options;  ///< all of them, with the model's defaults
 
-  const ModelRef& model() const { return start.model; }
+  const ModelRef& model() const { return initial.model; }
   bool trains(const char* part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
 
   /// @throws Error(user) for options that contradict each other, or that nothing would read

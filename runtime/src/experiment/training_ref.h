@@ -9,11 +9,11 @@ namespace tsrun {
 
 struct TrainingRef;
 
-/// Weights of another training that a training starts from.
+/// Weights of another training, as initial weights.
 struct Origin {
   std::shared_ptr<const TrainingRef> solution;
-  std::string which;               ///< of its weights: last, best, mean
-  std::vector<std::string> parts;  ///< of the model that are taken from it
+  std::string which;               ///< weights of the solution: last, best, mean
+  std::vector<std::string> parts;  ///< parts of the model that are copied
 
   static Origin from_json(const nlohmann::json& resolved);
   nlohmann::json to_json() const;
@@ -26,11 +26,11 @@ struct TrainingRef : ArtifactRef {
   TaskRef task;
   ModelRef model;
   int64_t seed = 1;
-  std::string keep;                         ///< weights that it kept: all, last, none
+  std::string keep;                         ///< kept weights: all, last, none
   bool fresh = false;                       ///< started from random weights
-  std::optional<Origin> origin;             ///< of what else it started from
-  std::optional<ArtifactRef> subspace;      ///< in which its layers moved
-  std::optional<TrajectoryRef> trajectory;  ///< that it recorded
+  std::optional<Origin> origin;             ///< initial weights beside the model's
+  std::optional<ArtifactRef> subspace;      ///< of its layers; nothing: full space
+  std::optional<TrajectoryRef> trajectory;  ///< recorded during the training
   double best = 0, last = 0;                ///< scores; also among the facts
   std::optional<int64_t> coordinates;       ///< in its subspace, once it is computed
 
@@ -44,8 +44,8 @@ struct TrainingRef : ArtifactRef {
 
 /// A mask of ts.outliers or ts.mask.
 struct MaskRef : ArtifactRef {
-  TrainingRef solution;       ///< whose update it is of
-  nlohmann::json parameters;  ///< which parameters of the model, as `parse_selection` reads them
+  TrainingRef solution;       ///< the training whose update was masked
+  nlohmann::json parameters;  ///< of the update, as `parse_selection` reads them
 
   static MaskRef from_json(const nlohmann::json& handle);
   nlohmann::json to_json() const;

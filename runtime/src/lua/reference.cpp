@@ -11,7 +11,7 @@
 namespace tsrun {
 namespace {
 
-/// What ts.lua defines beside the operations.
+/// Functions of ts.lua beside the operations.
 struct Helper {
   struct Parameter {
     std::string_view name, type;
@@ -26,21 +26,21 @@ const std::vector<Helper>& helpers() {
       {"arguments",
        {{"declared", "table"}},
        "table",
-       "Declares what --set may change: name = { default, doc, choices, min, max, unit }. The type follows the default."},
+       "Declares the arguments of --set: name = { default, doc, choices, min, max, unit }. The type follows the default."},
       {"seeds", {{"count", "integer"}}, "integer[]", "`count` seeds from --seed on: 1, 2, 3 by default."},
-      {"every", {{"period", "\"epoch\"|integer"}}, "table", "How often something is recorded: every epoch, or every so many steps."},
+      {"every", {{"period", "\"epoch\"|integer"}}, "table", "Period of a recording: an epoch, or a number of steps."},
       {"within",
        {{"basis", "table"}, {"options?", "table"}},
        "table",
-       "Tune inside a subspace: goes into ts.train{ tune = … }; options are those of tune."},
+       "Trains inside a subspace, as ts.train{ tune = … }; options are those of tune."},
       {"schedule",
        {{"name", "string"}, {"options?", "table"}},
        "table",
-       "A selector plugin that chooses during a training what is trained: goes into ts.train{ select = … }."},
+       "A selector plugin that chooses the trained parameters during a training, as ts.train{ select = … }."},
       {"regularizer",
        {{"name", "string"}, {"options?", "table"}},
        "table",
-       "A regulariser plugin: goes into the list ts.train{ regularize = { … } }."},
+       "A regulariser plugin, as an element of ts.train{ regularize = { … } }."},
       {"sweep",
        {{"grid", "table<string, any[]>"}, {"body", "fun(at: table): any"}},
        "any[]",
@@ -50,7 +50,8 @@ const std::vector<Helper>& helpers() {
       {"report",
        {{"title", "string"}},
        "table",
-       "Collects what a run's page shows; saved at the end of the recipe when it was not. Options: model, task, split, folder. Methods: "
+       "Collects tables and figures for the run's page; saved at the end of the recipe at the latest. Options: model, task, split, folder. "
+       "Methods: "
        ":row(variant, result, section), :note(text), :figure{ name, caption, kind = dots | lines | positions | bars | scatter, x_label, "
        "y_label, "
        "log_x, log_y, frontier, series, "
@@ -59,15 +60,15 @@ const std::vector<Helper>& helpers() {
        "min, "
        "max }, y = { min, max }, points = { { name, x, y } }, threshold, label }) for heat maps over one plane (a row of values for every "
        "y, "
-       "the lowest first), :resources(sections) to print the time and memory that the page tells anyway, :spectrum(caption, { name = basis "
+       "the lowest first), :resources(sections) to print the page's table of time and memory, :spectrum(caption, { name = basis "
        "}), :positions(caption, outliers, { sigmas }), :shares(caption, { name = "
        "outliers }), "
        ":outliers(name, outliers), :save()."},
       {"random",
        {{"name", "string"}},
        "table",
-       "A generator that follows --seed and `name`: :uniform(), :integer(low, high), :shuffle(list)."},
-      {"log", {{"text", "string"}, {"...", "any"}}, "nil", "Writes to standard error, formatted as string.format does."},
+       "A random generator seeded by --seed and `name`: :uniform(), :integer(low, high), :shuffle(list)."},
+      {"log", {{"text", "string"}, {"...", "any"}}, "nil", "Writes to standard error, with string.format."},
   };
   return all;
 }

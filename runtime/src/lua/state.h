@@ -10,8 +10,8 @@
 
 namespace tsrun {
 
-/// What the C functions under `ts` work on. It lives outside the Lua stack, so a longjmp of Lua (whose library is C) passes over no object
-/// with a destructor: a C function leaves its result or its failure here, and only then pushes or raises.
+/// State of the C functions under `ts`. It lives outside the Lua stack, so that a longjmp of Lua (a C library) passes over no object with a
+/// destructor: a C function leaves its result or its failure here, and only then pushes or raises.
 struct Host {
   Lab& lab;
   RecipeSettings settings;
@@ -25,7 +25,7 @@ struct Host {
   } failure;
   std::optional<OptionTable> arguments;                 ///< once the recipe has declared them
   nlohmann::json values;                                ///< of the arguments, resolved
-  nlohmann::json libraries = nlohmann::json::object();  ///< {path: sha256} of the files that it has required
+  nlohmann::json libraries = nlohmann::json::object();  ///< {path: sha256} of required files
   bool describe_only = false;                           ///< stop at ts.arguments
   int64_t held = 0;                                     ///< bytes Lua holds
 };
@@ -65,7 +65,7 @@ Host::Failure value_failure(lua_State* lua, int index, lua_State* thread);
 /// Whether a recipe must not go on after the error value at `index`. Calls no metamethod.
 bool is_fatal(lua_State* lua, int index);
 
-/// Whether a message begins with the file and line that it is about.
+/// Whether a message begins with a file and a line.
 bool is_placed(const std::string& message, const std::string& recipe);
 
 /// error(value, level), as Lua's own; remembers where a table was raised first, since a table cannot say so itself.
@@ -84,7 +84,7 @@ std::string_view sandbox_source();
 std::string_view ts_source();
 std::string_view recipes_head_source();
 
-/// Thrown (as a failure that nothing catches) to end a recipe that was run for its arguments only.
+/// Thrown, and caught by no recipe, to end a recipe behind ts.arguments.
 constexpr auto kStop = static_cast<ErrorKind>(-1);
 
 /// Values of --set against what the recipe declares. @throws Error(user)

@@ -118,7 +118,7 @@ TEST_F(CommandTest, DescribesWhatSetMayChange_OfVerbs) {
               AllOf(StartsWith("tsrun generate"), HasSubstr("max_new_tokens"), HasSubstr("num_beams")));
   EXPECT_THAT(tsrun({"describe", "predict"}).out, AllOf(StartsWith("tsrun predict"), HasSubstr("max_length")));
   EXPECT_THAT(tsrun({"describe", "score"}).out, AllOf(StartsWith("tsrun score"), HasSubstr("max_length")));
-  EXPECT_THAT(tsrun({"describe", "score"}).out, HasSubstr("Absent: what the model reads, up to 1024"));
+  EXPECT_THAT(tsrun({"describe", "score"}).out, HasSubstr("Absent: the model's maximum, up to 1024"));
   expect_refusal({"describe", "predcit"}, "did you mean 'predict'?");
 }
 

@@ -13,14 +13,14 @@
 #include <string>
 #include <vector>
 
-/// Everything a recipe can do, as operations over JSON. Lua tables go in, artifact descriptions come out; no Lua type is seen below the
-/// room `lua`, so another front end costs one file.
+/// The operations of a recipe, over JSON: tables of options go in, handles of artifacts come out. No Lua type is seen below the room
+/// `lua`, so another front end costs one file. One thread at a time uses a laboratory.
 namespace tsrun {
 
 class Lab;
 class RunFolder;
 
-/// `run` returns JSON. An artifact is {"artifact": kind, "key": digest, …summary…}; pass it back to name it.
+/// `run` returns JSON. The handle of an artifact is {"artifact": kind, "key": digest, …summary…}; as an argument it names the artifact.
 struct Operation {
   std::string name;  ///< "train", "discover", "outliers", …: ts.<name> in Lua
   std::string doc;   ///< one sentence
@@ -28,9 +28,9 @@ struct Operation {
   std::function<nlohmann::json(Lab& lab, const Options& options)> run;
   /// Options that depend on the arguments (those of the named plugin); included beside `options`. Empty: none.
   std::function<OptionTable(Lab& lab, const nlohmann::json& arguments)> more = {};
-  int version = 1;        ///< part of its stages' keys; raised with every change of the numbers that they hold
-  bool on_device = true;  ///< false: computes on the CPU whatever --device says, and its stages' keys say so
-  bool named = false;     ///< takes an option `name` for the display, which is no part of any key
+  int version = 1;        ///< part of its stages' keys; raised with every change of their numbers
+  bool on_device = true;  ///< false: computes on the CPU whatever --device says; in its stages' keys
+  bool named = false;     ///< takes an option `name` for the display, outside every key
 };
 
 struct LabSettings {
@@ -66,14 +66,13 @@ class Lab {
   /// wrong, Error(internal) with the same beginning when JSON or a tensor is misread behind them, Busy
   nlohmann::json call(const std::string& operation, const nlohmann::json& arguments, const CallContext& context = {});
 
-  /// For operations: find or make, with `plan_only` and the call's context honoured; returns the artifact as JSON. The key is completed by
-  /// `made_by`. `summary_of_plan` stands in for the summary when nothing is computed. `work` compares stages of one kind: rows that are
-  /// read, say.
+  /// For operations: finds or makes an artifact, as `plan_only` and the call's context say; returns its handle. `made_by` completes the
+  /// key. `summary_of_plan` is the summary of a plan. `work` is the size of a stage beside others of its kind, in rows read, say.
   nlohmann::json stage(StageKey key, const std::string& title, const nlohmann::json& summary_of_plan, const Store::Make& make,
                        double work = 1);
-  /// {"operation", "version", "tsrun", "torch", "device"}: what a stage's key says of the program, beside its inputs.
+  /// {"operation", "version", "tsrun", "torch", "device"}: the part of a stage's key beside its inputs.
   nlohmann::json made_by(const std::string& operation) const;
-  /// The option `name` of the call that runs, else `what`; with the seed.
+  /// Title of a stage: the option `name` of the running call, else `what`; with the seed.
   std::string title_of(const std::string& what, int64_t seed) const;
   std::string title_of(const std::string& what) const;
   /// Stages seen so far, each once, in order: title and whether each was computed, read or planned.

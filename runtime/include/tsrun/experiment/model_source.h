@@ -12,7 +12,7 @@ namespace tsrun {
 
 struct ModelRef;
 
-/// A model's folder, and the weights that a training put in the place of the folder's own.
+/// A model's folder, and the weights of a training of it.
 struct ModelSource {
   std::filesystem::path folder;
   std::optional<std::filesystem::path> weights;
@@ -20,7 +20,7 @@ struct ModelSource {
   std::string name = {};                            ///< as the user called it, for log lines
 };
 
-/// A folder as it is, from the hub cache, made here the first time, or what a training left.
+/// `model`: a folder, hf:<repo id> in the local cache, builtin:<name>, a training's folder, or train:<beginning of its key>.
 ModelSource source_of(const LabSettings& settings, const std::string& model);
 Reader reader_of(const ModelSource& source);
 /// A model for answers, with the delta that PEFT saved in `delta` where one is given. @throws Error(data) when its head was never trained

@@ -1,8 +1,8 @@
-#include "experiment/export_solution.h"
+#include "experiment/export_model.h"
 
 #include "experiment/peft.h"
-#include "experiment/setting.h"
 #include "experiment/stored.h"
+#include "experiment/task_model.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/log.h"
@@ -42,12 +42,12 @@ at::Tensor logits_of(const Family& family, const Weights& weights, const PackedB
 
 double largest_distance(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
-/// How far the merged model's logits are from those of the model with its deltas. A plan has the same fields.
+/// Largest distances between the logits of the merged model and of the model with its deltas.
 struct MergeReport {
   std::string split;
   int64_t rows = 0;
   double largest_logit = 0;
-  double float32 = 0, bfloat16 = 0;  ///< largest distances
+  double float32 = 0, bfloat16 = 0;  ///< by the type of the merged weights
   std::vector<DeltaRef> deltas;
   std::vector<std::string> changed;  ///< parameters
 
@@ -65,11 +65,11 @@ json MergeReport::to_json() const {
   return report;
 }
 
-MergeReport measure_merge(const Setting& setting, const Family& plain, const Merged& merged) {
+MergeReport measure_merge(const TaskModel& loaded, const Family& plain, const Merged& merged) {
   MergeReport report;
-  report.split = setting.task.splits.contains("dev") ? "dev" : setting.task.splits.begin()->first;
-  const PackedBatch rows = measured_rows(setting.task, report.split, setting.model);
-  const at::Tensor before = logits_of(*setting.model.family, merged.unmerge(), rows);
+  report.split = loaded.task.splits.contains("dev") ? "dev" : loaded.task.splits.begin()->first;
+  const PackedBatch rows = measured_rows(loaded.task, report.split, loaded.model);
+  const at::Tensor before = logits_of(*loaded.model.family, merged.unmerge(), rows);
   report.rows = rows.rows();
   report.largest_logit = before.abs().max().item<double>();
   report.float32 = largest_distance(logits_of(plain, merged.weights(), rows), before);
@@ -85,12 +85,12 @@ void tell(const MergeReport& report, const std::filesystem::path& to) {
     log_warning("{}: that is more than rounding; deltas that act on one map in turn may not be what their merged weights are", to.string());
 }
 
-MergeReport export_merged(Lab& lab, const ModelRef& ref, const Setting& setting, const std::filesystem::path& to) {
-  Model plain = model_of(ref, setting.model.family->head(), Key::root(0));
-  plain.labels = setting.model.labels;
-  const Merged merged(attached(lab.plugins(), ref.deltas, *plain.family), setting.model.weights);
+MergeReport export_merged(Lab& lab, const ModelRef& ref, const TaskModel& loaded, const std::filesystem::path& to) {
+  Model plain = model_of(ref, loaded.model.family->head(), Key::root(0));
+  plain.labels = loaded.model.labels;
+  const Merged merged(attached(lab.plugins(), ref.deltas, *plain.family), loaded.model.weights);
   for (const auto& info : plain.family->parameters()) plain.weights.set(info.name, merged.weights().at(info.name));
-  MergeReport report = measure_merge(setting, *plain.family, merged);
+  MergeReport report = measure_merge(loaded, *plain.family, merged);
   report.deltas = ref.deltas;
   tell(report, to);
   save_model(plain, to);
@@ -98,39 +98,38 @@ MergeReport export_merged(Lab& lab, const ModelRef& ref, const Setting& setting,
   return report;
 }
 
-/// Parameters of the model itself that are neither the delta's nor the head's and are not what they were when the folder was loaded:
-/// trained beside, or drawn because the folder lacks them (a pooler).
-std::vector<std::string> moved_parameters(const Setting& setting, const Weights& before) {
+/// Parameters outside delta and head that differ from the loaded folder: trained ones, and new ones that the folder lacks (a pooler).
+std::vector<std::string> moved_parameters(const TaskModel& loaded, const Weights& before) {
   std::vector<std::string> moved;
-  const auto& trained = setting.trained_parameters;
-  for (const ParameterInfo& info : setting.model.family->parameters()) {
+  const auto& trained = loaded.trained_parameters;
+  for (const ParameterInfo& info : loaded.model.family->parameters()) {
     if (info.part == Part::delta || info.part == Part::head) continue;
     if (std::find(trained.begin(), trained.end(), info.name) != trained.end()) continue;
-    const auto& drawn = setting.model.initialised;
+    const auto& drawn = loaded.model.initialised;
     const bool lacked = std::find(drawn.begin(), drawn.end(), info.name) != drawn.end();
-    if (lacked || !at::equal(before.at(info.name), setting.model.weights.at(info.name))) moved.push_back(info.name);
+    if (lacked || !at::equal(before.at(info.name), loaded.model.weights.at(info.name))) moved.push_back(info.name);
   }
   return moved;
 }
 
-void export_peft(Lab& lab, const ModelRef& ref, const Setting& setting, const Weights& before, const std::filesystem::path& to) {
+void export_peft(Lab& lab, const ModelRef& ref, const TaskModel& loaded, const Weights& before, const std::filesystem::path& to) {
   if (ref.deltas.size() != 1)
     user_error("export: the training's model has {} deltas, expected one, as a folder of PEFT has", ref.deltas.size());
-  save_peft(lab.plugins(), ref.deltas.front(), setting.model, ref.spec, to, moved_parameters(setting, before));
+  save_peft(lab.plugins(), ref.deltas.front(), loaded.model, ref.spec, to, moved_parameters(loaded, before));
 }
 
 }  // namespace
 
-json export_solution(Lab& lab, const TrainingRef& solution, const std::string& form, const std::filesystem::path& to) {
+json export_model(Lab& lab, const TrainingRef& solution, const std::string& form, const std::filesystem::path& to) {
   json result = {{"path", to.string()}};
   MergeReport report;
   if (!lab.settings().plan_only) {
-    Setting setting = setting_of(lab.plugins(), solution.task, solution.model, Key::root(0));
-    const Weights before = setting.model.weights;
-    const Weights last = solution_weights(lab, solution, "last", *setting.model.family);
-    for (const auto& name : last.names()) setting.model.weights.set(name, last.at(name));
-    if (form == "merged") report = export_merged(lab, solution.model, setting, to);
-    if (form == "peft") export_peft(lab, solution.model, setting, before, to);
+    TaskModel loaded = task_model_of(lab.plugins(), solution.task, solution.model, Key::root(0));
+    const Weights before = loaded.model.weights;
+    const Weights last = solution_weights(lab, solution, "last", *loaded.model.family);
+    for (const auto& name : last.names()) loaded.model.weights.set(name, last.at(name));
+    if (form == "merged") report = export_merged(lab, solution.model, loaded, to);
+    if (form == "peft") export_peft(lab, solution.model, loaded, before, to);
   }
   if (form == "merged") result["merge"] = report.to_json();
   return result;

@@ -1,4 +1,4 @@
-#include "experiment/setting.h"
+#include "experiment/task_model.h"
 
 #include "experiment/identity.h"
 #include "experiment/peft.h"
@@ -75,18 +75,18 @@ Weights starting_weights(const PluginHost& plugins, const ModelRef& ref, int64_t
   return model.weights;
 }
 
-Setting setting_of(const PluginHost& plugins, const TaskRef& task, const ModelRef& model, Key key) {
+TaskModel task_model_of(const PluginHost& plugins, const TaskRef& task, const ModelRef& model, Key key) {
   const Reader reader = plain_family(model, {})->reader();
-  Setting setting;
-  setting.task = task_for(task_of(task), reader);
-  setting.model = model_of(model, head_for(setting.task, reader), key);
-  for (const auto& delta : attached(plugins, model.deltas, *setting.model.family)) {
-    for (const std::string& name : delta->trained_parameters()) setting.trained_parameters.push_back(name);
+  TaskModel loaded;
+  loaded.task = task_for(task_of(task), reader);
+  loaded.model = model_of(model, head_for(loaded.task, reader), key);
+  for (const auto& delta : attached(plugins, model.deltas, *loaded.model.family)) {
+    for (const std::string& name : delta->trained_parameters()) loaded.trained_parameters.push_back(name);
   }
-  const bool new_head = !setting.model.initialised.empty() && !model.adapted();
-  match_labels(setting.task, setting.model, new_head, model.spec);
-  attach_deltas(plugins, model.deltas, setting.model, key.split("delta"));
-  return setting;
+  const bool new_head = !loaded.model.initialised.empty() && !model.adapted();
+  match_labels(loaded.task, loaded.model, new_head, model.spec);
+  attach_deltas(plugins, model.deltas, loaded.model, key.split("delta"));
+  return loaded;
 }
 
 }  // namespace tsrun

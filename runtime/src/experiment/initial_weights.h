@@ -1,23 +1,23 @@
 #pragma once
 
-#include "experiment/setting.h"
+#include "experiment/task_model.h"
 #include "experiment/training_ref.h"
 
 #include <optional>
 #include <string>
 #include <vector>
 
-/// How a training begins, and how another stage finds the same beginning again.
+/// Initial weights of a training, which other stages load again.
 namespace tsrun {
 
 /// Initial weights of a training: its model, the seed of new parameters, and parts copied from another training.
-struct Start {
+struct InitialWeights {
   ModelRef model;
   int64_t seed = 1;
   bool fresh = false;  ///< random weights in place of the pre-trained ones
   std::optional<Origin> origin = {};
 
-  static Start of(const TrainingRef& training);
+  static InitialWeights of(const TrainingRef& training);
 };
 
 /// {solution, which, parts} of `origin = {…}`.
@@ -28,12 +28,12 @@ std::optional<Origin> resolved_origin(const nlohmann::json& given, const std::st
 void check_parts(const std::vector<std::string>& parts, const std::string& where);
 
 /// θ0 of every weight, for a task.
-Setting starting_setting(Lab& lab, const TaskRef& task, const Start& start);
-/// Replaces the weights of the origin's parts by another training's. Only they must be there, so the two models may differ in everything
-/// else. @throws Error(user) naming a weight that the training lacks or has in another shape
+TaskModel initial_task_model(Lab& lab, const TaskRef& task, const InitialWeights& initial);
+/// Copies the weights of `parts` from another training. The two models may differ in every other part. @throws Error(user) naming a weight
+/// that the training lacks or has in another shape
 void take_parts(Lab& lab, Model& model, const TrainingRef& solution, const std::string& which, const std::vector<std::string>& parts);
 
-/// sha256 of a flat start's bytes.
-std::string digest_of_start(const at::Tensor& flat);
+/// sha256 of the bytes of flat weights.
+std::string digest_of(const at::Tensor& flat);
 
 }  // namespace tsrun

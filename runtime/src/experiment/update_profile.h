@@ -7,8 +7,8 @@
 
 namespace tsrun {
 
-/// |u − mean| along the positions of each group, thinned to the maximum of each of at most `blocks` blocks, with mean and σ:
-/// [{"group", "size", "mean", "sigma", "positions": […], "values": […]}]. What a figure of outliers draws.
+/// |u − mean| along the positions of each group, reduced to the maximum of each of at most `blocks` blocks, with mean and σ:
+/// [{"group", "size", "mean", "sigma", "positions": […], "values": […]}]. Data of a figure of outliers.
 nlohmann::json update_profile(const at::Tensor& update, const ParameterSet& set, int64_t blocks = 1000);
 
 }  // namespace tsrun

@@ -1,4 +1,4 @@
-#include "experiment/start.h"
+#include "experiment/initial_weights.h"
 
 #include "experiment/stored.h"
 #include "tsrun/base/error.h"
@@ -18,20 +18,20 @@ std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("
 
 }  // namespace
 
-Start Start::of(const TrainingRef& training) { return {training.model, training.seed, training.fresh, training.origin}; }
+InitialWeights InitialWeights::of(const TrainingRef& training) { return {training.model, training.seed, training.fresh, training.origin}; }
 
 OptionTable origin_options() {
   return {
-      {.name = "solution",
-       .type = OptionType::artifact,
-       .doc = "training whose weights to start from",
-       .required = true,
-       .choices = {"train"}},
-      {.name = "which", .type = OptionType::choice, .fallback = "last", .doc = "of its weights", .choices = {"last", "best", "mean"}},
+      {.name = "solution", .type = OptionType::artifact, .doc = "training to start from", .required = true, .choices = {"train"}},
+      {.name = "which",
+       .type = OptionType::choice,
+       .fallback = "last",
+       .doc = "weights of the training",
+       .choices = {"last", "best", "mean"}},
       {.name = "parts",
        .type = OptionType::list,
        .fallback = json::array({"encoder", "decoder"}),
-       .doc = "parts taken from it; the rest is the pre-trained model with a fresh head"},
+       .doc = "parts taken from it; the rest is pre-trained, the head new"},
   };
 }
 
@@ -46,18 +46,18 @@ void check_parts(const std::vector<std::string>& parts, const std::string& where
   for (const auto& part : parts) parse_part(part, where);
 }
 
-Setting starting_setting(Lab& lab, const TaskRef& task, const Start& start) {
-  const Key key = Key::root(static_cast<uint64_t>(start.seed));
-  Setting setting = setting_of(lab.plugins(), task, start.model, key.split("init"));
-  Model& model = setting.model;
-  if (start.fresh) {
+TaskModel initial_task_model(Lab& lab, const TaskRef& task, const InitialWeights& initial) {
+  const Key key = Key::root(static_cast<uint64_t>(initial.seed));
+  TaskModel loaded = task_model_of(lab.plugins(), task, initial.model, key.split("init"));
+  Model& model = loaded.model;
+  if (initial.fresh) {
     Model fresh = initialise_model(model.family->config(), model.family->head(), model.tokenizer, key.split("fresh"));
     fresh.generation = std::move(model.generation);
     fresh.labels = std::move(model.labels);
     model = std::move(fresh);
   }
-  if (start.origin) take_parts(lab, model, *start.origin->solution, start.origin->which, start.origin->parts);
-  return setting;
+  if (initial.origin) take_parts(lab, model, *initial.origin->solution, initial.origin->which, initial.origin->parts);
+  return loaded;
 }
 
 void take_parts(Lab& lab, Model& model, const TrainingRef& solution, const std::string& which, const std::vector<std::string>& parts) {
@@ -72,7 +72,7 @@ void take_parts(Lab& lab, Model& model, const TrainingRef& solution, const std::
   }
 }
 
-std::string digest_of_start(const at::Tensor& flat) {
+std::string digest_of(const at::Tensor& flat) {
   const at::Tensor host = flat.to(at::kCPU, at::kFloat).contiguous();
   return Sha256().update(std::as_bytes(std::span(host.const_data_ptr<float>(), static_cast<size_t>(host.numel())))).hex();
 }

@@ -31,11 +31,11 @@ void attach_deltas(const PluginHost& plugins, const std::vector<DeltaRef>& delta
 Weights starting_weights(const PluginHost& plugins, const ModelRef& ref, int64_t seed);
 
 /// A task in the form that suits a model, and the model with its deltas and with the head of the task, initialised from `key`.
-struct Setting {
+struct TaskModel {
   Task task;
   Model model;
-  std::vector<std::string> trained_parameters;  ///< of the model itself, as its deltas ask
+  std::vector<std::string> trained_parameters;  ///< parameters of the plain model that its deltas train
 };
-Setting setting_of(const PluginHost& plugins, const TaskRef& task, const ModelRef& model, Key key);
+TaskModel task_model_of(const PluginHost& plugins, const TaskRef& task, const ModelRef& model, Key key);
 
 }  // namespace tsrun

@@ -1,4 +1,4 @@
-#include "experiment/export.h"
+#include "experiment/export_basis.h"
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -26,7 +26,7 @@ at::Tensor directions_of(const Subspace& subspace, const Group& group, int64_t f
 
 }  // namespace
 
-void export_subspace(const Subspace& subspace, const std::filesystem::path& folder) {
+void export_basis(const Subspace& subspace, const std::filesystem::path& folder) {
   if (!subspace.linear()) user_error("export: only a linear basis can be written as directions");
   DurableFolder out(folder);
   const ParameterSet& set = subspace.parameters();

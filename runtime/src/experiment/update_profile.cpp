@@ -1,4 +1,4 @@
-#include "experiment/profile.h"
+#include "experiment/update_profile.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,90 @@
+#include "experiment/report_rows.h"
+
+#include "experiment/handle_reader.h"
+
+namespace tsrun {
+
+namespace {
+
+using nlohmann::json;
+
+void take_model(const json& handle, ReportedRow& to) {
+  HandleReader reader(handle, "model");
+  to.model = reader.take<std::string>("spec");
+  to.model_key = reader.find<std::string>("key");
+}
+
+void take_task(const json& handle, ReportedRow& to) {
+  HandleReader reader(handle, "task");
+  to.task = reader.take<std::string>("spec");
+  to.task_key = reader.find<std::string>("key");
+  to.metric = reader.take<std::string>("metric");
+  const auto splits = reader.take<json>("splits");
+  for (const auto& [name, split] : splits.items())
+    to.majority_scores[name] = HandleReader(split, "task").find<double>("majority_score").value_or(std::nan(""));
+}
+
+/// NaN where the metric has no value: Lua drops it.
+double score_in(HandleReader& scores) { return scores.find<double>("score").value_or(std::nan("")); }
+
+void take_scores(HandleReader& reader, ReportRow& to) {
+  HandleReader best(reader.take<json>("best"), "result"), last(reader.take<json>("last"), "result");
+  to.best = score_in(best);
+  to.last = score_in(last);
+  to.commonest_share = last.find<double>("commonest_share").value_or(0);
+}
+
+void take_result(const json& result, ReportedRow& to) {
+  HandleReader reader(result, "result");
+  to.kind = reader.find<std::string>("artifact").value_or("");
+  to.key = reader.find<std::string>("key").value_or("");
+  take_model(reader.take<json>("model"), to);
+  take_task(reader.take<json>("task"), to);
+  take_scores(reader, to.row);
+  to.row.seed = reader.find<int64_t>("seed").value_or(0);
+  to.row.trainable = reader.find<int64_t>("trainable").value_or(0);
+  to.row.degrees_of_freedom = reader.find<int64_t>("degrees_of_freedom").value_or(0);
+  to.row.bytes_shipped = reader.find<int64_t>("bytes_shipped").value_or(0);
+  to.row.trained = reader.find<bool>("trained").value_or(true);
+}
+
+}  // namespace
+
+ReportedRow ReportedRow::from_json(const json& given) {
+  HandleReader reader(given, "row");
+  ReportedRow reported;
+  reported.row.variant = reader.take<std::string>("variant");
+  const json section = reader.find<json>("section").value_or(json());
+  if (section.is_string()) reported.row.section = section.get<std::string>();
+  const auto result = reader.take<json>("result");
+  try {
+    take_result(result, reported);
+  } catch (const Error& error) {
+    if (result.is_object() && result.contains("artifact")) throw;
+    user_error("row '{}': expected a result of ts.train or ts.evaluate: {}", reported.row.variant, error.what());
+  }
+  return reported;
+}
+
+TableHead head_of(const std::string& title, const std::vector<ReportedRow>& rows, const std::string& split) {
+  TableHead head{.title = title, .model = {}, .task = {}, .split = split, .metric = {}, .majority_score = 0};
+  if (rows.empty()) return head;
+  const ReportedRow& first = rows.front();
+  head.model = first.model;
+  head.task = first.task;
+  head.metric = first.metric;
+  for (const ReportedRow& row : rows) {
+    if (row.model != head.model || row.task != head.task)
+      user_error(
+          "row '{}' is of model {} and task {}, but the table began "
+          "with {} and {}: make a report for each",
+          row.row.variant, row.model, row.task, head.model, head.task);
+  }
+  const auto majority = first.majority_scores.find(split);
+  if (majority == first.majority_scores.end())
+    user_error("option 'split' is '{}', which the task of row '{}' lacks", split, first.row.variant);
+  head.majority_score = majority->second;
+  return head;
+}
+
+}  // namespace tsrun
