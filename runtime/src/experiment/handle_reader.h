@@ -48,7 +48,7 @@ class HandleReader {
     if constexpr (requires { T::from_json(value); }) {
       return T::from_json(value);
     } else {
-      if (!fits<T>(value)) internal_error("a handle of kind '{}': '{}' is {}", kind_, name, value.type_name());
+      if (!fits<T>(value)) internal_error("a handle of kind '{}': '{}' is {}, expected {}", kind_, name, value.dump(), noun<T>());
       try {
         return value.get<T>();
       } catch (const nlohmann::json::exception& error) {
@@ -64,6 +64,12 @@ class HandleReader {
     if constexpr (std::is_integral_v<T>) return value.is_number_integer();
     if constexpr (std::is_floating_point_v<T>) return value.is_number();
     return true;
+  }
+
+  template <class T>
+  static const char* noun() {
+    if constexpr (std::is_same_v<T, bool>) return "true or false";
+    return std::is_integral_v<T> ? "an integer" : "a number";
   }
 
   nlohmann::json fields_;

@@ -27,6 +27,7 @@ ModelRef::Defaults training_defaults(bool builtin) {
                  : ModelRef::Defaults{.lr = 5e-5, .lr_head = 5e-5, .epochs = 3};
 }
 
+/// Facts of a family, for recipes.
 json describe_family(const Family& family) {
   int64_t total = 0, encoder = 0;
   for (const auto& parameter : family.parameters()) {
@@ -42,22 +43,34 @@ json describe_family(const Family& family) {
           {"encoder_parameters", encoder}};
 }
 
+/// A model that the program pre-trains.
+struct BuiltinSummary {
+  json family = json::object();                                         ///< nothing in a plan
+  json quality = {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}};  ///< of the pre-training
+
+  json to_json() const {
+    json summary = family;
+    summary["quality"] = quality;
+    return summary;
+  }
+};
+
+BuiltinSummary builtin_into(const std::string& name, const std::filesystem::path& out, const std::filesystem::path& work) {
+  BuiltinSummary summary;
+  const Model model = pretrain_builtin(name, work, &summary.quality);
+  save_model(model, out);
+  summary.family = describe_family(*model.family);
+  return summary;
+}
+
 ModelRef builtin_model(Lab& lab, const std::string& specification) {
   const std::string name = specification.substr(std::string("builtin:").size());
   const auto& known = builtin_model_names();
   if (std::find(known.begin(), known.end(), name) == known.end())
     user_error("unknown built-in model '{}'{}; there are {}", name, did_you_mean(name, known), join_words(known));
   const StageKey key{"model", {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version(name)}}};
-  const json handle = lab.stage(key, "pretrain " + specification, json{{"quality", {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}}}},
-                                [&](const auto& out, const auto& work) {
-                                  json quality;
-                                  const Model model = pretrain_builtin(name, work, &quality);
-                                  save_model(model, out);
-                                  json summary = describe_family(*model.family);
-                                  summary["quality"] = quality;
-                                  return summary;
-                                });
-  auto model = ref_to<ModelRef>(handle);
+  auto model = ref_to<ModelRef>(lab.stage(key, "pretrain " + specification, BuiltinSummary().to_json(),
+                                          [&](const auto& out, const auto& work) { return builtin_into(name, out, work).to_json(); }));
   if (!model.planned) model.path = folder_of(lab, model).string();
   return model;
 }
