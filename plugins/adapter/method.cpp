@@ -7,22 +7,18 @@ namespace tsrun::adapter {
 OptionTable Method::options() const {
   return {
       bottleneck_style_option(),
-      {.name = "bottleneck",
-       .type = OptionType::integer,
-       .fallback = 16,
-       .doc = "Width between the two maps.",
-       .minimum = 1,
-       .maximum = 65536},
+      {.name = "bottleneck", .type = OptionType::integer, .fallback = 16, .doc = "Bottleneck width.", .minimum = 1, .maximum = 65536},
       activation_option("relu"),
-      {.name = "biases", .type = OptionType::boolean, .fallback = true, .doc = "Both maps have a bias."},
+      {.name = "biases", .type = OptionType::boolean, .fallback = true, .doc = "Both layers have a bias."},
       {.name = "scale",
        .type = OptionType::number,
        .fallback = 1.0,
-       .doc = "Factor of what is added (He et al. use 4 with parallel adapters)."},
+       .doc = "Factor of the adapter's output (He et al. use 4 with parallel adapters)."},
       {.name = "init",
        .type = OptionType::choice,
        .fallback = "identity",
-       .doc = "First values: the second map zero, so that the model starts as it was; or both maps N(0, init_std²). Biases are zero.",
+       .doc = "Initialisation: second layer zero, so that the model starts unchanged (identity), or both layers N(0, init_std²). Biases "
+              "are zero.",
        .choices = {"identity", "normal"}},
       {.name = "init_std", .type = OptionType::number, .fallback = 0.02, .doc = "Standard deviation of the first weights.", .minimum = 0},
   };

@@ -13,7 +13,7 @@ OptionTable Method::options() const {
       {.name = "query_and_feed_forward_only",
        .type = OptionType::boolean,
        .fallback = false,
-       .doc = "Only the biases of queries and of the feed-forward block's first map, the paper's smaller variant."},
+       .doc = "Only the biases of queries and of the feed-forward block's first layer, the paper's smaller variant."},
   };
 }
 

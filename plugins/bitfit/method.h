@@ -8,7 +8,7 @@ namespace tsrun::bitfit {
 class Method final : public DeltaMethod {
  public:
   std::string name() const override { return "bitfit"; }
-  std::string doc() const override { return "Trains the biases of the layers as they are; norms keep theirs apart."; }
+  std::string doc() const override { return "Trains the biases of layers and norms."; }
   int version() const override { return 1; }
   OptionTable options() const override;
   std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override;

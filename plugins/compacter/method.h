@@ -9,7 +9,7 @@ namespace tsrun::compacter {
 class Method final : public DeltaMethod {
  public:
   std::string name() const override { return "compacter"; }
-  std::string doc() const override { return "Bottleneck networks whose maps are sums of Kronecker products with shared factors."; }
+  std::string doc() const override { return "Bottleneck adapters whose weights are sums of Kronecker products with shared factors."; }
   int version() const override { return 1; }
   OptionTable options() const override;
   std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override;

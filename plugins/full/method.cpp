@@ -14,11 +14,11 @@ OptionTable Method::options() const {
       {.name = "parts",
        .type = OptionType::list,
        .fallback = json::array({"embeddings", "encoder", "decoder", "pooler"}),
-       .doc = "Parts of the model that are trained."},
+       .doc = "Trained parts of the model."},
       {.name = "patterns",
        .type = OptionType::list,
        .fallback = json::array(),
-       .doc = "Of those, only parameters whose names match one of these, with * for any run of characters; none: all."},
+       .doc = "Only parameters of these parts whose names match one of these patterns, with * for any run of characters; none: all."},
   };
 }
 

@@ -138,14 +138,13 @@ std::vector<bool> rescaled_inputs(const Family& family, const Options& options, 
 }  // namespace
 
 OptionTable Method::options() const {
-  OptionTable table = module_rule_options(json::array({"key", "value", "feed_forward_out"}), "Maps that are rescaled", LayerRules::none);
-  table.add(
-      {.name = "feedforward_modules",
-       .type = OptionType::list,
-       .fallback = json::array({"feed_forward_out"}),
-       .doc = "Those of them whose inputs are rescaled instead of their outputs: a regular expression for whole names, or a list of ends "
-              "of names and sites.",
-       .choices = {"text"}});
+  OptionTable table = module_rule_options(json::array({"key", "value", "feed_forward_out"}), "Rescaled modules", LayerRules::none);
+  table.add({.name = "feedforward_modules",
+             .type = OptionType::list,
+             .fallback = json::array({"feed_forward_out"}),
+             .doc = "Target modules whose inputs are rescaled instead of their outputs: a regular expression for whole names, or a list of "
+                    "ends of names and sites.",
+             .choices = {"text"}});
   return table;
 }
 

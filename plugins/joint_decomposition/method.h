@@ -11,7 +11,8 @@ class Method final : public JointMethod {
  public:
   std::string name() const override { return "joint_decomposition"; }
   std::string doc() const override {
-    return "One small space that decodes into several delta methods, learnt from their solutions so that a code of one serves the others.";
+    return "One small space that decodes into several delta methods, learnt from their solutions: a code of one method also works for the "
+           "others.";
   }
   int version() const override { return 1; }
   OptionTable options() const override;

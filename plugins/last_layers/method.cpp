@@ -22,12 +22,16 @@ std::vector<int64_t> chosen_layers(const std::string& which, int64_t count, int6
 
 OptionTable Method::options() const {
   return {
-      {.name = "layers", .type = OptionType::integer, .doc = "layers that are trained", .required = true, .minimum = 0},
-      {.name = "which", .type = OptionType::choice, .fallback = "last", .doc = "of all layers", .choices = {"last", "first", "random"}},
+      {.name = "layers", .type = OptionType::integer, .doc = "number of trained layers", .required = true, .minimum = 0},
+      {.name = "which",
+       .type = OptionType::choice,
+       .fallback = "last",
+       .doc = "position of the trained layers",
+       .choices = {"last", "first", "random"}},
       {.name = "embeddings",
        .type = OptionType::boolean,
        .fallback = false,
-       .doc = "train the embeddings too, which makes backward run through all layers"},
+       .doc = "train the embeddings too; backward then runs through all layers"},
   };
 }
 

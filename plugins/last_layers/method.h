@@ -8,7 +8,7 @@ namespace tsrun::last_layers {
 class Method final : public SelectorMethod {
  public:
   std::string name() const override { return "last_layers"; }
-  std::string doc() const override { return "Trains the first, the last or k random layers; pooler and head are trained as ever."; }
+  std::string doc() const override { return "Trains the first, the last or k random layers; pooler and head as without the selector."; }
   int version() const override { return 1; }
   OptionTable options() const override;
   Wants wants(const Options&) const override { return {.whole_vocabulary = false}; }

@@ -20,11 +20,8 @@ bool is_norm(const ParameterInfo& info) { return info.kind == ParameterKind::nor
 }  // namespace
 
 OptionTable Method::options() const {
-  OptionTable table = module_rule_options(json::array(), "Norms that are trained (none: all), or other modules, whole", LayerRules::none);
-  table.add({.name = "embeddings",
-             .type = OptionType::boolean,
-             .fallback = true,
-             .doc = "Train the norm behind the embeddings too, where there is one."});
+  OptionTable table = module_rule_options(json::array(), "Trained norms (none: all), or other modules as a whole", LayerRules::none);
+  table.add({.name = "embeddings", .type = OptionType::boolean, .fallback = true, .doc = "Train the norm behind the embeddings too."});
   return table;
 }
 

@@ -8,7 +8,7 @@ namespace tsrun::layernorm {
 class Method final : public DeltaMethod {
  public:
   std::string name() const override { return "layernorm"; }
-  std::string doc() const override { return "Trains the gains and biases of the norms as they are."; }
+  std::string doc() const override { return "Trains the gains and biases of the norms."; }
   int version() const override { return 3; }
   OptionTable options() const override;
   std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override;

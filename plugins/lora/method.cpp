@@ -119,49 +119,43 @@ void check_apart(const std::vector<Map>& maps, const Delta& tokens) {
 }  // namespace
 
 OptionTable Method::options() const {
-  OptionTable table =
-      module_rule_options(json::array({"query", "value"}), "Maps and tables of embeddings that are adapted", LayerRules::by_number);
+  OptionTable table = module_rule_options(json::array({"query", "value"}), "Adapted linear layers and embeddings", LayerRules::by_number);
   table.include({
       {.name = "r", .type = OptionType::integer, .fallback = 8, .doc = "Rank of the update.", .minimum = 1, .maximum = 4096},
       {.name = "lora_alpha", .type = OptionType::number, .fallback = 8.0, .doc = "The update is scaled by lora_alpha / r.", .minimum = 0},
-      {.name = "lora_dropout",
-       .type = OptionType::number,
-       .fallback = 0.0,
-       .doc = "Dropout of what enters A.",
-       .minimum = 0,
-       .maximum = 0.99},
+      {.name = "lora_dropout", .type = OptionType::number, .fallback = 0.0, .doc = "Dropout of A's input.", .minimum = 0, .maximum = 0.99},
       {.name = "use_rslora", .type = OptionType::boolean, .fallback = false, .doc = "Scale by lora_alpha / √r instead."},
       {.name = "use_dora",
        .type = OptionType::boolean,
        .fallback = false,
-       .doc = "Train the length of each row of the merged weight apart."},
+       .doc = "Train the magnitude of each row of the merged weight separately."},
       {.name = "rank_pattern",
        .type = OptionType::table,
        .fallback = json::object(),
-       .doc = "Other ranks by module: regular expressions for its name or its end behind a dot. Of several that match, the first of a list "
-              "of pairs { pattern, rank }; a table, which has no order, may have one.",
+       .doc = "Ranks by module: regular expressions for its name or its end behind a dot. Of several matches the first counts in a list of "
+              "pairs { pattern, rank }; in a table they are an error.",
        .choices = {"list"}},
       {.name = "alpha_pattern",
        .type = OptionType::table,
        .fallback = json::object(),
-       .doc = "Other alphas, in the same form.",
+       .doc = "Alphas by module, in the same form.",
        .choices = {"list"}},
       {.name = "bias",
        .type = OptionType::choice,
        .fallback = "none",
-       .doc = "Biases of the model that are trained too: all, or the adapted maps' (lora_only).",
+       .doc = "Trained biases of the model: all, or those of adapted modules (lora_only).",
        .choices = {"none", "all", "lora_only"}},
       {.name = "lora_bias", .type = OptionType::boolean, .fallback = false, .doc = "B has a bias."},
       {.name = "trainable_token_indices",
        .type = OptionType::list,
-       .doc = "Token ids whose word embeddings are trained too; or a table of such lists by (ends of) names of modules.",
+       .doc = "Token ids with trained word embeddings; or a table of such lists by (ends of) names of modules.",
        .choices = {"table"}},
       {.name = "init_lora_weights",
        .type = OptionType::choice,
        .fallback = "kaiming",
-       .doc = "First values: with B = 0, A uniform in ±1/√inputs (kaiming) or in ±1/√r (release, as the unified-subspace paper's code), or "
-              "N(0, 1/r²) (gaussian); both from random orthogonal matrices; or the weight's principal part, which is taken out of it "
-              "(pissa). Of a table of embeddings A is zero and B N(0, 1).",
+       .doc = "Initialisation: with B = 0, A uniform in ±1/√inputs (kaiming) or in ±1/√r (release, as the unified-subspace paper's code), "
+              "or N(0, 1/r²) (gaussian); both from random orthogonal matrices (orthogonal); or the weight's principal part, which is "
+              "subtracted from it (pissa). For embeddings A is zero and B N(0, 1).",
        .choices = {"kaiming", "gaussian", "orthogonal", "pissa", "release"}},
   });
   return table;

@@ -9,7 +9,7 @@ namespace tsrun::lora {
 class Method final : public DeltaMethod {
  public:
   std::string name() const override { return "lora"; }
-  std::string doc() const override { return "Low-rank updates of linear maps and embeddings, with rsLoRA, DoRA and PiSSA."; }
+  std::string doc() const override { return "Low-rank updates of linear layers and embeddings, with rsLoRA, DoRA and PiSSA."; }
   int version() const override { return 2; }
   OptionTable options() const override;
   std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override;

@@ -8,7 +8,7 @@ namespace tsrun::prefix {
 class Method final : public DeltaMethod {
  public:
   std::string name() const override { return "prefix"; }
-  std::string doc() const override { return "Trained keys and values in front of every row's own, layer by layer."; }
+  std::string doc() const override { return "Trained keys and values in front of every row's own, in each layer."; }
   int version() const override { return 2; }
   OptionTable options() const override;
   std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override;

@@ -45,7 +45,7 @@ OptionTable Method::options() const {
       {.name = "reduction",
        .type = OptionType::choice,
        .fallback = "mean",
-       .doc = "of the divergence over the rows (tokens with a target) of a step",
+       .doc = "reduction of the divergence over the rows (tokens with a target) of a step",
        .choices = {"mean", "sum"}},
   };
 }

@@ -71,7 +71,7 @@ OptionTable Method::options() const {
       {.name = "share",
        .type = OptionType::number,
        .fallback = 0.7,
-       .doc = "share of each tensor's elements that is trained",
+       .doc = "trained share of each tensor's elements",
        .minimum = 0,
        .maximum = 1},
       {.name = "every",
@@ -83,13 +83,13 @@ OptionTable Method::options() const {
       {.name = "parts",
        .type = OptionType::list,
        .fallback = nlohmann::json{"encoder", "decoder"},
-       .doc = "parts of the model that get masks; the others are trained whole"},
+       .doc = "masked parts of the model; others are trained whole"},
       {.name = "matrices_only", .type = OptionType::boolean, .fallback = true, .doc = "no masks on biases and norms"},
       {.name = "freeze",
        .type = OptionType::choice,
        .fallback = "gradient",
-       .doc = "what is kept from elements outside the mask: their gradient (moments and decay still move them), the whole update, or the "
-              "optimiser's moments too",
+       .doc = "what masked elements do not receive: gradients (moments and decay still move them), updates, or updates and optimiser "
+              "moments (state)",
        .choices = {"gradient", "update", "state"}},
   };
 }

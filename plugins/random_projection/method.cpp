@@ -10,7 +10,7 @@ namespace tsrun::random_projection {
 OptionTable Method::options() const {
   return {{.name = "dim",
            .type = OptionType::integer,
-           .doc = "Directions in each group (fewer where a group has fewer weights).",
+           .doc = "Directions in each group; at most its number of parameters.",
            .required = true,
            .minimum = 1,
            .maximum = 100000}};

@@ -64,32 +64,28 @@ void check_choices(const std::vector<JointMember>& members, const Options& optio
 
 OptionTable map_options() {
   return {
-      {.name = "dim", .type = OptionType::integer, .fallback = 8, .doc = "Numbers in the shared vector.", .minimum = 1, .maximum = 65536},
+      {.name = "dim", .type = OptionType::integer, .fallback = 8, .doc = "Dimension of the shared vector.", .minimum = 1, .maximum = 65536},
       {.name = "fit",
        .type = OptionType::choice,
        .fallback = "train",
-       .doc = "Maps and vector trained together, or maps as they are drawn (a control that needs no tasks).",
+       .doc = "Maps and vector trained together, or random maps (a control that needs no tasks).",
        .choices = {"train", "random"}},
       {.name = "maps",
        .type = OptionType::table,
-       .doc =
-           "The map of a member by its name, dense or fastfood, as in {adapter = \"dense\", full = \"fastfood\"}; others get fastfood when "
-           "they are called full or are larger than fastfood_from, else dense."},
+       .doc = "Map of each member by name, as in {adapter = \"dense\", full = \"fastfood\"}; default: fastfood for members called full or "
+              "larger than fastfood_from, else dense."},
       {.name = "fastfood_from",
        .type = OptionType::integer,
        .fallback = 10000000,
-       .doc = "Members with more numbers than this get the Fastfood map, whose memory does not grow with dim.",
+       .doc = "Members with more parameters than this get the Fastfood map, whose memory does not grow with dim.",
        .minimum = 0},
       {.name = "offset",
        .type = OptionType::choice,
        .fallback = "release",
-       .doc =
-           "keep: weights are their start plus the map; drop: the map alone; release: drop under dense maps (deltas), keep under Fastfood "
-           "(the model's own weights).",
+       .doc = "keep: initial weights plus the map; drop: the map alone; release: drop under dense maps (deltas), keep under Fastfood (the "
+              "model's own weights).",
        .choices = {"release", "keep", "drop"}},
-      {.name = "bias",
-       .type = OptionType::list,
-       .doc = "Members whose dense maps have a bias (in the release: the prefix); none when absent."}};
+      {.name = "bias", .type = OptionType::list, .doc = "Members whose dense maps have a bias (release: the prefix); absent: none."}};
 }
 
 OptionTable training_options() {
@@ -97,18 +93,17 @@ OptionTable training_options() {
       {.name = "steps",
        .type = OptionType::integer,
        .fallback = 1000,
-       .doc = "Steps of training; each passes its batch through every member.",
+       .doc = "Training steps; each runs its batch through every member.",
        .minimum = 1},
       {.name = "lr",
        .type = OptionType::number,
        .fallback = 1e-3,
-       .doc = "Adafactor's constant learning rate, of the vector and of the maps.",
+       .doc = "Constant learning rate of Adafactor, for vector and maps.",
        .minimum = 0},
       {.name = "eval_every",
        .type = OptionType::integer,
        .fallback = 100,
-       .doc =
-           "Scores on dev are taken every so many steps and at the end; the best mean over members and tasks is kept, the first of equals.",
+       .doc = "Steps between evaluations on dev; the checkpoint with the best mean over members and tasks is kept, the first of equals.",
        .minimum = 1,
        .unit = "steps"},
       {.name = "deviation",

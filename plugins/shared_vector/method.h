@@ -9,7 +9,7 @@ namespace tsrun::shared_vector {
 class Method final : public JointMethod {
  public:
   std::string name() const override { return "shared_vector"; }
-  std::string doc() const override { return "One vector and the maps that make every member's weights of it, trained together on tasks."; }
+  std::string doc() const override { return "One vector and a map from it to each member's weights, trained together on tasks."; }
   int version() const override { return 1; }
   OptionTable options() const override;
   std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const override;

@@ -94,13 +94,13 @@ OptionTable Method::options() const {
           {.name = "drop_ratio",
            .type = OptionType::number,
            .fallback = 1e-6,
-           .doc = "Directions whose singular value is below this part of the largest are dropped and reported.",
+           .doc = "Directions with singular values below this share of the largest are dropped and reported.",
            .minimum = 0,
            .maximum = 1},
           {.name = "form",
            .type = OptionType::choice,
            .fallback = "factored",
-           .doc = "Keep the recorded rows on disk and a small matrix (factored), or the directions themselves (dense).",
+           .doc = "Storage: the recorded rows and a small matrix (factored), or the directions (dense).",
            .choices = {"factored", "dense"}}};
 }
 

@@ -65,7 +65,7 @@ OptionTable Method::options() const {
       {.name = "mode",
        .type = OptionType::choice,
        .fallback = "decoupled",
-       .doc = "decoupled: θ ← θ − η λ (θ − θ0) behind the optimiser; loss: λ/2 ‖θ − θ0‖² in the loss, so that moments see it",
+       .doc = "decoupled: θ ← θ − η λ (θ − θ0) after the optimiser's update; loss: λ/2 ‖θ − θ0‖² in the loss, with effect on moments",
        .choices = {"decoupled", "loss"}},
       {.name = "head", .type = OptionType::boolean, .fallback = false, .doc = "pull pooler and head too, towards their initial values"},
   };

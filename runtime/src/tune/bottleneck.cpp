@@ -60,8 +60,8 @@ Option bottleneck_style_option() {
           .type = OptionType::choice,
           .fallback = "houlsby",
           .doc =
-              "Behind attention (cross-attention too) and feed-forward block (houlsby), behind the feed-forward block (pfeiffer), or "
-              "beside it, from its input to its output (parallel).",
+              "Adapters behind attention (cross-attention too) and feed-forward block (houlsby), behind the feed-forward block (pfeiffer), "
+              "or parallel to it (parallel).",
           .choices = {"houlsby", "pfeiffer", "parallel"}};
 }
 
@@ -69,7 +69,7 @@ Option activation_option(const std::string& fallback) {
   return {.name = "activation",
           .type = OptionType::choice,
           .fallback = fallback,
-          .doc = "What stands between the two maps.",
+          .doc = "Activation between the two layers.",
           .choices = {"relu", "gelu", "silu", "tanh"}};
 }
 

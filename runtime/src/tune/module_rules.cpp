@@ -199,27 +199,27 @@ OptionTable module_rule_options(const json& fallback, const std::string& what, L
       {.name = "exclude_modules",
        .type = OptionType::list,
        .fallback = json::array(),
-       .doc = "Modules that are left out, in the same forms.",
+       .doc = "Excluded modules, in the same forms.",
        .choices = {"text"}},
       {.name = "modules_to_save",
        .type = OptionType::list,
        .fallback = json::array(),
-       .doc = "Ends of names of modules that are trained whole, beside the head; no target means them."},
+       .doc = "Ends of names of fully trained modules, beside the head; they are not targets."},
       {.name = "module_names",
        .type = OptionType::choice,
        .fallback = "whole",
-       .doc = "Expressions are for names as they stand (whole) or for those of the model without its head (bare: encoder.… for "
+       .doc = "Names for regular expressions: full names (whole), or names in the model without its head (bare: encoder.… for "
               "bert.encoder.…).",
        .choices = {"whole", "bare"}},
   };
   if (layers == LayerRules::none) return table;
   table.add({.name = "layers_to_transform",
              .type = OptionType::list,
-             .doc = "Only these layers, by number from 0; goes with a list of targets.",
+             .doc = "Only these layers (0-based); requires a list of targets.",
              .choices = {"integer"}});
   table.add({.name = "layers_pattern",
              .type = OptionType::list,
-             .doc = "What stands before a layer's number in names, where the first number is not the layer's.",
+             .doc = "Text before the layer's number in names, where the first number is another one.",
              .choices = {"text"}});
   return table;
 }
