@@ -3,6 +3,7 @@
 #include "tsrun/data/task.h"
 
 using namespace tsrun;
+using namespace tsrun::data;
 
 namespace {
 

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 namespace tsrun {
+namespace data {
 namespace {
 
 constexpr const char* kOptions = "options";  ///< names the lettered options in a prompt
@@ -49,7 +50,7 @@ std::string answer_of(const Task& task, const Verbaliser& verbaliser, const Exam
   return answers[index];
 }
 
-Example told(const Task& task, const Verbaliser& verbaliser, const Template& prompt, const Example& example) {
+Example example_in_words(const Task& task, const Verbaliser& verbaliser, const Template& prompt, const Example& example) {
   const std::string options = lettered(example.answers);
   std::vector<std::string_view> texts = {example.first};
   if (task.kind == TaskKind::multiple_choice) texts.push_back(options);
@@ -104,24 +105,26 @@ std::vector<std::string> prompt_columns(const Task& task) {
   return columns;
 }
 
+}  // namespace data
+
 Task as_text_to_text(const Task& task) {
   if (task.kind == TaskKind::text_to_text) return task;
   if (task.kind == TaskKind::token_classification || task.kind == TaskKind::language_modelling) {
     user_error("task '{}' is a {}, expected a classification, regression, multiple_choice or text_to_text, which can be told in words",
                task.name, name_of(task.kind));
   }
-  const Verbaliser verbaliser = verbaliser_of(task);
-  const Template prompt = template_of(task, verbaliser);
+  const Verbaliser verbaliser = data::verbaliser_of(task);
+  const data::Template prompt = data::template_of(task, verbaliser);
   Task out = task;
   out.kind = TaskKind::text_to_text;
   out.verbaliser = verbaliser;
   out.labels = verbaliser.answers;
-  out.metrics = text_metrics_of(task);
+  out.metrics = data::text_metrics_of(task);
   out.columns = {"prompt"};
-  out.digest = digest_of(task, verbaliser);
+  out.digest = data::digest_of(task, verbaliser);
   for (auto& [name, split] : out.splits) {
-    for (Example& example : split.examples) example = told(task, verbaliser, prompt, example);
-    if (!split.examples.empty()) score_majority(split, out);
+    for (Example& example : split.examples) example = data::example_in_words(task, verbaliser, prompt, example);
+    if (!split.examples.empty()) data::score_majority(split, out);
   }
   return out;
 }

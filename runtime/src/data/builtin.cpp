@@ -55,7 +55,7 @@ Split make_split(const Plan& plan, const Task& task, const std::string& name, bu
   Split split;
   split.name = name;
   split.examples = draw_examples(plan, key, words, count, seen);
-  score_majority(split, task);
+  data::score_majority(split, task);
   split.digest = digest_of(split.examples);
   return split;
 }
@@ -78,7 +78,7 @@ Task make_builtin_task(const std::string& name) {
   task.kind = plan.kind;
   task.labels = plan.labels;
   task.metrics = plan.metrics;
-  task.verbaliser = plan.told;
+  task.verbaliser = plan.verbaliser;
   if (plan.kind == TaskKind::regression) task.high = 5;
   Seen seen;
   task.splits["train"] = make_split(plan, task, "train", builtin::Words::familiar, kTrainRows, seen);

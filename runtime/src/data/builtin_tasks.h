@@ -21,7 +21,7 @@ struct Plan {
   const char* name;
   TaskKind kind;
   std::vector<std::string> labels, metrics;
-  Verbaliser told;  ///< in words of the tokenizers of gpt-mini and t5-mini
+  Verbaliser verbaliser;  ///< in words of the tokenizers of gpt-mini and t5-mini
   Row (*make)(Speaker& speaker, int label);
 };
 std::span<const Plan> plans();

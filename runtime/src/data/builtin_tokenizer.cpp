@@ -51,8 +51,8 @@ std::vector<std::string> word_tokens() {
     tokens.add(std::string(part));
   for (const std::string& stem : builtin::stems()) tokens.add_word(stem);
   for (const builtin::Plan& plan : builtin::plans()) {
-    add_prompt_words(plan.told.prompt, tokens);
-    for (const std::string& answer : plan.told.answers) tokens.add_word(answer);
+    add_prompt_words(plan.verbaliser.prompt, tokens);
+    for (const std::string& answer : plan.verbaliser.answers) tokens.add_word(answer);
   }
   for (int fifth = 0; fifth <= 25; ++fifth) tokens.add_word(fmt::format("{:.1f}", fifth / 5.0));
   return tokens.all();

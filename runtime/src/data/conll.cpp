@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 constexpr std::string_view kBetweenColumns = " \t";
@@ -42,4 +42,4 @@ std::vector<Example> read_conll(std::string_view text, const std::vector<std::st
   return examples;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -2,7 +2,7 @@
 #include "data/readers.h"
 #include "tsrun/data/words.h"
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 std::vector<std::string> tab_fields(std::string_view line) {
@@ -33,4 +33,4 @@ std::vector<Example> read_crossfit(std::string_view text, const std::string& nam
   return examples;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 class DelimitedReader {
@@ -97,4 +97,4 @@ Table read_delimited(std::string_view text, char delimiter, const std::string& q
   return DelimitedReader(text, delimiter, !quote.empty(), name).read();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

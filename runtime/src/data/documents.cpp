@@ -2,7 +2,7 @@
 #include "data/readers.h"
 #include "tsrun/data/words.h"
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 /// Collects documents that hold more than white space.
@@ -59,4 +59,4 @@ std::vector<Example> read_documents(std::string_view text, std::string_view cut,
   return examples;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 /// Tokens of one document within a stream.
@@ -130,4 +130,4 @@ EncodedSplit encode_documents(const Split& split, const Tokenizer& tokenizer, co
   return encoded;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

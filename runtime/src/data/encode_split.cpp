@@ -5,6 +5,7 @@
 #include <numeric>
 
 namespace tsrun {
+namespace data {
 namespace {
 
 std::string_view name_of_reader(Reader reader) {
@@ -119,6 +120,8 @@ EncodedSplit rows_of(const Task& task, const Split& split, const Tokenizer& toke
 
 }  // namespace
 
+}  // namespace data
+
 void require_known_ids(const Tokenizer& tokenizer, std::span<const int64_t> ids, int64_t vocabulary, const std::string& where) {
   const auto beyond = std::find_if(ids.begin(), ids.end(), [&](int64_t id) { return id >= vocabulary; });
   if (beyond == ids.end()) return;
@@ -126,8 +129,8 @@ void require_known_ids(const Tokenizer& tokenizer, std::span<const int64_t> ids,
 }
 
 EncodedSplit encode_split(const Task& task, const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
-  require_reader(task, options.reader);
-  return readable(rows_of(task, split, tokenizer, options), split, tokenizer, options.vocabulary);
+  data::require_reader(task, options.reader);
+  return data::readable(data::rows_of(task, split, tokenizer, options), split, tokenizer, options.vocabulary);
 }
 
 EncodedSplit encode_options(const Task& task, const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
@@ -136,13 +139,13 @@ EncodedSplit encode_options(const Task& task, const Split& split, const Tokenize
     user_error("task '{}' is a {} without options, expected a multiple_choice, or a text_to_text whose labels are listed", task.name,
                name_of(task.kind));
   }
-  require_reader(task, options.reader);
-  std::vector<Answer> answers;
+  data::require_reader(task, options.reader);
+  std::vector<data::Answer> answers;
   for (const Example& example : split.examples) {
     const std::vector<std::string>& texts = choice ? example.answers : task.labels;
     for (size_t option = 0; option < texts.size(); ++option) answers.push_back({&example, texts[option], static_cast<double>(option)});
   }
-  return readable(encode_answers(task, split, answers, tokenizer, options), split, tokenizer, options.vocabulary);
+  return data::readable(data::encode_answers(task, split, answers, tokenizer, options), split, tokenizer, options.vocabulary);
 }
 
 }  // namespace tsrun

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 /// Encodes prompts and answers as rows.
@@ -105,4 +105,4 @@ EncodedSplit encode_answers(const Task& task, const Split& split, std::span<cons
   return encoded;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

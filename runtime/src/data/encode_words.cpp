@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 /// All words of a split, end to end, as they are tokenized: behind a blank where blanks are spelled.
@@ -55,4 +55,4 @@ EncodedSplit encode_words(const Split& split, const Tokenizer& tokenizer, const 
   return encoded;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 size_t find_column(const Table& table, const std::string& column, const std::string& name) {
@@ -157,4 +157,4 @@ std::vector<Example> read_split(std::string_view bytes, const TaskFile& file, co
   return read_examples(parse_cells(bytes, file.format, name, file.least_columns), file, name);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -109,4 +109,4 @@ Cells read_json_lines(std::string_view text, const std::string& name) {
   return cells;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

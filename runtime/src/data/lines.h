@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace tsrun {
+namespace tsrun::data {
 
 /// @throws Error(data): a CR without its LF, which programs disagree on.
 [[noreturn]] inline void lone_carriage_return(const std::string& name, int64_t line) {
@@ -26,4 +26,4 @@ void each_line(std::string_view text, const std::string& name, const Take& take)
   }
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

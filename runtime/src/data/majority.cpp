@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 /// The most frequent of `values`, the least of them in a tie.
@@ -66,4 +66,4 @@ void score_majority(Split& split, const Task& task) {
   }
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -9,7 +9,7 @@
 #include <utility>
 
 /// Errors about a place in a file.
-namespace tsrun {
+namespace tsrun::data {
 
 /// @throws Error(data) as "`name`:`line`: …", with the control characters of what is quoted escaped.
 template <class... Args>
@@ -26,4 +26,4 @@ inline std::string clipped(std::string_view text) {
   return std::string(text.substr(0, end)) + "…";
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -9,7 +9,7 @@
 #include <vector>
 
 /// Readers of the file types. `text` is UTF-8, without a byte order mark, and holds more than line ends.
-namespace tsrun {
+namespace tsrun::data {
 
 const std::vector<std::string>& table_types();
 
@@ -53,4 +53,4 @@ std::vector<Example> read_conll(std::string_view text, const std::vector<std::st
 /// side of a separator belongs to it.
 std::vector<Example> read_documents(std::string_view text, std::string_view cut, std::string_view separator, const std::string& name);
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -6,7 +6,7 @@
 #include <exception>
 #include <mutex>
 
-namespace tsrun {
+namespace tsrun::data {
 
 Encoding RowFrame::enclose(std::span<const int64_t> ids) const {
   Encoding row;
@@ -54,4 +54,4 @@ std::optional<int64_t> end_token(const Tokenizer& tokenizer) {
 
 void append_ids(Ids& ids, std::span<const int64_t> more) { ids.insert(ids.end(), more.begin(), more.end()); }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -10,7 +10,7 @@
 #include <vector>
 
 /// Helpers of the encoders of all kinds of task.
-namespace tsrun {
+namespace tsrun::data {
 
 using Ids = std::vector<int64_t>;
 
@@ -45,4 +45,4 @@ EncodedSplit encode_answers(const Task& task, const Split& split, std::span<cons
 EncodedSplit encode_words(const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options);
 EncodedSplit encode_documents(const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options);
 
-}  // namespace tsrun
+}  // namespace tsrun::data

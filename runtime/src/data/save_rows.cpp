@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
@@ -73,4 +73,4 @@ SavedDocuments documents_to_save(const Task& task) {
   return saved;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -13,7 +13,7 @@ namespace {
 
 bool needs_quotes(std::string_view field) { return field.find_first_of("\t\r\n") != std::string_view::npos; }
 
-bool needs_quotes(const Task& task, const SavedColumns& columns) {
+bool needs_quotes(const Task& task, const data::SavedColumns& columns) {
   const auto any = [](const std::vector<std::string>& texts) {
     return std::any_of(texts.begin(), texts.end(), [](const std::string& text) { return needs_quotes(text); });
   };
@@ -32,14 +32,14 @@ std::string field(const std::string& text, bool quoted) {
   return out + '"';
 }
 
-std::string table_of(const Task& task, const Split& split, const SavedColumns& columns, bool quoted) {
+std::string table_of(const Task& task, const Split& split, const data::SavedColumns& columns, bool quoted) {
   std::string out;
   for (const std::string& name : columns.texts) out += field(name, quoted) + '\t';
   out += columns.label + '\n';
   for (const Example& example : split.examples) {
     out += field(example.first, quoted) + '\t';
     if (columns.texts.size() == 2) out += field(example.second.value_or(""), quoted) + '\t';
-    out += field(saved_label(task, example.target), quoted) + '\n';
+    out += field(data::saved_label(task, example.target), quoted) + '\n';
   }
   return out;
 }
@@ -56,8 +56,8 @@ std::string free_name(std::string name, const std::vector<std::string>& taken) {
   return name;
 }
 
-SavedColumns columns_to_save(const Task& task) {
-  SavedColumns columns;
+data::SavedColumns columns_to_save(const Task& task) {
+  data::SavedColumns columns;
   const size_t texts = task.has_pairs() ? 2 : 1;
   columns.texts = task.columns;
   const bool same = texts == 2 && columns.texts.size() == 2 && columns.texts[0] == columns.texts[1];
@@ -90,7 +90,7 @@ toml::table description_of(const Task& task, const std::string& extension) {
   return root;
 }
 
-void insert_columns(const SavedColumns& columns, toml::table& root) {
+void insert_columns(const data::SavedColumns& columns, toml::table& root) {
   root.insert("text", array_of(columns.texts));
   root.insert("label", columns.label);
 }
@@ -102,7 +102,7 @@ void write_description(const toml::table& root, const std::filesystem::path& fol
 }
 
 void save_rows(const Task& task, const std::filesystem::path& folder) {
-  const SavedColumns columns = columns_to_save(task);
+  const data::SavedColumns columns = columns_to_save(task);
   const bool quoted = needs_quotes(task, columns);
   for (const auto& [name, split] : task.splits) write_durable(folder / (name + ".tsv"), table_of(task, split, columns, quoted));
   toml::table root = description_of(task, ".tsv");
@@ -112,8 +112,8 @@ void save_rows(const Task& task, const std::filesystem::path& folder) {
 }
 
 void save_json_lines(const Task& task, const std::filesystem::path& folder) {
-  const SavedColumns columns = columns_to_save(task);
-  for (const auto& [name, split] : task.splits) write_durable(folder / (name + ".jsonl"), json_lines_of(task, split, columns));
+  const data::SavedColumns columns = columns_to_save(task);
+  for (const auto& [name, split] : task.splits) write_durable(folder / (name + ".jsonl"), data::json_lines_of(task, split, columns));
   toml::table root = description_of(task, ".jsonl");
   insert_columns(columns, root);
   if (task.kind == TaskKind::multiple_choice) root.insert("options", columns.options);
@@ -122,7 +122,7 @@ void save_json_lines(const Task& task, const std::filesystem::path& folder) {
 }
 
 void save_documents(const Task& task, const std::filesystem::path& folder) {
-  const SavedDocuments saved = documents_to_save(task);
+  const data::SavedDocuments saved = data::documents_to_save(task);
   for (const auto& [name, text] : saved.texts) write_durable(folder / (name + ".txt"), text);
   toml::table root = description_of(task, ".txt");
   saved.separator.empty() ? root.insert("documents", "file") : root.insert("separator", saved.separator);

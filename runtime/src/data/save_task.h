@@ -7,7 +7,7 @@
 #include <vector>
 
 /// Files of `save_task` beside the description.
-namespace tsrun {
+namespace tsrun::data {
 
 struct SavedColumns {
   std::vector<std::string> texts;
@@ -27,4 +27,4 @@ struct SavedDocuments {
 };
 SavedDocuments documents_to_save(const Task& task);
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 namespace tsrun {
+namespace data {
 namespace {
 
 /// With or without a byte order mark; without one, of a text that begins in ASCII.
@@ -70,11 +71,6 @@ void fit_widths(Table& table, bool header, const std::string& name) {
 
 }  // namespace
 
-const std::vector<std::string>& table_types() {
-  static const std::vector<std::string> types = {"tsv", "csv", "jsonl"};
-  return types;
-}
-
 std::string_view checked_text(std::string_view text, std::string_view expected, const std::string& name) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
@@ -96,8 +92,15 @@ Cells parse_cells(std::string_view text, const TableFormat& format, const std::s
   return {std::move(table), {}};
 }
 
+}  // namespace data
+
+const std::vector<std::string>& table_types() {
+  static const std::vector<std::string> types = {"tsv", "csv", "jsonl"};
+  return types;
+}
+
 Table parse_table(std::string_view text, const TableFormat& format, const std::string& name) {
-  return std::move(parse_cells(text, format, name).table);
+  return std::move(data::parse_cells(text, format, name).table);
 }
 
 }  // namespace tsrun

@@ -2,7 +2,7 @@
 
 #include "data/place_error.h"
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 std::string_view name_of(CellType type) {
@@ -61,4 +61,4 @@ const std::vector<std::string>* TableCells::list(size_t row, size_t column) cons
   return nullptr;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

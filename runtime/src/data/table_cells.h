@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::data {
 
 /// The cells of a table as texts, labels and lists. A cell of another type is an error with file and line.
 class TableCells {
@@ -35,4 +35,4 @@ class TableCells {
   const std::string& name_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -6,7 +6,7 @@
 
 #include <charconv>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 bool is_integer(std::string_view text) {
@@ -85,4 +85,4 @@ int64_t TagReader::read(const std::string& tag, int64_t line) const {
   error_at(name_, line, "found the tag '{}'{}, expected one of {}", clipped(tag), did_you_mean(tag, labels_), join_words(labels_));
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -9,7 +9,7 @@
 #include <vector>
 
 /// Readers of labels, with errors that name file, line and the near miss. They keep references to their arguments.
-namespace tsrun {
+namespace tsrun::data {
 
 /// Index of label names. Truth values match in any case (JSON's true is "True"), whole numbers with or without decimals (1.0 is "1"), where
 /// the match is unique.
@@ -51,4 +51,4 @@ class TagReader {
   LabelIndex index_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::data

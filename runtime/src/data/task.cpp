@@ -33,13 +33,13 @@ std::string read_file_of_task(const fs::path& path, const std::string& role) {
   return read_text(path);
 }
 
-Split load_split(const TaskFile& file, const fs::path& path, const std::string& split_name) {
+Split load_split(const data::TaskFile& file, const fs::path& path, const std::string& split_name) {
   const std::string bytes = read_file_of_task(path, "the split '" + split_name + "' that task.toml names");
   Split split;
   split.name = split_name;
   split.digest = sha256(bytes);
-  split.examples = read_split(bytes, file, path.string());
-  score_majority(split, file.task);
+  split.examples = data::read_split(bytes, file, path.string());
+  data::score_majority(split, file.task);
   return split;
 }
 
@@ -88,7 +88,7 @@ Task load_task(const fs::path& folder) {
   if (!fs::is_directory(folder, ignored)) data_error("{}: found no such folder, expected a folder with a task.toml", folder.string());
   const fs::path description = folder / "task.toml";
   const std::string toml = read_file_of_task(description, "a task description");
-  TaskFile file = parse_task_file(toml, description.string());
+  data::TaskFile file = data::parse_task_file(toml, description.string());
   Sha256 digest;
   digest.update(toml);
   for (const auto& [name, path] : file.files) {

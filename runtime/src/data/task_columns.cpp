@@ -5,7 +5,7 @@
 #include <cmath>
 #include <stdexcept>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 /// Whether rows come in a form that names no columns.
@@ -101,4 +101,4 @@ void read_verbaliser(const TaskSection& parent, Task& task) {
   task.verbaliser = std::move(verbaliser);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

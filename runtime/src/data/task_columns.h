@@ -4,7 +4,7 @@
 #include "data/task_sections.h"
 
 /// Keys of a task.toml that several kinds share, read into the task or its file.
-namespace tsrun {
+namespace tsrun::data {
 
 /// `text` and `label`, which a format without columns must not have.
 void read_columns(const TaskSection& section, TaskFile& file);
@@ -15,4 +15,4 @@ void read_prompt(const TaskSection& section, TaskFile& file);
 /// @pre columns and labels are read
 void read_verbaliser(const TaskSection& parent, Task& task);
 
-}  // namespace tsrun
+}  // namespace tsrun::data

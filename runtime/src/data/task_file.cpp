@@ -12,6 +12,7 @@
 #include <charconv>
 
 namespace tsrun {
+namespace data {
 namespace {
 
 /// Keys of every kind, so that a misspelt "kind" is told from a missing one.
@@ -144,6 +145,8 @@ TaskFile parse_task_file(std::string_view toml, const std::string& name) {
   return file;
 }
 
-Task parse_task(std::string_view toml, const std::string& name) { return parse_task_file(toml, name).task; }
+}  // namespace data
+
+Task parse_task(std::string_view toml, const std::string& name) { return data::parse_task_file(toml, name).task; }
 
 }  // namespace tsrun

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::data {
 
 /// Rule that cuts a text file into documents.
 struct DocumentRule {
@@ -48,4 +48,4 @@ void score_majority(Split& split, const Task& task);
 /// the lettered list.
 std::vector<std::string> prompt_columns(const Task& task);
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -5,7 +5,7 @@
 
 #include <array>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 using enum TaskKind;
@@ -103,4 +103,4 @@ void read_kind_keys(const TaskSection& section, TaskFile& file) {
   if (task.kind != token_classification) read_verbaliser(section, task);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -7,7 +7,7 @@
 #include <vector>
 
 /// Differences between the kinds of a task.toml.
-namespace tsrun {
+namespace tsrun::data {
 
 const std::vector<std::string>& kind_names();
 /// @throws Error(internal) when `name` is no kind
@@ -19,4 +19,4 @@ std::vector<std::string> keys_of(TaskKind kind);
 /// Reads the kind's keys: columns, labels, range, prompts, documents. @pre task.kind and format are set
 void read_kind_keys(const TaskSection& section, TaskFile& file);
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <sstream>
 
-namespace tsrun {
+namespace tsrun::data {
 
 TaskSection::TaskSection(const toml::table& table, std::string file, std::vector<std::string> keys)
     : table_(table), file_(std::move(file)), keys_(std::move(keys)) {
@@ -94,4 +94,4 @@ std::string TaskSection::type_of(const toml::node& node) {
   return out.str();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::data {
 
 /// A table of a task.toml, with errors that name their line.
 class TaskSection {
@@ -45,4 +45,4 @@ class TaskSection {
   std::vector<std::string> keys_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-namespace tsrun {
+namespace tsrun::data {
 
 Template::Template(std::string_view text, const std::vector<std::string>& columns) : text_(text) {
   parts_.emplace_back();
@@ -54,4 +54,4 @@ std::string escape_braces(std::string_view text) {
   return out;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::data {
 
 /// Text with column names in braces: "premise: {text_a}". "{{" and "}}" are braces.
 class Template {
@@ -31,4 +31,4 @@ class Template {
 /// `text` with its braces doubled, so that a template shows it as it is.
 std::string escape_braces(std::string_view text);
 
-}  // namespace tsrun
+}  // namespace tsrun::data

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 using ::testing::ElementsAre;
@@ -102,4 +102,4 @@ TEST(ParseCells, KeepsLists_OfJsonLines) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::data

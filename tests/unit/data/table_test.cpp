@@ -95,7 +95,7 @@ TEST(ParseTable, DropsColumns_BehindTheNamedOnes) {
   EXPECT_THAT(parse_table("a\tb\n1\t2\tx\ty\n3\t4\n", kTsv, "x").rows, ElementsAre(ElementsAre("1", "2"), ElementsAre("3", "4")));
   EXPECT_THAT(parse_table("a,b\n1,\"2\",\"x\ny\"\n3,4,\n", kCsv, "x").rows, ElementsAre(ElementsAre("1", "2"), ElementsAre("3", "4")));
   EXPECT_THAT(parse_table("a\tb\t\t\n1\t2\t3\t4\n", kTsv, "x").rows, ElementsAre(ElementsAre("1", "2", "3", "4"))) << "nameless ones";
-  const auto bare = [](std::string_view text) { return parse_cells(text, kBare, "x", 2).table.rows; };
+  const auto bare = [](std::string_view text) { return data::parse_cells(text, kBare, "x", 2).table.rows; };
   EXPECT_THAT(bare("1\t2\t3\n4\t5\n"), ElementsAre(ElementsAre("1", "2"), ElementsAre("4", "5"))) << "the first row may be the longer one";
   EXPECT_EQ(failure([&] { bare("1\t2\t3\n4\n"); }), "x:2: found 1 column, expected 2 (1 and 2)");
 }

@@ -5,7 +5,7 @@
 
 #include <stdexcept>
 
-namespace tsrun {
+namespace tsrun::data {
 namespace {
 
 const std::vector<std::string> kNames = {"premise", "hypothesis"};
@@ -46,4 +46,4 @@ TEST(Template, RefusesLoneBraces) {
 TEST(EscapeBraces, GivesATemplate_ThatShowsTheText) { EXPECT_EQ(filled(escape_braces("a{b}}{")), "a{b}}{"); }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::data
