@@ -16,8 +16,8 @@ namespace {
 
 using nlohmann::json;
 
-/// One rescaled map: its outputs, or its inputs where it belongs to the feed-forward block.
-struct Map {
+/// A rescaled layer: its outputs, or its inputs for targets among feedforward_modules.
+struct AdaptedLayer {
   Target target;
   bool of_inputs = false;
   std::string vector() const { return target.module.name + ".ia3_l"; }
@@ -27,36 +27,37 @@ struct Map {
 
 class Ia3 final : public Delta {
  public:
-  explicit Ia3(std::vector<Map> maps) : maps_(std::move(maps)) {}
+  explicit Ia3(std::vector<AdaptedLayer> layers) : layers_(std::move(layers)) {}
 
   std::vector<DeltaTensor> tensors() const override {
     std::vector<DeltaTensor> tensors;
-    for (const Map& map : maps_) {
-      const LinearModule& module = map.target.module;
-      const std::vector<int64_t> shape = map.of_inputs ? std::vector<int64_t>{1, module.inputs} : std::vector<int64_t>{module.outputs, 1};
-      tensors.push_back({map.vector(), shape, module.layer, DeltaTensor::Law::ones});
+    for (const AdaptedLayer& layer : layers_) {
+      const LinearModule& module = layer.target.module;
+      const std::vector<int64_t> shape = layer.of_inputs ? std::vector<int64_t>{1, module.inputs} : std::vector<int64_t>{module.outputs, 1};
+      tensors.push_back({layer.vector(), shape, module.layer, DeltaTensor::Law::ones});
     }
     return tensors;
   }
 
   std::vector<DeltaMatch> matches() const override {
     std::vector<DeltaMatch> matches;
-    for (const Map& map : maps_)
-      matches.push_back({map.target.pattern, map.target.module.name, map.of_inputs ? map.target.module.inputs : map.target.module.outputs});
+    for (const AdaptedLayer& layer : layers_)
+      matches.push_back(
+          {layer.target.pattern, layer.target.module.name, layer.of_inputs ? layer.target.module.inputs : layer.target.module.outputs});
     return matches;
   }
 
-  /// A map whose inputs are rescaled is the map with rescaled columns.
+  /// Rescaling inputs is rescaling the weight's columns.
   void override_weights(const Weights& weights, Weights& seen) const override {
-    for (const Map& map : maps_) {
-      if (map.of_inputs) seen.set(map.weight(), columns_scaled(map, weights));
+    for (const AdaptedLayer& layer : layers_) {
+      if (layer.of_inputs) seen.set(layer.weight(), columns_scaled(layer, weights));
     }
   }
 
   void install(const Weights& weights, ForwardOptions& forward) const override {
     auto vectors = std::make_shared<std::map<std::string, at::Tensor>>();
-    for (const Map& map : maps_) {
-      if (!map.of_inputs) vectors->emplace(map.target.module.name, weights.at(map.vector()).flatten());
+    for (const AdaptedLayer& layer : layers_) {
+      if (!layer.of_inputs) vectors->emplace(layer.target.module.name, weights.at(layer.vector()).flatten());
     }
     forward.at_linear.push_back([vectors](const LinearCall& call, const at::Tensor& y) {
       const auto found = vectors->find(call.module);
@@ -67,30 +68,31 @@ class Ia3 final : public Delta {
   std::optional<Weights> merge(const Weights& weights) const override {
     if (!why_not_merged().empty()) return std::nullopt;
     Weights result = weights;
-    for (const Map& map : maps_) {
-      result.set(map.weight(), (map.of_inputs ? columns_scaled(map, weights) : rows_scaled(map, weights)).contiguous());
-      if (!map.of_inputs && weights.find(map.bias())) result.set(map.bias(), weights.at(map.bias()) * weights.at(map.vector()).flatten());
+    for (const AdaptedLayer& layer : layers_) {
+      result.set(layer.weight(), (layer.of_inputs ? columns_scaled(layer, weights) : rows_scaled(layer, weights)).contiguous());
+      if (!layer.of_inputs && weights.find(layer.bias()))
+        result.set(layer.bias(), weights.at(layer.bias()) * weights.at(layer.vector()).flatten());
     }
     return result;
   }
 
   std::string why_not_merged() const override {
-    for (const Map& map : maps_)
-      if (map.target.module.shared) return map.target.module.name + " has its weight in common with another module";
+    for (const AdaptedLayer& layer : layers_)
+      if (layer.target.module.shared) return layer.target.module.name + " has its weight in common with another module";
     return {};
   }
 
  private:
-  static at::Tensor columns_scaled(const Map& map, const Weights& weights) {
-    const at::Tensor& l = weights.at(map.vector());  // [1, inputs]
-    return weights.at(map.weight()) * (map.target.module.transposed ? l.t() : l);
+  static at::Tensor columns_scaled(const AdaptedLayer& layer, const Weights& weights) {
+    const at::Tensor& l = weights.at(layer.vector());  // [1, inputs]
+    return weights.at(layer.weight()) * (layer.target.module.transposed ? l.t() : l);
   }
-  static at::Tensor rows_scaled(const Map& map, const Weights& weights) {
-    const at::Tensor& l = weights.at(map.vector());  // [outputs, 1]
-    return weights.at(map.weight()) * (map.target.module.transposed ? l.t() : l);
+  static at::Tensor rows_scaled(const AdaptedLayer& layer, const Weights& weights) {
+    const at::Tensor& l = weights.at(layer.vector());  // [outputs, 1]
+    return weights.at(layer.weight()) * (layer.target.module.transposed ? l.t() : l);
   }
 
-  std::vector<Map> maps_;
+  std::vector<AdaptedLayer> layers_;
 };
 
 /// An entry of feedforward_modules that is nothing of the model's is a slip, unless it is a target too, of other models perhaps.
@@ -151,13 +153,13 @@ OptionTable Method::options() const {
 std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
   const auto targets = find_targets(family, options, "ia3");
   const auto inputs = rescaled_inputs(family, options, targets);
-  std::vector<Map> maps;
+  std::vector<AdaptedLayer> layers;
   for (size_t i = 0; i < targets.size(); ++i) {
     if (inputs[i] && targets[i].module.shared)
       user_error("ia3: feedforward_modules means {}, whose weight is the word embeddings' too", targets[i].module.name);
-    maps.push_back({targets[i], inputs[i]});
+    layers.push_back({targets[i], inputs[i]});
   }
-  return with_saved_modules(std::make_unique<Ia3>(std::move(maps)), family, options, "ia3");
+  return with_saved_modules(std::make_unique<Ia3>(std::move(layers)), family, options, "ia3");
 }
 
 std::optional<PeftType> Method::peft_type() const {

@@ -4,7 +4,7 @@
 
 namespace tsrun::ia3 {
 
-/// (IA)³ (Liu et al., NeurIPS 2022): trained vectors multiply keys, values, and what enters the second map of the feed-forward block.
+/// (IA)³ (Liu et al., NeurIPS 2022): trained vectors multiply keys, values, and the input of the feed-forward block's second layer.
 class Method final : public DeltaMethod {
  public:
   std::string name() const override { return "ia3"; }

@@ -13,21 +13,21 @@ namespace tsrun::lora {
 namespace {
 
 /// s B A as the weight stands: [outputs, inputs], or transposed.
-at::Tensor update(const Map& map, const Weights& weights) {
-  const at::Tensor product = at::matmul(weights.at(map.b()), weights.at(map.a())) * map.scale;
-  return map.target.module.transposed ? product.t() : product;
+at::Tensor update(const AdaptedLayer& layer, const Weights& weights) {
+  const at::Tensor product = at::matmul(weights.at(layer.b()), weights.at(layer.a())) * layer.scale;
+  return layer.target.module.transposed ? product.t() : product;
 }
 
 /// Length of each output's row of `weight`, shaped to scale it.
-at::Tensor lengths(const Map& map, const at::Tensor& weight) {
-  return map.target.module.transposed ? weight.norm(2, {0}, /*keepdim=*/true) : weight.norm(2, {1}, /*keepdim=*/true);
+at::Tensor lengths(const AdaptedLayer& layer, const at::Tensor& weight) {
+  return layer.target.module.transposed ? weight.norm(2, {0}, /*keepdim=*/true) : weight.norm(2, {1}, /*keepdim=*/true);
 }
 
 /// The best rank-r factors of W in the sense of least squares: B A s = U_r S_r V_rᵀ (PiSSA, Meng et al., NeurIPS 2024).
-std::pair<at::Tensor, at::Tensor> principal(const Map& map, const at::Tensor& weight) {
-  const auto [u, s, v] = at::linalg_svd((map.target.module.transposed ? weight.t() : weight).to(at::kDouble), /*full_matrices=*/false);
-  const at::Tensor root = (s.narrow(0, 0, map.rank) / map.scale).sqrt();
-  const at::Tensor a = root.unsqueeze(1) * v.narrow(0, 0, map.rank), b = u.narrow(1, 0, map.rank) * root;
+std::pair<at::Tensor, at::Tensor> principal(const AdaptedLayer& layer, const at::Tensor& weight) {
+  const auto [u, s, v] = at::linalg_svd((layer.target.module.transposed ? weight.t() : weight).to(at::kDouble), /*full_matrices=*/false);
+  const at::Tensor root = (s.narrow(0, 0, layer.rank) / layer.scale).sqrt();
+  const at::Tensor a = root.unsqueeze(1) * v.narrow(0, 0, layer.rank), b = u.narrow(1, 0, layer.rank) * root;
   return {a.to(at::kFloat).contiguous(), b.to(at::kFloat).contiguous()};
 }
 
@@ -38,108 +38,108 @@ at::Tensor normals(at::IntArrayRef shape, Key key) {
 }
 
 /// A and B from alternate rows of one random orthogonal matrix, so that B A is zero though neither is (as PEFT draws them).
-at::Tensor orthogonal(const Map& map, bool of_a, Key key) {
-  const int64_t half = map.rank / 2;
-  const at::Tensor q = std::get<0>(at::linalg_qr(normals({map.rank, map.rank}, key.split("rotation").split(map.target.module.name))));
-  const at::Tensor rows = q.slice(0, of_a ? 0 : 1, map.rank, 2);
-  const int64_t width = of_a ? map.target.module.inputs : map.target.module.outputs;
-  const at::Tensor mixed = at::matmul(normals({width, half}, key.split(of_a ? map.a() : map.b())), rows) / 10;
+at::Tensor orthogonal(const AdaptedLayer& layer, bool of_a, Key key) {
+  const int64_t half = layer.rank / 2;
+  const at::Tensor q = std::get<0>(at::linalg_qr(normals({layer.rank, layer.rank}, key.split("rotation").split(layer.target.module.name))));
+  const at::Tensor rows = q.slice(0, of_a ? 0 : 1, layer.rank, 2);
+  const int64_t width = of_a ? layer.target.module.inputs : layer.target.module.outputs;
+  const at::Tensor mixed = at::matmul(normals({width, half}, key.split(of_a ? layer.a() : layer.b())), rows) / 10;
   return (of_a ? mixed.t() : mixed).contiguous();
 }
 
 }  // namespace
 
-void Lora::add_tensors(const Map& map, std::vector<DeltaTensor>& tensors) const {
-  const LinearModule& module = map.target.module;
+void Lora::add_tensors(const AdaptedLayer& layer, std::vector<DeltaTensor>& tensors) const {
+  const LinearModule& module = layer.target.module;
   using enum DeltaTensor::Law;
-  if (map.embedding()) {  // A at zero and B drawn, the other way round than of a map
-    tensors.push_back({map.a(), {map.rank, module.inputs}, module.layer});
-    tensors.push_back({map.b(), {module.outputs, map.rank}, module.layer, normal, 1});
+  if (layer.embedding()) {  // A at zero and B random, the opposite of a linear layer
+    tensors.push_back({layer.a(), {layer.rank, module.inputs}, module.layer});
+    tensors.push_back({layer.b(), {module.outputs, layer.rank}, module.layer, normal, 1});
   } else {
-    DeltaTensor a{map.a(), {map.rank, module.inputs}, module.layer, uniform, 1 / std::sqrt(static_cast<double>(module.inputs))};
-    if (choices_.start == Start::release) a.scale = 1 / std::sqrt(static_cast<double>(map.rank));
-    if (choices_.start == Start::gaussian) a.law = normal, a.scale = 1 / static_cast<double>(map.rank);
+    DeltaTensor a{layer.a(), {layer.rank, module.inputs}, module.layer, uniform, 1 / std::sqrt(static_cast<double>(module.inputs))};
+    if (choices_.start == Start::release) a.scale = 1 / std::sqrt(static_cast<double>(layer.rank));
+    if (choices_.start == Start::gaussian) a.law = normal, a.scale = 1 / static_cast<double>(layer.rank);
     tensors.push_back(std::move(a));
-    tensors.push_back({map.b(), {module.outputs, map.rank}, module.layer});
+    tensors.push_back({layer.b(), {module.outputs, layer.rank}, module.layer});
   }
-  if (choices_.bias_of_b) tensors.push_back({map.b_bias(), {module.outputs}, module.layer});
-  if (choices_.dora) tensors.push_back({map.magnitude(), {module.outputs}, module.layer});
+  if (choices_.bias_of_b) tensors.push_back({layer.b_bias(), {module.outputs}, module.layer});
+  if (choices_.dora) tensors.push_back({layer.magnitude(), {module.outputs}, module.layer});
 }
 
 std::vector<DeltaTensor> Lora::tensors() const {
   std::vector<DeltaTensor> tensors;
-  for (const Map& map : maps_) add_tensors(map, tensors);
+  for (const AdaptedLayer& layer : layers_) add_tensors(layer, tensors);
   return tensors;
 }
 
 std::vector<DeltaMatch> Lora::matches() const {
   std::vector<DeltaMatch> matches;
-  for (const Map& map : maps_) {
-    const LinearModule& module = map.target.module;
+  for (const AdaptedLayer& layer : layers_) {
+    const LinearModule& module = layer.target.module;
     const int64_t more = (choices_.dora ? module.outputs : 0) + (choices_.bias_of_b ? module.outputs : 0);
-    matches.push_back({map.target.pattern, module.name, map.rank * (module.inputs + module.outputs) + more});
+    matches.push_back({layer.target.pattern, module.name, layer.rank * (module.inputs + module.outputs) + more});
   }
   return matches;
 }
 
-const Map* Lora::map_of(std::string_view tensor) const {
-  for (const Map& map : maps_) {
-    if (tensor == map.a() || tensor == map.b() || tensor == map.magnitude()) return &map;
+const AdaptedLayer* Lora::layer_of(std::string_view tensor) const {
+  for (const AdaptedLayer& layer : layers_) {
+    if (tensor == layer.a() || tensor == layer.b() || tensor == layer.magnitude()) return &layer;
   }
   return nullptr;
 }
 
 at::Tensor Lora::initial(const DeltaTensor& tensor, const Weights& origin, Key key) const {
-  const Map* map = map_of(tensor.name);
-  if (!map) return {};
-  if (tensor.name == map->magnitude()) return lengths(*map, origin.at(map->weight())).flatten().contiguous();
-  if (map->embedding()) return {};
-  if (choices_.start == Start::orthogonal) return orthogonal(*map, tensor.name == map->a(), key);
+  const AdaptedLayer* layer = layer_of(tensor.name);
+  if (!layer) return {};
+  if (tensor.name == layer->magnitude()) return lengths(*layer, origin.at(layer->weight())).flatten().contiguous();
+  if (layer->embedding()) return {};
+  if (choices_.start == Start::orthogonal) return orthogonal(*layer, tensor.name == layer->a(), key);
   if (choices_.start != Start::pissa) return {};
-  return principal_factor(*map, origin.at(map->weight()), tensor.name == map->a());
+  return principal_factor(*layer, origin.at(layer->weight()), tensor.name == layer->a());
 }
 
-at::Tensor Lora::principal_factor(const Map& map, const at::Tensor& weight, bool of_a) const {
+at::Tensor Lora::principal_factor(const AdaptedLayer& layer, const at::Tensor& weight, bool of_a) const {
   const std::lock_guard lock(mutex_);
   if (!of_a) {
-    const auto waiting = waiting_.extract(map.target.module.name);
+    const auto waiting = waiting_.extract(layer.target.module.name);
     if (!waiting.empty() && waiting.mapped().weight.is_same(weight)) return waiting.mapped().b;
   }
-  const auto [a, b] = principal(map, weight);
-  if (of_a) waiting_.insert_or_assign(map.target.module.name, Waiting{weight, b});
+  const auto [a, b] = principal(layer, weight);
+  if (of_a) waiting_.insert_or_assign(layer.target.module.name, Waiting{weight, b});
   return of_a ? a : b;
 }
 
 void Lora::adjust_origin(const Weights& values, Weights& origin) const {
   if (choices_.start != Start::pissa) return;
-  for (const Map& map : maps_)
-    if (!map.embedding()) origin.set(map.weight(), (origin.at(map.weight()) - update(map, values)).contiguous());
+  for (const AdaptedLayer& layer : layers_)
+    if (!layer.embedding()) origin.set(layer.weight(), (origin.at(layer.weight()) - update(layer, values)).contiguous());
 }
 
-at::Tensor Lora::rescaling(const Map& map, const Weights& weights, const at::Tensor& sum) const {
-  const at::Tensor length = lengths(map, sum).detach();
-  return weights.at(map.magnitude()).view_as(length) / length;
+at::Tensor Lora::rescaling(const AdaptedLayer& layer, const Weights& weights, const at::Tensor& sum) const {
+  const at::Tensor length = lengths(layer, sum).detach();
+  return weights.at(layer.magnitude()).view_as(length) / length;
 }
 
-at::Tensor Lora::merged(const Map& map, const Weights& weights) const {
-  const at::Tensor sum = weights.at(map.weight()) + update(map, weights);
-  return choices_.dora ? sum * rescaling(map, weights, sum) : sum;
+at::Tensor Lora::merged(const AdaptedLayer& layer, const Weights& weights) const {
+  const at::Tensor sum = weights.at(layer.weight()) + update(layer, weights);
+  return choices_.dora ? sum * rescaling(layer, weights, sum) : sum;
 }
 
 void Lora::override_weights(const Weights& weights, Weights& seen) const {
-  for (const Map& map : maps_)
-    if (acts_on_weight(map)) seen.set(map.weight(), merged(map, weights));
+  for (const AdaptedLayer& layer : layers_)
+    if (acts_on_weight(layer)) seen.set(layer.weight(), merged(layer, weights));
 }
 
-/// A map's factors as one forward pass has them.
+/// Factors of a layer in one forward pass.
 struct Lora::Low {
   at::Tensor a, b, b_bias;
   double scale;
   Key key;
-  at::Tensor factor, weight, bias;  ///< DoRA's factor g [outputs] (undefined: plain LoRA) and the map itself
+  at::Tensor factor, weight, bias;  ///< DoRA's factor g [outputs] (undefined: plain LoRA) and the layer itself
   bool transposed = false;
 
-  /// What is added to the map's output `out`. DoRA: (g − 1) W x + g s B A x with one mask on both x, as PEFT does; without dropout W x is
+  /// Update of the layer's output `out`. DoRA: (g − 1) W x + g s B A x with one mask on both x, as PEFT does; without dropout W x is
   /// at hand.
   at::Tensor operator()(const at::Tensor& in, const at::Tensor& out, double p) const {
     const at::Tensor x = dropout(in.to(a.scalar_type()), p, key);
@@ -151,29 +151,29 @@ struct Lora::Low {
   }
 };
 
-Lora::Low Lora::low(const Map& map, const Weights& weights, const ForwardOptions& forward) const {
-  const LinearModule& module = map.target.module;
-  const at::Tensor* b_bias = weights.find(map.b_bias());
-  Low low{weights.at(map.a()),
-          weights.at(map.b()),
+Lora::Low Lora::low(const AdaptedLayer& layer, const Weights& weights, const ForwardOptions& forward) const {
+  const LinearModule& module = layer.target.module;
+  const at::Tensor* b_bias = weights.find(layer.b_bias());
+  Low low{weights.at(layer.a()),
+          weights.at(layer.b()),
           b_bias ? *b_bias : at::Tensor(),
-          map.scale,
+          layer.scale,
           forward.dropout.split("lora").split(module.name),
           {},
           {},
           {},
           module.transposed};
   if (!choices_.dora) return low;
-  low.weight = weights.at(map.weight());
-  low.factor = rescaling(map, weights, low.weight + update(map, weights)).flatten();
-  if (const at::Tensor* bias = weights.find(map.bias())) low.bias = *bias;
+  low.weight = weights.at(layer.weight());
+  low.factor = rescaling(layer, weights, low.weight + update(layer, weights)).flatten();
+  if (const at::Tensor* bias = weights.find(layer.bias())) low.bias = *bias;
   return low;
 }
 
-void Lora::install_maps(const Weights& weights, ForwardOptions& forward) const {
+void Lora::install_linear(const Weights& weights, ForwardOptions& forward) const {
   auto installed = std::make_shared<std::map<std::string, Low>>();
-  for (const Map& map : maps_)
-    if (!map.embedding() && !acts_on_weight(map)) installed->emplace(map.target.module.name, low(map, weights, forward));
+  for (const AdaptedLayer& layer : layers_)
+    if (!layer.embedding() && !acts_on_weight(layer)) installed->emplace(layer.target.module.name, low(layer, weights, forward));
   if (installed->empty()) return;
   const double p = forward.training ? choices_.dropout : 0;
   forward.at_linear.push_back([installed, p](const LinearCall& call, const at::Tensor& y) {
@@ -194,16 +194,16 @@ struct Lora::LowRows {
   }
 };
 
-Lora::LowRows Lora::low_rows(const Map& map, const Weights& weights) const {
-  LowRows low{weights.at(map.a()), weights.at(map.b()), map.scale, {}};
-  if (choices_.dora) low.factor = rescaling(map, weights, weights.at(map.weight()) + update(map, weights)).flatten();
+Lora::LowRows Lora::low_rows(const AdaptedLayer& layer, const Weights& weights) const {
+  LowRows low{weights.at(layer.a()), weights.at(layer.b()), layer.scale, {}};
+  if (choices_.dora) low.factor = rescaling(layer, weights, weights.at(layer.weight()) + update(layer, weights)).flatten();
   return low;
 }
 
-void Lora::install_tables(const Weights& weights, ForwardOptions& forward) const {
+void Lora::install_embeddings(const Weights& weights, ForwardOptions& forward) const {
   auto installed = std::make_shared<std::map<std::string, LowRows>>();
-  for (const Map& map : maps_)
-    if (map.embedding()) installed->emplace(map.target.module.name, low_rows(map, weights));
+  for (const AdaptedLayer& layer : layers_)
+    if (layer.embedding()) installed->emplace(layer.target.module.name, low_rows(layer, weights));
   if (installed->empty()) return;
   forward.at_linear.push_back([installed](const LinearCall& call, const at::Tensor& rows) {
     const auto found = installed->find(call.module);
@@ -212,16 +212,16 @@ void Lora::install_tables(const Weights& weights, ForwardOptions& forward) const
 }
 
 void Lora::install(const Weights& weights, ForwardOptions& forward) const {
-  install_maps(weights, forward);
-  install_tables(weights, forward);
+  install_linear(weights, forward);
+  install_embeddings(weights, forward);
 }
 
 std::optional<Weights> Lora::merge(const Weights& weights) const {
   if (!choices_.why_not_merged.empty()) return std::nullopt;
   Weights result = weights;
-  for (const Map& map : maps_) {
-    result.set(map.weight(), merged(map, weights).contiguous());
-    if (choices_.bias_of_b) result.set(map.bias(), (weights.at(map.bias()) + weights.at(map.b_bias()) * map.scale).contiguous());
+  for (const AdaptedLayer& layer : layers_) {
+    result.set(layer.weight(), merged(layer, weights).contiguous());
+    if (choices_.bias_of_b) result.set(layer.bias(), (weights.at(layer.bias()) + weights.at(layer.b_bias()) * layer.scale).contiguous());
   }
   return result;
 }
@@ -229,13 +229,13 @@ std::optional<Weights> Lora::merge(const Weights& weights) const {
 std::vector<LowRankFactors> Lora::low_rank_factors() const {
   if (choices_.dora) user_error("lora: DoRA rescales rows, so that its factors are not the update's; expected use_dora = false");
   std::vector<LowRankFactors> all;
-  for (const Map& map : maps_) {
-    const LinearModule& module = map.target.module;
-    if (map.embedding()) user_error("lora: '{}' is a table of embeddings; expected linear maps alone", module.name);
+  for (const AdaptedLayer& layer : layers_) {
+    const LinearModule& module = layer.target.module;
+    if (layer.embedding()) user_error("lora: '{}' is a table of embeddings; expected linear layers alone", module.name);
     if (module.shared) user_error("lora: '{}' has no weight of its own; leave it out of target_modules", module.name);
-    if (const int64_t most = std::min(module.inputs, module.outputs); map.rank > most)
-      user_error("lora: rank {} for '{}', expected at most {}", map.rank, module.name, most);
-    all.push_back({map.a(), map.b(), map.weight(), map.rank, map.scale, module.transposed});
+    if (const int64_t most = std::min(module.inputs, module.outputs); layer.rank > most)
+      user_error("lora: rank {} for '{}', expected at most {}", layer.rank, module.name, most);
+    all.push_back({layer.a(), layer.b(), layer.weight(), layer.rank, layer.scale, module.transposed});
   }
   if (!choices_.why_not_merged.empty()) user_error("lora: the delta cannot be folded into weights: {}", choices_.why_not_merged);
   return all;

@@ -10,8 +10,8 @@ namespace tsrun::lora {
 
 enum class Start { kaiming, gaussian, orthogonal, pissa, release };
 
-/// One adapted map, or table of embeddings: its B A is [width, rows].
-struct Map {
+/// An adapted linear layer, or an embedding table, whose B A is [width, rows].
+struct AdaptedLayer {
   Target target;
   int64_t rank = 0;
   double scale = 0;  ///< s
@@ -27,7 +27,7 @@ struct Map {
   bool has_own_weight() const { return !target.module.shared && !embedding(); }
 };
 
-/// What is the same for all maps.
+/// Options shared by all layers.
 struct Choices {
   Start start = Start::kaiming;
   bool dora = false;
@@ -38,7 +38,7 @@ struct Choices {
 
 class Lora final : public Delta {
  public:
-  Lora(std::vector<Map> maps, Choices choices) : maps_(std::move(maps)), choices_(choices) {}
+  Lora(std::vector<AdaptedLayer> layers, Choices choices) : layers_(std::move(layers)), choices_(choices) {}
 
   std::vector<DeltaTensor> tensors() const override;
   std::vector<DeltaMatch> matches() const override;
@@ -53,27 +53,27 @@ class Lora final : public Delta {
  private:
   struct Low;
   struct LowRows;
-  void install_maps(const Weights& weights, ForwardOptions& forward) const;
-  void install_tables(const Weights& weights, ForwardOptions& forward) const;
-  void add_tensors(const Map& map, std::vector<DeltaTensor>& tensors) const;
-  Low low(const Map& map, const Weights& weights, const ForwardOptions& forward) const;
-  LowRows low_rows(const Map& map, const Weights& weights) const;
-  const Map* map_of(std::string_view tensor) const;
-  at::Tensor merged(const Map& map, const Weights& weights) const;
+  void install_linear(const Weights& weights, ForwardOptions& forward) const;
+  void install_embeddings(const Weights& weights, ForwardOptions& forward) const;
+  void add_tensors(const AdaptedLayer& layer, std::vector<DeltaTensor>& tensors) const;
+  Low low(const AdaptedLayer& layer, const Weights& weights, const ForwardOptions& forward) const;
+  LowRows low_rows(const AdaptedLayer& layer, const Weights& weights) const;
+  const AdaptedLayer* layer_of(std::string_view tensor) const;
+  at::Tensor merged(const AdaptedLayer& layer, const Weights& weights) const;
   /// DoRA's factor of each output, shaped to scale the weight; no gradient goes through the norm (the paper's section 4.3).
-  at::Tensor rescaling(const Map& map, const Weights& weights, const at::Tensor& sum) const;
+  at::Tensor rescaling(const AdaptedLayer& layer, const Weights& weights, const at::Tensor& sum) const;
   /// DoRA as a change of the weight; with dropout there is no such weight, and what is added depends on the mask.
-  bool acts_on_weight(const Map& map) const { return choices_.dora && choices_.dropout == 0 && map.has_own_weight(); }
-  at::Tensor principal_factor(const Map& map, const at::Tensor& weight, bool of_a) const;
+  bool acts_on_weight(const AdaptedLayer& layer) const { return choices_.dora && choices_.dropout == 0 && layer.has_own_weight(); }
+  at::Tensor principal_factor(const AdaptedLayer& layer, const at::Tensor& weight, bool of_a) const;
 
-  std::vector<Map> maps_;
+  std::vector<AdaptedLayer> layers_;
   Choices choices_;
   /// A singular value decomposition gives A and B at once, but they are asked for one by one.
   struct Waiting {
     at::Tensor weight, b;
   };
   mutable std::mutex mutex_;
-  mutable std::map<std::string, Waiting> waiting_;  ///< by map
+  mutable std::map<std::string, Waiting> waiting_;  ///< by layer
 };
 
 }  // namespace tsrun::lora

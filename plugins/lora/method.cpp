@@ -23,7 +23,7 @@ Start start_of(const std::string& name) {
   return name == "pissa" ? Start::pissa : Start::kaiming;
 }
 
-/// What LoRA's options say of all maps, checked against each other.
+/// Checked options shared by all layers.
 Choices choices_of(const Options& options) {
   const std::string start = options.text("init_lora_weights");
   Choices choices{start_of(start), options.flag("use_dora"), options.flag("lora_bias"), options.number("lora_dropout")};
@@ -33,51 +33,52 @@ Choices choices_of(const Options& options) {
   return choices;
 }
 
-void check_map(const Map& map, const Choices& choices) {
-  const LinearModule& module = map.target.module;
+void check_layer(const AdaptedLayer& layer, const Choices& choices) {
+  const LinearModule& module = layer.target.module;
   const int64_t most = std::min(module.inputs, module.outputs);
-  if (map.rank < 1 || (choices.start == Start::pissa && !map.embedding() && map.rank > most))
-    user_error("lora: rank {} for {} [{}, {}], expected 1 to {}", map.rank, module.name, module.outputs, module.inputs, most);
-  if (map.rank > most)
-    log_warning("lora: rank {} for {} [{}, {}]; more than {} say nothing more", map.rank, module.name, module.outputs, module.inputs, most);
-  if (choices.start == Start::orthogonal && map.rank % 2 != 0 && !map.embedding())
-    user_error("lora: rank {} for {}, expected an even one: the orthogonal start shares its rows out between A and B", map.rank,
+  if (layer.rank < 1 || (choices.start == Start::pissa && !layer.embedding() && layer.rank > most))
+    user_error("lora: rank {} for {} [{}, {}], expected 1 to {}", layer.rank, module.name, module.outputs, module.inputs, most);
+  if (layer.rank > most)
+    log_warning("lora: rank {} for {} [{}, {}]; more than {} say nothing more", layer.rank, module.name, module.outputs, module.inputs,
+                most);
+  if (choices.start == Start::orthogonal && layer.rank % 2 != 0 && !layer.embedding())
+    user_error("lora: rank {} for {}, expected an even one: the orthogonal start shares its rows out between A and B", layer.rank,
                module.name);
-  if (choices.start == Start::pissa && module.shared && !map.embedding())
+  if (choices.start == Start::pissa && module.shared && !layer.embedding())
     user_error("lora: init_lora_weights is pissa, but {} has its weight in common with the word embeddings", module.name);
-  if (choices.bias_of_b && map.embedding())
+  if (choices.bias_of_b && layer.embedding())
     user_error("lora: lora_bias goes not with tables of embeddings, as in PEFT, and {} is one", module.name);
 }
 
-class MapMaker {
+class LayerMaker {
  public:
-  MapMaker(const Family& family, const Options& options)
+  LayerMaker(const Family& family, const Options& options)
       : family_(family),
         options_(options),
         ranks_(options.value("rank_pattern"), "lora: rank_pattern"),
         alphas_(options.value("alpha_pattern"), "lora: alpha_pattern") {}
 
-  std::vector<Map> maps(const Choices& choices) const {
-    std::vector<Map> maps;
+  std::vector<AdaptedLayer> layers(const Choices& choices) const {
+    std::vector<AdaptedLayer> layers;
     std::vector<std::string> names;
     for (const Target& target : find_targets(family_, options_, "lora", TargetKinds::linear_and_embeddings)) {
       names.push_back(rule_name(family_, options_, target.module.name));
-      maps.push_back(map(target, names.back()));
-      check_map(maps.back(), choices);
+      layers.push_back(layer(target, names.back()));
+      check_layer(layers.back(), choices);
     }
     ranks_.warn_of_unused(names);
     alphas_.warn_of_unused(names);
-    return maps;
+    return layers;
   }
 
  private:
-  Map map(const Target& target, const std::string& name) const {
+  AdaptedLayer layer(const Target& target, const std::string& name) const {
     const double given = ranks_.of(name, static_cast<double>(options_.integer("r")));
-    Map map{target, static_cast<int64_t>(given), 0};
-    if (given != static_cast<double>(map.rank)) user_error("lora: rank_pattern: rank {} for {}, expected a whole number", given, name);
-    const double alpha = alphas_.of(name, options_.number("lora_alpha")), rank = static_cast<double>(map.rank);
-    map.scale = alpha / (options_.flag("use_rslora") ? std::sqrt(rank) : rank);
-    return map;
+    AdaptedLayer layer{target, static_cast<int64_t>(given), 0};
+    if (given != static_cast<double>(layer.rank)) user_error("lora: rank_pattern: rank {} for {}, expected a whole number", given, name);
+    const double alpha = alphas_.of(name, options_.number("lora_alpha")), rank = static_cast<double>(layer.rank);
+    layer.scale = alpha / (options_.flag("use_rslora") ? std::sqrt(rank) : rank);
+    return layer;
   }
 
   const Family& family_;
@@ -85,22 +86,22 @@ class MapMaker {
   NumbersByPattern ranks_, alphas_;
 };
 
-std::string why_not_merged(const Family& family, const std::vector<Map>& maps, bool bias_of_b) {
+std::string why_not_merged(const Family& family, const std::vector<AdaptedLayer>& layers, bool bias_of_b) {
   std::set<std::string> parameters;
   for (const ParameterInfo& info : family.parameters()) parameters.insert(info.name);
-  for (const Map& map : maps) {
-    if (map.target.module.shared) return map.target.module.name + " has its weight in common with another module";
-    if (bias_of_b && !parameters.contains(map.bias())) return map.target.module.name + " has no bias to add that of lora_bias to";
+  for (const AdaptedLayer& layer : layers) {
+    if (layer.target.module.shared) return layer.target.module.name + " has its weight in common with another module";
+    if (bias_of_b && !parameters.contains(layer.bias())) return layer.target.module.name + " has no bias to add that of lora_bias to";
   }
   return "";
 }
 
-/// The model's own biases that `bias` trains: all, or those of the adapted maps. A head's are trained with it, or not at all.
-std::unique_ptr<Delta> trained_biases(const Family& family, const Options& options, const std::vector<Map>& maps) {
+/// The model's own biases that `bias` trains: all, or those of the adapted layers. A head's are trained with it, or not at all.
+std::unique_ptr<Delta> trained_biases(const Family& family, const Options& options, const std::vector<AdaptedLayer>& layers) {
   const std::string which = options.text("bias");
   if (which == "none") return nullptr;
   std::set<std::string> adapted;
-  for (const Map& map : maps) adapted.insert(map.bias());
+  for (const AdaptedLayer& layer : layers) adapted.insert(layer.bias());
   const auto saved = options.texts("modules_to_save");
   return own_parameters(family, "bias = " + which, [&](const ParameterInfo& info) {
     if (info.part == Part::head || !info.name.ends_with(".bias")) return false;
@@ -109,11 +110,11 @@ std::unique_ptr<Delta> trained_biases(const Family& family, const Options& optio
 }
 
 /// A table of embeddings has its trained rows or its factors.
-void check_apart(const std::vector<Map>& maps, const Delta& tokens) {
+void check_apart(const std::vector<AdaptedLayer>& layers, const Delta& tokens) {
   for (const DeltaTensor& tensor : tokens.tensors())
-    for (const Map& map : maps)
-      if (tensor.name.starts_with(map.target.module.name + ".token_adapter."))
-        user_error("lora: {} is a target, and trainable_token_indices names it; give one of them", map.target.module.name);
+    for (const AdaptedLayer& layer : layers)
+      if (tensor.name.starts_with(layer.target.module.name + ".token_adapter."))
+        user_error("lora: {} is a target, and trainable_token_indices names it; give one of them", layer.target.module.name);
 }
 
 }  // namespace
@@ -163,14 +164,14 @@ OptionTable Method::options() const {
 
 std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
   Choices choices = choices_of(options);
-  std::vector<Map> maps = MapMaker(family, options).maps(choices);
-  choices.why_not_merged = why_not_merged(family, maps, choices.bias_of_b);
+  std::vector<AdaptedLayer> layers = LayerMaker(family, options).layers(choices);
+  choices.why_not_merged = why_not_merged(family, layers, choices.bias_of_b);
   std::vector<std::unique_ptr<Delta>> all;
   all.push_back(nullptr);
-  all.push_back(trained_biases(family, options, maps));
+  all.push_back(trained_biases(family, options, layers));
   all.push_back(trained_tokens(family, options.value("trainable_token_indices"), "lora: trainable_token_indices"));
-  if (all.back()) check_apart(maps, *all.back());
-  all.front() = std::make_unique<Lora>(std::move(maps), std::move(choices));
+  if (all.back()) check_apart(layers, *all.back());
+  all.front() = std::make_unique<Lora>(std::move(layers), std::move(choices));
   return with_saved_modules(together(std::move(all)), family, options, "lora");
 }
 
