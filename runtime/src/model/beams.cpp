@@ -1,4 +1,4 @@
-#include "model/writer.h"
+#include "model/beams.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>

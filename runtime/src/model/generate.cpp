@@ -1,5 +1,6 @@
 #include "tsrun/model/generate.h"
 
+#include "model/beams.h"
 #include "model/score_rules.h"
 #include "model/writer.h"
 #include "tsrun/base/error.h"

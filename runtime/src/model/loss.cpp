@@ -23,9 +23,9 @@ at::Tensor task_loss(const HeadSpec& head, const Output& output, const PackedBat
       return at::cross_entropy_loss(output.logits, batch.targets.masked_select(batch.targets != no_target));
     }
     case HeadKind::replaced_token: {
-      const at::Tensor judged = batch.targets != no_target;
-      return at::binary_cross_entropy_with_logits(output.logits.squeeze(-1).masked_select(judged),
-                                                  batch.targets.masked_select(judged).to(output.logits.scalar_type()));
+      const at::Tensor has_target = batch.targets != no_target;
+      return at::binary_cross_entropy_with_logits(output.logits.squeeze(-1).masked_select(has_target),
+                                                  batch.targets.masked_select(has_target).to(output.logits.scalar_type()));
     }
     case HeadKind::none:
       break;

@@ -41,6 +41,7 @@ tsrun_room(model TORCH SOURCES
   ties.cpp
   load.cpp
   save.cpp
+  packed_batch.cpp
   tensors.cpp
   loss.cpp
   composition.cpp

@@ -1,10 +1,8 @@
-// Between the file format, packed rows and tensors.
+#include "tsrun/model/tensors.h"
 #include "tsrun/base/error.h"
-#include "tsrun/model/model.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -27,15 +25,6 @@ at::ScalarType tensor_type(const TensorInfo& info) {
     if (pair.file == info.type) return pair.tensor;
   }
   data_error("tensor '{}' is of type {}, which is not supported", info.name, name_of(info.type));
-}
-
-at::Tensor copied(const std::vector<int64_t>& values, at::Device device) { return at::tensor(values, at::kLong).to(device); }
-
-at::Tensor targets_of(const PackedRows& rows, const HeadSpec& head) {
-  if (head.kind == HeadKind::classification) return at::tensor(rows.targets, at::kDouble).to(at::kLong);
-  if (head.kind == HeadKind::regression) return at::tensor(rows.targets, at::kDouble).to(at::kFloat);
-  if (!rows.token_targets.empty()) return at::tensor(rows.token_targets, at::kLong);
-  return {};
 }
 
 }  // namespace
@@ -84,22 +73,6 @@ std::map<std::string, at::Tensor> map_tensors(const std::filesystem::path& file)
   std::map<std::string, at::Tensor> tensors;
   for (const TensorInfo& info : opened.tensors()) tensors[info.name] = as_tensor(info);
   return tensors;
-}
-
-PackedBatch to_device(const PackedRows& rows, const HeadSpec& head, at::Device device) {
-  PackedBatch batch;
-  batch.ids = copied(rows.ids, device);
-  batch.segments = copied(rows.segments, device);
-  batch.positions = copied(rows.positions, device);
-  batch.offsets = copied(rows.offsets, device);
-  batch.host_offsets = rows.offsets;
-  if (!rows.decoder_offsets.empty()) {
-    batch.decoder_ids = copied(rows.decoder_ids, device);
-    batch.decoder_host_offsets = rows.decoder_offsets;
-  }
-  if (const at::Tensor targets = targets_of(rows, head); targets.defined()) batch.targets = targets.to(device);
-  batch.row_numbers = rows.row_numbers;
-  return batch;
 }
 
 }  // namespace tsrun

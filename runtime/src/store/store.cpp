@@ -69,14 +69,14 @@ void remove_folder(const fs::path& folder) {
 std::optional<FileLock> take_lock(const fs::path& path, bool wait, const std::string& kind) {
   using namespace std::chrono_literals;
   const auto begin = Clock::now();
-  bool told = false;
+  bool waiting_said = false;
   for (auto pause = 20ms;; pause = std::min<std::chrono::milliseconds>(pause * 2, 500ms)) {
     if (auto lock = FileLock::try_lock(path)) return lock;
     if (!wait) return std::nullopt;
     check_interrupt();
-    if (!told && Clock::now() - begin > 2s) {
+    if (!waiting_said && Clock::now() - begin > 2s) {
       log_info("another process makes this {}; waiting for it", kind);
-      told = true;
+      waiting_said = true;
     }
     std::this_thread::sleep_for(pause);
   }

@@ -63,12 +63,12 @@ class AdaptedFamily : public Family {
 
   Output forward(const Weights& weights, const PackedBatch& batch, const ForwardOptions& options) const override {
     Weights seen = weights;
-    ForwardOptions told = options;
+    ForwardOptions with_hooks = options;
     for (const auto& delta : deltas_) {
       delta->override_weights(weights, seen);
-      delta->install(weights, told);
+      delta->install(weights, with_hooks);
     }
-    return base_->forward(seen, batch, told);
+    return base_->forward(seen, batch, with_hooks);
   }
 
   at::Tensor initial(const ParameterInfo& parameter, Key key) const override {
