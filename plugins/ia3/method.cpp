@@ -101,7 +101,7 @@ void check_entry(const Options& options, const std::string& entry, const std::ve
   if (std::find(given.begin(), given.end(), entry) != given.end()) return;
   std::vector<std::string> known = given;
   for (const Target& target : targets) known.push_back(target.module.name.substr(target.module.name.rfind('.') + 1));
-  user_error("ia3: feedforward_modules: '{}' means none of the targets{}", entry, did_you_mean(entry, known));
+  user_error("ia3: feedforward_modules: '{}' matches none of the targets{}", entry, did_you_mean(entry, known));
 }
 
 bool makes_site(const Family& family, const std::string& module, const std::string& site) {
@@ -156,7 +156,7 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
   std::vector<AdaptedLayer> layers;
   for (size_t i = 0; i < targets.size(); ++i) {
     if (inputs[i] && targets[i].module.shared)
-      user_error("ia3: feedforward_modules means {}, whose weight is the word embeddings' too", targets[i].module.name);
+      user_error("ia3: feedforward_modules matches {}, whose weight is the word embeddings' too", targets[i].module.name);
     layers.push_back({targets[i], inputs[i]});
   }
   return with_saved_modules(std::make_unique<Ia3>(std::move(layers)), family, options, "ia3");

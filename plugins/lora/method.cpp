@@ -27,9 +27,9 @@ Start start_of(const std::string& name) {
 Choices choices_of(const Options& options) {
   const std::string start = options.text("init_lora_weights");
   Choices choices{start_of(start), options.flag("use_dora"), options.flag("lora_bias"), options.number("lora_dropout")};
-  if (choices.bias_of_b && choices.dora) user_error("lora: lora_bias goes not with use_dora, as in PEFT; leave one of them out");
+  if (choices.bias_of_b && choices.dora) user_error("lora: lora_bias does not combine with use_dora, as in PEFT; leave one of them out");
   if (choices.bias_of_b && choices.start != Start::kaiming && choices.start != Start::release)
-    user_error("lora: lora_bias goes not with init_lora_weights '{}', as in PEFT; expected kaiming or release", start);
+    user_error("lora: lora_bias does not combine with init_lora_weights '{}', as in PEFT; expected kaiming or release", start);
   return choices;
 }
 
@@ -39,15 +39,14 @@ void check_layer(const AdaptedLayer& layer, const Choices& choices) {
   if (layer.rank < 1 || (choices.start == Start::pissa && !layer.embedding() && layer.rank > most))
     user_error("lora: rank {} for {} [{}, {}], expected 1 to {}", layer.rank, module.name, module.outputs, module.inputs, most);
   if (layer.rank > most)
-    log_warning("lora: rank {} for {} [{}, {}]; more than {} say nothing more", layer.rank, module.name, module.outputs, module.inputs,
-                most);
+    log_warning("lora: rank {} for {} [{}, {}]; more than {} add nothing", layer.rank, module.name, module.outputs, module.inputs, most);
   if (choices.start == Start::orthogonal && layer.rank % 2 != 0 && !layer.embedding())
     user_error("lora: rank {} for {}, expected an even one: the orthogonal start shares its rows out between A and B", layer.rank,
                module.name);
   if (choices.start == Start::pissa && module.shared && !layer.embedding())
     user_error("lora: init_lora_weights is pissa, but {} has its weight in common with the word embeddings", module.name);
   if (choices.bias_of_b && layer.embedding())
-    user_error("lora: lora_bias goes not with tables of embeddings, as in PEFT, and {} is one", module.name);
+    user_error("lora: lora_bias does not combine with embeddings, as in PEFT, and {} is one", module.name);
 }
 
 class LayerMaker {

@@ -19,8 +19,7 @@ int64_t key_heads(const Family& family) {
     const auto found = family.config().find(name);
     if (found != family.config().end() && found->is_number_integer()) return found->get<int64_t>();
   }
-  user_error("prefix: layout release needs the number of heads, which the configuration of a model of type '{}' does not say",
-             family.model_type());
+  user_error("prefix: layout release needs the number of heads, which a config.json of type '{}' lacks", family.model_type());
 }
 
 /// The stack's layers and width of keys, from the site map.

@@ -100,7 +100,7 @@ Wants Method::wants(const Options& options) const {
 }
 
 std::optional<Choice> Method::choose(const MethodInputs& inputs, const Options& options) const {
-  if (options.integer("every") != 0) user_error("random_mask: a mask that is chosen once is not drawn again; expected 'every' left out");
+  if (options.integer("every") != 0) user_error("random_mask: a mask that is chosen once is never redrawn; expected 'every' left out");
   Choice choice{scope_under(inputs.family, options, inputs.key.split(uint64_t{0}))};
   for (const auto& [name, entry] : choice.scope.parameters)
     choice.table[name] = {{"elements", entry.mask.numel()}, {"trained", entry.mask.sum().item<int64_t>()}};

@@ -42,7 +42,7 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   for (const auto& [tensor, file] : map->items()) {
     const fs::path name = file.is_string() ? fs::path(file.get<std::string>()) : fs::path();
     if (name.empty() || name.has_parent_path() || name == "." || name == "..") {
-      data_error("{}: tensor '{}' stands in {}, expected the name of a file in the same folder", path.string(), tensor,
+      data_error("{}: tensor '{}' is in {}, expected the name of a file in the same folder", path.string(), tensor,
                  file.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
     }
     files[tensor] = name.string();
@@ -63,14 +63,14 @@ std::vector<SafetensorsFile> open_shards(const fs::path& folder) {
     shards.push_back(SafetensorsFile::open(folder / name));
     for (const TensorInfo& tensor : shards.back().tensors()) {
       const auto [other, fresh] = found.emplace(tensor.name, name);
-      if (!fresh) data_error("{}: tensor '{}' stands in '{}' and in '{}'", folder.string(), tensor.name, other->second, name);
+      if (!fresh) data_error("{}: tensor '{}' is in '{}' and in '{}'", folder.string(), tensor.name, other->second, name);
     }
   }
   for (const auto& [tensor, file] : index) {
     const auto place = found.find(tensor);
     if (place == found.end()) data_error("{}: names tensor '{}' in '{}', but no file has it", (folder / index_name).string(), tensor, file);
     if (place->second != file)
-      data_error("{}: names tensor '{}' in '{}', but it stands in '{}'", (folder / index_name).string(), tensor, file, place->second);
+      data_error("{}: names tensor '{}' in '{}', but it is in '{}'", (folder / index_name).string(), tensor, file, place->second);
   }
   return shards;
 }

@@ -110,8 +110,7 @@ std::vector<std::string> prompt_columns(const Task& task) {
 Task as_text_to_text(const Task& task) {
   if (task.kind == TaskKind::text_to_text) return task;
   if (task.kind == TaskKind::token_classification || task.kind == TaskKind::language_modelling) {
-    user_error("task '{}' is a {}, expected a classification, regression, multiple_choice or text_to_text, which can be told in words",
-               task.name, name_of(task.kind));
+    user_error("task '{}' is a {}, expected a classification, regression, multiple_choice or text_to_text", task.name, name_of(task.kind));
   }
   const Verbaliser verbaliser = data::verbaliser_of(task);
   const data::Template prompt = data::template_of(task, verbaliser);

@@ -18,7 +18,7 @@ std::string_view readers_of(const Task& task) {
   switch (task.kind) {
     case TaskKind::classification:
     case TaskKind::regression:
-      return "an encoder or a causal model, or the task told in words (text_to_text)";
+      return "an encoder or a causal model, or the task as text_to_text";
     case TaskKind::token_classification:
       return "an encoder or a causal model";
     case TaskKind::multiple_choice:

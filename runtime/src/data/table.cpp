@@ -65,7 +65,7 @@ void fit_widths(Table& table, bool header, const std::string& name) {
     table.rows[row].resize(width);
   }
   if (!header || longer == 0) return;
-  log_warning("{}:{}: found more columns than the header names ({}) in {} row{}; what stands behind them is left out", printable(name, ""),
+  log_warning("{}:{}: found more columns than the header names ({}) in {} row{}; the cells behind them are dropped", printable(name, ""),
               first, width, longer, longer == 1 ? "" : "s");
 }
 

@@ -118,7 +118,7 @@ void check_generation_fields(const json& fields, const std::string& where) {
     if (const Refused* field = refusal_of(name)) {
       const bool same_order = name == "renormalize_logits" && greedy;  // of the scores of one text
       if (!asks_for_nothing(value, field->nothing) && !exact_cache(name, value) && !same_order)
-        data_error("{}: field '{}' is {}, which would change what is written and is not done here", where, name, shown);
+        data_error("{}: field '{}' is {}, which would change the text and is not supported", where, name, shown);
     } else if (!among(honoured, name) && !among(without_effect, name) && !value.is_null() && value != false) {
       data_error("{}: field '{}' is {}; no such field is known{}", where, name, shown, did_you_mean(name, known_names()));
     }

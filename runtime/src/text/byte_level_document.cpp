@@ -15,7 +15,7 @@ std::string family_of(const Json& vocabulary, const FolderConfig& config, const 
   if (vocabulary.contains("<s>") && vocabulary.contains("</s>") && vocabulary.contains("<mask>")) return "roberta";
   if (vocabulary.contains("<|endoftext|>")) return "gpt2";
   data_error(
-      "{}: found neither '<|endoftext|>' (GPT-2) nor '<s>', '</s>' and '<mask>' (RoBERTa), expected a tokenizer_config.json that says",
+      "{}: found neither '<|endoftext|>' (GPT-2) nor '<s>', '</s>' and '<mask>' (RoBERTa), expected a tokenizer_config.json with the class",
       where);
 }
 

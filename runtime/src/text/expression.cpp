@@ -12,7 +12,7 @@ namespace tsrun {
 namespace {
 
 [[noreturn]] void refuse_expression(const std::string& expression, std::string_view part, const std::string& where) {
-  data_error("{}: pattern '{}' has '{}', expected only constructs that mean the same to every library", where, expression, part);
+  data_error("{}: pattern '{}' has '{}', expected only constructs that every library reads alike", where, expression, part);
 }
 
 /// The expression with `\s` and `\S` spelled out, which ICU reads more narrowly. Refuses what libraries read differently.

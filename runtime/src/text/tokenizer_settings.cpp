@@ -106,13 +106,13 @@ void warn_of_idle(const FolderConfig& config, const Json& tokenizer) {
     if (known && !config.family.empty() && config.own_steps && option->families.find(config.family) != std::string_view::npos) continue;
     if (known && (stated_by_steps(tokenizer, key) == value || key == "legacy" || key == "extra_ids")) continue;
     if (known && key.starts_with("add_") && key.ends_with("os_token")) continue;
-    log_warning("{}: '{}' is {}, which does nothing here{}", config.where(key), key, value.dump().substr(0, 60),
+    log_warning("{}: '{}' is {}, which has no effect here{}", config.where(key), key, value.dump().substr(0, 60),
                 known ? " (nor in transformers): the tokenizer's steps decide" : "");
   }
   for (const char* key : {"do_lower_case", "tokenize_chinese_chars"}) {
     const bool off = config.options.contains(key) && config.options.at(key) == false;
     if (off && config.family != "bert" && stated_by_steps(tokenizer, key) == true)
-      log_warning("{}: '{}' is false, which does nothing here (nor in transformers): the normalizer of tokenizer.json decides",
+      log_warning("{}: '{}' is false, which has no effect here (nor in transformers): the normalizer of tokenizer.json decides",
                   config.where(key), key);
   }
 }

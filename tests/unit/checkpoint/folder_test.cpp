@@ -105,9 +105,9 @@ TEST(ShardIndex, NamesATensorInNoShardInAnotherAndInTwo) {
   folder.write("model.safetensors.index.json", R"({"weight_map":{"a":"one.safetensors","b":"two.safetensors","c":"one.safetensors"}})");
   EXPECT_THAT(refusal(folder), HasSubstr("tensor 'c' in 'one.safetensors', but no file has it"));
   folder.write("model.safetensors.index.json", R"({"weight_map":{"a":"two.safetensors","b":"one.safetensors"}})");
-  EXPECT_THAT(refusal(folder), HasSubstr("but it stands in"));
+  EXPECT_THAT(refusal(folder), HasSubstr("but it is in"));
   folder.write("two.safetensors", one_tensor("a"));
-  EXPECT_THAT(refusal(folder), HasSubstr("'a' stands in 'one.safetensors' and in 'two.safetensors'"));
+  EXPECT_THAT(refusal(folder), HasSubstr("'a' is in 'one.safetensors' and in 'two.safetensors'"));
 }
 
 TEST(ShardIndex, RefusesMalformedMapsAndPathsThatLeaveTheFolder) {

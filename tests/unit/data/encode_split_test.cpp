@@ -43,10 +43,9 @@ TEST(EncodeSplit, KeepsOrder_AndTruncatesPairs) {
 }
 
 TEST(EncodeSplit, NamesWhatCouldRead_ATaskOfTheWrongKind) {
-  EXPECT_EQ(
-      refusal_of(with_rows(TaskKind::classification, {}), Reader::encoder_decoder),
-      "task 't' is a classification, which an encoder-decoder cannot read; expected an encoder or a causal model, or the task told in "
-      "words (text_to_text)");
+  EXPECT_EQ(refusal_of(with_rows(TaskKind::classification, {}), Reader::encoder_decoder),
+            "task 't' is a classification, which an encoder-decoder cannot read; expected an encoder or a causal model, or the task as "
+            "text_to_text");
   EXPECT_EQ(refusal_of(with_rows(TaskKind::token_classification, {}), Reader::encoder_decoder),
             "task 't' is a token_classification, which an encoder-decoder cannot read; expected an encoder or a causal model");
   for (const TaskKind kind : {TaskKind::text_to_text, TaskKind::multiple_choice})

@@ -80,7 +80,7 @@ TEST(Pattern, FindsExpressions) {
 }
 
 TEST(Pattern, RefusesExpressions_ThatLibrariesReadDifferently) {
-  EXPECT_EQ(refusal("a\\b"), "t.json: pattern 'a\\b' has '\\b', expected only constructs that mean the same to every library");
+  EXPECT_EQ(refusal("a\\b"), "t.json: pattern 'a\\b' has '\\b', expected only constructs that every library reads alike");
   for (const char* expression : {"^a", "a$", "a.b", "\\w+", "[a--b]", "[a&&b]", "[[:alpha:]]", "a{2}+", "(?m)a", "(a)\\1", "[]a]"})
     EXPECT_THAT(refusal(expression), HasSubstr("expected only constructs")) << expression;
   for (const char* expression : {"(a", "[a", "a{2", "*"}) EXPECT_THAT(refusal(expression), HasSubstr("is malformed")) << expression;
