@@ -50,8 +50,7 @@ struct AdafactorTensor {
       if (mean->defined()) mean->zero_();
   }
 
-  /// Takes the gradient into the means, of which the share `kept` stays. Returns the gradient over the root of its mean square, in the one
-  /// temporary of full size.
+  /// Updates the running means: mean ← kept·mean + (1 − kept)(g² + ε). Returns g/√mean, in the one temporary of full size.
   at::Tensor next_update(double kept, double epsilon) const {
     at::Tensor work = gradient.square().add_(epsilon);
     if (elements.defined()) {

@@ -7,20 +7,20 @@
 #include <string>
 #include <vector>
 
-/// Options of a training that nothing would read.
+/// Options without effect: given, but not read.
 namespace tsrun {
 
 struct Idle {
   std::string option, reason;
 };
-/// Options of `train_options()` that are not at their default though this training never reads them.
+/// Options of `train_options()` that differ from their default although this training does not read them.
 std::vector<Idle> idle_options(const Options& options, const HeadSpec& head, const Task& task);
-/// The same of `reading_options()`, for whatever evaluates.
+/// The same of `reading_options()`, for evaluations.
 std::vector<Idle> idle_reading_options(const Options& reading, const Task& task);
 /// @throws Error(user) naming the first of `idle`
 void refuse_idle(const std::vector<Idle>& idle, const Options& options, const Task& task);
 
-/// @throws Error(user) for an option of `reading_options()` that is not at its default though nothing reads it for such a task
+/// @throws Error(user) for an option of `reading_options()` that differs from its default although no evaluation of such a task reads it
 void require_read(const Options& reading, const Task& task);
 
 }  // namespace tsrun

@@ -13,11 +13,10 @@ namespace tsrun {
 /// batch_size, rows_per_task, eval_split, eval_rows, precision, gradient_checkpointing, accepted_answers, and `reading_options()`.
 OptionTable joint_task_options();
 
-/// A member of a joint space over real models.
+/// The models of one member of a joint space.
 struct JointSeat {
-  ParameterSet parameters;
-  /// One a task: what `parameters` leaves out is held at these weights, so each task's own head comes with them.
-  std::vector<Model> models;
+  ParameterSet parameters;    ///< the member's
+  std::vector<Model> models;  ///< one a task, with the task's head; parameters outside `parameters` stay frozen
 };
 
 struct JointTasksJob {
@@ -28,10 +27,10 @@ struct JointTasksJob {
   at::Device device = at::kCPU;
 };
 
-/// Tasks whose losses are those of the models, frozen but for the members' weights. One epoch is every task's rows once: the first
-/// rows_per_task of a longer task, a shorter one's again and again (0: as they are), all in one shuffled order. `weights` and `gradient`
-/// lie on the host whatever the device. Weights of equal value are held once.
-/// @throws Error(user) for tasks that a masked language model learns, whose hidden words only a training draws.
+/// Tasks with the models' losses, of which only the members' weights are trained. An epoch has rows_per_task rows of every task, in one
+/// shuffled order: long tasks are cut, short ones repeated; 0: each task as it is. `weights` and `gradient` are on the host, whatever the
+/// device. Tensors of equal value are stored once.
+/// @throws Error(user) for masked language modelling, whose masked tokens only a training draws.
 std::unique_ptr<JointTasks> make_joint_tasks(JointTasksJob job);
 
 }  // namespace tsrun

@@ -16,10 +16,10 @@ struct StepDone {
   bool ends_epoch = false;
 };
 
-/// Watches a training and changes nothing. Called in the order registered, with the weights that the next step begins with: masks have been
-/// applied, which the events of a step (tune/step_events.h) come before. An observer may write into the training's work folder. What it
-/// writes must be durable when the call returns, and dropped again when it stands after `resumed_at_step`; what it keeps in memory is
-/// `state`, which the trainer saves with every checkpoint and gives back before `begin`.
+/// Watches a training and changes nothing. Calls come in the order registered, with the weights that the next step begins with: masks have
+/// been applied, which the events of a step (tune/step_events.h) come before. An observer may write into the training's work folder; what
+/// it writes must be durable when the call returns. On resume it discards anything written after `resumed_at_step`. State in memory goes
+/// through `state` and `restore`: it is saved with every checkpoint and given back before `begin`.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -29,7 +29,7 @@ class Observer {
   virtual PluginState state() const { return {}; }
   virtual void restore(const PluginState& /*state*/) {}
 
-  /// The trainer may leave rows of the word embeddings that no text reaches out of a binding; this puts them back.
+  /// Puts back the rows of the word embeddings that the trainer left out, because no text of the task has their words.
   void set_whole(std::function<Weights(const Weights&)> whole) { whole_ = std::move(whole); }
 
  protected:

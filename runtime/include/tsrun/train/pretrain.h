@@ -9,9 +9,8 @@
 
 namespace tsrun {
 
-/// Language modelling as the model's head asks: masked (Devlin et al., 2019: of the chosen tokens 80 % [MASK], 10 % random, 10 % kept),
-/// causal, or span corruption (Raffel et al., 2020: mean span 3); what is hidden is drawn anew every epoch under the key. Lines with a tab
-/// are pairs.
+/// Language modelling for the model's head: masked (Devlin et al., 2019: of the chosen tokens 80 % [MASK], 10 % random, 10 % kept), causal,
+/// or span corruption (Raffel et al., 2020: mean span 3). Masks are drawn anew every epoch. Lines with a tab are pairs.
 OptionTable pretrain_options();  ///< steps, batch_size, lr, weight_decay, max_length, warmup_ratio, masking
 struct PretrainJob {
   Model start;

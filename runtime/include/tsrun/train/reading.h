@@ -7,20 +7,19 @@
 
 namespace tsrun {
 
-/// Fits tasks and models to each other. A model that writes (an encoder-decoder) is given any task that `as_text_to_text` can make text of;
-/// the others take it as it is.
+/// The task as a kind of model takes it: encoder-decoders get it as text-to-text where `as_text_to_text` can, others as it is.
 Task task_for(const Task& task, Reader reader);
 
-/// The head that `task`, in the form of `task_for`, asks of a model that reads like `reader`. @throws Error(user) when such a model cannot
-/// do such a task, naming what could.
+/// The head for `task`, in the form of `task_for`, on this kind of model. @throws Error(user) when such a model cannot do such a task,
+/// naming the kinds that can.
 HeadSpec head_for(const Task& task, Reader reader);
 
-/// Puts the labels of a task whose head judges by classes in the order of the model's outputs, where `id2label` of its config.json names
-/// them, and names the outputs by the task. Other names than LABEL_0, LABEL_1, … are warned of under `where`, unless the head is new.
+/// Orders the labels of a classification task as the model's outputs where `id2label` of its config.json has them, and names the outputs
+/// by the task's labels. Unless the head is new, warns under `where` of other names than LABEL_0, LABEL_1, …
 void match_labels(Task& task, Model& model, bool new_head, const std::string& where);
 
-/// max_length, blocks, and for tasks that are answered in words how answers are written or chosen: max_answer_length, answer, num_beams,
-/// length_penalty, stop. Part of `train_options()` and of the options of an evaluation.
+/// max_length, blocks, and how answers in words are generated or chosen: max_answer_length, answer, num_beams, length_penalty, stop. Part
+/// of `train_options()` and of the options of an evaluation.
 OptionTable reading_options();
 
 EncodeOptions encode_options_for(const Family& family, const Options& reading);
