@@ -11,7 +11,7 @@ std::string up(const Bottleneck& place) { return place.module + ".adapter.up"; }
 }  // namespace
 
 std::vector<DeltaTensor> Adapter::tensors() const {
-  using enum DeltaTensor::Law;
+  using enum DeltaTensor::Init;
   std::vector<DeltaTensor> tensors;
   for (const Bottleneck& place : places_) {
     tensors.push_back({down(place) + ".weight", {shape_.bottleneck, place.width}, place.layer, normal, shape_.deviation});

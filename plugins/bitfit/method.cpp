@@ -1,7 +1,7 @@
 #include "method.h"
 
 #include "tsrun/base/error.h"
-#include "tsrun/tune/own_parameters.h"
+#include "tsrun/tune/parameter_subset.h"
 
 #include <algorithm>
 
@@ -23,7 +23,7 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
   for (const Site& site : family.sites()) {
     if (site.kind == SiteKind::query || site.kind == SiteKind::feed_forward_in) small.push_back(site.module + ".bias");
   }
-  auto delta = own_parameters(family, "biases", [&](const ParameterInfo& info) {
+  auto delta = parameter_subset(family, "biases", [&](const ParameterInfo& info) {
     const bool layers = info.part == Part::encoder || info.part == Part::decoder;
     if (few) return layers && std::find(small.begin(), small.end(), info.name) != small.end();
     return layers && (info.kind == ParameterKind::bias || (norms && info.kind == ParameterKind::norm_bias));

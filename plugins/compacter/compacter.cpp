@@ -45,7 +45,7 @@ KroneckerMap Compacter::up(const Bottleneck& place) const {
 }
 
 void Compacter::add_factors(const KroneckerMap& map, bool zero, std::vector<DeltaTensor>& tensors) const {
-  using enum DeltaTensor::Law;
+  using enum DeltaTensor::Init;
   const int64_t n = shape_.terms, rows = map.outputs / n, columns = map.inputs / n;
   const auto law = zero ? zeros : uniform;
   if (shape_.rank == 0) {
@@ -58,7 +58,7 @@ void Compacter::add_factors(const KroneckerMap& map, bool zero, std::vector<Delt
 
 void Compacter::add_map(const KroneckerMap& map, bool zero, std::vector<DeltaTensor>& tensors) const {
   const int64_t n = shape_.terms;
-  if (!shape_.shared) tensors.push_back({map.rule, {n, n, n}, map.layer, DeltaTensor::Law::normal, shape_.deviation});
+  if (!shape_.shared) tensors.push_back({map.rule, {n, n, n}, map.layer, DeltaTensor::Init::normal, shape_.deviation});
   add_factors(map, zero, tensors);
   if (shape_.biases) tensors.push_back({map.name + ".bias", {map.outputs}, map.layer});
 }
@@ -66,7 +66,7 @@ void Compacter::add_map(const KroneckerMap& map, bool zero, std::vector<DeltaTen
 std::vector<DeltaTensor> Compacter::tensors() const {
   const int64_t n = shape_.terms;
   std::vector<DeltaTensor> tensors;
-  if (shape_.shared) tensors.push_back({shared_rule, {n, n, n}, -1, DeltaTensor::Law::normal, shape_.deviation});
+  if (shape_.shared) tensors.push_back({shared_rule, {n, n, n}, -1, DeltaTensor::Init::normal, shape_.deviation});
   for (const Bottleneck& place : places_) {
     add_map(down(place), /*zero=*/false, tensors);
     add_map(up(place), shape_.identity, tensors);

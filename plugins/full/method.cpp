@@ -1,7 +1,7 @@
 #include "method.h"
 
-#include "tsrun/tune/own_parameters.h"
 #include "tsrun/tune/parameter_set.h"
+#include "tsrun/tune/parameter_subset.h"
 
 #include <set>
 
@@ -27,7 +27,7 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
   const ParameterSet selected = select_parameters(family, parse_selection(selection, "full: options"));
   std::set<std::string> chosen;
   for (const Slice& slice : selected.layout.slices()) chosen.insert(slice.name);
-  return own_parameters(family, "parts", [&](const ParameterInfo& info) { return chosen.contains(info.name); });
+  return parameter_subset(family, "parts", [&](const ParameterInfo& info) { return chosen.contains(info.name); });
 }
 
 }  // namespace tsrun::full

@@ -34,7 +34,7 @@ class Ia3 final : public Delta {
     for (const AdaptedLayer& layer : layers_) {
       const LinearModule& module = layer.target.module;
       const std::vector<int64_t> shape = layer.of_inputs ? std::vector<int64_t>{1, module.inputs} : std::vector<int64_t>{module.outputs, 1};
-      tensors.push_back({layer.vector(), shape, module.layer, DeltaTensor::Law::ones});
+      tensors.push_back({layer.vector(), shape, module.layer, DeltaTensor::Init::ones});
     }
     return tensors;
   }

@@ -68,7 +68,7 @@ SmallMatrix pooled_gram(const JointInputs& inputs, Pool& pool) {
   return sum;
 }
 
-int64_t directions_kept(const Eigen& eigen, int64_t dim) {
+int64_t directions_kept(const EigenDecomposition& eigen, int64_t dim) {
   int64_t rank = 0;
   const double largest = eigen.values.empty() ? 0 : eigen.values[0];
   while (rank < static_cast<int64_t>(eigen.values.size()) && eigen.values[static_cast<size_t>(rank)] > kept_ratio * kept_ratio * largest)
@@ -77,7 +77,7 @@ int64_t directions_kept(const Eigen& eigen, int64_t dim) {
 }
 
 /// U_j = Σ_r Q(r, j) / σ_j · δ_r: the member's part of singular vector j, in the member's own scale.
-at::Tensor pca_columns(const Rows& rows, const Eigen& eigen, int64_t kept) {
+at::Tensor pca_columns(const Rows& rows, const EigenDecomposition& eigen, int64_t kept) {
   SmallMatrix matrix(kept, rows.count());
   at::Tensor columns = at::empty({kept, rows.columns}, at::kFloat);
   std::vector<float*> out;
@@ -89,7 +89,7 @@ at::Tensor pca_columns(const Rows& rows, const Eigen& eigen, int64_t kept) {
   return columns;
 }
 
-at::Tensor pca_codes(const Pool& pool, const Eigen& eigen, int64_t kept) {
+at::Tensor pca_codes(const Pool& pool, const EigenDecomposition& eigen, int64_t kept) {
   const auto tasks = static_cast<int64_t>(pool.firsts.size()), members = static_cast<int64_t>(pool.members.size());
   at::Tensor codes = at::empty({tasks, members, kept}, at::kFloat);
   auto* out = codes.mutable_data_ptr<float>();
@@ -122,7 +122,7 @@ JointResult draw_decoders(const JointInputs& inputs, const Settings& settings) {
 JointResult joint_pca(const JointInputs& inputs, const Settings& settings) {
   if (settings.tanh_decoder) user_error("joint_decomposition: fit = pca makes linear decoders; decoder = tanh needs fit = train or random");
   Pool pool = pool_of(inputs);
-  const Eigen eigen = symmetric_eigen(pooled_gram(inputs, pool));
+  const EigenDecomposition eigen = symmetric_eigen(pooled_gram(inputs, pool));
   const int64_t kept = directions_kept(eigen, settings.dim);
   JointResult result;
   for (size_t m = 0; m < inputs.members.size(); ++m) {

@@ -2,7 +2,7 @@
 
 #include "settings.h"
 
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 namespace tsrun::joint_decomposition {
 

@@ -57,13 +57,13 @@ std::vector<double> Decoder::activations(const at::Tensor& z) const {
 
 void Decoder::expand(const at::Tensor& z, at::Tensor out) const {
   check(out, rows_.columns, "weights");
-  tsrun::expand(rows_, activations(z), {out.mutable_data_ptr<float>(), static_cast<size_t>(out.numel())});
+  tsrun::add_combination(rows_, activations(z), {out.mutable_data_ptr<float>(), static_cast<size_t>(out.numel())});
 }
 
 at::Tensor Decoder::project(const at::Tensor& z, const at::Tensor& g) const {
   check(g, rows_.columns, "gradients");
   const int64_t dim = dims_[0];
-  std::vector<double> products = tsrun::project(rows_, {g.const_data_ptr<float>(), static_cast<size_t>(g.numel())});
+  std::vector<double> products = tsrun::dot_products(rows_, {g.const_data_ptr<float>(), static_cast<size_t>(g.numel())});
   at::Tensor result = at::empty({dim}, at::kFloat);
   auto* out = result.mutable_data_ptr<float>();
   if (linear()) {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "tsrun/base/error.h"
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 #include <ATen/ATen.h>
 

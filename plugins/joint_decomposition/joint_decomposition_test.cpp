@@ -4,7 +4,7 @@
 #include "projection.h"
 #include "step.h"
 
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 #include <gtest/gtest.h>
 

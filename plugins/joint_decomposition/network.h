@@ -4,7 +4,7 @@
 #include "settings.h"
 
 #include "tsrun/train/optimizer.h"
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 #include <map>
 #include <memory>

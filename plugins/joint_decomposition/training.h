@@ -2,7 +2,7 @@
 
 #include "settings.h"
 
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 #include <chrono>
 

@@ -3,7 +3,7 @@
 #include "tsrun/model/model.h"
 #include "tsrun/tune/extra_deltas.h"
 #include "tsrun/tune/module_rules.h"
-#include "tsrun/tune/own_parameters.h"
+#include "tsrun/tune/parameter_subset.h"
 
 #include <set>
 
@@ -30,7 +30,7 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
   std::set<std::string> chosen;
   for (const ParameterInfo& info : find_parameters(family, options, "layernorm", is_norm))
     if (embeddings || info.part != Part::embeddings) chosen.insert(info.name);
-  auto delta = own_parameters(family, "norms", [&](const ParameterInfo& info) { return chosen.contains(info.name); });
+  auto delta = parameter_subset(family, "norms", [&](const ParameterInfo& info) { return chosen.contains(info.name); });
   return with_saved_modules(std::move(delta), family, options, "layernorm");
 }
 

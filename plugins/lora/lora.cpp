@@ -51,14 +51,14 @@ at::Tensor orthogonal(const AdaptedLayer& layer, bool of_a, Key key) {
 
 void Lora::add_tensors(const AdaptedLayer& layer, std::vector<DeltaTensor>& tensors) const {
   const LinearModule& module = layer.target.module;
-  using enum DeltaTensor::Law;
+  using enum DeltaTensor::Init;
   if (layer.embedding()) {  // A at zero and B random, the opposite of a linear layer
     tensors.push_back({layer.a(), {layer.rank, module.inputs}, module.layer});
     tensors.push_back({layer.b(), {module.outputs, layer.rank}, module.layer, normal, 1});
   } else {
     DeltaTensor a{layer.a(), {layer.rank, module.inputs}, module.layer, uniform, 1 / std::sqrt(static_cast<double>(module.inputs))};
-    if (choices_.start == Start::release) a.scale = 1 / std::sqrt(static_cast<double>(layer.rank));
-    if (choices_.start == Start::gaussian) a.law = normal, a.scale = 1 / static_cast<double>(layer.rank);
+    if (choices_.init == Init::release) a.scale = 1 / std::sqrt(static_cast<double>(layer.rank));
+    if (choices_.init == Init::gaussian) a.init = normal, a.scale = 1 / static_cast<double>(layer.rank);
     tensors.push_back(std::move(a));
     tensors.push_back({layer.b(), {module.outputs, layer.rank}, module.layer});
   }
@@ -94,8 +94,8 @@ at::Tensor Lora::initial(const DeltaTensor& tensor, const Weights& origin, Key k
   if (!layer) return {};
   if (tensor.name == layer->magnitude()) return lengths(*layer, origin.at(layer->weight())).flatten().contiguous();
   if (layer->embedding()) return {};
-  if (choices_.start == Start::orthogonal) return orthogonal(*layer, tensor.name == layer->a(), key);
-  if (choices_.start != Start::pissa) return {};
+  if (choices_.init == Init::orthogonal) return orthogonal(*layer, tensor.name == layer->a(), key);
+  if (choices_.init != Init::pissa) return {};
   return principal_factor(*layer, origin.at(layer->weight()), tensor.name == layer->a());
 }
 
@@ -111,7 +111,7 @@ at::Tensor Lora::principal_factor(const AdaptedLayer& layer, const at::Tensor& w
 }
 
 void Lora::adjust_origin(const Weights& values, Weights& origin) const {
-  if (choices_.start != Start::pissa) return;
+  if (choices_.init != Init::pissa) return;
   for (const AdaptedLayer& layer : layers_)
     if (!layer.embedding()) origin.set(layer.weight(), (origin.at(layer.weight()) - update(layer, values)).contiguous());
 }
@@ -132,7 +132,7 @@ void Lora::override_weights(const Weights& weights, Weights& seen) const {
 }
 
 /// Factors of a layer in one forward pass.
-struct Lora::Low {
+struct Lora::LowRankUpdate {
   at::Tensor a, b, b_bias;
   double scale;
   Key key;
@@ -151,18 +151,18 @@ struct Lora::Low {
   }
 };
 
-Lora::Low Lora::low(const AdaptedLayer& layer, const Weights& weights, const ForwardOptions& forward) const {
+Lora::LowRankUpdate Lora::low_rank_update(const AdaptedLayer& layer, const Weights& weights, const ForwardOptions& forward) const {
   const LinearModule& module = layer.target.module;
   const at::Tensor* b_bias = weights.find(layer.b_bias());
-  Low low{weights.at(layer.a()),
-          weights.at(layer.b()),
-          b_bias ? *b_bias : at::Tensor(),
-          layer.scale,
-          forward.dropout.split("lora").split(module.name),
-          {},
-          {},
-          {},
-          module.transposed};
+  LowRankUpdate low{weights.at(layer.a()),
+                    weights.at(layer.b()),
+                    b_bias ? *b_bias : at::Tensor(),
+                    layer.scale,
+                    forward.dropout.split("lora").split(module.name),
+                    {},
+                    {},
+                    {},
+                    module.transposed};
   if (!choices_.dora) return low;
   low.weight = weights.at(layer.weight());
   low.factor = rescaling(layer, weights, low.weight + update(layer, weights)).flatten();
@@ -171,9 +171,10 @@ Lora::Low Lora::low(const AdaptedLayer& layer, const Weights& weights, const For
 }
 
 void Lora::install_linear(const Weights& weights, ForwardOptions& forward) const {
-  auto installed = std::make_shared<std::map<std::string, Low>>();
+  auto installed = std::make_shared<std::map<std::string, LowRankUpdate>>();
   for (const AdaptedLayer& layer : layers_)
-    if (!layer.embedding() && !acts_on_weight(layer)) installed->emplace(layer.target.module.name, low(layer, weights, forward));
+    if (!layer.embedding() && !acts_on_weight(layer))
+      installed->emplace(layer.target.module.name, low_rank_update(layer, weights, forward));
   if (installed->empty()) return;
   const double p = forward.training ? choices_.dropout : 0;
   forward.at_linear.push_back([installed, p](const LinearCall& call, const at::Tensor& y) {
@@ -183,7 +184,7 @@ void Lora::install_linear(const Weights& weights, ForwardOptions& forward) const
 }
 
 /// A table's factors: rows s A[:, ids]ᵀ Bᵀ are added. PEFT has no dropout here.
-struct Lora::LowRows {
+struct Lora::LowRankRows {
   at::Tensor a, b;
   double scale;
   at::Tensor factor;  ///< DoRA's g [width]; undefined: none
@@ -194,16 +195,16 @@ struct Lora::LowRows {
   }
 };
 
-Lora::LowRows Lora::low_rows(const AdaptedLayer& layer, const Weights& weights) const {
-  LowRows low{weights.at(layer.a()), weights.at(layer.b()), layer.scale, {}};
+Lora::LowRankRows Lora::low_rank_rows(const AdaptedLayer& layer, const Weights& weights) const {
+  LowRankRows low{weights.at(layer.a()), weights.at(layer.b()), layer.scale, {}};
   if (choices_.dora) low.factor = rescaling(layer, weights, weights.at(layer.weight()) + update(layer, weights)).flatten();
   return low;
 }
 
 void Lora::install_embeddings(const Weights& weights, ForwardOptions& forward) const {
-  auto installed = std::make_shared<std::map<std::string, LowRows>>();
+  auto installed = std::make_shared<std::map<std::string, LowRankRows>>();
   for (const AdaptedLayer& layer : layers_)
-    if (layer.embedding()) installed->emplace(layer.target.module.name, low_rows(layer, weights));
+    if (layer.embedding()) installed->emplace(layer.target.module.name, low_rank_rows(layer, weights));
   if (installed->empty()) return;
   forward.at_linear.push_back([installed](const LinearCall& call, const at::Tensor& rows) {
     const auto found = installed->find(call.module);

@@ -8,7 +8,7 @@
 
 namespace tsrun::lora {
 
-enum class Start { kaiming, gaussian, orthogonal, pissa, release };
+enum class Init { kaiming, gaussian, orthogonal, pissa, release };
 
 /// An adapted linear layer, or an embedding table, whose B A is [width, rows].
 struct AdaptedLayer {
@@ -29,7 +29,7 @@ struct AdaptedLayer {
 
 /// Options shared by all layers.
 struct Choices {
-  Start start = Start::kaiming;
+  Init init = Init::kaiming;
   bool dora = false;
   bool bias_of_b = false;  ///< lora_bias
   double dropout = 0;
@@ -51,13 +51,13 @@ class Lora final : public Delta {
   std::vector<LowRankFactors> low_rank_factors() const override;
 
  private:
-  struct Low;
-  struct LowRows;
+  struct LowRankUpdate;
+  struct LowRankRows;
   void install_linear(const Weights& weights, ForwardOptions& forward) const;
   void install_embeddings(const Weights& weights, ForwardOptions& forward) const;
   void add_tensors(const AdaptedLayer& layer, std::vector<DeltaTensor>& tensors) const;
-  Low low(const AdaptedLayer& layer, const Weights& weights, const ForwardOptions& forward) const;
-  LowRows low_rows(const AdaptedLayer& layer, const Weights& weights) const;
+  LowRankUpdate low_rank_update(const AdaptedLayer& layer, const Weights& weights, const ForwardOptions& forward) const;
+  LowRankRows low_rank_rows(const AdaptedLayer& layer, const Weights& weights) const;
   const AdaptedLayer* layer_of(std::string_view tensor) const;
   at::Tensor merged(const AdaptedLayer& layer, const Weights& weights) const;
   /// DoRA's factor of each output, shaped to scale the weight; no gradient goes through the norm (the paper's section 4.3).

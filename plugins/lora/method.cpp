@@ -5,7 +5,7 @@
 #include "tsrun/base/log.h"
 #include "tsrun/tune/extra_deltas.h"
 #include "tsrun/tune/module_rules.h"
-#include "tsrun/tune/own_parameters.h"
+#include "tsrun/tune/parameter_subset.h"
 
 #include <algorithm>
 #include <cmath>
@@ -16,19 +16,19 @@ namespace {
 
 using nlohmann::json;
 
-Start start_of(const std::string& name) {
-  if (name == "gaussian") return Start::gaussian;
-  if (name == "orthogonal") return Start::orthogonal;
-  if (name == "release") return Start::release;
-  return name == "pissa" ? Start::pissa : Start::kaiming;
+Init init_of(const std::string& name) {
+  if (name == "gaussian") return Init::gaussian;
+  if (name == "orthogonal") return Init::orthogonal;
+  if (name == "release") return Init::release;
+  return name == "pissa" ? Init::pissa : Init::kaiming;
 }
 
 /// Checked options shared by all layers.
 Choices choices_of(const Options& options) {
   const std::string start = options.text("init_lora_weights");
-  Choices choices{start_of(start), options.flag("use_dora"), options.flag("lora_bias"), options.number("lora_dropout")};
+  Choices choices{init_of(start), options.flag("use_dora"), options.flag("lora_bias"), options.number("lora_dropout")};
   if (choices.bias_of_b && choices.dora) user_error("lora: lora_bias does not combine with use_dora, as in PEFT; leave one of them out");
-  if (choices.bias_of_b && choices.start != Start::kaiming && choices.start != Start::release)
+  if (choices.bias_of_b && choices.init != Init::kaiming && choices.init != Init::release)
     user_error("lora: lora_bias does not combine with init_lora_weights '{}', as in PEFT; expected kaiming or release", start);
   return choices;
 }
@@ -36,14 +36,14 @@ Choices choices_of(const Options& options) {
 void check_layer(const AdaptedLayer& layer, const Choices& choices) {
   const LinearModule& module = layer.target.module;
   const int64_t most = std::min(module.inputs, module.outputs);
-  if (layer.rank < 1 || (choices.start == Start::pissa && !layer.embedding() && layer.rank > most))
+  if (layer.rank < 1 || (choices.init == Init::pissa && !layer.embedding() && layer.rank > most))
     user_error("lora: rank {} for {} [{}, {}], expected 1 to {}", layer.rank, module.name, module.outputs, module.inputs, most);
   if (layer.rank > most)
     log_warning("lora: rank {} for {} [{}, {}]; more than {} add nothing", layer.rank, module.name, module.outputs, module.inputs, most);
-  if (choices.start == Start::orthogonal && layer.rank % 2 != 0 && !layer.embedding())
+  if (choices.init == Init::orthogonal && layer.rank % 2 != 0 && !layer.embedding())
     user_error("lora: rank {} for {}, expected an even one: the orthogonal start shares its rows out between A and B", layer.rank,
                module.name);
-  if (choices.start == Start::pissa && module.shared && !layer.embedding())
+  if (choices.init == Init::pissa && module.shared && !layer.embedding())
     user_error("lora: init_lora_weights is pissa, but {} has its weight in common with the word embeddings", module.name);
   if (choices.bias_of_b && layer.embedding())
     user_error("lora: lora_bias does not combine with embeddings, as in PEFT, and {} is one", module.name);
@@ -102,7 +102,7 @@ std::unique_ptr<Delta> trained_biases(const Family& family, const Options& optio
   std::set<std::string> adapted;
   for (const AdaptedLayer& layer : layers) adapted.insert(layer.bias());
   const auto saved = options.texts("modules_to_save");
-  return own_parameters(family, "bias = " + which, [&](const ParameterInfo& info) {
+  return parameter_subset(family, "bias = " + which, [&](const ParameterInfo& info) {
     if (info.part == Part::head || !info.name.ends_with(".bias")) return false;
     return (which == "all" || adapted.contains(info.name)) && !is_saved_module(saved, info.name.substr(0, info.name.rfind('.')));
   });

@@ -35,7 +35,7 @@ std::optional<Stack> stack_of(const Family& family, Part part, const std::string
 }
 
 std::vector<Stack> stacks_of(const Family& family, const std::string& where) {
-  const bool two = family.reader() == Reader::encoder_decoder;
+  const bool two = family.model_kind() == ModelKind::encoder_decoder;
   if (!two && where != "both")
     user_error("prefix: stacks is '{}', but a model of type '{}' has only one stack; expected both", where, family.model_type());
   std::vector<Stack> stacks;
@@ -105,7 +105,7 @@ std::optional<PeftType> Method::peft_type() const {
 }
 
 PeftTensor Method::tensor_from_peft(PeftTensor tensor, const Delta& /*delta*/, const Family& family) const {
-  if (tensor.name == peft_tensor && family.reader() == Reader::encoder_decoder)
+  if (tensor.name == peft_tensor && family.model_kind() == ModelKind::encoder_decoder)
     user_error(
         "a prefix of an encoder-decoder, which PEFT puts in front of the decoder alone, two layers' places apart; the paper's, in front of "
         "both stacks, cannot be made of it");
@@ -114,7 +114,7 @@ PeftTensor Method::tensor_from_peft(PeftTensor tensor, const Delta& /*delta*/, c
 
 /// The keys and values that the prefix has, or that its network makes: all that PEFT keeps of one.
 PeftFolder Method::to_peft(const Delta& delta, const Options& options, const Model& model) const {
-  if (model.family->reader() == Reader::encoder_decoder)
+  if (model.family->model_kind() == ModelKind::encoder_decoder)
     user_error(
         "export: PEFT puts a prefix in front of an encoder-decoder's decoder alone, and gives layer i the place of layer 2i; the paper's, "
         "in front of both stacks, cannot be said in its folder");

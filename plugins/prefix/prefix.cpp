@@ -7,11 +7,11 @@
 namespace tsrun::prefix {
 
 std::vector<DeltaTensor> Prefix::tensors() const {
-  using enum DeltaTensor::Law;
+  using enum DeltaTensor::Init;
   std::vector<DeltaTensor> tensors;
   for (const Stack& stack : stacks_) {
-    const auto add = [&](const std::string& name, std::vector<int64_t> shape, DeltaTensor::Law law, double scale) {
-      tensors.push_back({stack.name + name, std::move(shape), -1, law, scale});
+    const auto add = [&](const std::string& name, std::vector<int64_t> shape, DeltaTensor::Init init, double scale) {
+      tensors.push_back({stack.name + name, std::move(shape), -1, init, scale});
     };
     if (!projection_.used()) {
       add("prompt_embeddings", {tokens_, stack.row()}, normal, deviation_);

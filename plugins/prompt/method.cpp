@@ -17,7 +17,9 @@ class Prompt final : public Delta {
   Prompt(int64_t tokens, int64_t width, double deviation, std::string words)
       : tokens_(tokens), width_(width), deviation_(deviation), words_(std::move(words)) {}
 
-  std::vector<DeltaTensor> tensors() const override { return {{tensor_name, {tokens_, width_}, -1, DeltaTensor::Law::normal, deviation_}}; }
+  std::vector<DeltaTensor> tensors() const override {
+    return {{tensor_name, {tokens_, width_}, -1, DeltaTensor::Init::normal, deviation_}};
+  }
   std::vector<DeltaMatch> matches() const override { return {{"num_virtual_tokens", "word embeddings", tokens_ * width_}}; }
   bool starts_as_identity() const override { return false; }
   at::Tensor initial(const DeltaTensor& tensor, const Weights& origin, Key key) const override {

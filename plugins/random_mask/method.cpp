@@ -2,7 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
-#include "tsrun/linalg/select.h"
+#include "tsrun/linalg/ranking.h"
 #include "tsrun/tune/parameter_set.h"
 
 #include <ATen/ATen.h>
@@ -14,7 +14,7 @@ namespace tsrun::random_mask {
 namespace {
 
 /// Exactly ceil(share · N) elements: the largest of N uniform numbers, ties by index.
-at::Tensor draw(const std::vector<int64_t>& shape, double share, Key key) {
+at::Tensor random_elements(const std::vector<int64_t>& shape, double share, Key key) {
   at::Tensor mask = at::zeros(shape, at::kBool);
   std::vector<float> numbers(static_cast<size_t>(mask.numel()));
   fill_uniform(key, numbers);
@@ -37,7 +37,7 @@ Scope scope_under(const Family& family, const Options& options, Key key) {
                                                       : Freeze::state;
   for (const ParameterInfo& info : family.parameters())
     if (has_element_masks(info, options))
-      scope.parameters[info.name].mask = draw(info.shape, options.number("share"), key.split(info.name));
+      scope.parameters[info.name].mask = random_elements(info.shape, options.number("share"), key.split(info.name));
   if (scope.parameters.empty()) user_error("random_mask: the model has no parameters in {}", join_words(options.texts("parts")));
   return scope;
 }

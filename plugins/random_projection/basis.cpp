@@ -62,8 +62,8 @@ void Basis::expand(const at::Tensor& z, at::Tensor out) const {
   for (size_t g = 0; g < rows_.size(); ++g) {
     const Group& group = parameters_.groups[g];
     const float* mine = z.const_data_ptr<float>() + offsets_[g];
-    tsrun::expand(rows_[g], std::vector<double>(mine, mine + dims_[g]),
-                  {out.data_ptr<float>() + group.begin, static_cast<size_t>(group.size())});
+    tsrun::add_combination(rows_[g], std::vector<double>(mine, mine + dims_[g]),
+                           {out.data_ptr<float>() + group.begin, static_cast<size_t>(group.size())});
   }
 }
 
@@ -72,7 +72,7 @@ at::Tensor Basis::project(const at::Tensor& /*z*/, const at::Tensor& g) const {
   at::Tensor result = at::empty({offsets_.back()}, at::kFloat);
   for (size_t i = 0; i < rows_.size(); ++i) {
     const Group& group = parameters_.groups[i];
-    const auto products = tsrun::project(rows_[i], {g.const_data_ptr<float>() + group.begin, static_cast<size_t>(group.size())});
+    const auto products = tsrun::dot_products(rows_[i], {g.const_data_ptr<float>() + group.begin, static_cast<size_t>(group.size())});
     std::transform(products.begin(), products.end(), result.data_ptr<float>() + offsets_[i],
                    [](double v) { return static_cast<float>(v); });
   }

@@ -3,7 +3,7 @@
 #include "decoder.h"
 
 #include "tsrun/base/options.h"
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 #include <cstdint>
 #include <memory>

@@ -22,14 +22,14 @@ Rows DenseMap::rows() const {
 }
 
 void DenseMap::expand(std::span<const float> x, std::span<float> out) const {
-  tsrun::expand(rows(), std::vector<double>(x.begin(), x.end()), out);
+  tsrun::add_combination(rows(), std::vector<double>(x.begin(), x.end()), out);
   if (!bias_.defined()) return;
   const auto bias = floats(bias_);
   std::transform(out.begin(), out.end(), bias.begin(), out.begin(), [](float value, float more) { return value + more; });
 }
 
 void DenseMap::project(std::span<const float> g, std::span<double> out) const {
-  const auto products = tsrun::project(rows(), g);
+  const auto products = tsrun::dot_products(rows(), g);
   for (size_t k = 0; k < products.size(); ++k) out[k] += products[k];
 }
 

@@ -50,7 +50,7 @@ Fastfood::Fastfood(int64_t size, int64_t dim, Key key, bool release_gradients)
   places_ = draw_places(key.split("permutation"), length_, period_);
   gaussian_ = at::empty({length_}, at::kFloat);
   fill_normal(key.split("gaussian"), floats(gaussian_));
-  const double energy = tsrun::project(Rows{{gaussian_.const_data_ptr()}, RowType::float32, length_}, floats(gaussian_))[0];
+  const double energy = tsrun::dot_products(Rows{{gaussian_.const_data_ptr()}, RowType::float32, length_}, floats(gaussian_))[0];
   const double n = static_cast<double>(length_), kept = static_cast<double>(size_) / n;
   scale_ = static_cast<float>(1 / (std::sqrt(n * energy) * std::sqrt(kept)));
 }

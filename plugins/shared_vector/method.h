@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 namespace tsrun::shared_vector {
 

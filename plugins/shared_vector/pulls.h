@@ -4,7 +4,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/linalg/rows.h"
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 #include <ATen/ATen.h>
 
@@ -26,7 +26,7 @@ inline at::Tensor normals(uint64_t seed, int64_t count) {
 
 /// In a fixed order, on any number of threads.
 inline double product(const at::Tensor& a, const at::Tensor& b) {
-  return project(Rows{{a.const_data_ptr()}, RowType::float32, a.numel()}, floats(b))[0];
+  return dot_products(Rows{{a.const_data_ptr()}, RowType::float32, a.numel()}, floats(b))[0];
 }
 
 inline ParameterSet two_tensors(int64_t size) {

@@ -4,7 +4,7 @@
 #include "decoder.h"
 
 #include "tsrun/train/loop.h"
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 #include <map>
 #include <string>

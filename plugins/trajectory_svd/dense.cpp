@@ -39,7 +39,7 @@ DenseBasis::DenseBasis(ParameterSet parameters, std::vector<at::Tensor> directio
 void DenseBasis::expand(const at::Tensor& z, at::Tensor out) const {
   for (size_t g = 0; g < rows_.size(); ++g) {
     const auto mine = coordinates(z, g);
-    if (!mine.empty()) tsrun::expand(rows_[g], std::vector<double>(mine.begin(), mine.end()), part(out, g));
+    if (!mine.empty()) tsrun::add_combination(rows_[g], std::vector<double>(mine.begin(), mine.end()), part(out, g));
   }
 }
 
@@ -47,7 +47,7 @@ at::Tensor DenseBasis::project(const at::Tensor& /*z*/, const at::Tensor& g) con
   at::Tensor result = at::empty({offsets_.back()}, at::kFloat);
   for (size_t group = 0; group < rows_.size(); ++group) {
     if (dims_[group] == 0) continue;
-    const auto products = tsrun::project(rows_[group], part(g, group));
+    const auto products = tsrun::dot_products(rows_[group], part(g, group));
     std::transform(products.begin(), products.end(), result.data_ptr<float>() + offsets_[group],
                    [](double v) { return static_cast<float>(v); });
   }

@@ -30,7 +30,7 @@ RowFactor factor_rows(const SmallMatrix& gram) {
       const double scale = length[static_cast<size_t>(i)] * length[static_cast<size_t>(j)];
       scaled(i, j) = scale > 0 ? gram(i, j) / scale : 0;
     }
-  const Eigen eigen = symmetric_eigen(scaled);
+  const EigenDecomposition eigen = symmetric_eigen(scaled);
   const double least = eigen.values.empty() ? 0 : independent * eigen.values[0];
   const auto rank = std::count_if(eigen.values.begin(), eigen.values.end(), [&](double v) { return v > least && v > 0; });
   RowFactor factor{SmallMatrix(n, rank), SmallMatrix(n, rank)};

@@ -26,9 +26,9 @@ SmallMatrix RowSource::gram() const {
   if (parts_.size() == 1) return tsrun::gram(parts_[0]);
   const SmallMatrix rest = tsrun::gram(parts_[1]);
   const std::span<const float> origin(static_cast<const float*>(parts_[0].data[0]), static_cast<size_t>(parts_[0].columns));
-  const auto cross = tsrun::project(parts_[1], origin);
+  const auto cross = tsrun::dot_products(parts_[1], origin);
   SmallMatrix all(count(), count());
-  all(0, 0) = tsrun::project(parts_[0], origin)[0];
+  all(0, 0) = tsrun::dot_products(parts_[0], origin)[0];
   for (int64_t i = 0; i < rest.rows; ++i) {
     all(0, i + 1) = all(i + 1, 0) = cross[static_cast<size_t>(i)];
     for (int64_t j = 0; j < rest.rows; ++j) all(i + 1, j + 1) = rest(i, j);
@@ -38,7 +38,7 @@ SmallMatrix RowSource::gram() const {
 
 void RowSource::expand(std::span<const double> coefficients, std::span<float> out) const {
   for (const Rows& part : parts_) {
-    tsrun::expand(part, coefficients.first(part.data.size()), out);
+    tsrun::add_combination(part, coefficients.first(part.data.size()), out);
     coefficients = coefficients.subspan(part.data.size());
   }
 }
@@ -46,7 +46,7 @@ void RowSource::expand(std::span<const double> coefficients, std::span<float> ou
 std::vector<double> RowSource::project(std::span<const float> g) const {
   std::vector<double> result;
   for (const Rows& part : parts_) {
-    const auto numbers = tsrun::project(part, g);
+    const auto numbers = tsrun::dot_products(part, g);
     result.insert(result.end(), numbers.begin(), numbers.end());
   }
   return result;
@@ -60,7 +60,7 @@ void RowSource::combine(const SmallMatrix& matrix, std::span<float* const> out) 
   tsrun::combine(rest, parts_[1], out);
   for (int64_t i = 0; i < matrix.rows; ++i) {
     const double coefficient = matrix(i, 0);
-    tsrun::expand(parts_[0], {&coefficient, 1}, {out[static_cast<size_t>(i)], static_cast<size_t>(parts_[0].columns)});
+    tsrun::add_combination(parts_[0], {&coefficient, 1}, {out[static_cast<size_t>(i)], static_cast<size_t>(parts_[0].columns)});
   }
 }
 

@@ -20,7 +20,7 @@ void run(const Arguments& arguments) {
   set_threads(static_cast<int>(arguments.number("--threads", 2)));
   const std::filesystem::path folder = arguments.operands[0];
   const auto config = read_json(folder / "config.json");
-  const bool causal = make_family(config, {}, "config.json")->reader() == Reader::causal;
+  const bool causal = make_family(config, {}, "config.json")->model_kind() == ModelKind::causal;
   const auto family = make_family(config, {causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0}, "config.json");
   const Weights weights = load_weights(folder, *family);
   std::vector<std::vector<int64_t>> prompts;

@@ -44,7 +44,7 @@ void run(const Arguments& arguments) {
   const int64_t batch = arguments.number("--batch", 16), steps = std::max(warm_up + 1, arguments.number("--steps", 12));
   const std::filesystem::path folder = arguments.operands[0];
   const auto config = read_json(folder / "config.json");
-  const bool causal = make_family(config, {}, "config.json")->reader() == Reader::causal;
+  const bool causal = make_family(config, {}, "config.json")->model_kind() == ModelKind::causal;
   const auto family = make_family(config, {causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0}, "config.json");
   const Weights weights = load_weights(folder, *family);
   const EncodedSplit split = read_rows(arguments.operands[1], family->decoder_start());

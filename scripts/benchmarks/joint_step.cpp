@@ -8,7 +8,7 @@
 #include "tsrun/data/task.h"
 #include "tsrun/model/model.h"
 #include "tsrun/plugin/host.h"
-#include "tsrun/train/joint.h"
+#include "tsrun/train/joint_tasks.h"
 #include "tsrun/train/reading.h"
 
 #include <ATen/ops/empty.h>
@@ -79,10 +79,10 @@ std::vector<Choice> choices(const Family& family) {
             {"init_std", 0.02}}}};
 }
 
-std::vector<Task> tasks_of(const std::string& list, Reader reader) {
+std::vector<Task> tasks_of(const std::string& list, ModelKind model_kind) {
   std::vector<Task> tasks;
   std::istringstream names(list);
-  for (std::string name; std::getline(names, name, ',');) tasks.push_back(task_for(load_task(name), reader));
+  for (std::string name; std::getline(names, name, ',');) tasks.push_back(task_for(load_task(name), model_kind));
   return tasks;
 }
 
@@ -107,7 +107,7 @@ void run(const Arguments& arguments) {
   host.load(PluginHost::search_path({}));
   Model plain = load_model(arguments.operands[0], {HeadKind::seq2seq_lm, 0}, Key::root(0));
   JointTasksJob job;
-  job.tasks = tasks_of(arguments.operands[1], plain.family->reader());
+  job.tasks = tasks_of(arguments.operands[1], plain.family->model_kind());
   JointInputs inputs;
   for (const Choice& choice : choices(*plain.family)) {
     const DeltaMethod& method = host.delta(choice.name);
@@ -115,7 +115,7 @@ void run(const Arguments& arguments) {
         method.attach(*plain.family, method.options().resolve(choice.options, "bench_joint_step"))};
     Model adapted = plain;
     adapted.family = adapt(plain.family, deltas);
-    add_first_values(deltas, adapted.weights, Key::root(4));
+    add_initial_values(deltas, adapted.weights, Key::root(4));
     inputs.members.push_back(member_of(choice, adapted, job.tasks.size()));
     job.members.push_back({inputs.members.back().parameters, std::vector<Model>(job.tasks.size(), adapted)});
   }

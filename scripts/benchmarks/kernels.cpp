@@ -184,8 +184,8 @@ void add_long_kernels(std::vector<Kernel>& kernels) {
                        for (int64_t r = 0; r < dim; ++r) outs.push_back(matrix.row(r));
                        combine(square, rows, outs);
                      }});
-  kernels.push_back({"expand", Bound::memory, read, [=] { expand(rows, coordinates, std::span(m->out).first(columns)); }});
-  kernels.push_back({"project", Bound::memory, read, [=] { project(rows, std::span(m->out).first(columns)); }});
+  kernels.push_back({"expand", Bound::memory, read, [=] { add_combination(rows, coordinates, std::span(m->out).first(columns)); }});
+  kernels.push_back({"project", Bound::memory, read, [=] { dot_products(rows, std::span(m->out).first(columns)); }});
   kernels.push_back({"long rows, products", Bound::memory, read, [=] { multiply_rows(matrix, pair); }});
   kernels.push_back({"long rows, combination", Bound::memory, read, [=] {
                        combine_rows(matrix, few, {{nullptr, 1, m->out.data()}, {nullptr, 1, m->out.data() + columns}});

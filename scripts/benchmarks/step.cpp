@@ -45,7 +45,7 @@ class DenseSubspace : public Subspace {
       const Group& group = parameters_.groups[i];
       std::vector<double> coordinates;
       for (int64_t j = 0; j < dims_[i]; ++j) coordinates.push_back(z.const_data_ptr<float>()[static_cast<int64_t>(i) * dims_[i] + j]);
-      tsrun::expand(rows(i), coordinates, {out.mutable_data_ptr<float>() + group.begin, static_cast<size_t>(group.size())});
+      tsrun::add_combination(rows(i), coordinates, {out.mutable_data_ptr<float>() + group.begin, static_cast<size_t>(group.size())});
     }
   }
   at::Tensor project(const at::Tensor&, const at::Tensor& g) const override {
@@ -53,7 +53,8 @@ class DenseSubspace : public Subspace {
     float* to = result.mutable_data_ptr<float>();
     for (size_t i = 0; i < values_.size(); ++i) {
       const Group& group = parameters_.groups[i];
-      for (const double value : tsrun::project(rows(i), {g.const_data_ptr<float>() + group.begin, static_cast<size_t>(group.size())})) {
+      for (const double value :
+           tsrun::dot_products(rows(i), {g.const_data_ptr<float>() + group.begin, static_cast<size_t>(group.size())})) {
         *to++ = static_cast<float>(value);
       }
     }
@@ -130,7 +131,7 @@ void attach_lora(Model& model) {
   const std::vector<std::shared_ptr<const Delta>> deltas = {
       lora.attach(*model.family, lora.options().resolve({{"lora_dropout", 0.1}}, "bench_step"))};
   model.family = adapt(model.family, deltas);
-  add_first_values(deltas, model.weights, Key::root(4));
+  add_initial_values(deltas, model.weights, Key::root(4));
 }
 
 TuneOptions tune_options(const Arguments& arguments, const Family& family) {
@@ -152,7 +153,7 @@ void run(const Arguments& arguments) {
   const int64_t batch = arguments.number("--batch", 32), steps = std::max(warm_up + 1, arguments.number("--steps", 12));
   const int64_t longest = arguments.number("--max-length", 128);
   const Task task = load_task(arguments.operands[1]);
-  Model model = load_model(arguments.operands[0], head_for(task, Reader::encoder), Key::root(0));
+  Model model = load_model(arguments.operands[0], head_for(task, ModelKind::encoder), Key::root(0));
   if (arguments.text("--method", "full") == "lora") attach_lora(model);
   std::vector<Example> examples = task.split("train").examples;
   if (const int64_t rows = arguments.number("--rows", 0); rows > 0) examples.resize(std::min(examples.size(), static_cast<size_t>(rows)));

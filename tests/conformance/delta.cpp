@@ -157,7 +157,7 @@ void starts_from_its_key_only(const DeltaSubject& subject) {
   for (const std::string& name : one.first.names()) EXPECT_TRUE(at::equal(one.first.at(name), same.first.at(name))) << name;
   bool drawn = false;  // by a law: what a method makes of the weights itself may be the same under every key
   for (const DeltaTensor& tensor : one.delta->tensors()) {
-    const bool random = tensor.law == DeltaTensor::Law::normal || tensor.law == DeltaTensor::Law::uniform;
+    const bool random = tensor.init == DeltaTensor::Init::normal || tensor.init == DeltaTensor::Init::uniform;
     drawn = drawn || (random && tensor.scale > 0 && !one.delta->initial(tensor, one.first, Key::root(5)).defined());
   }
   if (drawn) {
@@ -280,7 +280,7 @@ class Shift final : public Delta {
   std::vector<DeltaTensor> tensors() const override {
     std::vector<DeltaTensor> tensors;
     for (const LinearModule& map : maps_)
-      tensors.push_back({map.name + ".conformance_shift", {map.outputs}, map.layer, DeltaTensor::Law::normal, 0.2});
+      tensors.push_back({map.name + ".conformance_shift", {map.outputs}, map.layer, DeltaTensor::Init::normal, 0.2});
     return tensors;
   }
   std::vector<DeltaMatch> matches() const override { return {}; }
@@ -307,14 +307,14 @@ void acts_beside_another_delta(const DeltaSubject& subject) {
   const Attached attached = subject.attached();
   const auto shift = std::make_shared<const Shift>(*subject.model.family);
   Weights weights = attached.random;
-  add_first_values({shift}, weights, Key::root(12));
+  add_initial_values({shift}, weights, Key::root(12));
   const at::Tensor both = logits_with(subject, {attached.delta, shift}, weights);
   EXPECT_TRUE(both.isfinite().all().item<bool>());
   EXPECT_GT(apart(both, logits_with(subject, {attached.delta}, weights)), 1e-4) << "the other delta's hooks are not called";
   EXPECT_GT(apart(logits_with(subject, {shift, attached.delta}, weights), logits_with(subject, {attached.delta}, weights)), 1e-4)
       << "hooks of a delta in front of it are not called";
   Weights without = subject.model.weights;
-  add_first_values({shift}, without, Key::root(12));
+  add_initial_values({shift}, without, Key::root(12));
   EXPECT_GT(apart(both, logits_with(subject, {shift}, without)), 1e-4) << "it does nothing beside another delta";
 }
 

@@ -1,7 +1,7 @@
 #include "tsrun/plugin_testing/subspace.h"
 
 #include "tsrun/base/error.h"
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 #include <ATen/ATen.h>
 

@@ -144,7 +144,7 @@ Attached attach(const DeltaMethod& method, const SmallModel& model, const nlohma
   result.delta = method.attach(*model.family, method.options().resolve(options, method.name()));
   result.family = adapt(model.family, {result.delta});
   result.first = model.weights;
-  add_first_values({result.delta}, result.first, Key::root(seed));
+  add_initial_values({result.delta}, result.first, Key::root(seed));
   result.random = result.first;
   std::vector<std::string> moved = result.delta->trained_parameters();
   for (const DeltaTensor& tensor : result.delta->tensors()) moved.push_back(tensor.name);

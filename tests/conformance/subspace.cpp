@@ -1,7 +1,7 @@
 #include "internal.h"
 
 #include "tsrun/base/error.h"
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 #include <gtest/gtest.h>
 

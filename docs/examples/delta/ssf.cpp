@@ -13,8 +13,8 @@ class Ssf : public Delta {
   std::vector<DeltaTensor> tensors() const override {
     std::vector<DeltaTensor> tensors;
     for (const auto& [pattern, module] : targets_) {
-      tensors.push_back({module.name + ".ssf_scale", {module.outputs}, module.layer, DeltaTensor::Law::ones});
-      if (shift_) tensors.push_back({module.name + ".ssf_shift", {module.outputs}, module.layer, DeltaTensor::Law::zeros});
+      tensors.push_back({module.name + ".ssf_scale", {module.outputs}, module.layer, DeltaTensor::Init::ones});
+      if (shift_) tensors.push_back({module.name + ".ssf_shift", {module.outputs}, module.layer, DeltaTensor::Init::zeros});
     }
     return tensors;
   }

@@ -30,9 +30,9 @@ GenerateOptions options_for(const Command& command, const Model& model) {
 constexpr int64_t kLongestScored = 1024;  ///< tokens of a block by default
 
 /// Ids of a prompt: without the closing tokens of a row, for models that continue it.
-std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& text, Reader reader, std::optional<int64_t> begin) {
+std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& text, ModelKind model_kind, std::optional<int64_t> begin) {
   std::vector<int64_t> ids = tokenizer.encode(text).ids;
-  if (reader == Reader::encoder_decoder) return ids;
+  if (model_kind == ModelKind::encoder_decoder) return ids;
   for (const SpecialToken token : {SpecialToken::end, SpecialToken::separator}) {
     if (!ids.empty() && tokenizer.special_id(token) == ids.back()) ids.pop_back();
   }
@@ -83,7 +83,7 @@ std::optional<OptionTable> set_options(const std::string& verb) {
   if (verb == "generate") return generate_verb_options();
   if (verb != "predict" && verb != "score") return std::nullopt;
   OptionTable options;
-  const OptionTable reading = reading_options();
+  const OptionTable reading = text_options();
   for (Option option : reading.all()) {
     if (verb == "score" && option.name == "max_length")
       option.fallback = nullptr, option.doc += fmt::format(" Absent: the model's maximum, up to {}.", kLongestScored);
@@ -95,15 +95,16 @@ std::optional<OptionTable> set_options(const std::string& verb) {
 void generate(const Command& command) {
   set_threads(command.threads.value_or(0));
   const ModelSource source = source_of(command.lab, command.operands[0]);
-  const Reader reader = reader_of(source);
-  if (reader == Reader::encoder) user_error("{}: an encoder writes no text; causal models and encoder-decoders do", command.operands[0]);
+  const ModelKind model_kind = model_kind_of(source);
+  if (model_kind == ModelKind::encoder)
+    user_error("{}: an encoder writes no text; causal models and encoder-decoders do", command.operands[0]);
   const Model model =
-      load_source(command.lab, source, {reader == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0}, command.delta);
+      load_source(command.lab, source, {model_kind == ModelKind::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0}, command.delta);
   const GenerateOptions options = options_for(command, model);
-  std::vector<int64_t> ids = prompt_ids(*model.tokenizer, command.operands[1], reader, options.begin_id);
+  std::vector<int64_t> ids = prompt_ids(*model.tokenizer, command.operands[1], model_kind, options.begin_id);
   require_known_ids(*model.tokenizer, ids, model.family->config().at("vocab_size").get<int64_t>(), "tsrun generate: the prompt");
   const auto written = generate(*model.family, model.weights, {ids}, options, command.lab.device);
-  if (reader == Reader::encoder_decoder) ids.clear();
+  if (model_kind == ModelKind::encoder_decoder) ids.clear();
   ids.insert(ids.end(), written[0].ids.begin(), written[0].ids.end());
   print_result(model.tokenizer->decode(ids, /*skip_special_tokens=*/true) + "\n");
 }
@@ -112,14 +113,14 @@ void score(const Command& command) {
   set_threads(command.threads.value_or(0));
   json given = typed_values(command.values);
   const ModelSource source = source_of(command.lab, command.operands[0]);
-  const Reader reader = reader_of(source);
+  const ModelKind model_kind = model_kind_of(source);
   const Task task = text_task(command.operands[1]);
-  const Model model = load_source(command.lab, source, head_for(task, reader), command.delta);
+  const Model model = load_source(command.lab, source, head_for(task, model_kind), command.delta);
   if (command.max_length) given["max_length"] = *command.max_length;
   if (!given.contains("max_length")) given["max_length"] = std::min<int64_t>(model.family->max_positions(), kLongestScored);
-  const Options reading = reading_options().resolve(given, "tsrun score");
+  const Options reading = text_options().resolve(given, "tsrun score");
   require_read(reading, task);
-  const Evaluation result = evaluate(*model.family, model.weights, make_exam(model, task, "text", reading), command.lab.device);
+  const Evaluation result = evaluate(*model.family, model.weights, make_evaluation_set(model, task, "text", reading), command.lab.device);
   json line = result.metrics;
   line["loss"] = result.loss;
   print_result(line.dump() + "\n");

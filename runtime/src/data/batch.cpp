@@ -19,13 +19,13 @@ void add_ids(std::vector<int64_t>& ids, std::vector<int64_t>& offsets, const std
 }  // namespace
 
 int64_t EncodedSplit::row_at(int64_t place, Key key) const {
-  if (place < 0 || place >= drawn()) internal_error("place {} is outside an epoch of {} rows", place, drawn());
+  if (place < 0 || place >= epoch_size()) internal_error("place {} is outside an epoch of {} rows", place, epoch_size());
   if (alternatives.empty()) return place;
   const int64_t first = alternatives[static_cast<size_t>(place)], count = alternatives[static_cast<size_t>(place) + 1] - first;
   return count == 1 ? first : first + static_cast<int64_t>(Stream(key).below(static_cast<uint64_t>(count)));
 }
 
-PackedRows pack(const EncodedSplit& split, std::span<const int64_t> rows) {
+PackedRows pack_batch(const EncodedSplit& split, std::span<const int64_t> rows) {
   PackedRows packed;
   packed.offsets.push_back(0);
   for (const int64_t row : rows) {

@@ -119,7 +119,7 @@ std::vector<Ids> bare_documents(const Split& split, const Tokenizer& tokenizer, 
 
 EncodedSplit encode_documents(const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
   const RowFrame frame = frame_of(tokenizer);
-  const bool causal = options.reader == Reader::causal;
+  const bool causal = options.model_kind == ModelKind::causal;
   const int64_t specials = causal ? 0 : frame.size();
   if (options.max_length <= specials)
     user_error("max_length is {}, expected at least {} (a token and the special tokens of a block)", options.max_length, specials + 1);

@@ -8,9 +8,9 @@ namespace tsrun {
 namespace data {
 namespace {
 
-std::string_view name_of_reader(Reader reader) {
-  if (reader == Reader::encoder) return "an encoder";
-  return reader == Reader::causal ? "a causal model" : "an encoder-decoder";
+std::string_view with_article(ModelKind model_kind) {
+  if (model_kind == ModelKind::encoder) return "an encoder";
+  return model_kind == ModelKind::causal ? "a causal model" : "an encoder-decoder";
 }
 
 /// Kinds of model that can take a task, for messages.
@@ -31,18 +31,18 @@ std::string_view readers_of(const Task& task) {
   return task.objective == Objective::masked ? "an encoder" : "an encoder or a causal model";
 }
 
-bool can_read(const Task& task, Reader reader) {
+bool can_read(const Task& task, ModelKind model_kind) {
   const bool answers = task.kind == TaskKind::text_to_text || task.kind == TaskKind::multiple_choice;
-  if (answers) return reader != Reader::encoder;
-  if (reader == Reader::encoder_decoder) return false;
-  const Objective made_for = reader == Reader::causal ? Objective::causal : Objective::masked;
+  if (answers) return model_kind != ModelKind::encoder;
+  if (model_kind == ModelKind::encoder_decoder) return false;
+  const Objective made_for = model_kind == ModelKind::causal ? Objective::causal : Objective::masked;
   return task.kind != TaskKind::language_modelling || !task.objective || *task.objective == made_for;
 }
 
-void require_reader(const Task& task, Reader reader) {
-  if (can_read(task, reader)) return;
+void require_reader(const Task& task, ModelKind model_kind) {
+  if (can_read(task, model_kind)) return;
   const char* objective = !task.objective ? "" : *task.objective == Objective::causal ? " (causal)" : " (masked)";
-  user_error("task '{}' is a {}{}, which {} cannot read; expected {}", task.name, name_of(task.kind), objective, name_of_reader(reader),
+  user_error("task '{}' is a {}{}, which {} cannot read; expected {}", task.name, name_of(task.kind), objective, with_article(model_kind),
              readers_of(task));
 }
 
@@ -129,7 +129,7 @@ void require_known_ids(const Tokenizer& tokenizer, std::span<const int64_t> ids,
 }
 
 EncodedSplit encode_split(const Task& task, const Split& split, const Tokenizer& tokenizer, const EncodeOptions& options) {
-  data::require_reader(task, options.reader);
+  data::require_reader(task, options.model_kind);
   return data::readable(data::rows_of(task, split, tokenizer, options), split, tokenizer, options.vocabulary);
 }
 
@@ -139,7 +139,7 @@ EncodedSplit encode_options(const Task& task, const Split& split, const Tokenize
     user_error("task '{}' is a {} without options, expected a multiple_choice, or a text_to_text whose labels are listed", task.name,
                name_of(task.kind));
   }
-  data::require_reader(task, options.reader);
+  data::require_reader(task, options.model_kind);
   std::vector<data::Answer> answers;
   for (const Example& example : split.examples) {
     const std::vector<std::string>& texts = choice ? example.answers : task.labels;

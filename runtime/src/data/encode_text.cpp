@@ -18,19 +18,19 @@ class AnswerEncoder {
     // A first token of an answer is guessed from the token before it, so one place is the prompt's.
     context_ = std::max<int64_t>(1, static_cast<int64_t>(frame_.begin.size()));
     if (options.max_answer_length < 1) user_error("max_answer_length is {}, expected at least 1", options.max_answer_length);
-    if (options.reader == Reader::causal && options.max_length <= context_)
+    if (options.model_kind == ModelKind::causal && options.max_length <= context_)
       user_error("max_length is {}, expected at least {} (a prompt and the end token of its answer)", options.max_length, context_ + 1);
   }
 
   /// Text of the answer behind `prompt`, with a leading space where needed.
   std::string answer_text(const std::string& prompt, const std::string& answer) const {
     const std::string text = task_.answer_prefix + answer;
-    if (options_.reader != Reader::causal || prompt.empty() || text.empty() || ends_blank(prompt) || begins_blank(text)) return text;
+    if (options_.model_kind != ModelKind::causal || prompt.empty() || text.empty() || ends_blank(prompt) || begins_blank(text)) return text;
     return blanks_ ? " " + text : text;
   }
 
   void add(std::span<const int64_t> prompt, Ids answer, EncodedSplit& into) const {
-    const bool causal = options_.reader == Reader::causal;
+    const bool causal = options_.model_kind == ModelKind::causal;
     int64_t room = options_.max_answer_length - 1;
     if (causal) room = std::min(room, options_.max_length - context_ - 1);
     answer.resize(std::min(answer.size(), static_cast<size_t>(room)));
@@ -88,7 +88,7 @@ void add_prompts(const Split& split, std::span<const int64_t> examples, const To
 EncodedSplit encode_answers(const Task& task, const Split& split, std::span<const Answer> answers, const Tokenizer& tokenizer,
                             const EncodeOptions& options) {
   const AnswerEncoder encoder(task, tokenizer, options);
-  const bool causal = options.reader == Reader::causal;
+  const bool causal = options.model_kind == ModelKind::causal;
   std::vector<std::string> prompts, texts;
   for (const Answer& answer : answers) texts.push_back(encoder.answer_text(answer.example->first, answer.text));
   for (const Example& example : split.examples) prompts.push_back(causal ? example.first : "");

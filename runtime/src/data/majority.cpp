@@ -22,7 +22,7 @@ double constant_number_score(const Split& split, const Task& task) {
   for (const Example& example : split.examples) targets.push_back(example.target);
   const double mean = std::accumulate(targets.begin(), targets.end(), 0.0) / static_cast<double>(targets.size());
   const double answer = task.kind == TaskKind::regression ? mean : most_frequent(targets);
-  return metric(task.metrics.front(), std::vector<double>(targets.size(), answer), targets, classes_of(task, split));
+  return metric_value(task.metrics.front(), std::vector<double>(targets.size(), answer), targets, classes_of(task, split));
 }
 
 double constant_text_score(const Split& split, const Task& task) {

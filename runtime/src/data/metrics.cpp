@@ -121,7 +121,7 @@ const std::vector<std::string>& metric_names() {
   return names;
 }
 
-double metric(std::string_view name, std::span<const double> predictions, std::span<const double> targets, int64_t classes) {
+double metric_value(std::string_view name, std::span<const double> predictions, std::span<const double> targets, int64_t classes) {
   const Metric& found = find_metric(name);
   if (predictions.size() != targets.size() || targets.empty()) {
     internal_error("metric '{}' got {} predictions for {} targets, expected as many, and some", name, predictions.size(), targets.size());
@@ -140,7 +140,7 @@ int64_t classes_of(const Task& task, const Split& split) {
   return static_cast<int64_t>(classes);
 }
 
-double commonest_share(std::span<const double> predictions) {
+double top_answer_share(std::span<const double> predictions) {
   if (predictions.empty()) return 0;
   std::map<double, int64_t> counts;
   int64_t most = 0;

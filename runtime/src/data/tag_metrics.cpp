@@ -95,7 +95,7 @@ double tag_metric(std::string_view name, TagRows predictions, TagRows targets, s
   const std::vector<double> actual = end_to_end(targets);
   if (actual.empty()) return std::nan("");
   return name == "entity_f1" ? entity_f1(predictions, targets, labels)
-                             : metric(name, end_to_end(predictions), actual, static_cast<int64_t>(labels.size()));
+                             : metric_value(name, end_to_end(predictions), actual, static_cast<int64_t>(labels.size()));
 }
 
 double likelihood_metric(std::string_view name, double negative_log_likelihood, int64_t tokens, int64_t bytes) {

@@ -82,7 +82,7 @@ double score_numbers(std::string_view name, const TextAnswers& answers, int64_t 
     predictions.push_back(number(stripped(answers.predictions[row])));
     targets.push_back(number(first_answer(answers, row)));
   }
-  return metric(name, predictions, targets, classes);
+  return metric_value(name, predictions, targets, classes);
 }
 
 /// An answer outside the classes: in macro_f1 a miss of its own class, in matthews one more class.
@@ -123,12 +123,12 @@ double text_metric(std::string_view name, const TextAnswers& answers) {
   return name == "macro_f1" || name == "matthews" ? class_score(name, answers) : correlation(name, answers);
 }
 
-double commonest_share(std::span<const std::string> predictions) {
+double top_answer_share(std::span<const std::string> predictions) {
   std::map<std::string_view, double> indices;
   std::vector<double> classes;
   for (const std::string& prediction : predictions)
     classes.push_back(indices.emplace(stripped(prediction), static_cast<double>(indices.size())).first->second);
-  return commonest_share(std::span<const double>(classes));
+  return top_answer_share(std::span<const double>(classes));
 }
 
 }  // namespace tsrun

@@ -23,7 +23,7 @@ OptionTable decoding_options() {
        .minimum = 0},
       {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split to evaluate on"},
   };
-  return table.include(reading_options());
+  return table.include(text_options());
 }
 
 /// Numbers of a recipe, as many as the basis has dimensions. @throws Error(user) naming `where`

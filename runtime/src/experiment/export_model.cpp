@@ -26,13 +26,13 @@ constexpr double kMergeTolerance = 1e-3;
 
 /// The first rows of a split, as the model reads them in training.
 PackedBatch measured_rows(const Task& task, const std::string& split, const Model& model) {
-  const EncodeOptions options = encode_options_for(*model.family, reading_options().resolve(json::object(), "export"));
+  const EncodeOptions options = encode_options_for(*model.family, text_options().resolve(json::object(), "export"));
   Split few = task.split(split);
   few.examples.resize(std::min<size_t>(few.examples.size(), kMeasuredRows));
   const EncodedSplit rows = encode_split(task, few, *model.tokenizer, options);
   std::vector<int64_t> all(rows.rows.size());
   std::iota(all.begin(), all.end(), 0);
-  return to_device(pack(rows, all), model.family->head(), at::kCPU);
+  return to_device(pack_batch(rows, all), model.family->head(), at::kCPU);
 }
 
 at::Tensor logits_of(const Family& family, const Weights& weights, const PackedBatch& batch) {

@@ -76,11 +76,11 @@ Assembly assemble(Lab& lab, const JointRequest& request, int64_t seed) {
     JointMember& member = to.inputs.members.back();
     const Layout& layout = member.parameters.layout;
     to.records.push_back(record_of(asked, layout));
-    JointSeat seat{member.parameters, {}};
+    MemberModels seat{member.parameters, {}};
     for (size_t t = 0; t < request.tasks.size(); ++t) seat.models.push_back(frozen_model(lab, request, m, t, seed, to));
     if (!member.origin.defined()) member.origin = flatten(starting_weights(lab.plugins(), asked.model, seed), layout);  // no tasks
     to.records.back().start = digest_of(member.origin);
-    to.seats.push_back(std::move(seat));
+    to.member_models.push_back(std::move(seat));
   }
   return to;
 }

@@ -2,7 +2,7 @@
 
 #include "experiment/joint_request.h"
 #include "experiment/joint_solutions.h"
-#include "tsrun/train/joint.h"
+#include "tsrun/train/joint_tasks.h"
 
 #include <vector>
 
@@ -11,7 +11,7 @@ namespace tsrun {
 /// Inputs of the method, and the records written beside its decoders.
 struct Assembly {
   JointInputs inputs;
-  std::vector<JointSeat> seats;
+  std::vector<MemberModels> member_models;
   std::vector<Task> tasks;                 ///< in the form that suits the model
   std::vector<JointMemberRecord> records;  ///< one a member
 };

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "experiment/initial_weights.h"
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 #include <string>
 #include <vector>

@@ -86,8 +86,8 @@ ModelSource source_of(const LabSettings& settings, const std::string& model) {
   return {ModelRef::from_json(lab.call("model", {{"spec", model}})).folder(), std::nullopt, {}, model};
 }
 
-Reader reader_of(const ModelSource& source) {
-  return make_family(CheckpointFolder::open(source.folder).config(), HeadSpec{}, (source.folder / "config.json").string())->reader();
+ModelKind model_kind_of(const ModelSource& source) {
+  return make_family(CheckpointFolder::open(source.folder).config(), HeadSpec{}, (source.folder / "config.json").string())->model_kind();
 }
 
 Model load_source(const LabSettings& settings, const ModelSource& source, const HeadSpec& head, const std::optional<std::string>& delta) {

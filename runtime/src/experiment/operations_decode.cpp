@@ -45,10 +45,10 @@ class Decoder {
       weights_.set(name, loaded_.model.weights.at(name).to(lab.settings().device));
     limit_rows(loaded_.task, request.split, request.rows);
     require_read(request.options, loaded_.task);
-    exam_ = make_exam(loaded_.model, loaded_.task, request.split, request.options);
+    evaluation_set_ = make_evaluation_set(loaded_.model, loaded_.task, request.split, request.options);
   }
   const Task& task() const { return loaded_.task; }
-  const Exam& exam() const { return exam_; }
+  const EvaluationSet& evaluation_set() const { return evaluation_set_; }
 
   /// θ0 + V z exactly as a training within the basis composes it.
   Evaluation evaluate(const at::Tensor& z, Predictions* predictions) {
@@ -57,7 +57,7 @@ class Decoder {
     const at::Device device = lab_.settings().device;
     const Weights decoded = unflatten(theta.to(device), basis_->parameters().layout);
     for (const std::string& name : decoded.names()) weights_.set(name, decoded.at(name));
-    return tsrun::evaluate(*loaded_.model.family, weights_, exam_, device, predictions);
+    return tsrun::evaluate(*loaded_.model.family, weights_, evaluation_set_, device, predictions);
   }
 
  private:
@@ -65,7 +65,7 @@ class Decoder {
   TaskModel loaded_;
   std::shared_ptr<const Subspace> basis_;
   at::Tensor origin_;
-  Exam exam_;
+  EvaluationSet evaluation_set_;
   Weights weights_;  ///< on the device
 };
 
@@ -76,7 +76,7 @@ EvaluationSummary decoded(Lab& lab, const DecodeRequest& request) {
   const Evaluation evaluation = decoder.evaluate(z, &predictions);
   return {.score = Score::of(evaluation, decoder.task()),
           .metric = decoder.task().metrics.front(),
-          .interval = interval_of(decoder.exam(), predictions, request.bootstrap)};
+          .interval = interval_of(decoder.evaluation_set(), predictions, request.bootstrap)};
 }
 
 json run_decode(Lab& lab, const Options& o) {

@@ -39,7 +39,7 @@ OptionTable evaluation_options() {
       {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split to evaluate on"},
   };
   table.add(bootstrap_option(0));
-  return table.include(reading_options());
+  return table.include(text_options());
 }
 
 /// V Vᵀ u, with only the first `directions` coordinates of each group when that is positive.
@@ -132,11 +132,13 @@ std::string title_of(const Lab& lab, const EvaluateRequest& request) {
 EvaluationSummary evaluated(Lab& lab, const EvaluateRequest& request) {
   const auto [task, model, trained] = initial_task_model(lab, request.solution.task, InitialWeights::of(request.solution));
   require_read(request.options, task);
-  const Exam exam = make_exam(model, task, request.split, request.options);
+  const EvaluationSet evaluation_set = make_evaluation_set(model, task, request.split, request.options);
   Predictions predictions;
-  const Evaluation evaluation = evaluate(*model.family, edited_weights(lab, request, model), exam, lab.settings().device, &predictions);
-  return {
-      .score = Score::of(evaluation, task), .metric = task.metrics.front(), .interval = interval_of(exam, predictions, request.bootstrap)};
+  const Evaluation evaluation =
+      evaluate(*model.family, edited_weights(lab, request, model), evaluation_set, lab.settings().device, &predictions);
+  return {.score = Score::of(evaluation, task),
+          .metric = task.metrics.front(),
+          .interval = interval_of(evaluation_set, predictions, request.bootstrap)};
 }
 
 json run_evaluate(Lab& lab, const Options& o) {

@@ -6,7 +6,7 @@
 #include <ATen/TensorOperators.h>
 
 #include "tsrun/base/error.h"
-#include "tsrun/train/joint.h"
+#include "tsrun/train/joint_tasks.h"
 
 /// The operation `decompose`: one low-dimensional space for several parameter sets of a model.
 namespace tsrun {
@@ -139,7 +139,7 @@ JointSummary decompose_into(Lab& lab, const Decomposition& what, const std::file
   std::unique_ptr<JointTasks> tasks;
   if (what.method.needs_tasks(what.own)) {
     const Options o = taken_options(joint_task_options(), what.given);
-    tasks = make_joint_tasks({std::move(assembly.tasks), std::move(assembly.seats), o, key.split("order"), lab.settings().device});
+    tasks = make_joint_tasks({std::move(assembly.tasks), std::move(assembly.member_models), o, key.split("order"), lab.settings().device});
   }
   assembly.inputs.tasks = tasks.get();
   assembly.inputs.key = key;

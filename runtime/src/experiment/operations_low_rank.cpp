@@ -32,7 +32,7 @@ OptionTable low_rank_options() {
        .choices = {"model"}},
       {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split to evaluate on"},
   };
-  return table.include(reading_options());
+  return table.include(text_options());
 }
 
 std::vector<LowRankFactors> factors_of(const Delta& delta) {
@@ -144,13 +144,13 @@ LowRankSummary low_rank_into(Lab& lab, const LowRankRequest& request, const std:
   const Model bare = model_of(request.model, adapted.model.family->head(), Key::root(0));
   const auto maps = factors_of(*attached(lab.plugins(), request.model.deltas, *bare.family).at(0));
   require_read(request.options, adapted.task);
-  const Exam exam = make_exam(adapted.model, adapted.task, request.split, request.options);
+  const EvaluationSet evaluation_set = make_evaluation_set(adapted.model, adapted.task, request.split, request.options);
   LowRankSummary summary;
   summary.training.metric = adapted.task.metrics.front();
   const auto write = [&](const char* which, Score& score, Shares& shares) {
     const Coded code = coded(adapted.model, maps, plain.model, solution_weights(lab, solution, which, *plain.model.family));
     save_weights(code.weights, out / (std::string(which) + ".safetensors"));
-    score = Score::of(evaluate(*adapted.model.family, code.weights, exam, lab.settings().device), adapted.task);
+    score = Score::of(evaluate(*adapted.model.family, code.weights, evaluation_set, lab.settings().device), adapted.task);
     shares = Shares::of(code.energy);
   };
   write("last", summary.training.last, summary.last);

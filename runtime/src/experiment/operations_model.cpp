@@ -141,8 +141,8 @@ DeltaRef asked_delta(Lab& lab, const Options& o) {
 /// The family with a language model's own head, which a delta may adapt; an encoder without a head.
 std::shared_ptr<const Family> family_to_adapt(const ModelRef& model) {
   const auto bare = plain_family(model, {});
-  if (bare->reader() == Reader::encoder) return bare;
-  return plain_family(model, {bare->reader() == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0});
+  if (bare->model_kind() == ModelKind::encoder) return bare;
+  return plain_family(model, {bare->model_kind() == ModelKind::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm, 0});
 }
 
 void add_modules(Lab& lab, const DeltaRef& added, ModelRef& model) {

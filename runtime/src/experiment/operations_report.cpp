@@ -116,7 +116,7 @@ json run_report(Lab& lab, const Options& o) {
                         {"seed", row.seed},
                         {"best", row.best},
                         {"last", row.last},
-                        {"commonest_share", row.commonest_share}});
+                        {"commonest_share", row.top_answer_share}});
   }
   run.set("table", table_as_json(page.head, page.rows));
   if (!reported.empty()) run.set("inputs", inputs_of(reported.front()));

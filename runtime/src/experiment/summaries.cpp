@@ -55,9 +55,9 @@ Option bootstrap_option(int64_t fallback) {
           .maximum = 1000000};
 }
 
-std::optional<Interval> interval_of(const Exam& exam, const Predictions& predictions, int64_t draws) {
+std::optional<Interval> interval_of(const EvaluationSet& evaluation_set, const Predictions& predictions, int64_t draws) {
   if (draws == 0) return std::nullopt;
-  return bootstrap_interval(exam, predictions, draws, Key::root(0).split("bootstrap"));
+  return bootstrap_interval(evaluation_set, predictions, draws, Key::root(0).split("bootstrap"));
 }
 
 }  // namespace tsrun

@@ -49,6 +49,6 @@ nlohmann::json untrained(nlohmann::json handle, const ModelRef& model, const Tas
 /// The option `bootstrap`: number of samples for an interval. Every stage draws the same samples of a split.
 Option bootstrap_option(int64_t fallback);
 /// Nothing for no draws, and for tasks without an answer a row (language modelling).
-std::optional<Interval> interval_of(const Exam& exam, const Predictions& predictions, int64_t draws);
+std::optional<Interval> interval_of(const EvaluationSet& evaluation_set, const Predictions& predictions, int64_t draws);
 
 }  // namespace tsrun

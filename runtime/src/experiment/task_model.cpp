@@ -15,7 +15,7 @@ namespace {
 /// Initial values of one delta's tensors.
 void initialise(const DeltaRef& ref, const std::shared_ptr<const Delta>& delta, Model& model, Key key) {
   const Key own = ref.seed ? Key::root(*ref.seed).split("init").split("delta") : key;
-  add_first_values({delta}, model.weights, own);
+  add_initial_values({delta}, model.weights, own);
 }
 
 void read_values(const PluginHost& plugins, const DeltaRef& ref, const Delta& delta, Model& model) {
@@ -76,10 +76,10 @@ Weights starting_weights(const PluginHost& plugins, const ModelRef& ref, int64_t
 }
 
 TaskModel task_model_of(const PluginHost& plugins, const TaskRef& task, const ModelRef& model, Key key) {
-  const Reader reader = plain_family(model, {})->reader();
+  const ModelKind model_kind = plain_family(model, {})->model_kind();
   TaskModel loaded;
-  loaded.task = task_for(task_of(task), reader);
-  loaded.model = model_of(model, head_for(loaded.task, reader), key);
+  loaded.task = task_for(task_of(task), model_kind);
+  loaded.model = model_of(model, head_for(loaded.task, model_kind), key);
   for (const auto& delta : attached(plugins, model.deltas, *loaded.model.family)) {
     for (const std::string& name : delta->trained_parameters()) loaded.trained_parameters.push_back(name);
   }

@@ -25,7 +25,7 @@ SmallMatrix transpose(const SmallMatrix& a) {
   return t;
 }
 
-Eigen symmetric_eigen(const SmallMatrix& matrix) {
+EigenDecomposition symmetric_eigen(const SmallMatrix& matrix) {
   const int64_t n = matrix.rows;
   if (n != matrix.columns) internal_error("symmetric_eigen: {} x {} is not square", n, matrix.columns);
   if (n == 0) return {};
@@ -33,7 +33,7 @@ Eigen symmetric_eigen(const SmallMatrix& matrix) {
   std::copy(matrix.values.begin(), matrix.values.end(), input.data_ptr<double>());
   const auto [values, vectors] = at::linalg_eigh(input);
   const at::Tensor plain = vectors.contiguous();
-  Eigen eigen{std::vector<double>(values.data_ptr<double>(), values.data_ptr<double>() + n), SmallMatrix(n, n)};
+  EigenDecomposition eigen{std::vector<double>(values.data_ptr<double>(), values.data_ptr<double>() + n), SmallMatrix(n, n)};
   std::reverse(eigen.values.begin(), eigen.values.end());
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < n; ++j) eigen.vectors(i, j) = plain.data_ptr<double>()[i * n + n - 1 - j];

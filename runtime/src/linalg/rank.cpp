@@ -1,5 +1,5 @@
 #include "tsrun/base/error.h"
-#include "tsrun/linalg/select.h"
+#include "tsrun/linalg/ranking.h"
 
 #include <array>
 #include <bit>

@@ -95,7 +95,7 @@ Rows Rows::slice(int64_t begin, int64_t end) const {
   return part;
 }
 
-void expand(const Rows& rows, std::span<const double> coefficients, std::span<float> out) {
+void add_combination(const Rows& rows, std::span<const double> coefficients, std::span<float> out) {
   check_coefficients("expand", static_cast<int64_t>(coefficients.size()), rows.count());
   check_coefficients("expand (output)", static_cast<int64_t>(out.size()), rows.columns);
   kernel::with_element(rows.type, [&](auto element) {
@@ -107,7 +107,7 @@ void expand(const Rows& rows, std::span<const double> coefficients, std::span<fl
   });
 }
 
-std::vector<double> project(const Rows& rows, std::span<const float> g) {
+std::vector<double> dot_products(const Rows& rows, std::span<const float> g) {
   check_coefficients("project", static_cast<int64_t>(g.size()), rows.columns);
   const kernel::Units units = kernel::cut(rows.columns);
   const int64_t padded = (rows.count() + together - 1) / together * together;

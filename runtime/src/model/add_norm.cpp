@@ -1,7 +1,7 @@
 #include "model/add_norm.h"
 
 #include "model/composition.h"
-#include "model/dropout_law.h"
+#include "model/dropout_factors.h"
 #include "model/norm_kernel.h"
 #include "tsrun/base/parallel.h"
 
@@ -24,11 +24,11 @@ constexpr int64_t most_chunks = 64;  // of rows, each with its own sums for gain
 at::Tensor compose(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& gain, const at::Tensor& bias,
                    const AddNormOptions& options) {
   at::Tensor dropped = x;
-  if (const DropoutLaw law = dropout_law(options.dropout, options.key); law.threshold > 0) {
+  if (const DropoutMask mask = dropout_mask(options.dropout, options.key); mask.threshold > 0) {
     const auto whole = x.options().dtype(at::kLong);
     const at::Tensor places = options.places.defined() ? options.places.to(x.device()) : at::arange(x.size(0), whole);
     const at::Tensor positions = places.unsqueeze(1) * x.size(1) + at::arange(x.size(1), whole);
-    dropped = x * dropout_factors(law, at::zeros({1}, whole), positions).to(x.scalar_type());
+    dropped = x * dropout_factors(mask, at::zeros({1}, whole), positions).to(x.scalar_type());
   }
   return at::layer_norm(residual + dropped, {x.size(1)}, gain, bias, options.epsilon);
 }
@@ -38,7 +38,7 @@ struct AddNormCall : torch::CustomClassHolder {
   AddNorm op(const at::Tensor& gain) const {
     AddNorm op;
     op.width = gain.size(0);
-    op.dropout = dropout_law(options.dropout, options.key);
+    op.dropout = dropout_mask(options.dropout, options.key);
     op.places = options.places.defined() ? options.places.const_data_ptr<int64_t>() : nullptr;
     op.gain = gain.const_data_ptr<float>();
     op.epsilon = static_cast<float>(options.epsilon);

@@ -2,7 +2,7 @@
 
 #include "model/attention_kernel.h"
 #include "model/composition.h"
-#include "model/dropout_law.h"
+#include "model/dropout_factors.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
 
@@ -28,7 +28,7 @@ struct AttentionCall : torch::CustomClassHolder {
   AttentionCall(std::shared_ptr<const AttentionRows> r, const AttentionOptions& o, int64_t width, int64_t key_width)
       : rows(std::move(r)),
         options(o),
-        law(dropout_law(o.dropout, o.key)),
+        mask(dropout_mask(o.dropout, o.key)),
         size(width / o.heads),
         stride(width),
         key_stride(key_width),
@@ -68,7 +68,7 @@ struct AttentionCall : torch::CustomClassHolder {
     unit.window = options.causal ? rows->window : 0;
     unit.scale = static_cast<float>(scale);
     unit.unit = static_cast<uint32_t>(at.row * options.heads + at.head);
-    unit.dropout = law;
+    unit.dropout = mask;
     unit.query = in.query.const_data_ptr<float>() + query_at(at);
     unit.key = in.key.const_data_ptr<float>() + key_at(at);
     unit.value = in.value.const_data_ptr<float>() + key_at(at);
@@ -79,7 +79,7 @@ struct AttentionCall : torch::CustomClassHolder {
 
   std::shared_ptr<const AttentionRows> rows;
   AttentionOptions options;
-  DropoutLaw law;
+  DropoutMask mask;
   int64_t size, stride, key_stride, group;  ///< group: query heads of a key head
   double scale;
   int64_t distances = 0;  ///< columns of the bias

@@ -1,5 +1,5 @@
 #include "model/attention.h"
-#include "model/dropout_law.h"
+#include "model/dropout_factors.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -87,9 +87,9 @@ at::Tensor attend_by_composition(const at::Tensor& query, const at::Tensor& key,
   at::Tensor scores = at::matmul(queries.pad(query, options.heads), spread(key).transpose(2, 3)) * scale;
   if (options.distance_bias.defined()) scores = scores + spread_bias(options, columns - rows.prefix - places);
   at::Tensor probabilities = at::softmax(scores.masked_fill(hidden, -std::numeric_limits<double>::infinity()), -1);
-  if (const DropoutLaw law = dropout_law(options.dropout, options.key); law.threshold > 0) {
+  if (const DropoutMask mask = dropout_mask(options.dropout, options.key); mask.threshold > 0) {
     const at::Tensor units = at::arange(rows.rows() * options.heads, places.options()).view({rows.rows(), options.heads, 1, 1});
-    probabilities = probabilities * dropout_factors(law, units, places * counts + columns).to(probabilities.scalar_type());
+    probabilities = probabilities * dropout_factors(mask, units, places * counts + columns).to(probabilities.scalar_type());
   }
   return queries.unpad(at::matmul(probabilities, spread(value)));
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "model/law.h"
+#include "model/dropout_mask.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +18,7 @@ struct AttentionUnit {
   int64_t window = 0;                        ///< causal: number of last keys seen among these; 0: all
   float scale = 1;
   uint32_t unit = 0;
-  DropoutLaw dropout;
+  DropoutMask dropout;
   const float *query = nullptr, *key = nullptr, *value = nullptr;
   const float* bias = nullptr;  ///< bias[j + bias_shift - p] is added to the score of key j for a query at position p; null: none
   int64_t bias_shift = 0;

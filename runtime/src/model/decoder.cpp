@@ -2,7 +2,7 @@
 #include "model/decoder.h"
 
 #include "model/initial.h"
-#include "model/pass.h"
+#include "model/pass_base.h"
 #include "model/product.h"
 #include "model/rms_norm.h"
 #include "tsrun/base/error.h"
@@ -19,31 +19,31 @@
 namespace tsrun {
 namespace {
 
-class DecoderPass : public Pass {
+class DecoderPass : public PassBase {
  public:
   DecoderPass(const DecoderSpec& spec, const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch,
               const ForwardOptions& options)
-      : Pass(facts, weights, batch, options), spec_(&spec) {
+      : PassBase(facts, weights, batch, options), spec_(&spec) {
     if (config().rotary) rotary_ = rotary_table(*config().rotary, batch_.positions, batch_.host_offsets, config().head_size);
   }
 
   Output run() const {
     check_batch(batch_, config().vocabulary, 0, config().positions);
     const auto wanted = tokens_to_read();
-    const bool narrow = wanted && !watched() && options_.from_layer < config().layers && options_.to_layer < 0;
+    const bool last_rows_only = wanted && !watched() && options_.from_layer < config().layers && options_.to_layer < 0;
     at::Tensor hidden = options_.from_hidden.defined() ? options_.from_hidden : record(embeddings());
     for (int64_t layer = options_.from_layer; layer < config().layers && !stops_at(layer); ++layer) {
       const bool last = layer + 1 == config().layers;
-      const auto fewer = last && narrow ? std::optional(token_subset(batch_.host_offsets, *wanted, hidden.device())) : std::nullopt;
+      const auto fewer = last && last_rows_only ? std::optional(token_subset(batch_.host_offsets, *wanted, hidden.device())) : std::nullopt;
       hidden = layer_output(layer, hidden, fewer);
       if (last) hidden = at_site(static_cast<int64_t>(facts().sites.size()) - 1, norm(names().base + names().final_norm, hidden));
       record(hidden);
     }
     if (options_.cache) options_.cache->advance(batch_.host_offsets);
     Output output;
-    if (!narrow) output.hidden = hidden;
+    if (!last_rows_only) output.hidden = hidden;
     if (options_.to_layer >= 0) return output;
-    if (head().kind != HeadKind::none) output.logits = logits(narrow ? hidden : only(hidden, wanted));
+    if (head().kind != HeadKind::none) output.logits = logits(last_rows_only ? hidden : only(hidden, wanted));
     return output;
   }
 
@@ -74,8 +74,8 @@ class DecoderPass : public Pass {
     return at::layer_norm(x, {config().hidden}, gain, weight(module + ".bias"), config().norm_epsilon);
   }
 
-  at::Tensor map(const std::string& module, const at::Tensor& x, bool bias) const {
-    return Pass::map(module, x, bias, config().transposed);
+  at::Tensor linear(const std::string& module, const at::Tensor& x, bool bias) const {
+    return PassBase::linear(module, x, bias, config().transposed);
   }
 
   at::Tensor embeddings() const {
@@ -85,19 +85,19 @@ class DecoderPass : public Pass {
   }
 
   /// Queries of the subset, keys and values of all tokens, before rotation.
-  Asked project(int64_t layer, const at::Tensor& x, const std::optional<TokenSubset>& subset) const {
+  QueryKeyValue project(int64_t layer, const at::Tensor& x, const std::optional<TokenSubset>& subset) const {
     const std::string base = names().layer_prefix(layer);
-    const auto asking = [&](const at::Tensor& y) { return subset ? y.index_select(0, subset->tokens) : y; };
-    Asked out;
+    const auto chosen = [&](const at::Tensor& y) { return subset ? y.index_select(0, subset->tokens) : y; };
+    QueryKeyValue out;
     if (!names().query_key_value.empty()) {
-      const at::Tensor all = map(base + names().query_key_value, x, config().attention_bias);
+      const at::Tensor all = linear(base + names().query_key_value, x, config().attention_bias);
       const int64_t query_width = config().heads * config().head_size, key_width = config().key_heads * config().head_size;
-      out = {asking(all.narrow(1, 0, query_width)), all.narrow(1, query_width, key_width),
+      out = {chosen(all.narrow(1, 0, query_width)), all.narrow(1, query_width, key_width),
              all.narrow(1, query_width + key_width, key_width), subset};
     } else {
-      const at::Tensor seen = operand(x, options_.precision), asks = subset ? operand(asking(x), options_.precision) : seen;
-      out = {map(base + names().query, asks, config().attention_bias), map(base + names().key, seen, config().attention_bias),
-             map(base + names().value, seen, config().attention_bias), subset};
+      const at::Tensor seen = operand(x, options_.precision), asks = subset ? operand(chosen(x), options_.precision) : seen;
+      out = {linear(base + names().query, asks, config().attention_bias), linear(base + names().key, seen, config().attention_bias),
+             linear(base + names().value, seen, config().attention_bias), subset};
     }
     return {at_place(layer, query, out.query), at_place(layer, key, out.key), at_place(layer, value, out.value), subset};
   }
@@ -108,12 +108,12 @@ class DecoderPass : public Pass {
   }
 
   at::Tensor attention(int64_t layer, const at::Tensor& x, const std::optional<TokenSubset>& subset) const {
-    Asked asked = project(layer, x, subset);
+    QueryKeyValue projected = project(layer, x, subset);
     if (config().rotary) {
-      const RotaryTable asking =
+      const RotaryTable queries =
           subset ? RotaryTable{rotary_.cosines.index_select(0, subset->tokens), rotary_.sines.index_select(0, subset->tokens)} : rotary_;
-      asked.query = rotate(asking, asked.query, config().heads);
-      asked.key = rotate(rotary_, asked.key, config().key_heads);
+      projected.query = rotate(queries, projected.query, config().heads);
+      projected.key = rotate(rotary_, projected.key, config().key_heads);
     }
     AttentionOptions attention;
     attention.heads = config().heads;
@@ -123,7 +123,7 @@ class DecoderPass : public Pass {
     attention.causal = true;
     attention.scale = score_scale(layer);
     const int64_t window = config().windows.empty() ? 0 : config().windows[static_cast<size_t>(layer)];
-    return attend_within(layer, std::move(asked), batch_.host_offsets, attention, window);
+    return attend_within(layer, std::move(projected), batch_.host_offsets, attention, window);
   }
 
   at::Tensor layer_output(int64_t layer, const at::Tensor& x, const std::optional<TokenSubset>& subset) const {
@@ -139,9 +139,10 @@ class DecoderPass : public Pass {
     const std::string base = names().layer_prefix(layer);
     const bool bias = config().feed_forward_bias;
     const at::Tensor seen = operand(x, options_.precision);
-    at::Tensor y = map(base + names().feed_forward_in, seen, bias);
-    y = names().gate.empty() ? activate(config().activation, y) : activate(config().activation, map(base + names().gate, seen, bias)) * y;
-    return at_place(layer, feed_forward_out, map(base + names().feed_forward_out, at_place(layer, feed_forward_in, y), bias));
+    at::Tensor y = linear(base + names().feed_forward_in, seen, bias);
+    y = names().gate.empty() ? activate(config().activation, y)
+                             : activate(config().activation, linear(base + names().gate, seen, bias)) * y;
+    return at_place(layer, feed_forward_out, linear(base + names().feed_forward_out, at_place(layer, feed_forward_in, y), bias));
   }
 
   /// One layer. A subset restricts queries and outputs; keys and values are of all tokens.
@@ -151,14 +152,14 @@ class DecoderPass : public Pass {
       return dropout(y, rate(config().residual_dropout), draw_key(layer, name));
     };
     const at::Tensor normed = at_place(layer, attention_norm, norm(base + names().attention_norm, x));
-    at::Tensor y = map(base + names().attention_output, attention(layer, normed, subset), config().output_bias);
+    at::Tensor y = linear(base + names().attention_output, attention(layer, normed, subset), config().output_bias);
     y = (subset ? x.index_select(0, subset->tokens) : x) + dropped(at_place(layer, attention_output, y), "attention output");
     return y + dropped(feed_forward(layer, at_place(layer, output_norm, norm(base + names().feed_forward_norm, y))), "output");
   }
 
   at::Tensor logits(const at::Tensor& read) const {
     if (head().kind == HeadKind::token_classification)
-      return Pass::map(names().tags, dropout(read, rate(config().tag_dropout), draw_key("classifier")));
+      return PassBase::linear(names().tags, dropout(read, rate(config().tag_dropout), draw_key("classifier")));
     if (head().kind != HeadKind::causal_lm) return at_linear("score", read, at::linear(read, weight("score.weight")));
     const std::string table = config().tied ? names().base + names().words + ".weight" : "lm_head.weight";
     return at_linear("lm_head", read, product(read, weight(table), {}, false, options_.precision));
@@ -184,7 +185,7 @@ class Decoder : public FamilyBase {
   Decoder(DecoderSpec spec, nlohmann::json json, const HeadSpec& head)
       : FamilyBase(decoder_facts(spec, std::move(json), head)), spec_(std::move(spec)) {}
 
-  Reader reader() const override { return Reader::causal; }
+  ModelKind model_kind() const override { return ModelKind::causal; }
   Output forward(const Weights& weights, const PackedBatch& batch, const ForwardOptions& options) const override {
     return DecoderPass(spec_, facts_, weights, batch, options).run();
   }
@@ -193,7 +194,7 @@ class Decoder : public FamilyBase {
     const double shrink = spec_.config.scaled_residuals && back ? std::sqrt(2.0 * static_cast<double>(spec_.config.layers)) : 1;
     return initial_values(parameter, spec_.config.initializer_range / shrink, key);
   }
-  std::unique_ptr<Family> with_words(const std::vector<int64_t>& kept) const override {
+  std::unique_ptr<Family> with_vocabulary(const std::vector<int64_t>& kept) const override {
     DecoderSpec fewer = spec_;
     fewer.config.vocabulary = static_cast<int64_t>(kept.size());
     const auto padding = std::find(kept.begin(), kept.end(), spec_.config.padding_id);

@@ -40,11 +40,12 @@ DecodingCache::Layer& DecodingCache::layer_with_room(int number, const at::Tenso
   return layer;
 }
 
-DecodingCache::Held DecodingCache::append(int number, const at::Tensor& keys, const at::Tensor& values, const std::vector<int64_t>& offsets,
-                                          const at::Tensor& prefix_keys, const at::Tensor& prefix_values) {
+DecodingCache::CachedRows DecodingCache::append(int number, const at::Tensor& keys, const at::Tensor& values,
+                                                const std::vector<int64_t>& offsets, const at::Tensor& prefix_keys,
+                                                const at::Tensor& prefix_values) {
   Layer& layer = layer_with_room(number, keys, prefix_keys, prefix_values);
   const int64_t room = layer.prefix + capacity_, width = keys.size(1);
-  Held held;
+  CachedRows held;
   held.prefix = layer.prefix;
   std::vector<int64_t> slots;
   for (int64_t row = 0; row < rows(); ++row) {

@@ -1,5 +1,5 @@
+#include "model/dropout_factors.h"
 #include "model/dropout_kernel.h"
-#include "model/dropout_law.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/model/kernels.h"
@@ -18,17 +18,17 @@ namespace {
 
 constexpr int64_t word_mask = 0xffffffff;
 
-at::Tensor apply_law(const at::Tensor& x, const DropoutLaw& law) {
+at::Tensor apply_mask(const at::Tensor& x, const DropoutMask& mask) {
   if (!x.device().is_cpu() || x.scalar_type() != at::kFloat) {
     const at::Tensor positions = at::arange(x.numel(), x.options().dtype(at::kLong));
-    return x * dropout_factors(law, at::zeros({1}, positions.options()), positions).view_as(x).to(x.scalar_type());
+    return x * dropout_factors(mask, at::zeros({1}, positions.options()), positions).view_as(x).to(x.scalar_type());
   }
   constexpr int64_t grain = 1 << 14;
   const at::Tensor in = x.contiguous();
   at::Tensor out = at::empty_like(in);
   const float* from = in.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
-  parallel_for(in.numel(), grain, [&](int64_t begin, int64_t end) { dropout_range(law, from, to, begin, end); });
+  parallel_for(in.numel(), grain, [&](int64_t begin, int64_t end) { dropout_range(mask, from, to, begin, end); });
   return out;
 }
 
@@ -38,18 +38,18 @@ struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
     context->saved_data["p"] = p;
     context->saved_data["low"] = static_cast<int64_t>(key.words()[0]);
     context->saved_data["high"] = static_cast<int64_t>(key.words()[1]);
-    return apply_law(x, dropout_law(p, key));
+    return apply_mask(x, dropout_mask(p, key));
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& grads) {
-    DropoutLaw law = dropout_law(context->saved_data["p"].toDouble(), Key::root(0));
-    law.key_low = static_cast<uint32_t>(context->saved_data["low"].toInt());
-    law.key_high = static_cast<uint32_t>(context->saved_data["high"].toInt());
+    DropoutMask mask = dropout_mask(context->saved_data["p"].toDouble(), Key::root(0));
+    mask.key_low = static_cast<uint32_t>(context->saved_data["low"].toInt());
+    mask.key_high = static_cast<uint32_t>(context->saved_data["high"].toInt());
     if (at::GradMode::is_enabled()) {
       const at::Tensor positions = at::arange(grads[0].numel(), grads[0].options().dtype(at::kLong));
-      const at::Tensor factors = dropout_factors(law, at::zeros({1}, positions.options()), positions);
+      const at::Tensor factors = dropout_factors(mask, at::zeros({1}, positions.options()), positions);
       return {grads[0] * factors.view_as(grads[0]).to(grads[0].scalar_type()), {}, {}};
     }
-    return {apply_law(grads[0], law), {}, {}};
+    return {apply_mask(grads[0], mask), {}, {}};
   }
 };
 
@@ -61,17 +61,17 @@ std::pair<at::Tensor, at::Tensor> multiply_wide(const at::Tensor& x, int64_t fac
 
 }  // namespace
 
-DropoutLaw dropout_law(double p, Key key) {
+DropoutMask dropout_mask(double p, Key key) {
   if (!(p >= 0 && p < 1)) internal_error("dropout: probability {} is outside [0, 1)", p);
   const auto threshold = static_cast<uint32_t>(std::lround(p * 65536));
   return {key.words()[0], key.words()[1], threshold, static_cast<float>(1 / (1 - p))};
 }
 
-at::Tensor dropout_factors(const DropoutLaw& law, const at::Tensor& units, const at::Tensor& positions) {
+at::Tensor dropout_factors(const DropoutMask& mask, const at::Tensor& units, const at::Tensor& positions) {
   const at::Tensor group = positions.floor_divide(mask_group), within = positions.remainder(mask_group);
   at::Tensor a = group * 16 + within.remainder(16), b = units.bitwise_and(word_mask);
   at::Tensor c = at::zeros({1}, a.options()), d = c;
-  int64_t low = law.key_low, high = law.key_high;
+  int64_t low = mask.key_low, high = mask.key_high;
   for (int round = 0; round < 10; ++round) {
     const auto [high0, low0] = multiply_wide(a, 0xD2511F53);
     const auto [high1, low1] = multiply_wide(c, 0xCD9E8D57);
@@ -85,11 +85,11 @@ at::Tensor dropout_factors(const DropoutLaw& law, const at::Tensor& units, const
   const at::Tensor word = within.floor_divide(16).remainder(4);
   const at::Tensor chosen = at::where(word == 0, a, at::where(word == 1, b, at::where(word == 2, c, d)));
   const at::Tensor number = at::where(within < 64, chosen.bitwise_and(0xffff), chosen.__rshift__(16));
-  return (number >= static_cast<int64_t>(law.threshold)).to(at::kFloat) * law.scale;
+  return (number >= static_cast<int64_t>(mask.threshold)).to(at::kFloat) * mask.scale;
 }
 
 at::Tensor dropout(const at::Tensor& x, double p, Key key) {
-  if (dropout_law(p, key).threshold == 0) return x;
+  if (dropout_mask(p, key).threshold == 0) return x;
   return DropoutFunction::apply(x, p, key);
 }
 

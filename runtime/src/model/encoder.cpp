@@ -2,7 +2,7 @@
 #include "model/encoder.h"
 #include "model/add_norm.h"
 #include "model/initial.h"
-#include "model/pass.h"
+#include "model/pass_base.h"
 #include "model/product.h"
 #include "tsrun/base/error.h"
 #include "tsrun/model/kernels.h"
@@ -20,27 +20,27 @@
 namespace tsrun {
 namespace {
 
-class EncoderPass : public Pass {
+class EncoderPass : public PassBase {
  public:
   EncoderPass(const EncoderSpec& spec, const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch,
               const ForwardOptions& options)
-      : Pass(facts, weights, batch, options), spec_(&spec) {}
+      : PassBase(facts, weights, batch, options), spec_(&spec) {}
 
   Output run() const {
     if (options_.cache) internal_error("an encoder has nothing to go on with: it takes no cache");
     check_batch(batch_, config().vocabulary, config().segments, config().positions());
     const auto wanted = tokens_read(batch_.host_offsets, /*from_last=*/false);
-    const bool narrow = wanted && !watched() && options_.from_layer < config().layers && options_.to_layer < 0;
+    const bool last_rows_only = wanted && !watched() && options_.from_layer < config().layers && options_.to_layer < 0;
     at::Tensor hidden = options_.from_hidden.defined() ? options_.from_hidden : record(embeddings());
     for (int64_t layer = options_.from_layer; layer < config().layers && !stops_at(layer); ++layer) {
-      const bool fewer = narrow && layer + 1 == config().layers;
+      const bool fewer = last_rows_only && layer + 1 == config().layers;
       hidden = layer_output(layer, hidden, fewer ? token_subset(batch_.host_offsets, *wanted, hidden.device()) : TokenSubset{});
       if (!fewer) record(hidden);
     }
     Output output;
-    if (!narrow) output.hidden = hidden;
+    if (!last_rows_only) output.hidden = hidden;
     if (options_.to_layer >= 0) return output;
-    if (head().kind != HeadKind::none) output.logits = logits(narrow ? hidden : only(hidden, wanted));
+    if (head().kind != HeadKind::none) output.logits = logits(last_rows_only ? hidden : only(hidden, wanted));
     return output;
   }
 
@@ -83,23 +83,23 @@ class EncoderPass : public Pass {
     if (config().segments > 0) places = places + rows_of(base + "token_type_embeddings", batch_.segments);
     at::Tensor x = norm(base + "LayerNorm", words, places, {config().norm_epsilon, 0, options_.dropout, {}});
     x = dropout(x, rate(config().hidden_dropout), draw_key("embeddings"));
-    if (config().embedding != config().hidden) x = map(names().base + names().projection, x);
+    if (config().embedding != config().hidden) x = linear(names().base + names().projection, x);
     return at_site(0, x);
   }
 
-  at::Tensor attention(int64_t layer, const at::Tensor& asking, const at::Tensor& x, const TokenSubset& subset) const {
+  at::Tensor attention(int64_t layer, const at::Tensor& queries, const at::Tensor& x, const TokenSubset& subset) const {
     const std::string base = names().layer_prefix(layer);
-    const at::Tensor seen = operand(x, options_.precision), asks = subset.rows ? operand(asking, options_.precision) : seen;
-    Asked asked{at_place(layer, query, map(base + names().query, asks)),
-                at_place(layer, key, map(base + names().key, seen)),
-                at_place(layer, value, map(base + names().value, seen)),
-                {}};
-    if (subset.rows) asked.subset = subset;
+    const at::Tensor seen = operand(x, options_.precision), asks = subset.rows ? operand(queries, options_.precision) : seen;
+    QueryKeyValue projected{at_place(layer, query, linear(base + names().query, asks)),
+                            at_place(layer, key, linear(base + names().key, seen)),
+                            at_place(layer, value, linear(base + names().value, seen)),
+                            {}};
+    if (subset.rows) projected.subset = subset;
     AttentionOptions attention;
     attention.heads = config().heads;
     attention.dropout = rate(config().attention_dropout);
     attention.key = draw_key(layer, "attention");
-    return attend_within(layer, std::move(asked), batch_.host_offsets, attention);
+    return attend_within(layer, std::move(projected), batch_.host_offsets, attention);
   }
 
   at::Tensor layer_output(int64_t layer, const at::Tensor& x, const TokenSubset& subset) const {
@@ -117,13 +117,13 @@ class EncoderPass : public Pass {
     const auto drop = [&](double p, std::string_view name) {
       return AddNormOptions{config().norm_epsilon, rate(p), draw_key(layer, name), subset.host_tokens};
     };
-    const at::Tensor asking = subset.rows ? x.index_select(0, subset.tokens) : x;
-    at::Tensor y = map(base + names().attention_output, attention(layer, asking, x, subset));
-    y = norm(base + names().attention_norm, at_place(layer, attention_output, y), asking,
+    const at::Tensor queries = subset.rows ? x.index_select(0, subset.tokens) : x;
+    at::Tensor y = linear(base + names().attention_output, attention(layer, queries, x, subset));
+    y = norm(base + names().attention_norm, at_place(layer, attention_output, y), queries,
              drop(config().output_dropout, "attention output"));
     y = at_place(layer, attention_norm, y);
-    at::Tensor z = activate(config().activation, map(base + names().feed_forward_in, y));
-    z = map(base + names().feed_forward_out, at_place(layer, feed_forward_in, z));
+    at::Tensor z = activate(config().activation, linear(base + names().feed_forward_in, y));
+    z = linear(base + names().feed_forward_out, at_place(layer, feed_forward_in, z));
     z = norm(base + names().output_norm, at_place(layer, feed_forward_out, z), y, drop(config().hidden_dropout, "output"));
     return at_place(layer, output_norm, z);
   }
@@ -134,7 +134,7 @@ class EncoderPass : public Pass {
     if (head().kind == HeadKind::replaced_token) return replaced_logits(*spec_->replaced, read);
     if (head().kind == HeadKind::token_classification) {
       const double p = rate(spec_->tags.dropout.value_or(config().classifier_dropout));
-      return map(spec_->tags.module, dropout(read, p, draw_key("classifier")));
+      return linear(spec_->tags.module, dropout(read, p, draw_key("classifier")));
     }
     return class_logits(spec_->classes, read);
   }
@@ -156,11 +156,11 @@ class EncoderPass : public Pass {
       return dropout(x, rate(config().classifier_dropout), draw_key(name));
     };
     const at::Tensor x = head.dropout_before_first ? dropped(first_tokens, "classifier input") : first_tokens;
-    return map(head.second, dropped(between(head.between, map(head.first, x)), "classifier"));
+    return linear(head.second, dropped(between(head.between, linear(head.first, x)), "classifier"));
   }
 
   at::Tensor word_logits(const WordHead& head, const at::Tensor& tokens) const {
-    const at::Tensor x = activate(head.activation, map(head.dense, tokens));
+    const at::Tensor x = activate(head.activation, linear(head.dense, tokens));
     const at::Tensor y =
         at::layer_norm(x, {config().embedding}, weight(head.norm + ".weight"), weight(head.norm + ".bias"), config().norm_epsilon);
     const std::string table = config().tied ? names().base + "embeddings.word_embeddings" : head.scores;
@@ -168,7 +168,7 @@ class EncoderPass : public Pass {
   }
 
   at::Tensor replaced_logits(const ReplacedTokenHead& head, const at::Tensor& tokens) const {
-    return map(head.prediction, activate(config().activation, map(head.dense, tokens)));
+    return linear(head.prediction, activate(config().activation, linear(head.dense, tokens)));
   }
 
   const EncoderSpec* spec_;
@@ -190,7 +190,7 @@ class Encoder : public FamilyBase {
   Encoder(EncoderSpec spec, nlohmann::json json, const HeadSpec& head)
       : FamilyBase(encoder_facts(spec, std::move(json), head)), spec_(std::move(spec)) {}
 
-  Reader reader() const override { return Reader::encoder; }
+  ModelKind model_kind() const override { return ModelKind::encoder; }
   Output forward(const Weights& weights, const PackedBatch& batch, const ForwardOptions& options) const override {
     return EncoderPass(spec_, facts_, weights, batch, options).run();
   }
@@ -200,7 +200,7 @@ class Encoder : public FamilyBase {
     if (padded) values[spec_.config.padding_id].zero_();
     return values;
   }
-  std::unique_ptr<Family> with_words(const std::vector<int64_t>& kept) const override {
+  std::unique_ptr<Family> with_vocabulary(const std::vector<int64_t>& kept) const override {
     EncoderSpec fewer = spec_;
     fewer.config.vocabulary = static_cast<int64_t>(kept.size());
     const auto padding = std::find(kept.begin(), kept.end(), spec_.config.padding_id);

@@ -1,8 +1,8 @@
 #include "tsrun/model/generate.h"
 
 #include "model/beams.h"
+#include "model/incremental_decoder.h"
 #include "model/score_rules.h"
-#include "model/writer.h"
 #include "tsrun/base/error.h"
 
 #include <ATen/TensorOperators.h>
@@ -18,21 +18,21 @@ void check_prompts(const Family& family, const std::vector<std::vector<int64_t>>
   for (size_t row = 0; row < prompts.size(); ++row) {
     const auto length = static_cast<int64_t>(prompts[row].size());
     if (length == 0) user_error("prompt {} is empty, expected at least one token", row);
-    if (family.reader() == Reader::causal && length >= family.max_positions())
+    if (family.model_kind() == ModelKind::causal && length >= family.max_positions())
       user_error("prompt {} has {} tokens and the model {} positions: nothing fits behind it", row, length, family.max_positions());
   }
 }
 
 bool at_last_position(const Family& family, size_t prompt, size_t written) {
-  return family.reader() == Reader::causal && static_cast<int64_t>(prompt + written) >= family.max_positions();
+  return family.model_kind() == ModelKind::causal && static_cast<int64_t>(prompt + written) >= family.max_positions();
 }
 
 /// Limits and score processors of the continuation of each prompt.
-class Desks {
+class PromptLimits {
  public:
-  Desks(const Family& family, const std::vector<std::vector<int64_t>>& prompts, const GenerateOptions& options)
+  PromptLimits(const Family& family, const std::vector<std::vector<int64_t>>& prompts, const GenerateOptions& options)
       : family_(family), options_(options), rules_(options) {
-    const bool own_stack = family.reader() == Reader::encoder_decoder;
+    const bool own_stack = family.model_kind() == ModelKind::encoder_decoder;
     for (const auto& prompt : prompts)
       starts_.push_back(own_stack ? std::vector{options.decoder_start.value_or(family.decoder_start())} : prompt);
     for (size_t row = 0; row < prompts.size(); ++row) {
@@ -47,7 +47,7 @@ class Desks {
   int64_t longest() const {
     int64_t most = 0;
     for (size_t row = 0; row < starts_.size(); ++row) most = std::max(most, limit(row));
-    return family_.reader() == Reader::causal ? std::min(most, family_.max_positions()) : most;  // a max_length may be any number
+    return family_.model_kind() == ModelKind::causal ? std::min(most, family_.max_positions()) : most;  // a max_length may be any number
   }
   /// Whether nothing fits behind `written` tokens.
   bool full(size_t row, size_t written) const {
@@ -76,26 +76,26 @@ at::Tensor own_scores(const at::Tensor& scores) {
 
 class Greedy {
  public:
-  Greedy(const Desks& desks, size_t prompts, const GenerateOptions& options) : desks_(desks), options_(options), texts_(prompts) {
+  Greedy(const PromptLimits& limits, size_t prompts, const GenerateOptions& options) : limits_(limits), options_(options), texts_(prompts) {
     for (size_t row = 0; row < prompts; ++row) rows_.push_back(row);
   }
 
-  std::vector<Generated> run(Writer& writer) {
-    at::Tensor logits = writer.begin();
+  std::vector<Generated> run(IncrementalDecoder& decoder) {
+    at::Tensor logits = decoder.begin();
     while (true) {
       std::vector<int64_t> places, ids;
       take(ruled(logits).argmax(1).cpu(), places, ids);
       if (ids.empty()) return std::move(texts_);
-      if (places.size() < static_cast<size_t>(logits.size(0))) writer.select(places);
-      logits = writer.next(ids);
+      if (places.size() < static_cast<size_t>(logits.size(0))) decoder.select(places);
+      logits = decoder.next(ids);
     }
   }
 
  private:
   at::Tensor ruled(const at::Tensor& logits) const {
-    if (!desks_.ruled()) return logits;
+    if (!limits_.ruled()) return logits;
     const at::Tensor scores = own_scores(logits);
-    for (size_t i = 0; i < rows_.size(); ++i) desks_.rule(scores[static_cast<int64_t>(i)], rows_[i], texts_[rows_[i]].ids);
+    for (size_t i = 0; i < rows_.size(); ++i) limits_.rule(scores[static_cast<int64_t>(i)], rows_[i], texts_[rows_[i]].ids);
     return scores;
   }
 
@@ -118,10 +118,10 @@ class Greedy {
     text.ids.push_back(id);
     if (text.ended) return false;
     text.ended = options_.stop && options_.stop(text.ids);
-    return !text.ended && !desks_.full(row, text.ids.size());
+    return !text.ended && !limits_.full(row, text.ids.size());
   }
 
-  const Desks& desks_;
+  const PromptLimits& limits_;
   const GenerateOptions& options_;
   std::vector<Generated> texts_;
   std::vector<size_t> rows_;  ///< running rows
@@ -130,15 +130,16 @@ class Greedy {
 /// All prompts' beams in one batch.
 class BeamSearch {
  public:
-  BeamSearch(const Desks& desks, size_t prompts, const GenerateOptions& options) : desks_(desks), beams_(prompts, Beams(options)) {}
+  BeamSearch(const PromptLimits& limits, size_t prompts, const GenerateOptions& options)
+      : limits_(limits), beams_(prompts, Beams(options)) {}
 
-  std::vector<Generated> run(Writer& writer) {
-    at::Tensor logits = writer.begin();
+  std::vector<Generated> run(IncrementalDecoder& decoder) {
+    at::Tensor logits = decoder.begin();
     for (size_t written = 1;; ++written) {
       const Beams::Step step = advance(own_scores(at::log_softmax(logits.to(at::kFloat), 1)), written);
       if (step.ids.empty()) break;
-      writer.select(step.parents);
-      logits = writer.next(step.ids);
+      decoder.select(step.parents);
+      logits = decoder.next(step.ids);
     }
     std::vector<Generated> texts;
     for (const Beams& beams : beams_) texts.push_back(beams.best());
@@ -154,8 +155,8 @@ class BeamSearch {
       if (!beams.open()) continue;
       const int64_t rows = beams.running();
       const at::Tensor own = log_probabilities.narrow(0, first, rows);
-      for (int64_t beam = 0; desks_.ruled() && beam < rows; ++beam) desks_.rule(own[beam], prompt, beams.written(beam));
-      const Beams::Step step = beams.advance(own, desks_.full(prompt, written));
+      for (int64_t beam = 0; limits_.ruled() && beam < rows; ++beam) limits_.rule(own[beam], prompt, beams.written(beam));
+      const Beams::Step step = beams.advance(own, limits_.full(prompt, written));
       for (size_t i = 0; beams.open() && i < step.ids.size(); ++i) {
         all.parents.push_back(first + step.parents[i]);
         all.ids.push_back(step.ids[i]);
@@ -165,7 +166,7 @@ class BeamSearch {
     return all;
   }
 
-  const Desks& desks_;
+  const PromptLimits& limits_;
   std::vector<Beams> beams_;
 };
 
@@ -180,10 +181,10 @@ std::vector<Generated> generate(const Family& family, const Weights& weights, co
   check_prompts(family, prompts);
   if (prompts.empty()) return {};
   const c10::InferenceMode no_gradient;
-  const Desks desks(family, prompts, options);
-  Writer writer(family, weights, prompts, desks.longest(), options, device);
-  return options.num_beams == 1 ? Greedy(desks, prompts.size(), options).run(writer)
-                                : BeamSearch(desks, prompts.size(), options).run(writer);
+  const PromptLimits limits(family, prompts, options);
+  IncrementalDecoder decoder(family, weights, prompts, limits.longest(), options, device);
+  return options.num_beams == 1 ? Greedy(limits, prompts.size(), options).run(decoder)
+                                : BeamSearch(limits, prompts.size(), options).run(decoder);
 }
 
 }  // namespace tsrun

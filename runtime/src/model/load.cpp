@@ -1,4 +1,4 @@
-#include "model/match.h"
+#include "model/match_weights.h"
 #include "model/rotary.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "model/law.h"
+#include "model/dropout_mask.h"
 
 #include <cstdint>
 
@@ -9,7 +9,7 @@ namespace tsrun {
 /// Rows [begin, end) of y = LayerNorm(residual + dropout(x)), all [rows, width] float32.
 struct AddNorm {
   int64_t width = 0;
-  DropoutLaw dropout;
+  DropoutMask dropout;
   const int64_t* places = nullptr;  ///< row of each vector in the dropout mask; null: 0, 1, 2, …
   const float* gain = nullptr;
   float epsilon = 0;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "model/law.h"
+#include "model/dropout_mask.h"
 #include "tsrun/base/philox_vectors.h"
 
 #include <cstdint>
@@ -16,16 +16,16 @@ namespace simd {
 
 /// Numbers of the blocks [first, first + lanes) of a group, as factors (0 or scale) of their positions in `factors`.
 template <int W>
-TSRUN_INLINE void draw_blocks(const DropoutLaw& law, uint32_t unit, uint32_t group, int64_t first, float* factors) {
+TSRUN_INLINE void draw_blocks(const DropoutMask& mask, uint32_t unit, uint32_t group, int64_t first, float* factors) {
   using Words = typename Simd<W>::Words;
   using Ints = typename Simd<W>::Ints;
   using Floats = typename Simd<W>::Floats;
   Words words[4] = {{}, Words{} + unit, {}, {}};
   for (int64_t lane = 0; lane < Simd<W>::lanes; ++lane) words[0][lane] = static_cast<uint32_t>(lane);
   words[0] += group * 16u + static_cast<uint32_t>(first);
-  philox_rounds<W>(words, law.key_low, law.key_high);
-  const int32_t threshold = static_cast<int32_t>(law.threshold);
-  const Ints scale = (Ints)all<Floats>(law.scale);
+  philox_rounds<W>(words, mask.key_low, mask.key_high);
+  const int32_t threshold = static_cast<int32_t>(mask.threshold);
+  const Ints scale = (Ints)all<Floats>(mask.scale);
   float* to = factors + first;
 #pragma GCC unroll 4
   for (int word = 0; word < 4; ++word) {
@@ -37,8 +37,8 @@ TSRUN_INLINE void draw_blocks(const DropoutLaw& law, uint32_t unit, uint32_t gro
 
 /// Factors (0 or scale) of the 128 positions of `group`.
 template <int W>
-TSRUN_INLINE void draw_group(const DropoutLaw& law, uint32_t unit, uint32_t group, float* factors) {
-  for (int64_t first = 0; first < 16; first += Simd<W>::lanes) draw_blocks<W>(law, unit, group, first, factors);
+TSRUN_INLINE void draw_group(const DropoutMask& mask, uint32_t unit, uint32_t group, float* factors) {
+  for (int64_t first = 0; first < 16; first += Simd<W>::lanes) draw_blocks<W>(mask, unit, group, first, factors);
 }
 
 }  // namespace simd
@@ -46,10 +46,10 @@ TSRUN_INLINE void draw_group(const DropoutLaw& law, uint32_t unit, uint32_t grou
 /// Factors of positions [begin, end) of `unit`: `factors` holds whole groups and the pointer returned is that of `begin`.
 /// The buffer must hold end - begin + 2 * 128 floats.
 template <int W>
-TSRUN_INLINE const float* draw_factors(const DropoutLaw& law, uint32_t unit, int64_t begin, int64_t end, float* factors) {
+TSRUN_INLINE const float* draw_factors(const DropoutMask& mask, uint32_t unit, int64_t begin, int64_t end, float* factors) {
   const int64_t first = begin / mask_group;
   for (int64_t group = first; group * mask_group < end; ++group) {
-    simd::draw_group<W>(law, unit, static_cast<uint32_t>(group), factors + (group - first) * mask_group);
+    simd::draw_group<W>(mask, unit, static_cast<uint32_t>(group), factors + (group - first) * mask_group);
   }
   return factors + (begin - first * mask_group);
 }

@@ -7,7 +7,7 @@ tsrun_room(model TORCH SOURCES
   blocks.cpp
   decoding_cache.cpp
   family_base.cpp
-  pass.cpp
+  pass_base.cpp
   product.cpp
   recompute.cpp
   encoder_config.cpp
@@ -34,9 +34,9 @@ tsrun_room(model TORCH SOURCES
   t5.cpp
   t5_forward.cpp
   t5_parameters.cpp
-  writer.cpp
+  incremental_decoder.cpp
   initial.cpp
-  match.cpp
+  match_weights.cpp
   parts.cpp
   ties.cpp
   load.cpp

@@ -1,6 +1,6 @@
 // T5 over a packed batch, in the arithmetic of transformers' model.
 #include "model/initial.h"
-#include "model/pass.h"
+#include "model/pass_base.h"
 #include "model/product.h"
 #include "model/relative_places.h"
 #include "model/rms_norm.h"
@@ -19,10 +19,10 @@ namespace {
 constexpr const char *bias_name = "(position bias)", *encoded_name = "(encoded)";
 constexpr int64_t no_limit = int64_t{1} << 30;  // rows may be as long as one likes
 
-class T5Pass : public Pass {
+class T5Pass : public PassBase {
  public:
   T5Pass(const T5Config& config, const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch, const ForwardOptions& options)
-      : Pass(facts, weights, batch, options), config_(&config) {}
+      : PassBase(facts, weights, batch, options), config_(&config) {}
 
   Output run() {
     if (options_.from_layer > config_->encoder_layers && !(options_.encoded.defined() && options_.from_hidden.defined()))
@@ -101,21 +101,21 @@ class T5Pass : public Pass {
     const bool inside = options_.from_layer > config_->encoder_layers;
     const int64_t first = inside ? options_.from_layer : config_->encoder_layers;
     const auto wanted = tokens_read(offsets, /*from_last=*/true);
-    const bool narrow = wanted && !watched() && first < config_->layers();
+    const bool last_rows_only = wanted && !watched() && first < config_->layers();
     at::Tensor hidden =
         inside ? options_.from_hidden
                : record(embeddings(rows_of("shared", batch_.decoder_ids, "decoder.embed_tokens"), "decoder", first_decoder_site()));
     const at::Tensor bias = position_bias(config_->encoder_layers, offsets);
     for (int64_t layer = first; layer < config_->layers(); ++layer) {
       const bool last = layer + 1 == config_->layers();
-      const auto fewer = last && narrow ? std::optional(token_subset(offsets, *wanted, hidden.device())) : std::nullopt;
+      const auto fewer = last && last_rows_only ? std::optional(token_subset(offsets, *wanted, hidden.device())) : std::nullopt;
       hidden = layer_output(layer, hidden, bias, encoded_, fewer);
       if (last) hidden = final_norm("decoder", hidden, static_cast<int64_t>(facts().sites.size()) - 1);
       record(hidden);
     }
     if (options_.cache) options_.cache->advance(offsets);
-    output.hidden = narrow ? at::Tensor() : hidden;
-    if (head().kind != HeadKind::none) output.logits = logits(narrow ? hidden : only(hidden, wanted));
+    output.hidden = last_rows_only ? at::Tensor() : hidden;
+    if (head().kind != HeadKind::none) output.logits = logits(last_rows_only ? hidden : only(hidden, wanted));
   }
 
   at::Tensor logits(const at::Tensor& read) const {
@@ -165,15 +165,15 @@ class T5Pass : public Pass {
     const std::string module = name(layer, "layer.0.SelfAttention");
     const at::Tensor normed = at_site(site, norm(name(layer, "layer.0.layer_norm"), x));
     const at::Tensor seen = operand(normed, options_.precision);
-    const at::Tensor asking = subset ? operand(normed.index_select(0, subset->tokens), options_.precision) : seen;
+    const at::Tensor queries = subset ? operand(normed.index_select(0, subset->tokens), options_.precision) : seen;
     AttentionOptions attention = attention_options(layer, "attention");
     attention.causal = in_decoder(layer);
     attention.distance_bias = bias;
     attention.first_distance = in_decoder(layer) ? decoder_first_distance_ : encoder_first_distance_;
-    Asked asked{at_site(site + 1, map(module + ".q", asking, false)), at_site(site + 2, map(module + ".k", seen, false)),
-                at_site(site + 3, map(module + ".v", seen, false)), subset};
+    QueryKeyValue projected{at_site(site + 1, linear(module + ".q", queries, false)), at_site(site + 2, linear(module + ".k", seen, false)),
+                            at_site(site + 3, linear(module + ".v", seen, false)), subset};
     const std::vector<int64_t>& offsets = in_decoder(layer) ? batch_.decoder_host_offsets : batch_.host_offsets;
-    const at::Tensor out = map(module + ".o", attend_within(layer, std::move(asked), offsets, attention), false);
+    const at::Tensor out = linear(module + ".o", attend_within(layer, std::move(projected), offsets, attention), false);
     return dropped(at_site(site + 4, out), draw_key(layer, "attention output"));
   }
 
@@ -181,22 +181,22 @@ class T5Pass : public Pass {
                                int64_t site) const {
     const std::string module = name(layer, "layer.1.EncDecAttention");
     const at::Tensor normed = at_site(site, norm(name(layer, "layer.1.layer_norm"), x));
-    const at::Tensor asking = at_site(site + 1, map(module + ".q", normed, false));
+    const at::Tensor queries = at_site(site + 1, linear(module + ".q", normed, false));
     const auto [key, value] = crossed(layer, encoded, module, site);
     auto rows = std::make_shared<AttentionRows>();
     rows->query_offsets = subset ? subset->rows->query_offsets : batch_.decoder_host_offsets;
     if (subset) rows->query_positions = subset->rows->query_positions;
     rows->key_offsets = encoded_offsets_;
     const at::Tensor out =
-        map(module + ".o", attend(asking, key, value, std::move(rows), attention_options(layer, "cross attention")), false);
+        linear(module + ".o", attend(queries, key, value, std::move(rows), attention_options(layer, "cross attention")), false);
     return dropped(at_site(site + 4, out), draw_key(layer, "cross attention output"));
   }
 
   /// Keys and values of the encoder's output; a cache keeps them.
   std::pair<at::Tensor, at::Tensor> crossed(int64_t layer, const at::Tensor& encoded, const std::string& module, int64_t site) const {
     const auto make = [&] {
-      const at::Tensor key = at_site(site + 2, map(module + ".k", encoded, false));
-      return std::pair(key, at_site(site + 3, map(module + ".v", encoded, false)));
+      const at::Tensor key = at_site(site + 2, linear(module + ".k", encoded, false));
+      return std::pair(key, at_site(site + 3, linear(module + ".v", encoded, false)));
     };
     if (!options_.cache) return make();
     const auto held = options_.cache->crossed.find(static_cast<int>(layer));
@@ -216,10 +216,11 @@ class T5Pass : public Pass {
   at::Tensor feed_forward(int64_t layer, const at::Tensor& x, const std::string& place, int64_t site) const {
     const std::string module = name(layer, place + "DenseReluDense.");
     const at::Tensor normed = operand(at_site(site, norm(name(layer, place + "layer_norm"), x)), options_.precision);
-    at::Tensor y = config_->gated ? activate(config_->activation, map(module + "wi_0", normed, false)) * map(module + "wi_1", normed, false)
-                                  : activate(config_->activation, map(module + "wi", normed, false));
+    at::Tensor y = config_->gated
+                       ? activate(config_->activation, linear(module + "wi_0", normed, false)) * linear(module + "wi_1", normed, false)
+                       : activate(config_->activation, linear(module + "wi", normed, false));
     y = dropped(at_site(site + 1, y), draw_key(layer, "feed forward"));
-    return dropped(at_site(site + 2, map(module + "wo", y, false)), draw_key(layer, "output"));
+    return dropped(at_site(site + 2, linear(module + "wo", y, false)), draw_key(layer, "output"));
   }
 
   const T5Config* config_;
@@ -232,7 +233,7 @@ class T5 : public FamilyBase {
  public:
   T5(const T5Config& config, FamilyFacts facts) : FamilyBase(std::move(facts)), config_(config) {}
 
-  Reader reader() const override { return Reader::encoder_decoder; }
+  ModelKind model_kind() const override { return ModelKind::encoder_decoder; }
   int64_t decoder_start() const override { return config_.decoder_start; }
   Output forward(const Weights& weights, const PackedBatch& batch, const ForwardOptions& options) const override {
     return T5Pass(config_, facts_, weights, batch, options).run();

@@ -72,7 +72,7 @@ void report::check_file_stem(std::string_view what, const std::string& name) {
     user_error("{} '{}': expected a name of letters, digits, '_' and '-'", what, name);
 }
 
-std::optional<std::filesystem::path> draw(const Figure& figure, const std::filesystem::path& folder) {
+std::optional<std::filesystem::path> draw_figure(const Figure& figure, const std::filesystem::path& folder) {
   check(figure);
   std::filesystem::create_directories(folder);
   const report::Script script = report::script_of(figure);

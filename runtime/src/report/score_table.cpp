@@ -39,7 +39,7 @@ Grid grid_of(const TableHead& head, const std::vector<VariantSummary>& rows) {
                     {std::to_string(row.n)},
                     {mean_and_deviation(row.last_mean, row.last_deviation, row.n), row.last_mean == last},
                     {mean_and_deviation(row.best_mean, row.best_deviation, row.n), row.best_mean == best},
-                    {percent(row.commonest_share)},
+                    {percent(row.top_answer_share)},
                     {count(row.trainable)},
                     {count(row.degrees_of_freedom)},
                     {bytes(row.bytes_shipped)}});
@@ -81,7 +81,7 @@ std::string table_as_csv(const TableHead& head, const std::vector<VariantSummary
     out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quote_csv(row.section), quote_csv(row.variant),
                        quote_csv(head.model), quote_csv(head.task), quote_csv(head.split), quote_csv(head.metric), head.majority_score,
                        row.n, row.last_mean, deviation(row.last_deviation), row.best_mean, deviation(row.best_deviation),
-                       row.commonest_share, row.trainable, row.degrees_of_freedom, row.bytes_shipped, fmt::join(row.last_by_seed, " "),
+                       row.top_answer_share, row.trainable, row.degrees_of_freedom, row.bytes_shipped, fmt::join(row.last_by_seed, " "),
                        fmt::join(row.best_by_seed, " "));
   }
   return out;

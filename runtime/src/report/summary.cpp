@@ -15,7 +15,7 @@ struct Group {
 };
 
 bool same_result(const ReportRow& a, const ReportRow& b) {
-  return a.best == b.best && a.last == b.last && a.commonest_share == b.commonest_share;
+  return a.best == b.best && a.last == b.last && a.top_answer_share == b.top_answer_share;
 }
 
 void add(Group& group, const ReportRow& row) {
@@ -49,7 +49,7 @@ VariantSummary summary_of(const Group& group) {
   for (const ReportRow* row : group.rows) {
     out.best_by_seed.push_back(row->best);
     out.last_by_seed.push_back(row->last);
-    out.commonest_share += row->commonest_share / static_cast<double>(out.n);
+    out.top_answer_share += row->top_answer_share / static_cast<double>(out.n);
     out.trainable = std::max(out.trainable, row->trainable);
     out.degrees_of_freedom = std::max(out.degrees_of_freedom, row->degrees_of_freedom);
     out.bytes_shipped = std::max(out.bytes_shipped, row->bytes_shipped);
@@ -86,7 +86,7 @@ nlohmann::json table_as_json(const TableHead& head, const std::vector<VariantSum
                      {"best_deviation", row.best_deviation},
                      {"last_mean", row.last_mean},
                      {"last_deviation", row.last_deviation},
-                     {"commonest_share", row.commonest_share},
+                     {"commonest_share", row.top_answer_share},
                      {"trainable", row.trainable},
                      {"degrees_of_freedom", row.degrees_of_freedom},
                      {"bytes_shipped", row.bytes_shipped},
@@ -124,7 +124,7 @@ ResultTable table_from_json(const nlohmann::json& json) {
                             .best_deviation = number(line.at("best_deviation")),
                             .last_mean = number(line.at("last_mean")),
                             .last_deviation = number(line.at("last_deviation")),
-                            .commonest_share = number(line.at("commonest_share")),
+                            .top_answer_share = number(line.at("commonest_share")),
                             .trainable = line.at("trainable"),
                             .degrees_of_freedom = line.at("degrees_of_freedom"),
                             .bytes_shipped = line.at("bytes_shipped"),

@@ -29,7 +29,7 @@ std::string figure_as_html(const Figure& figure, const std::filesystem::path& dr
 std::string figures_as_html(const ReportPage& page, const std::filesystem::path& folder) {
   std::string out;
   for (const auto& figure : page.figures) {
-    if (const auto drawing = draw(figure, folder)) out += figure_as_html(figure, *drawing);
+    if (const auto drawing = draw_figure(figure, folder)) out += figure_as_html(figure, *drawing);
   }
   return out.empty() ? out : "<h2>Figures</h2>\n" + out;
 }

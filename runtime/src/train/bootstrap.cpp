@@ -23,13 +23,14 @@ std::vector<T> taken(const std::vector<T>& from, const Drawn& rows) {
 /// The first metric of any selection of rows.
 class Rescorer {
  public:
-  Rescorer(const Exam& exam, const Predictions& predictions) : exam_(exam), predictions_(predictions), name_(exam.task->metrics.front()) {
-    if (!predictions.tags.empty()) tags_ = right_tags(exam);
-    const bool options = exam.task->kind == TaskKind::multiple_choice;
-    values_ = options ? option_numbers(exam, predictions) : as_task_classes(*exam.task, predictions.values);
-    targets_ = options ? right_options(exam) : as_task_classes(*exam.task, exam.rows.targets);
+  Rescorer(const EvaluationSet& evaluation_set, const Predictions& predictions)
+      : evaluation_set_(evaluation_set), predictions_(predictions), name_(evaluation_set.task->metrics.front()) {
+    if (!predictions.tags.empty()) tags_ = right_tags(evaluation_set);
+    const bool options = evaluation_set.task->kind == TaskKind::multiple_choice;
+    values_ = options ? option_numbers(evaluation_set, predictions) : as_task_classes(*evaluation_set.task, predictions.values);
+    targets_ = options ? right_options(evaluation_set) : as_task_classes(*evaluation_set.task, evaluation_set.rows.targets);
     if (options || predictions.texts.empty()) return;
-    accepted_ = accepted_answers(exam);
+    accepted_ = accepted_answers(evaluation_set);
     set_labels();
     static constexpr std::string_view means[] = {"exact_match", "accuracy", "token_f1", "rouge_l"};
     if (std::find(std::begin(means), std::end(means), name_) == std::end(means)) return;
@@ -41,8 +42,9 @@ class Rescorer {
   double score(const Drawn& rows) const {
     if (!by_row_.empty()) return mean_of(rows);
     if (!accepted_.empty()) return score_texts(rows);
-    if (!predictions_.tags.empty()) return tag_metric(name_, taken(predictions_.tags, rows), taken(tags_, rows), exam_.task->labels);
-    return metric(name_, taken(values_, rows), taken(targets_, rows), classes_of(*exam_.task, *exam_.split));
+    if (!predictions_.tags.empty())
+      return tag_metric(name_, taken(predictions_.tags, rows), taken(tags_, rows), evaluation_set_.task->labels);
+    return metric_value(name_, taken(values_, rows), taken(targets_, rows), classes_of(*evaluation_set_.task, *evaluation_set_.split));
   }
 
  private:
@@ -52,18 +54,18 @@ class Rescorer {
     return sum / static_cast<double>(rows.size());
   }
   double score_texts(const Drawn& rows) const {
-    return text_metric(name_, {taken(predictions_.texts, rows), taken(accepted_, rows), labels_, exam_.task->low});
+    return text_metric(name_, {taken(predictions_.texts, rows), taken(accepted_, rows), labels_, evaluation_set_.task->low});
   }
   /// The classes of the whole split, so that a mean over classes is over the same ones in every sample.
   void set_labels() {
-    labels_ = exam_.task->labels;
+    labels_ = evaluation_set_.task->labels;
     if (!labels_.empty()) return;
     std::set<std::string> first;
     for (const auto& answers : accepted_) first.insert(answers.empty() ? "" : answers.front());
     labels_.assign(first.begin(), first.end());
   }
 
-  const Exam& exam_;
+  const EvaluationSet& evaluation_set_;
   const Predictions& predictions_;
   std::string name_;
   std::vector<std::vector<std::string>> accepted_;
@@ -75,8 +77,8 @@ class Rescorer {
 
 }  // namespace
 
-std::optional<Interval> bootstrap_interval(const Exam& exam, const Predictions& predictions, int64_t draws, Key key) {
-  const Rescorer rescorer(exam, predictions);
+std::optional<Interval> bootstrap_interval(const EvaluationSet& evaluation_set, const Predictions& predictions, int64_t draws, Key key) {
+  const Rescorer rescorer(evaluation_set, predictions);
   const int64_t rows = rescorer.rows();
   if (rows == 0) return std::nullopt;
   std::vector<double> scores;

@@ -23,7 +23,7 @@ std::vector<Idle> idle_among(const std::vector<Scope>& scopes, const OptionTable
   return idle;
 }
 
-std::vector<Scope> reading_scopes(const Options& reading, const Task& task) {
+std::vector<Scope> text_scopes(const Options& reading, const Task& task) {
   const std::string kind(name_of(task.kind)), answer = reading.text("answer");
   const bool in_words = task.kind == TaskKind::text_to_text || task.kind == TaskKind::multiple_choice;
   const bool chosen = answer == "choose" || (answer == "auto" && task.kind == TaskKind::multiple_choice);
@@ -48,13 +48,13 @@ std::vector<Scope> training_scopes(const Options& options, const HeadSpec& head,
 
 }  // namespace
 
-std::vector<Idle> idle_reading_options(const Options& reading, const Task& task) {
-  return idle_among(reading_scopes(reading, task), reading_options(), reading);
+std::vector<Idle> idle_text_options(const Options& reading, const Task& task) {
+  return idle_among(text_scopes(reading, task), text_options(), reading);
 }
 
 std::vector<Idle> idle_options(const Options& options, const HeadSpec& head, const Task& task) {
   std::vector<Idle> idle = idle_among(training_scopes(options, head, task), train_options(), options);
-  for (Idle& reading : idle_reading_options(options, task)) idle.push_back(std::move(reading));
+  for (Idle& reading : idle_text_options(options, task)) idle.push_back(std::move(reading));
   return idle;
 }
 
@@ -66,6 +66,6 @@ void refuse_idle(const std::vector<Idle>& idle, const Options& options, const Ta
              fallback.is_null() ? "it to be left out" : fallback.dump() + ", its default");
 }
 
-void require_read(const Options& reading, const Task& task) { refuse_idle(idle_reading_options(reading, task), reading, task); }
+void require_read(const Options& reading, const Task& task) { refuse_idle(idle_text_options(reading, task), reading, task); }
 
 }  // namespace tsrun

@@ -38,14 +38,14 @@ GenerateOptions writing_options(const Model& model, const Options& reading) {
   return options;
 }
 
-bool chosen(const Exam& exam) {
-  const std::string answer = exam.reading.text("answer");
-  return answer == "choose" || (answer == "auto" && exam.task->kind == TaskKind::multiple_choice);
+bool chosen(const EvaluationSet& evaluation_set) {
+  const std::string answer = evaluation_set.reading.text("answer");
+  return answer == "choose" || (answer == "auto" && evaluation_set.task->kind == TaskKind::multiple_choice);
 }
 
 }  // namespace
 
-void require_finite_scores(const Examinee& model, const at::Tensor& scores, const EncodedSplit& split, std::span<const int64_t> rows,
+void require_finite_scores(const EvaluatedModel& model, const at::Tensor& scores, const EncodedSplit& split, std::span<const int64_t> rows,
                            const std::vector<int64_t>& counts) {
   if (all_finite(scores)) return;
   require_finite(model.weights, "evaluation");
@@ -59,61 +59,63 @@ void require_finite_scores(const Examinee& model, const at::Tensor& scores, cons
   internal_error("evaluation: logits that belong to no row");
 }
 
-void evaluate_rows(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions) {
-  const EncodedSplit& split = exam.rows;
+void evaluate_rows(const EvaluatedModel& model, const EvaluationSet& evaluation_set, Evaluation& evaluation, Predictions& predictions) {
+  const EncodedSplit& split = evaluation_set.rows;
   const HeadSpec& head = model.family.head();
   predictions.values.assign(split.rows.size(), 0);
   predictions.logits.assign(split.rows.size(), {});
   for (const auto& rows : evaluation_batches(split, head.outputs)) {
     check_interrupt();
-    const PackedBatch batch = to_device(pack(split, rows), head, model.device);
+    const PackedBatch batch = to_device(pack_batch(split, rows), head, model.device);
     const Output output = model.family.forward(model.weights, batch, {});
     require_finite_scores(model, output.logits, split, rows, std::vector<int64_t>(rows.size(), 1));
     evaluation.loss += task_loss(head, output, batch).item<double>() * static_cast<double>(rows.size());
     store(output.logits, head.kind, rows, predictions);
   }
   evaluation.loss /= static_cast<double>(std::max<int64_t>(1, split.size()));
-  const auto answers = as_task_classes(*exam.task, predictions.values), targets = as_task_classes(*exam.task, split.targets);
-  const int64_t classes = classes_of(*exam.task, *exam.split);
-  for (const auto& name : exam.task->metrics) evaluation.metrics[name] = metric(name, answers, targets, classes);
-  evaluation.commonest_share = commonest_share(predictions.values);
+  const auto answers = as_task_classes(*evaluation_set.task, predictions.values),
+             targets = as_task_classes(*evaluation_set.task, split.targets);
+  const int64_t classes = classes_of(*evaluation_set.task, *evaluation_set.split);
+  for (const auto& name : evaluation_set.task->metrics) evaluation.metrics[name] = metric_value(name, answers, targets, classes);
+  evaluation.top_answer_share = top_answer_share(predictions.values);
 }
 
-Exam make_exam(const Model& model, const Task& task, const std::string& split, const Options& reading) {
-  Exam exam;
-  exam.task = &task;
-  exam.split = &task.split(split);
-  exam.tokenizer = model.tokenizer;
-  exam.reading = reading;
+EvaluationSet make_evaluation_set(const Model& model, const Task& task, const std::string& split, const Options& reading) {
+  EvaluationSet evaluation_set;
+  evaluation_set.task = &task;
+  evaluation_set.split = &task.split(split);
+  evaluation_set.tokenizer = model.tokenizer;
+  evaluation_set.reading = reading;
   const EncodeOptions options = encode_options_for(*model.family, reading);
-  exam.rows = encode_split(task, *exam.split, *model.tokenizer, options);
-  if (chosen(exam)) {
-    exam.choices = encode_options(task, *exam.split, *model.tokenizer, options);
+  evaluation_set.rows = encode_split(task, *evaluation_set.split, *model.tokenizer, options);
+  if (chosen(evaluation_set)) {
+    evaluation_set.choices = encode_options(task, *evaluation_set.split, *model.tokenizer, options);
   } else if (task.kind == TaskKind::text_to_text || task.kind == TaskKind::multiple_choice) {
-    exam.writing = writing_options(model, reading);
+    evaluation_set.writing = writing_options(model, reading);
   }
-  return exam;
+  return evaluation_set;
 }
 
-Evaluation evaluate(const Family& family, const Weights& weights, const Exam& exam, at::Device device, Predictions* predictions) {
+Evaluation evaluate(const Family& family, const Weights& weights, const EvaluationSet& evaluation_set, at::Device device,
+                    Predictions* predictions) {
   const at::NoGradGuard no_grad;
-  const Examinee model{family, weights, device};
+  const EvaluatedModel model{family, weights, device};
   Predictions answers;
   Evaluation evaluation;
-  switch (exam.task->kind) {
+  switch (evaluation_set.task->kind) {
     case TaskKind::classification:
     case TaskKind::regression:
-      evaluate_rows(model, exam, evaluation, answers);
+      evaluate_rows(model, evaluation_set, evaluation, answers);
       break;
     case TaskKind::token_classification:
-      evaluate_tags(model, exam, evaluation, answers);
+      evaluate_tags(model, evaluation_set, evaluation, answers);
       break;
     case TaskKind::language_modelling:
-      evaluate_language(model, exam, evaluation);
+      evaluate_language(model, evaluation_set, evaluation);
       break;
     case TaskKind::multiple_choice:
     case TaskKind::text_to_text:
-      evaluate_text(model, exam, evaluation, answers);
+      evaluate_text(model, evaluation_set, evaluation, answers);
       break;
   }
   if (!std::isfinite(evaluation.loss)) run_error("evaluation: the loss is {}, though all logits are finite", evaluation.loss);
@@ -122,7 +124,7 @@ Evaluation evaluate(const Family& family, const Weights& weights, const Exam& ex
 }
 
 nlohmann::json Evaluation::to_json() const {
-  return {{"step", step}, {"epoch", epoch}, {"loss", loss}, {"metrics", metrics}, {"commonest_share", commonest_share}};
+  return {{"step", step}, {"epoch", epoch}, {"loss", loss}, {"metrics", metrics}, {"commonest_share", top_answer_share}};
 }
 
 Evaluation Evaluation::from_json(const nlohmann::json& json) {
@@ -132,7 +134,7 @@ Evaluation Evaluation::from_json(const nlohmann::json& json) {
   evaluation.epoch = json.at("epoch").get<double>();
   evaluation.loss = number(json.at("loss"));
   for (const auto& [name, value] : json.at("metrics").items()) evaluation.metrics[name] = number(value);
-  evaluation.commonest_share = number(json.at("commonest_share"));
+  evaluation.top_answer_share = number(json.at("commonest_share"));
   return evaluation;
 }
 

@@ -31,10 +31,10 @@ std::vector<std::vector<int64_t>> prompts_of(const EncodedSplit& split, std::spa
   return prompts;
 }
 
-GenerateOptions options_for(const Exam& exam, const std::vector<std::string>& stops) {
-  GenerateOptions options = exam.writing;
+GenerateOptions options_for(const EvaluationSet& evaluation_set, const std::vector<std::string>& stops) {
+  GenerateOptions options = evaluation_set.writing;
   if (!stops.empty()) {
-    options.stop = [&tokenizer = *exam.tokenizer, &stops](std::span<const int64_t> written) {
+    options.stop = [&tokenizer = *evaluation_set.tokenizer, &stops](std::span<const int64_t> written) {
       return stop_in(tokenizer.decode(written, true), stops) != std::string::npos;
     };
   }
@@ -42,24 +42,25 @@ GenerateOptions options_for(const Exam& exam, const std::vector<std::string>& st
 }
 
 /// The generated text without its frame.
-std::string answer_text(const Exam& exam, const std::vector<int64_t>& ids, const std::vector<std::string>& stops) {
-  std::string text = exam.tokenizer->decode(ids, /*skip_special_tokens=*/true);
+std::string answer_text(const EvaluationSet& evaluation_set, const std::vector<int64_t>& ids, const std::vector<std::string>& stops) {
+  std::string text = evaluation_set.tokenizer->decode(ids, /*skip_special_tokens=*/true);
   text = text.substr(0, stop_in(text, stops));
-  const std::string& prefix = exam.task->answer_prefix;
+  const std::string& prefix = evaluation_set.task->answer_prefix;
   const size_t start = text.find_first_not_of(' ');
   if (!prefix.empty() && start != std::string::npos && text.compare(start, prefix.size(), prefix) == 0)
     text.erase(0, start + prefix.size());
   return text;
 }
 
-void write_answers(const Examinee& model, const Exam& exam, Predictions& predictions) {
-  const auto stops = exam.reading.texts("stop");
-  const GenerateOptions options = options_for(exam, stops);
-  for (const auto& rows : evaluation_batches(exam.rows, 1)) {
+void write_answers(const EvaluatedModel& model, const EvaluationSet& evaluation_set, Predictions& predictions) {
+  const auto stops = evaluation_set.reading.texts("stop");
+  const GenerateOptions options = options_for(evaluation_set, stops);
+  for (const auto& rows : evaluation_batches(evaluation_set.rows, 1)) {
     check_interrupt();
-    const auto texts = generate(model.family, model.weights, prompts_of(exam.rows, rows), options, model.device);
+    const auto texts = generate(model.family, model.weights, prompts_of(evaluation_set.rows, rows), options, model.device);
     for (size_t i = 0; i < rows.size(); ++i)
-      predictions.texts[static_cast<size_t>(exam.rows.examples[static_cast<size_t>(rows[i])])] = answer_text(exam, texts[i].ids, stops);
+      predictions.texts[static_cast<size_t>(evaluation_set.rows.examples[static_cast<size_t>(rows[i])])] =
+          answer_text(evaluation_set, texts[i].ids, stops);
   }
 }
 
@@ -72,28 +73,30 @@ double written_option(const Example& example, const std::string& text) {
   return found == example.answers.end() ? -1 : static_cast<double>(found - example.answers.begin());
 }
 
-void score_answers(const Exam& exam, const Predictions& predictions, Evaluation& evaluation) {
-  const bool options = exam.task->kind == TaskKind::multiple_choice;
-  const auto accepted = options ? std::vector<std::vector<std::string>>() : accepted_answers(exam);
-  const int64_t classes = classes_of(*exam.task, *exam.split);
-  for (const auto& name : exam.task->metrics) {
-    evaluation.metrics[name] = options ? metric(name, option_numbers(exam, predictions), right_options(exam), classes)
-                                       : text_metric(name, {predictions.texts, accepted, exam.task->labels, exam.task->low});
+void score_answers(const EvaluationSet& evaluation_set, const Predictions& predictions, Evaluation& evaluation) {
+  const bool options = evaluation_set.task->kind == TaskKind::multiple_choice;
+  const auto accepted = options ? std::vector<std::vector<std::string>>() : accepted_answers(evaluation_set);
+  const int64_t classes = classes_of(*evaluation_set.task, *evaluation_set.split);
+  for (const auto& name : evaluation_set.task->metrics) {
+    evaluation.metrics[name] =
+        options ? metric_value(name, option_numbers(evaluation_set, predictions), right_options(evaluation_set), classes)
+                : text_metric(name, {predictions.texts, accepted, evaluation_set.task->labels, evaluation_set.task->low});
   }
 }
 
 /// The texts that example `number` may be answered with.
-const std::vector<std::string>& options_of(const Exam& exam, size_t number) {
-  return exam.task->kind == TaskKind::multiple_choice ? exam.split->examples[number].answers : exam.task->labels;
+const std::vector<std::string>& options_of(const EvaluationSet& evaluation_set, size_t number) {
+  return evaluation_set.task->kind == TaskKind::multiple_choice ? evaluation_set.split->examples[number].answers
+                                                                : evaluation_set.task->labels;
 }
 
-void choose_answers(const Examinee& model, const Exam& exam, Predictions& predictions) {
-  const auto likelihoods = row_likelihoods(model, exam.choices, *exam.tokenizer);
-  const bool mean = exam.reading.text("choose_by") == "mean";
-  predictions.values.assign(exam.split->examples.size(), 0);
-  predictions.logits.assign(exam.split->examples.size(), {});
+void choose_answers(const EvaluatedModel& model, const EvaluationSet& evaluation_set, Predictions& predictions) {
+  const auto likelihoods = row_likelihoods(model, evaluation_set.choices, *evaluation_set.tokenizer);
+  const bool mean = evaluation_set.reading.text("choose_by") == "mean";
+  predictions.values.assign(evaluation_set.split->examples.size(), 0);
+  predictions.logits.assign(evaluation_set.split->examples.size(), {});
   for (size_t row = 0; row < likelihoods.size(); ++row) {
-    const auto example = static_cast<size_t>(exam.choices.examples[row]);
+    const auto example = static_cast<size_t>(evaluation_set.choices.examples[row]);
     const double tokens = mean ? static_cast<double>(std::max<int64_t>(1, likelihoods[row].tokens)) : 1;
     predictions.logits[example].push_back(static_cast<float>(-likelihoods[row].sum / tokens));
   }
@@ -101,50 +104,50 @@ void choose_answers(const Examinee& model, const Exam& exam, Predictions& predic
     const auto& scores = predictions.logits[example];
     const auto best = std::max_element(scores.begin(), scores.end()) - scores.begin();
     predictions.values[example] = static_cast<double>(best);
-    predictions.texts[example] = options_of(exam, example)[static_cast<size_t>(best)];
+    predictions.texts[example] = options_of(evaluation_set, example)[static_cast<size_t>(best)];
   }
 }
 
 }  // namespace
 
-std::vector<std::vector<std::string>> accepted_answers(const Exam& exam) {
+std::vector<std::vector<std::string>> accepted_answers(const EvaluationSet& evaluation_set) {
   std::vector<std::vector<std::string>> accepted;
-  for (const Example& example : exam.split->examples) {
-    const bool one = exam.task->kind == TaskKind::multiple_choice;
+  for (const Example& example : evaluation_set.split->examples) {
+    const bool one = evaluation_set.task->kind == TaskKind::multiple_choice;
     accepted.push_back(one ? std::vector{example.answers[static_cast<size_t>(example.target)]} : example.answers);
   }
   return accepted;
 }
 
-std::vector<double> right_options(const Exam& exam) {
+std::vector<double> right_options(const EvaluationSet& evaluation_set) {
   std::vector<double> targets;
-  for (const Example& example : exam.split->examples) targets.push_back(example.target);
+  for (const Example& example : evaluation_set.split->examples) targets.push_back(example.target);
   return targets;
 }
 
-std::vector<double> option_numbers(const Exam& exam, const Predictions& predictions) {
+std::vector<double> option_numbers(const EvaluationSet& evaluation_set, const Predictions& predictions) {
   if (!predictions.values.empty()) return predictions.values;
   std::vector<double> numbers;
   for (size_t row = 0; row < predictions.texts.size(); ++row)
-    numbers.push_back(written_option(exam.split->examples[row], predictions.texts[row]));
+    numbers.push_back(written_option(evaluation_set.split->examples[row], predictions.texts[row]));
   return numbers;
 }
 
-void evaluate_text(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions) {
+void evaluate_text(const EvaluatedModel& model, const EvaluationSet& evaluation_set, Evaluation& evaluation, Predictions& predictions) {
   Likelihood all;
-  for (const Likelihood& row : row_likelihoods(model, exam.rows, *exam.tokenizer)) {
+  for (const Likelihood& row : row_likelihoods(model, evaluation_set.rows, *evaluation_set.tokenizer)) {
     all.sum += row.sum;
     all.tokens += row.tokens;
   }
   evaluation.loss = all.sum / static_cast<double>(std::max<int64_t>(1, all.tokens));
-  predictions.texts.assign(exam.split->examples.size(), {});
-  if (exam.choices.size() > 0) {
-    choose_answers(model, exam, predictions);
+  predictions.texts.assign(evaluation_set.split->examples.size(), {});
+  if (evaluation_set.choices.size() > 0) {
+    choose_answers(model, evaluation_set, predictions);
   } else {
-    write_answers(model, exam, predictions);
+    write_answers(model, evaluation_set, predictions);
   }
-  score_answers(exam, predictions, evaluation);
-  evaluation.commonest_share = commonest_share(predictions.texts);
+  score_answers(evaluation_set, predictions, evaluation);
+  evaluation.top_answer_share = top_answer_share(predictions.texts);
 }
 
 }  // namespace tsrun

@@ -22,15 +22,15 @@ std::vector<int64_t> tags_of_words(const std::vector<int64_t>& targets, const in
   return tags;
 }
 
-double share_of_commonest(const std::vector<std::vector<int64_t>>& tags) {
+double share_of_top_answer(const std::vector<std::vector<int64_t>>& tags) {
   std::vector<double> all;
   for (const auto& row : tags) all.insert(all.end(), row.begin(), row.end());
-  return commonest_share(all);
+  return top_answer_share(all);
 }
 
 /// The batch, with hidden tokens where the head guesses them.
-PackedBatch batch_of(const Examinee& model, const EncodedSplit& split, std::span<const int64_t> rows, const Masking* masking) {
-  PackedRows packed = pack(split, rows);
+PackedBatch batch_of(const EvaluatedModel& model, const EncodedSplit& split, std::span<const int64_t> rows, const Masking* masking) {
+  PackedRows packed = pack_batch(split, rows);
   if (masking) packed.token_targets = masking->apply(packed, 0);
   return to_device(packed, model.family.head(), model.device);
 }
@@ -47,41 +47,43 @@ std::vector<int64_t> judged_in_rows(const at::Tensor& targets, const std::vector
 
 }  // namespace
 
-std::vector<std::vector<int64_t>> right_tags(const Exam& exam) {
+std::vector<std::vector<int64_t>> right_tags(const EvaluationSet& evaluation_set) {
   std::vector<std::vector<int64_t>> tags;
-  for (const int64_t example : exam.rows.examples) tags.push_back(exam.split->examples[static_cast<size_t>(example)].tags);
+  for (const int64_t example : evaluation_set.rows.examples)
+    tags.push_back(evaluation_set.split->examples[static_cast<size_t>(example)].tags);
   return tags;
 }
 
-void evaluate_tags(const Examinee& model, const Exam& exam, Evaluation& evaluation, Predictions& predictions) {
-  predictions.tags.assign(exam.rows.rows.size(), {});
+void evaluate_tags(const EvaluatedModel& model, const EvaluationSet& evaluation_set, Evaluation& evaluation, Predictions& predictions) {
+  predictions.tags.assign(evaluation_set.rows.rows.size(), {});
   int64_t judged = 0;
-  for (const auto& rows : evaluation_batches(exam.rows, model.family.head().outputs)) {
+  for (const auto& rows : evaluation_batches(evaluation_set.rows, model.family.head().outputs)) {
     check_interrupt();
-    const PackedBatch batch = batch_of(model, exam.rows, rows, nullptr);
+    const PackedBatch batch = batch_of(model, evaluation_set.rows, rows, nullptr);
     const Output output = model.family.forward(model.weights, batch, {});
     std::vector<int64_t> lengths;
-    for (const int64_t row : rows) lengths.push_back(static_cast<int64_t>(exam.rows.rows[static_cast<size_t>(row)].ids.size()));
-    require_finite_scores(model, output.logits, exam.rows, rows, lengths);
+    for (const int64_t row : rows) lengths.push_back(static_cast<int64_t>(evaluation_set.rows.rows[static_cast<size_t>(row)].ids.size()));
+    require_finite_scores(model, output.logits, evaluation_set.rows, rows, lengths);
     int64_t tokens = 0;
-    for (const int64_t row : rows) tokens += judged_tokens(exam.rows, row);
+    for (const int64_t row : rows) tokens += judged_tokens(evaluation_set.rows, row);
     if (tokens > 0) evaluation.loss += task_loss(model.family.head(), output, batch).item<double>() * static_cast<double>(tokens);
     judged += tokens;
     const at::Tensor best = output.logits.argmax(1).cpu().contiguous();
     for (size_t i = 0; i < rows.size(); ++i) {
       const auto row = static_cast<size_t>(rows[i]);
-      const auto& example = exam.split->examples[static_cast<size_t>(exam.rows.examples[row])];
-      predictions.tags[row] =
-          tags_of_words(exam.rows.token_targets[row], best.const_data_ptr<int64_t>() + batch.host_offsets[i], example.words.size());
+      const auto& example = evaluation_set.split->examples[static_cast<size_t>(evaluation_set.rows.examples[row])];
+      predictions.tags[row] = tags_of_words(evaluation_set.rows.token_targets[row], best.const_data_ptr<int64_t>() + batch.host_offsets[i],
+                                            example.words.size());
     }
   }
   evaluation.loss /= static_cast<double>(std::max<int64_t>(1, judged));
-  const auto targets = right_tags(exam);
-  for (const auto& name : exam.task->metrics) evaluation.metrics[name] = tag_metric(name, predictions.tags, targets, exam.task->labels);
-  evaluation.commonest_share = share_of_commonest(predictions.tags);
+  const auto targets = right_tags(evaluation_set);
+  for (const auto& name : evaluation_set.task->metrics)
+    evaluation.metrics[name] = tag_metric(name, predictions.tags, targets, evaluation_set.task->labels);
+  evaluation.top_answer_share = share_of_top_answer(predictions.tags);
 }
 
-std::vector<Likelihood> row_likelihoods(const Examinee& model, const EncodedSplit& split, const Tokenizer& tokenizer) {
+std::vector<Likelihood> row_likelihoods(const EvaluatedModel& model, const EncodedSplit& split, const Tokenizer& tokenizer) {
   const at::NoGradGuard no_grad;
   const HeadKind head = model.family.head().kind;
   std::optional<Masking> masking;
@@ -110,16 +112,16 @@ std::vector<Likelihood> row_likelihoods(const Examinee& model, const EncodedSpli
   return likelihoods;
 }
 
-void evaluate_language(const Examinee& model, const Exam& exam, Evaluation& evaluation) {
+void evaluate_language(const EvaluatedModel& model, const EvaluationSet& evaluation_set, Evaluation& evaluation) {
   Likelihood all;
-  for (const Likelihood& row : row_likelihoods(model, exam.rows, *exam.tokenizer)) {
+  for (const Likelihood& row : row_likelihoods(model, evaluation_set.rows, *evaluation_set.tokenizer)) {
     all.sum += row.sum;
     all.tokens += row.tokens;
   }
   int64_t bytes = 0;
-  for (const int64_t own : exam.rows.bytes) bytes += own;
+  for (const int64_t own : evaluation_set.rows.bytes) bytes += own;
   evaluation.loss = all.sum / static_cast<double>(std::max<int64_t>(1, all.tokens));
-  for (const auto& name : exam.task->metrics) evaluation.metrics[name] = likelihood_metric(name, all.sum, all.tokens, bytes);
+  for (const auto& name : evaluation_set.task->metrics) evaluation.metrics[name] = likelihood_metric(name, all.sum, all.tokens, bytes);
 }
 
 }  // namespace tsrun

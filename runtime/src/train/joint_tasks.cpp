@@ -1,8 +1,8 @@
+#include "tsrun/train/joint_tasks.h"
 #include "train/backward.h"
-#include "train/member_models.h"
+#include "train/member_state.h"
 #include "tsrun/base/error.h"
 #include "tsrun/train/effects.h"
-#include "tsrun/train/joint.h"
 #include "tsrun/train/settings.h"
 #include "tsrun/train/train.h"
 
@@ -16,14 +16,14 @@ namespace {
 /// A task's rows as the models read them.
 struct TaskRows {
   EncodedSplit train;
-  Exam exam;
+  EvaluationSet evaluation_set;
 };
 
-/// An option must be read for one of the tasks.
+/// Refuses options without effect on any of the tasks.
 void require_read_by_one(const Options& options, const std::vector<Task>& tasks) {
   std::vector<Idle> first;
   for (const Task& task : tasks) {
-    std::vector<Idle> idle = idle_reading_options(options, task);
+    std::vector<Idle> idle = idle_text_options(options, task);
     if (task.kind != TaskKind::text_to_text && options.text("accepted_answers") != "random")
       idle.push_back({"accepted_answers", "a " + std::string(name_of(task.kind)) + " has no accepted answers"});
     const auto is_idle = [&](const Idle& found) {
@@ -42,7 +42,7 @@ TaskRows task_rows_of(const Task& task, const Model& model, const Options& optio
   }
   TaskRows rows;
   rows.train = encode_training_rows(model, task, options);
-  rows.exam = make_exam(model, task, options.text("eval_split"), options);
+  rows.evaluation_set = make_evaluation_set(model, task, options.text("eval_split"), options);
   return rows;
 }
 
@@ -54,7 +54,7 @@ class ModelTasks final : public JointTasks {
       internal_error("joint tasks: {} members and {} tasks", job_.members.size(), job_.tasks.size());
     require_read_by_one(job_.options, job_.tasks);
     SharedTensors shared(job_.device);
-    for (const JointSeat& given : job_.members) {
+    for (const MemberModels& given : job_.members) {
       if (given.models.size() != job_.tasks.size())
         internal_error("joint tasks: a member has models for {} of {} tasks", given.models.size(), job_.tasks.size());
       members_.emplace_back(given, job_.device, shared);
@@ -65,7 +65,7 @@ class ModelTasks final : public JointTasks {
       limit_rows(job_.tasks[t], job_.options.text("eval_split"), job_.options.integer("eval_rows"));
       task_rows_.push_back(task_rows_of(job_.tasks[t], job_.members[0].models[t], job_.options));
       names_.push_back(job_.tasks[t].name);
-      first_.push_back(first_.back() + (per_task > 0 ? per_task : task_rows_.back().train.drawn()));
+      first_.push_back(first_.back() + (per_task > 0 ? per_task : task_rows_.back().train.epoch_size()));
     }
     sampler_.emplace(job_.key, first_.back(), job_.options.integer("batch_size"));
     job_.members.clear();
@@ -83,7 +83,7 @@ class ModelTasks final : public JointTasks {
       const auto next = std::upper_bound(first_.begin(), first_.end(), place);
       const int64_t task = next - first_.begin() - 1;
       const EncodedSplit& rows = task_rows_[static_cast<size_t>(task)].train;
-      by_task[task].push_back(rows.row_at((place - *(next - 1)) % rows.drawn(), answers.split(static_cast<uint64_t>(place))));
+      by_task[task].push_back(rows.row_at((place - *(next - 1)) % rows.epoch_size(), answers.split(static_cast<uint64_t>(place))));
     }
     std::vector<Rows> batch;
     for (auto& [task, rows] : by_task) batch.push_back({task, std::move(rows)});
@@ -92,22 +92,22 @@ class ModelTasks final : public JointTasks {
 
   double loss(size_t member, const Rows& rows, Key dropout, double share) override {
     const at::AutoGradMode grad(true);
-    MemberModels& models = members_.at(member);
+    MemberState& models = members_.at(member);
     const FrozenModel& model = models.by_task.at(static_cast<size_t>(rows.task));
     const EncodedSplit& split = task_rows_[static_cast<size_t>(rows.task)].train;
     const ForwardOptions forward = training_pass(dropout, precision_, gradient_checkpointing_);
     models.push();
-    const PackedBatch batch = to_device(pack(split, rows.rows), model.family->head(), job_.device);
+    const PackedBatch batch = to_device(pack_batch(split, rows.rows), model.family->head(), job_.device);
     const double loss = backpropagate(task_loss(model.family->head(), model.family->forward(model.weights, batch, forward), batch), share);
     models.pull();
     return loss;
   }
 
   double score(size_t member, int64_t task) override {
-    MemberModels& models = members_.at(member);
+    MemberState& models = members_.at(member);
     const FrozenModel& model = models.by_task.at(static_cast<size_t>(task));
     models.push();
-    const Evaluation evaluation = evaluate(*model.family, model.weights, task_rows_[static_cast<size_t>(task)].exam, job_.device);
+    const Evaluation evaluation = evaluate(*model.family, model.weights, task_rows_[static_cast<size_t>(task)].evaluation_set, job_.device);
     return evaluation.metrics.at(job_.tasks[static_cast<size_t>(task)].metrics.front());
   }
 
@@ -115,7 +115,7 @@ class ModelTasks final : public JointTasks {
   JointTasksJob job_;
   Precision precision_;
   bool gradient_checkpointing_;
-  std::vector<MemberModels> members_;
+  std::vector<MemberState> members_;
   std::vector<TaskRows> task_rows_;
   std::vector<std::string> names_;
   std::vector<int64_t> first_ = {0};        ///< where each task's rows begin in the union
@@ -143,7 +143,7 @@ OptionTable joint_task_options() {
   };
   const OptionTable trainer = train_options();
   for (const char* name : {"precision", "gradient_checkpointing", "accepted_answers"}) table.add(*trainer.find(name));
-  return table.include(reading_options());
+  return table.include(text_options());
 }
 
 std::unique_ptr<JointTasks> make_joint_tasks(JointTasksJob job) { return std::make_unique<ModelTasks>(std::move(job)); }

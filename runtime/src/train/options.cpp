@@ -159,7 +159,7 @@ OptionTable model_options() {
 
 OptionTable train_options() {
   OptionTable table;
-  for (const auto& part : {length_options, optimizer_options, rate_options, target_options, loop_options, model_options, reading_options})
+  for (const auto& part : {length_options, optimizer_options, rate_options, target_options, loop_options, model_options, text_options})
     table.include(part());
   return table;
 }

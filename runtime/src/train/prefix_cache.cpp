@@ -51,7 +51,7 @@ PrefixCache::Block PrefixCache::compute(const Weights& weights, int64_t number) 
   const at::NoGradGuard no_grad;
   std::vector<int64_t> rows(static_cast<size_t>(std::min(kRowsPerBlock, split_.size() - number * kRowsPerBlock)));
   std::iota(rows.begin(), rows.end(), number * kRowsPerBlock);
-  const PackedRows packed = pack(split_, rows);
+  const PackedRows packed = pack_batch(split_, rows);
   ForwardOptions options;
   options.to_layer = layers_;
   options.precision = precision_;

@@ -68,7 +68,7 @@ EncodedSplit PretrainBatches::split_of(std::span<const int64_t> rows, int64_t ep
 PackedBatch PretrainBatches::make(std::span<const int64_t> rows, int64_t epoch) const {
   std::vector<int64_t> all(rows.size());
   std::iota(all.begin(), all.end(), 0);
-  PackedRows packed = pack(split_of(rows, epoch), all);
+  PackedRows packed = pack_batch(split_of(rows, epoch), all);
   packed.row_numbers.assign(rows.begin(), rows.end());
   if (masking_) packed.token_targets = masking_->apply(packed, epoch);
   return to_device(packed, family_.head(), device_);

@@ -58,7 +58,7 @@ class SplitProbe final : public Probe {
     if (rows.empty()) user_error("a probe of no rows; expected some of 0 to {}", split.size() - 1);
     for (const int64_t row : rows)
       if (row < 0 || row >= split.size()) user_error("a probe of row {}, expected 0 to {}", row, split.size() - 1);
-    PackedRows packed = pack(split, rows);
+    PackedRows packed = pack_batch(split, rows);
     if (masking_) packed.token_targets = masking_->apply(packed, 0);
     return packed;
   }

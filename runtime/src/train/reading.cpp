@@ -13,9 +13,9 @@ namespace {
   user_error("task '{}' is {}: {} cannot do it; {} can", task.name, name_of(task.kind), what, could);
 }
 
-HeadKind language_model(const Task& task, Reader reader) {
-  if (reader == Reader::encoder_decoder) cannot(task, "an encoder-decoder", "a causal model or an encoder");
-  const bool causal = reader == Reader::causal;
+HeadKind language_model(const Task& task, ModelKind model_kind) {
+  if (model_kind == ModelKind::encoder_decoder) cannot(task, "an encoder-decoder", "a causal model or an encoder");
+  const bool causal = model_kind == ModelKind::causal;
   if (task.objective && (*task.objective == Objective::causal) != causal) {
     user_error("task '{}' has the objective '{}', but the model is {}; expected {}", task.name, causal ? "masked" : "causal",
                causal ? "causal" : "an encoder", causal ? "an encoder" : "a causal model");
@@ -23,9 +23,9 @@ HeadKind language_model(const Task& task, Reader reader) {
   return causal ? HeadKind::causal_lm : HeadKind::masked_lm;
 }
 
-HeadKind writer(const Task& task, Reader reader) {
-  if (reader == Reader::encoder) cannot(task, "an encoder, which writes nothing,", "a causal model or an encoder-decoder");
-  return reader == Reader::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm;
+HeadKind writer(const Task& task, ModelKind model_kind) {
+  if (model_kind == ModelKind::encoder) cannot(task, "an encoder, which writes nothing,", "a causal model or an encoder-decoder");
+  return model_kind == ModelKind::causal ? HeadKind::causal_lm : HeadKind::seq2seq_lm;
 }
 
 /// LABEL_0, LABEL_1, …: names that say nothing.
@@ -38,25 +38,25 @@ bool numbered(const std::vector<std::string>& names) {
 
 }  // namespace
 
-Task task_for(const Task& task, Reader reader) {
+Task task_for(const Task& task, ModelKind model_kind) {
   const bool judged = task.kind == TaskKind::classification || task.kind == TaskKind::regression;
-  return reader == Reader::encoder_decoder && judged ? as_text_to_text(task) : task;
+  return model_kind == ModelKind::encoder_decoder && judged ? as_text_to_text(task) : task;
 }
 
-HeadSpec head_for(const Task& task, Reader reader) {
+HeadSpec head_for(const Task& task, ModelKind model_kind) {
   switch (task.kind) {
     case TaskKind::classification:
     case TaskKind::regression:
-      if (reader == Reader::encoder_decoder) internal_error("task '{}': an encoder-decoder takes it as text_to_text", task.name);
+      if (model_kind == ModelKind::encoder_decoder) internal_error("task '{}': an encoder-decoder takes it as text_to_text", task.name);
       return {task.kind == TaskKind::regression ? HeadKind::regression : HeadKind::classification, task.outputs()};
     case TaskKind::token_classification:
-      if (reader == Reader::encoder_decoder) cannot(task, "an encoder-decoder", "an encoder or a causal model");
+      if (model_kind == ModelKind::encoder_decoder) cannot(task, "an encoder-decoder", "an encoder or a causal model");
       return {HeadKind::token_classification, task.outputs()};
     case TaskKind::multiple_choice:
     case TaskKind::text_to_text:
-      return {writer(task, reader), 0};
+      return {writer(task, model_kind), 0};
     case TaskKind::language_modelling:
-      return {language_model(task, reader), 0};
+      return {language_model(task, model_kind), 0};
   }
   internal_error("task kind {} is unknown", static_cast<int>(task.kind));
 }
@@ -74,7 +74,7 @@ void match_labels(Task& task, Model& model, bool new_head, const std::string& wh
   model.labels = task.labels;
 }
 
-OptionTable reading_options() {
+OptionTable text_options() {
   return {
       {.name = "max_length",
        .type = OptionType::integer,
@@ -128,7 +128,7 @@ OptionTable reading_options() {
 EncodeOptions encode_options_for(const Family& family, const Options& reading) {
   EncodeOptions options;
   options.max_length = std::min(reading.integer("max_length"), family.max_positions());
-  options.reader = family.reader();
+  options.model_kind = family.model_kind();
   options.decoder_start = family.decoder_start();
   options.max_answer_length = reading.integer("max_answer_length");
   options.vocabulary = family.config().at("vocab_size").get<int64_t>();

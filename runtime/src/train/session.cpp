@@ -30,12 +30,12 @@ bool looks_at_vocabulary(const TrainJob& job) {
 
 /// Renumbers the words of both splits where rows of the vocabulary are left out.
 std::optional<ReachedVocabulary> use_reached_vocabulary(const TrainJob& job, const TrainSettings& settings, EncodedSplit& train,
-                                                        EncodedSplit& exam) {
+                                                        EncodedSplit& evaluation_set) {
   if (settings.needs_whole_tensors() || looks_at_vocabulary(job)) return std::nullopt;
-  auto reached = ReachedVocabulary::find(*job.model, job.tune, {&train, &exam});
+  auto reached = ReachedVocabulary::find(*job.model, job.tune, {&train, &evaluation_set});
   if (!reached) return std::nullopt;
   reached->renumber(train);
-  reached->renumber(exam);
+  reached->renumber(evaluation_set);
   return reached;
 }
 
@@ -45,12 +45,12 @@ Session::Session(TrainJob& job)
     : job_(job),
       settings_(TrainSettings::from(job.options)),
       train_(encode_training_rows(*job.model, *job.task, job.options)),
-      exam_(make_exam(*job.model, *job.task, job.eval_split, job.options)),
-      vocabulary_(use_reached_vocabulary(job, settings_, train_, exam_.rows)),
+      evaluation_set_(make_evaluation_set(*job.model, *job.task, job.eval_split, job.options)),
+      vocabulary_(use_reached_vocabulary(job, settings_, train_, evaluation_set_.rows)),
       family_(vocabulary_ ? *vocabulary_->family() : *job.model->family),
       binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
                job.device),
-      plan_(settings_, train_.drawn(), job.key.split("data order")),
+      plan_(settings_, train_.epoch_size(), job.key.split("data order")),
       probe_(make_split_probe(
           family_, [this]() -> const EncodedSplit& { return train_; }, masking_of(job, settings_), job.device)),
       plugins_(job.plugins, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch(), probe_.get()}),
@@ -92,7 +92,7 @@ std::vector<std::vector<int64_t>> Session::rows_of(int64_t step) {
   return batches;
 }
 
-Evaluation Session::evaluation() const { return evaluate(family_, binding_.weights(), exam_, job_.device); }
+Evaluation Session::evaluation() const { return evaluate(family_, binding_.weights(), evaluation_set_, job_.device); }
 
 Weights Session::whole_weights() const { return vocabulary_ ? vocabulary_->whole(binding_.snapshot()) : binding_.snapshot(); }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "train/plan.h"
 #include "train/step.h"
+#include "train/step_plan.h"
 #include "train/step_plugins.h"
 #include "train/trained_state.h"
 #include "train/vocabulary.h"
@@ -12,8 +12,8 @@
 
 namespace tsrun {
 
-/// Everything a training works with, built once from its job: rows, exam, the reached vocabulary, binding, plan, plugins and stepper. Its
-/// state (values, moments, plugins, scopes) is what `save` writes.
+/// Everything a training works with, built once from its job: rows, evaluation_set, the reached vocabulary, binding, plan, plugins and
+/// stepper. Its state (values, moments, plugins, scopes) is what `save` writes.
 class Session {
  public:
   /// `job` must outlive the session. @throws Error(user) when nothing is trained, or when the scope does not fit the model or the optimiser
@@ -27,7 +27,7 @@ class Session {
 
   void compose() const { binding_.compose(); }  ///< before the first step, behind `restore`
   StepReport advance(int64_t step);             ///< makes step `step`, from 0
-  Evaluation evaluation() const;                ///< the exam, under the present weights; without step and epoch
+  Evaluation evaluation() const;                ///< the evaluation set, under the present weights; without step and epoch
   Weights whole_weights() const;                ///< a copy of the present weights, with rows that the training left out
   NamedTensors copied_values() const;           ///< of what is trained
   void take_values(const NamedTensors& values);
@@ -47,7 +47,7 @@ class Session {
   TrainJob& job_;
   TrainSettings settings_;
   EncodedSplit train_;
-  Exam exam_;
+  EvaluationSet evaluation_set_;
   std::optional<ReachedVocabulary> vocabulary_;
   const Family& family_;
   Binding binding_;

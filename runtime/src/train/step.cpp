@@ -70,7 +70,7 @@ at::Tensor Stepper::loss_of(const Output& output, const PackedBatch& batch) cons
 }
 
 PackedRows Stepper::packed(const std::vector<int64_t>& rows, int64_t epoch) const {
-  PackedRows packed = pack(split_, rows);
+  PackedRows packed = pack_batch(split_, rows);
   if (masking_) packed.token_targets = masking_->apply(packed, epoch);
   return packed;
 }

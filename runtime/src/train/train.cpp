@@ -138,7 +138,7 @@ class FineTuning final : public LoopBody {
 }  // namespace
 
 TrainResult train(TrainJob job) {
-  const HeadSpec wanted = head_for(*job.task, job.model->family->reader()), &has = job.model->family->head();
+  const HeadSpec wanted = head_for(*job.task, job.model->family->model_kind()), &has = job.model->family->head();
   if (wanted.kind != has.kind || wanted.outputs != has.outputs)
     internal_error("train: a model with a {} head of {} outputs, but the task asks for {} and {}", name_of(has.kind), has.outputs,
                    name_of(wanted.kind), wanted.outputs);

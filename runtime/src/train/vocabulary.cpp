@@ -60,7 +60,7 @@ std::optional<ReachedVocabulary> ReachedVocabulary::find(const Model& model, con
   if (static_cast<int64_t>(ids.size()) * 10 > vocabulary * 9) return std::nullopt;
 
   ReachedVocabulary result;
-  result.family_ = model.family->with_words(ids);
+  result.family_ = model.family->with_vocabulary(ids);
   if (!result.family_) return std::nullopt;
   result.name_ = words->name;
   result.origin_ = model.weights.at(words->name);

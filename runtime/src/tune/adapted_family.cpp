@@ -15,13 +15,13 @@ int64_t count_of(const std::vector<int64_t>& shape) {
 }
 
 at::Tensor drawn(const DeltaTensor& tensor, Key key) {
-  if (tensor.law == DeltaTensor::Law::zeros) return at::zeros(tensor.shape);
-  if (tensor.law == DeltaTensor::Law::ones) return at::ones(tensor.shape);
+  if (tensor.init == DeltaTensor::Init::zeros) return at::zeros(tensor.shape);
+  if (tensor.init == DeltaTensor::Init::ones) return at::ones(tensor.shape);
   at::Tensor values = at::empty(tensor.shape);
   const std::span<float> numbers{values.mutable_data_ptr<float>(), static_cast<size_t>(count_of(tensor.shape))};
   const auto scale = static_cast<float>(tensor.scale);
-  if (tensor.law == DeltaTensor::Law::normal) fill_normal(key, numbers, 0, 0, scale);
-  if (tensor.law == DeltaTensor::Law::uniform) fill_uniform(key, numbers, 0, -scale, scale);
+  if (tensor.init == DeltaTensor::Init::normal) fill_normal(key, numbers, 0, 0, scale);
+  if (tensor.init == DeltaTensor::Init::uniform) fill_uniform(key, numbers, 0, -scale, scale);
   return values;
 }
 
@@ -56,7 +56,7 @@ class AdaptedFamily : public Family {
   int64_t hidden_size() const override { return base_->hidden_size(); }
   const HeadSpec& head() const override { return base_->head(); }
   int64_t max_positions() const override { return base_->max_positions(); }
-  Reader reader() const override { return base_->reader(); }
+  ModelKind model_kind() const override { return base_->model_kind(); }
   int64_t decoder_start() const override { return base_->decoder_start(); }
   const std::vector<ParameterInfo>& parameters() const override { return parameters_; }
   const std::vector<Site>& sites() const override { return base_->sites(); }
@@ -90,7 +90,7 @@ std::unique_ptr<Family> adapt(std::shared_ptr<const Family> base, std::vector<st
   return std::make_unique<AdaptedFamily>(std::move(base), std::move(deltas));
 }
 
-void add_first_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key) {
+void add_initial_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key) {
   for (const auto& delta : deltas) {
     const Weights origin = weights;
     for (const DeltaTensor& tensor : delta->tensors()) {

@@ -48,7 +48,7 @@ int64_t Binding::degrees_of_freedom() const {
   for (size_t b = 0; b < state_->buffers.size(); ++b) {
     if (state_->bound == b) continue;
     std::vector<at::Tensor> parts;
-    for (const Held& hold : state_->held)
+    for (const PinnedEntries& hold : state_->held)
       if (hold.buffer == b) parts.push_back(hold.positions);
     if (!parts.empty()) count -= std::get<0>(at::_unique(at::cat(parts))).numel();
     count -= state_->scopes[b].masked;

@@ -10,7 +10,7 @@
 namespace tsrun {
 
 /// Positions of one flat buffer that do not follow training.
-struct Held {
+struct PinnedEntries {
   size_t buffer = 0;
   at::Tensor positions;  ///< int64, on the device
   at::Tensor values;     ///< what they are held at
@@ -45,7 +45,7 @@ struct Binding::State {
   std::optional<size_t> bound;
   at::Tensor bound_origin;  ///< θ0 of the bound buffer; with zeros where a mask zeroes at the start
   at::Tensor composed;      ///< the z that the bound buffer shows now
-  std::vector<Held> held;
+  std::vector<PinnedEntries> held;
   std::vector<MaskUse> masks;
   std::map<std::string, int64_t> frozen;    ///< part → numbers
   Scope scope;                              ///< in force: the options' and the last one given

@@ -51,7 +51,7 @@ std::vector<LinearModule> embedding_modules(const Family& family) {
   const ParameterInfo* words = word_table(family);
   for (const ParameterInfo& info : family.parameters()) {
     if (info.part != Part::embeddings || info.kind != ParameterKind::embedding) continue;
-    if (family.reader() == Reader::encoder_decoder) {
+    if (family.model_kind() == ModelKind::encoder_decoder) {
       for (const char* stack : {"encoder.embed_tokens", "decoder.embed_tokens"}) modules.push_back(table_of(info, stack, true));
     } else {
       modules.push_back(table_of(info, module_of_weight(info), &info == words && ties_words(family)));

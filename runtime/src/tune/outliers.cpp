@@ -1,6 +1,6 @@
 #include "tsrun/base/error.h"
-#include "tsrun/linalg/select.h"
-#include "tune/positions.h"
+#include "tsrun/linalg/ranking.h"
+#include "tune/position_shares.h"
 
 #include <ATen/ATen.h>
 
@@ -111,7 +111,7 @@ Mask find_outliers(const at::Tensor& update, const at::Tensor& origin, const Par
     const auto start = theta0.subspan(static_cast<size_t>(group.begin), static_cast<size_t>(group.size()));
     const Moments m = moments(part);
     const std::vector<float> deviations = magnitudes(part, m.mean);
-    const auto chosen = above(deviations, options.sigmas * m.deviation);
+    const auto chosen = indices_above(deviations, options.sigmas * m.deviation);
     const size_t before = mask.positions.size();
     for (int64_t index : chosen) mask.positions.push_back(group.begin + index);
     const auto mine = std::span<const int64_t>(mask.positions).subspan(before);

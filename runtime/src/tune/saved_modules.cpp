@@ -1,7 +1,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
 #include "tsrun/tune/extra_deltas.h"
-#include "tsrun/tune/own_parameters.h"
+#include "tsrun/tune/parameter_subset.h"
 
 #include <ATen/ops/linear.h>
 
@@ -75,7 +75,7 @@ std::unique_ptr<Delta> with_saved_modules(std::unique_ptr<Delta> delta, const Fa
       log_warning("{}: modules_to_save: no module's name ends in '{}'", where, name);
   std::vector<std::unique_ptr<Delta>> all;
   all.push_back(std::move(delta));
-  auto own = own_parameters(family, "modules_to_save", saved);
+  auto own = parameter_subset(family, "modules_to_save", saved);
   if (!own->trained_parameters().empty()) all.push_back(std::move(own));
   if (own_head) all.push_back(std::make_unique<OwnHead>(*tied));
   return together(std::move(all));

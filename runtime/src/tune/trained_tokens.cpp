@@ -63,7 +63,7 @@ class TrainedTokens : public Delta {
 /// Tables of embeddings, and an lm_head, whose rows are tokens too. The two of an encoder-decoder are one by the name of its weight.
 std::vector<LinearModule> token_tables(const Family& family) {
   std::vector<LinearModule> tables = embedding_modules(family);
-  if (family.reader() == Reader::encoder_decoder) {
+  if (family.model_kind() == ModelKind::encoder_decoder) {
     tables.resize(1);
     tables.front().name = tables.front().weight.substr(0, tables.front().weight.rfind('.'));
   }

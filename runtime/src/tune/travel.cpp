@@ -15,7 +15,7 @@ at::Tensor last_difference(const Trajectory& trajectory) {
   at::Tensor flat = at::zeros({rows.columns}, at::kFloat);
   std::vector<double> coefficients(rows.data.size(), 0.0);
   coefficients.back() = 1;
-  expand(rows, coefficients, {flat.data_ptr<float>(), static_cast<size_t>(rows.columns)});
+  add_combination(rows, coefficients, {flat.data_ptr<float>(), static_cast<size_t>(rows.columns)});
   return flat;
 }
 

@@ -21,7 +21,7 @@ EncodedSplit three_rows() {
 
 TEST(Pack, LaysRowsEndToEnd) {
   const std::vector<int64_t> rows = {2, 0};
-  const PackedRows packed = pack(three_rows(), rows);
+  const PackedRows packed = pack_batch(three_rows(), rows);
   EXPECT_THAT(packed.ids, ElementsAre(1, 6, 2, 7, 2, 1, 5, 2));
   EXPECT_THAT(packed.segments, ElementsAre(0, 0, 0, 1, 1, 0, 0, 0));
   EXPECT_THAT(packed.positions, ElementsAre(0, 1, 2, 3, 4, 0, 1, 2));
@@ -34,7 +34,7 @@ TEST(Pack, LaysRowsEndToEnd) {
 
 TEST(Pack, RefusesRowsOutsideTheSplit) {
   const std::vector<int64_t> rows = {3};
-  EXPECT_EQ(failure([&] { pack(three_rows(), rows); }, ErrorKind::internal), "row 3 is outside a split of 3 rows");
+  EXPECT_EQ(failure([&] { pack_batch(three_rows(), rows); }, ErrorKind::internal), "row 3 is outside a split of 3 rows");
 }
 
 TEST(Pack, LaysDecoderRows_AndTokenTargets) {
@@ -42,7 +42,7 @@ TEST(Pack, LaysDecoderRows_AndTokenTargets) {
   split.decoder_rows = {{0, 8}, {0}, {0, 9, 9}};
   split.token_targets = {{8, 2}, {2}, {9, 9, 2}};
   const std::vector<int64_t> rows = {2, 1};
-  const PackedRows packed = pack(split, rows);
+  const PackedRows packed = pack_batch(split, rows);
   EXPECT_THAT(packed.decoder_ids, ElementsAre(0, 9, 9, 0));
   EXPECT_THAT(packed.decoder_offsets, ElementsAre(0, 3, 4));
   EXPECT_THAT(packed.token_targets, ElementsAre(9, 9, 2, 2));
@@ -51,9 +51,9 @@ TEST(Pack, LaysDecoderRows_AndTokenTargets) {
 
 TEST(Pack, HasNoDecoder_WhereThereIsNone) {
   const std::vector<int64_t> rows = {0};
-  const PackedRows packed = pack(three_rows(), rows);
+  const PackedRows packed = pack_batch(three_rows(), rows);
   EXPECT_TRUE(packed.decoder_ids.empty() && packed.decoder_offsets.empty() && packed.token_targets.empty());
-  EXPECT_EQ(pack(three_rows(), {}).rows(), 0);
+  EXPECT_EQ(pack_batch(three_rows(), {}).rows(), 0);
 }
 
 std::vector<int64_t> epoch_rows(Sampler& sampler, int64_t epoch) {

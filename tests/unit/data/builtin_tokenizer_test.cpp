@@ -91,9 +91,9 @@ TEST(BuiltinTokenizer, NamesTheNearMiss_OfAnUnknownModel) {
 TEST(BuiltinTokenizer, MakesRowsOfEveryTask_ForBothWritingModels) {
   for (const std::string& name : builtin_task_names()) {
     const Task task = as_text_to_text(make_builtin_task(name));
-    EncodeOptions options{64, Reader::encoder_decoder};
+    EncodeOptions options{64, ModelKind::encoder_decoder};
     EXPECT_EQ(encode_split(task, task.split("dev"), *make_builtin_tokenizer("t5-mini"), options).size(), 480) << name;
-    options.reader = Reader::causal;
+    options.model_kind = ModelKind::causal;
     const EncodedSplit causal = encode_split(task, task.split("dev"), *make_builtin_tokenizer("gpt-mini"), options);
     EXPECT_EQ(static_cast<int64_t>(causal.rows[0].ids.size()), causal.prompts[0] + 2) << name;
   }

@@ -23,8 +23,8 @@ Task texts(std::vector<std::string> documents) {
   return task;
 }
 
-EncodedSplit blocks(const Task& task, const Tokenizer& tokenizer, Reader reader, int64_t length, Blocks how = Blocks::separate) {
-  EncodeOptions options{length, reader};
+EncodedSplit blocks(const Task& task, const Tokenizer& tokenizer, ModelKind model_kind, int64_t length, Blocks how = Blocks::separate) {
+  EncodeOptions options{length, model_kind};
   options.blocks = how;
   return encode_split(task, task.split("train"), tokenizer, options);
 }
@@ -32,7 +32,7 @@ EncodedSplit blocks(const Task& task, const Tokenizer& tokenizer, Reader reader,
 int64_t total_bytes(const EncodedSplit& split) { return std::accumulate(split.bytes.begin(), split.bytes.end(), int64_t{0}); }
 
 TEST(EncodeCausalDocuments, GuessOverTheEdgeOfBlocks) {
-  const EncodedSplit encoded = blocks(texts({"abcde"}), *tiny_byte_level(), Reader::causal, 2);
+  const EncodedSplit encoded = blocks(texts({"abcde"}), *tiny_byte_level(), ModelKind::causal, 2);
   ASSERT_EQ(encoded.size(), 3);
   EXPECT_THAT(encoded.rows[0].ids, ElementsAre(1, 2));
   EXPECT_THAT(encoded.token_targets[0], ElementsAre(2, 3));
@@ -43,21 +43,21 @@ TEST(EncodeCausalDocuments, GuessOverTheEdgeOfBlocks) {
 }
 
 TEST(EncodeCausalDocuments, LeaveOutABlock_OfTheLastTokenAlone) {
-  const EncodedSplit encoded = blocks(texts({"abcd"}), *tiny_byte_level(), Reader::causal, 2);
+  const EncodedSplit encoded = blocks(texts({"abcd"}), *tiny_byte_level(), ModelKind::causal, 2);
   ASSERT_EQ(encoded.size(), 2);
   EXPECT_THAT(encoded.token_targets[1], ElementsAre(4, 7));
   EXPECT_EQ(total_bytes(encoded), 4);
 }
 
 TEST(EncodeCausalDocuments, GiveNoRow_OfASingleToken) {
-  const EncodedSplit encoded = blocks(texts({"a", "ab"}), *tiny_byte_level(false), Reader::causal, 8);
+  const EncodedSplit encoded = blocks(texts({"a", "ab"}), *tiny_byte_level(false), ModelKind::causal, 8);
   ASSERT_EQ(encoded.size(), 1);
   EXPECT_THAT(encoded.token_targets[0], ElementsAre(2, kLast));
   EXPECT_THAT(encoded.examples, ElementsAre(1));
 }
 
 TEST(EncodeCausalDocuments, FillBlocks_WhenJoined) {
-  const EncodedSplit encoded = blocks(texts({"ab", "cde"}), *tiny_byte_level(), Reader::causal, 4, Blocks::joined);
+  const EncodedSplit encoded = blocks(texts({"ab", "cde"}), *tiny_byte_level(), ModelKind::causal, 4, Blocks::joined);
   ASSERT_EQ(encoded.size(), 2);
   EXPECT_THAT(encoded.rows[0].ids, ElementsAre(1, 2, 7, 3));
   EXPECT_THAT(encoded.token_targets[0], ElementsAre(2, 7, 3, 4));
@@ -68,7 +68,7 @@ TEST(EncodeCausalDocuments, FillBlocks_WhenJoined) {
 
 TEST(EncodeCausalDocuments, KeepWhatTheTokenizerEncloses) {
   const auto tokenizer = make_wordpiece({"[UNK]", "[CLS]", "[SEP]", "a"});
-  const EncodedSplit encoded = blocks(texts({"a"}), *tokenizer, Reader::causal, 8);
+  const EncodedSplit encoded = blocks(texts({"a"}), *tokenizer, ModelKind::causal, 8);
   EXPECT_THAT(encoded.rows[0].ids, ElementsAre(1, 3, 2));
 }
 
@@ -78,15 +78,15 @@ TEST(EncodeDocuments, CountEveryByteOnce) {
   for (const std::string& document : documents) bytes += static_cast<int64_t>(document.size());
   for (const Blocks how : {Blocks::separate, Blocks::joined}) {
     for (const int64_t length : {1, 2, 3, 5, 7, 64}) {
-      EXPECT_EQ(total_bytes(blocks(texts(documents), *tiny_byte_level(), Reader::causal, length, how)), bytes) << length;
-      EXPECT_EQ(total_bytes(blocks(texts(documents), *tiny_byte_level(), Reader::encoder, length, how)), bytes) << length;
+      EXPECT_EQ(total_bytes(blocks(texts(documents), *tiny_byte_level(), ModelKind::causal, length, how)), bytes) << length;
+      EXPECT_EQ(total_bytes(blocks(texts(documents), *tiny_byte_level(), ModelKind::encoder, length, how)), bytes) << length;
     }
   }
 }
 
 TEST(EncodeMaskedDocuments, EncloseEveryBlock) {
   const auto tokenizer = make_wordpiece({"[UNK]", "[CLS]", "[SEP]", "a", "b"});
-  const EncodedSplit encoded = blocks(texts({"a b a", "b"}), *tokenizer, Reader::encoder, 4);
+  const EncodedSplit encoded = blocks(texts({"a b a", "b"}), *tokenizer, ModelKind::encoder, 4);
   ASSERT_EQ(encoded.size(), 3);
   EXPECT_THAT(encoded.rows[0].ids, ElementsAre(1, 3, 4, 2));
   EXPECT_THAT(encoded.rows[1].ids, ElementsAre(1, 3, 2));
@@ -97,16 +97,16 @@ TEST(EncodeMaskedDocuments, EncloseEveryBlock) {
 
 TEST(EncodeMaskedDocuments, StandASeparatorApart_WhenJoined) {
   const auto tokenizer = make_wordpiece({"[UNK]", "[CLS]", "[SEP]", "a", "b"});
-  const EncodedSplit encoded = blocks(texts({"a", "b"}), *tokenizer, Reader::encoder, 8, Blocks::joined);
+  const EncodedSplit encoded = blocks(texts({"a", "b"}), *tokenizer, ModelKind::encoder, 8, Blocks::joined);
   ASSERT_EQ(encoded.size(), 1);
   EXPECT_THAT(encoded.rows[0].ids, ElementsAre(1, 3, 2, 4, 2));
 }
 
 TEST(EncodeDocuments, RefuseBlocksWithoutRoom) {
   const auto tokenizer = make_wordpiece({"[UNK]", "[CLS]", "[SEP]", "a"});
-  EXPECT_EQ(failure([&] { blocks(texts({"a"}), *tokenizer, Reader::encoder, 2); }, ErrorKind::user),
+  EXPECT_EQ(failure([&] { blocks(texts({"a"}), *tokenizer, ModelKind::encoder, 2); }, ErrorKind::user),
             "max_length is 2, expected at least 3 (a token and the special tokens of a block)");
-  EXPECT_THAT(failure([&] { blocks(texts({"a"}), *tokenizer, Reader::causal, 0); }, ErrorKind::user), HasSubstr("expected at least 1"));
+  EXPECT_THAT(failure([&] { blocks(texts({"a"}), *tokenizer, ModelKind::causal, 0); }, ErrorKind::user), HasSubstr("expected at least 1"));
 }
 
 }  // namespace

@@ -21,9 +21,9 @@ Task with_rows(TaskKind kind, std::vector<Example> examples) {
   return task;
 }
 
-std::string refusal_of(const Task& task, Reader reader) {
+std::string refusal_of(const Task& task, ModelKind model_kind) {
   EncodeOptions options;
-  options.reader = reader;
+  options.model_kind = model_kind;
   const auto tokenizer = make_builtin_tokenizer();
   return failure([&] { encode_split(task, task.split("train"), *tokenizer, options); }, ErrorKind::user);
 }
@@ -31,8 +31,8 @@ std::string refusal_of(const Task& task, Reader reader) {
 TEST(EncodeSplit, KeepsOrder_AndTruncatesPairs) {
   const auto tokenizer = make_wordpiece({"[UNK]", "[CLS]", "[SEP]", "a", "b"});
   const Task task = with_rows(TaskKind::classification, {{"a a a", "b b", 1, 0, {}, {}, {}}, {"b", {}, 0, 1, {}, {}, {}}});
-  for (const Reader reader : {Reader::encoder, Reader::causal}) {
-    EncodeOptions options{6, reader};
+  for (const ModelKind model_kind : {ModelKind::encoder, ModelKind::causal}) {
+    EncodeOptions options{6, model_kind};
     const EncodedSplit encoded = encode_split(task, task.split("train"), *tokenizer, options);
     EXPECT_THAT(encoded.rows[0].ids, ElementsAre(1, 3, 3, 2, 4, 2));
     EXPECT_THAT(encoded.rows[1].ids, ElementsAre(1, 4, 2));
@@ -43,45 +43,45 @@ TEST(EncodeSplit, KeepsOrder_AndTruncatesPairs) {
 }
 
 TEST(EncodeSplit, NamesWhatCouldRead_ATaskOfTheWrongKind) {
-  EXPECT_EQ(refusal_of(with_rows(TaskKind::classification, {}), Reader::encoder_decoder),
+  EXPECT_EQ(refusal_of(with_rows(TaskKind::classification, {}), ModelKind::encoder_decoder),
             "task 't' is a classification, which an encoder-decoder cannot read; expected an encoder or a causal model, or the task as "
             "text_to_text");
-  EXPECT_EQ(refusal_of(with_rows(TaskKind::token_classification, {}), Reader::encoder_decoder),
+  EXPECT_EQ(refusal_of(with_rows(TaskKind::token_classification, {}), ModelKind::encoder_decoder),
             "task 't' is a token_classification, which an encoder-decoder cannot read; expected an encoder or a causal model");
   for (const TaskKind kind : {TaskKind::text_to_text, TaskKind::multiple_choice})
-    EXPECT_THAT(refusal_of(with_rows(kind, {}), Reader::encoder),
+    EXPECT_THAT(refusal_of(with_rows(kind, {}), ModelKind::encoder),
                 HasSubstr("which an encoder cannot read; expected a causal model or an encoder-decoder"));
 }
 
 TEST(EncodeSplit, RefusesAnObjective_ThatAModelIsNotMadeFor) {
   Task task = with_rows(TaskKind::language_modelling, {});
-  EXPECT_THAT(refusal_of(task, Reader::encoder_decoder), HasSubstr("expected an encoder or a causal model"));
+  EXPECT_THAT(refusal_of(task, ModelKind::encoder_decoder), HasSubstr("expected an encoder or a causal model"));
   task.objective = Objective::masked;
-  EXPECT_EQ(refusal_of(task, Reader::causal),
+  EXPECT_EQ(refusal_of(task, ModelKind::causal),
             "task 't' is a language_modelling (masked), which a causal model cannot read; expected an encoder");
   task.objective = Objective::causal;
-  EXPECT_EQ(refusal_of(task, Reader::encoder),
+  EXPECT_EQ(refusal_of(task, ModelKind::encoder),
             "task 't' is a language_modelling (causal), which an encoder cannot read; expected a causal model");
 }
 
 TEST(EncodeSplit, GivesNoRows_OfASplitWithoutExamples) {
   const auto tokenizer = make_builtin_tokenizer("t5-mini");
-  const auto size = [&](TaskKind kind, Reader reader) {
+  const auto size = [&](TaskKind kind, ModelKind model_kind) {
     const Task task = with_rows(kind, {});
-    EncodeOptions options{32, reader};
+    EncodeOptions options{32, model_kind};
     return encode_split(task, task.split("train"), *tokenizer, options).size();
   };
-  EXPECT_EQ(size(TaskKind::classification, Reader::encoder), 0);
-  EXPECT_EQ(size(TaskKind::token_classification, Reader::encoder), 0);
-  EXPECT_EQ(size(TaskKind::text_to_text, Reader::encoder_decoder), 0);
-  EXPECT_EQ(size(TaskKind::text_to_text, Reader::causal), 0);
-  EXPECT_EQ(size(TaskKind::language_modelling, Reader::causal), 0);
+  EXPECT_EQ(size(TaskKind::classification, ModelKind::encoder), 0);
+  EXPECT_EQ(size(TaskKind::token_classification, ModelKind::encoder), 0);
+  EXPECT_EQ(size(TaskKind::text_to_text, ModelKind::encoder_decoder), 0);
+  EXPECT_EQ(size(TaskKind::text_to_text, ModelKind::causal), 0);
+  EXPECT_EQ(size(TaskKind::language_modelling, ModelKind::causal), 0);
 }
 
 TEST(EncodeOptions, GivesARow_ForEveryOptionAndExample) {
   const auto tokenizer = tiny_byte_level();
   const Task task = with_rows(TaskKind::multiple_choice, {{"a", {}, 1, 0, {"b", "c"}, {}, {}}, {"e", {}, 0, 1, {"d", "e", "a"}, {}, {}}});
-  EncodeOptions options{16, Reader::causal};
+  EncodeOptions options{16, ModelKind::causal};
   const EncodedSplit encoded = encode_options(task, task.split("train"), *tokenizer, options);
   ASSERT_EQ(encoded.size(), 5);
   EXPECT_THAT(encoded.targets, ElementsAre(0, 1, 0, 1, 2));
@@ -96,7 +96,7 @@ TEST(EncodeOptions, GivesARow_ForEveryOptionAndExample) {
 TEST(EncodeOptions, TakesTheLabels_OfAClassificationToldInWords) {
   const Task task = as_text_to_text(make_builtin_task("entailment"));
   const auto tokenizer = make_builtin_tokenizer("t5-mini");
-  EncodeOptions options{64, Reader::encoder_decoder};
+  EncodeOptions options{64, ModelKind::encoder_decoder};
   const EncodedSplit encoded = encode_options(task, task.split("dev"), *tokenizer, options);
   EXPECT_EQ(encoded.size(), 3 * static_cast<int64_t>(task.split("dev").examples.size()));
   EXPECT_EQ(encoded.rows[0].ids, encoded.rows[2].ids);

@@ -28,7 +28,7 @@ Task asked(std::vector<std::pair<std::string, std::string>> rows) {
 }
 
 EncodedSplit causal_rows(const Task& task, const Tokenizer& tokenizer, int64_t max_length = 32, int64_t max_answer = 64) {
-  EncodeOptions options{max_length, Reader::causal};
+  EncodeOptions options{max_length, ModelKind::causal};
   options.max_answer_length = max_answer;
   return encode_split(task, task.split("train"), tokenizer, options);
 }
@@ -56,17 +56,17 @@ TEST(EncodeAcceptedAnswers, MakesARowForEachThatDiffers) {
   examples[0].answers = {"b", "c", "b"};
   examples[1].answers = {"c"};
   examples[2].answers = {"d", "a", "c"};
-  for (const Reader reader : {Reader::causal, Reader::encoder_decoder}) {
-    EncodeOptions options{32, reader};
+  for (const ModelKind model_kind : {ModelKind::causal, ModelKind::encoder_decoder}) {
+    EncodeOptions options{32, model_kind};
     options.all_answers = true;
     const auto tokenizer = tiny_byte_level();
     const EncodedSplit encoded = encode_split(task, task.split("train"), *tokenizer, options);
     EXPECT_THAT(encoded.examples, ElementsAre(0, 0, 1, 2, 2, 2));
     EXPECT_THAT(encoded.alternatives, ElementsAre(0, 2, 3, 6));
-    EXPECT_EQ(encoded.drawn(), 3);
+    EXPECT_EQ(encoded.epoch_size(), 3);
     options.all_answers = false;
     const EncodedSplit first = encode_split(task, task.split("train"), *tokenizer, options);
-    EXPECT_EQ(first.drawn(), 3);
+    EXPECT_EQ(first.epoch_size(), 3);
     EXPECT_EQ(first.token_targets[2], encoded.token_targets[3]);
     EXPECT_EQ(first.rows[2].ids.size(), encoded.rows[3].ids.size());
   }
@@ -75,7 +75,7 @@ TEST(EncodeAcceptedAnswers, MakesARowForEachThatDiffers) {
 TEST(EncodeAcceptedAnswers, AreNoAlternatives_WhereEachExampleHasOne) {
   Task task = asked({{"a", "b"}, {"b", "c"}});
   for (Example& example : task.splits["train"].examples) example.answers.resize(1);
-  EncodeOptions options{32, Reader::causal};
+  EncodeOptions options{32, ModelKind::causal};
   options.all_answers = true;
   const EncodedSplit encoded = encode_split(task, task.split("train"), *tiny_byte_level(), options);
   EXPECT_TRUE(encoded.alternatives.empty());
@@ -130,7 +130,7 @@ TEST(EncodeDecodedAnswers, StandInTheDecodersRow_BehindItsStart) {
   const auto tokenizer = make_builtin_tokenizer("t5-mini");
   Task task = asked({{"the the", "yes no"}});
   task.answer_prefix = "<extra_id_0>";
-  EncodeOptions options{2, Reader::encoder_decoder};
+  EncodeOptions options{2, ModelKind::encoder_decoder};
   const EncodedSplit encoded = encode_split(task, task.split("train"), *tokenizer, options);
   const int64_t the = tokenizer->tokenize("the")[0], yes = tokenizer->tokenize("yes")[0], no = tokenizer->tokenize("no")[0],
                 sentinel = tokenizer->id("<extra_id_0>").value();

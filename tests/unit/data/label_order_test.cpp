@@ -110,8 +110,8 @@ TEST(Vocabulary, IsLookedAtInAnswersAndDocumentsToo) {
   task.kind = TaskKind::text_to_text;
   for (Example& example : task.splits["dev"].examples) example.answers = {"a"};
   task.splits["dev"].examples[1].answers = {"c"};
-  for (const Reader reader : {Reader::causal, Reader::encoder_decoder}) {
-    options.reader = reader;
+  for (const ModelKind model_kind : {ModelKind::causal, ModelKind::encoder_decoder}) {
+    options.model_kind = model_kind;
     EXPECT_THAT(failure([&] { encode_split(task, task.split("dev"), *tokenizer, options); }, ErrorKind::data),
                 AllOf(HasSubstr("row 1"), HasSubstr("'c'")));
   }

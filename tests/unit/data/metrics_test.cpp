@@ -59,7 +59,7 @@ const std::vector<Case>& cases() {
 TEST(Metric, EqualsScikitLearnAndScipy) {
   for (const Case& example : cases()) {
     for (const auto& [name, score] : example.scores) {
-      EXPECT_NEAR(metric(name, example.predictions, example.targets, example.classes), score, 1e-12) << example.name << ' ' << name;
+      EXPECT_NEAR(metric_value(name, example.predictions, example.targets, example.classes), score, 1e-12) << example.name << ' ' << name;
     }
   }
 }
@@ -71,7 +71,7 @@ TEST(Metric, EqualsScikitLearn_WhicheverClassesOccur) {
   for (const auto& golden : goldens) {
     const auto predictions = golden.at("predictions").get<std::vector<double>>(), targets = golden.at("targets").get<std::vector<double>>();
     for (const auto& [name, score] : golden.at("scores").items()) {
-      EXPECT_NEAR(metric(name, predictions, targets, golden.at("classes").get<int64_t>()), score.get<double>(), 1e-12)
+      EXPECT_NEAR(metric_value(name, predictions, targets, golden.at("classes").get<int64_t>()), score.get<double>(), 1e-12)
           << golden.at("name") << ' ' << name;
     }
   }
@@ -79,7 +79,7 @@ TEST(Metric, EqualsScikitLearn_WhicheverClassesOccur) {
 
 TEST(Metric, RefusesAMeanOverNoClasses) {
   const std::vector<double> one = {1};
-  EXPECT_EQ(failure([&] { metric("macro_f1", one, one, 0); }, ErrorKind::internal),
+  EXPECT_EQ(failure([&] { metric_value("macro_f1", one, one, 0); }, ErrorKind::internal),
             "metric 'macro_f1' is a mean over classes, but got 0 of them");
 }
 
@@ -102,39 +102,39 @@ TEST(ClassesOf, CountsTheTasksLabels_OrTheMostOptions) {
 TEST(Metric, IsZero_WhenOneSideOfACorrelationIsConstant) {
   const std::vector<double> constant = {0.1, 0.1, 0.1}, values = {1, 2, 3};
   for (const char* name : {"pearson", "spearman", "matthews"}) {
-    EXPECT_EQ(metric(name, constant, values, 2), 0) << name;
-    EXPECT_EQ(metric(name, values, constant, 2), 0) << name;
-    EXPECT_EQ(metric(name, constant, constant, 2), 0) << name;
+    EXPECT_EQ(metric_value(name, constant, values, 2), 0) << name;
+    EXPECT_EQ(metric_value(name, values, constant, 2), 0) << name;
+    EXPECT_EQ(metric_value(name, constant, constant, 2), 0) << name;
   }
 }
 
 TEST(Metric, IsOne_ForTheTruth) {
   const std::vector<double> truth = {0, 1, 1, 0};
-  for (const std::string& name : metric_names()) EXPECT_DOUBLE_EQ(metric(name, truth, truth, 2), 1) << name;
+  for (const std::string& name : metric_names()) EXPECT_DOUBLE_EQ(metric_value(name, truth, truth, 2), 1) << name;
 }
 
 TEST(Metric, IsNotANumber_WhenAPredictionIsNone) {
   const std::vector<double> predictions = {1, std::nan(""), 0}, targets = {1, 0, 1};
-  for (const std::string& name : metric_names()) EXPECT_TRUE(std::isnan(metric(name, predictions, targets, 2))) << name;
+  for (const std::string& name : metric_names()) EXPECT_TRUE(std::isnan(metric_value(name, predictions, targets, 2))) << name;
 }
 
 TEST(Metric, NamesTheNearMiss_OfAnUnknownMetric) {
   const std::vector<double> values = {1};
   const std::string expected =
       "unknown metric 'acuracy' (did you mean 'accuracy'?), expected one of accuracy, f1, macro_f1, matthews, pearson and spearman";
-  EXPECT_EQ(failure([&] { metric("acuracy", values, values, 2); }, ErrorKind::user), expected);
+  EXPECT_EQ(failure([&] { metric_value("acuracy", values, values, 2); }, ErrorKind::user), expected);
 }
 
 TEST(Metric, RefusesSidesOfDifferentLength) {
   const std::vector<double> one = {1}, two = {1, 0};
-  EXPECT_EQ(failure([&] { metric("f1", one, two, 2); }, ErrorKind::internal),
+  EXPECT_EQ(failure([&] { metric_value("f1", one, two, 2); }, ErrorKind::internal),
             "metric 'f1' got 1 predictions for 2 targets, expected as many, and some");
 }
 
 TEST(CommonestShare, IsOne_ForACollapsedClassifier) {
-  EXPECT_EQ(commonest_share(std::vector<double>{2, 2, 2}), 1);
-  EXPECT_EQ(commonest_share(std::vector<double>{0, 1, 1, 2}), 0.5);
-  EXPECT_EQ(commonest_share(std::vector<double>{}), 0);
+  EXPECT_EQ(top_answer_share(std::vector<double>{2, 2, 2}), 1);
+  EXPECT_EQ(top_answer_share(std::vector<double>{0, 1, 1, 2}), 0.5);
+  EXPECT_EQ(top_answer_share(std::vector<double>{}), 0);
 }
 
 }  // namespace

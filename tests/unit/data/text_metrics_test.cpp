@@ -95,8 +95,8 @@ TEST(TextMetric, RefusesWhatItDoesNotKnow) {
 }
 
 TEST(CommonestShare, ComparesTexts_WithoutWhiteSpaceAtTheirEnds) {
-  EXPECT_EQ(commonest_share(std::vector<std::string>{"a", " a", "b", "a\n"}), 0.75);
-  EXPECT_EQ(commonest_share(std::vector<std::string>{}), 0);
+  EXPECT_EQ(top_answer_share(std::vector<std::string>{"a", " a", "b", "a\n"}), 0.75);
+  EXPECT_EQ(top_answer_share(std::vector<std::string>{}), 0);
 }
 
 }  // namespace

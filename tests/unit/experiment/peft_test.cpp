@@ -23,7 +23,7 @@ Model with_delta(const std::string& base, const DeltaRef& delta) {
   Model model = golden_model(base);
   const std::vector<std::shared_ptr<const Delta>> deltas = {attach_delta(built_plugins(), delta, *model.family)};
   model.family = adapt(model.family, deltas);
-  add_first_values(deltas, model.weights, Key::root(1));
+  add_initial_values(deltas, model.weights, Key::root(1));
   if (delta.values) take_peft_values(built_plugins().delta(delta.method), *delta.values, *deltas[0], model);
   return model;
 }
@@ -178,7 +178,7 @@ TEST(Peft, WritesAndReadsAWholeFolderOfAThirdPartysDelta) {
     Model model = golden_model("bert");
     const std::vector<std::shared_ptr<const Delta>> deltas = {attach_delta(host, delta, *model.family)};
     model.family = adapt(model.family, deltas);
-    add_first_values(deltas, model.weights, Key::root(seed));
+    add_initial_values(deltas, model.weights, Key::root(seed));
     return model;
   };
   const testing::TemporaryFolder out;

@@ -32,7 +32,7 @@ TEST(ReportedRow, HoldsWhatTheTableNeeds) {
   EXPECT_EQ(reported.row.seed, 2);
   EXPECT_EQ(reported.row.best, 0.75);
   EXPECT_EQ(reported.row.last, 0.5);
-  EXPECT_EQ(reported.row.commonest_share, 0.5);
+  EXPECT_EQ(reported.row.top_answer_share, 0.5);
   EXPECT_TRUE(reported.row.trained);
   EXPECT_EQ(reported.model_key, "m");
   EXPECT_FALSE(reported.task_key);

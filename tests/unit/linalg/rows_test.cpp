@@ -70,7 +70,7 @@ TEST_P(Kernels, ExpandAddsTheCombination_AndProjectIsItsTranspose) {
     std::vector<double> c(m.rows.size());
     for (size_t i = 0; i < c.size(); ++i) c[i] = std::sin(1.0 + static_cast<double>(i));
     std::vector<float> out(m.rows[0].size(), 1.0f), g = random_matrix(1, GetParam().second, 9).rows[0];
-    expand(m.view(), c, out);
+    add_combination(m.view(), c, out);
     double forward = 0, back = 0;
     for (size_t k = 0; k < out.size(); ++k) {
       double expected = 1;
@@ -78,7 +78,7 @@ TEST_P(Kernels, ExpandAddsTheCombination_AndProjectIsItsTranspose) {
       ASSERT_NEAR(out[k], expected, 3e-6) << k;
       forward += (expected - 1) * g[k];
     }
-    const auto z = project(m.view(), g);
+    const auto z = dot_products(m.view(), g);
     for (size_t i = 0; i < c.size(); ++i) back += c[i] * z[i];
     EXPECT_NEAR(forward, back, 1e-9 * static_cast<double>(out.size()));
   });
@@ -115,10 +115,10 @@ TEST(Rows, Bfloat16RowsGiveTheResultsOfTheirWidenedValues) {
     EXPECT_EQ(gram(view).values, gram(wide.view()).values);
     const std::vector<double> c = {1, -2, 0.5, 3, 0.25};
     std::vector<float> a(3001), b(3001);
-    expand(view, c, a);
-    expand(wide.view(), c, b);
+    add_combination(view, c, a);
+    add_combination(wide.view(), c, b);
     EXPECT_EQ(a, b);
-    EXPECT_EQ(project(view, a), project(wide.view(), a));
+    EXPECT_EQ(dot_products(view, a), dot_products(wide.view(), a));
     EXPECT_EQ(gram(view.slice(1000, 2000)).values, gram(wide.view().slice(1000, 2000)).values);
   });
 }
@@ -129,10 +129,10 @@ TEST(Rows, ResultsDoNotDependOnTheNumberOfThreads) {
     const int before = threads();
     set_threads(1);
     const auto g1 = gram(m.view()).values;
-    const auto p1 = project(m.view(), m.rows[0]);
+    const auto p1 = dot_products(m.view(), m.rows[0]);
     set_threads(3);
     EXPECT_EQ(gram(m.view()).values, g1);
-    EXPECT_EQ(project(m.view(), m.rows[0]), p1);
+    EXPECT_EQ(dot_products(m.view(), m.rows[0]), p1);
     set_threads(before);
   });
 }
@@ -140,14 +140,14 @@ TEST(Rows, ResultsDoNotDependOnTheNumberOfThreads) {
 TEST(Rows, RefusesWrongSizes) {
   const Matrix m = random_matrix(2, 10);
   std::vector<float> out(9);
-  EXPECT_THROW(expand(m.view(), std::vector<double>(3), std::span<float>(out)), Error);
-  EXPECT_THROW(project(m.view(), out), Error);
+  EXPECT_THROW(add_combination(m.view(), std::vector<double>(3), std::span<float>(out)), Error);
+  EXPECT_THROW(dot_products(m.view(), out), Error);
   EXPECT_THROW(m.view().slice(4, 11), Error);
 }
 
-TEST(Eigen, DecomposesInDescendingOrder) {
+TEST(SymmetricEigen, DecomposesInDescendingOrder) {
   const SmallMatrix g = gram(random_matrix(12, 500).view());
-  const Eigen e = symmetric_eigen(g);
+  const EigenDecomposition e = symmetric_eigen(g);
   EXPECT_TRUE(std::is_sorted(e.values.rbegin(), e.values.rend()));
   SmallMatrix scaled = e.vectors;
   for (int64_t i = 0; i < 12; ++i)

@@ -188,7 +188,7 @@ TEST(PaddingInATextStands, WhereItDid_InAModelOfFewerWords) {
     const Weights weights = parity.weights(*family, "classification");
     const int64_t padding = parity.config.at("pad_token_id");
     const Ids kept = {padding, 7, 9, 20};
-    const auto fewer = family->with_words(kept);
+    const auto fewer = family->with_vocabulary(kept);
     ASSERT_TRUE(fewer);
     Weights reduced = weights;
     for (const ParameterInfo& info : fewer->parameters()) {

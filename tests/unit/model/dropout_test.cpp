@@ -1,4 +1,4 @@
-#include "model/dropout_law.h"
+#include "model/dropout_factors.h"
 #include "support.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"

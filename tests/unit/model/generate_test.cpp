@@ -99,7 +99,7 @@ TEST_P(EveryWriter, ReadsAPrefixOnceAndKeepsIt) {
   const c10::NoGradGuard guard;
   for (size_t row = 0; row < prompts.size(); ++row) {
     std::vector<int64_t> ids = prompts[row], decoder = {model.family->decoder_start()};
-    const bool two_stacks = model.family->reader() == Reader::encoder_decoder;
+    const bool two_stacks = model.family->model_kind() == ModelKind::encoder_decoder;
     for (const int64_t word : texts[row].ids) {
       PackedRows rows;
       rows.ids = ids;

@@ -50,7 +50,7 @@ class MiniLm : public ::testing::Test {
   PackedBatch rows_from(int64_t first, int64_t count) const {
     std::vector<int64_t> numbers;
     for (int64_t row = first; row < first + count; ++row) numbers.push_back(row);
-    return to_device(pack(encoded, numbers), {}, at::kCPU);
+    return to_device(pack_batch(encoded, numbers), {}, at::kCPU);
   }
 
   Weights leaves_of(const Family& family, const std::string& head) const {

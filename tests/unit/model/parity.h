@@ -167,7 +167,7 @@ struct Parity {
     const std::vector<int64_t> used = integers("ids");
     const std::set<int64_t> distinct(used.begin(), used.end());
     const std::vector<int64_t> kept(distinct.begin(), distinct.end());
-    const auto fewer = family->with_words(kept);
+    const auto fewer = family->with_vocabulary(kept);
     ASSERT_TRUE(fewer);
     std::vector<int64_t> renumbered;
     for (const int64_t id : used) renumbered.push_back(std::lower_bound(kept.begin(), kept.end(), id) - kept.begin());

@@ -64,7 +64,7 @@ HeadSpec head_for(const std::string& family) {
 void expect_it_works(const std::shared_ptr<const Family>& base, const Weights& origin, const std::shared_ptr<const Delta>& delta) {
   const auto family = adapt(base, {delta});
   Weights weights = origin;
-  add_first_values({delta}, weights, Key::root(3));
+  add_initial_values({delta}, weights, Key::root(3));
   const PackedBatch batch = words(*base);
   if (delta->starts_as_identity()) {
     const c10::NoGradGuard guard;

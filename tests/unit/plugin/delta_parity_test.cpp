@@ -172,7 +172,7 @@ TEST(Merge, UnmergesPissaBitForBit) {
   const Weights plain = cloned(weights);
   const DeltaMethod& method = built_plugins().delta("lora");
   const std::shared_ptr<const Delta> delta = method.attach(*base, method.options().resolve({{"init_lora_weights", "pissa"}}, "lora"));
-  add_first_values({delta}, weights, Key::root(1));
+  add_initial_values({delta}, weights, Key::root(1));
   const Weights before = cloned(weights);
   const Merged merged({delta}, weights);
   expect_equal_bits(merged.unmerge(), before);

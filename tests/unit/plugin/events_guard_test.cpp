@@ -79,7 +79,7 @@ class NoFamily final : public Family {
   int64_t hidden_size() const override { return 0; }
   const HeadSpec& head() const override { return head_; }
   int64_t max_positions() const override { return 0; }
-  Reader reader() const override { return {}; }
+  ModelKind model_kind() const override { return {}; }
   const std::vector<ParameterInfo>& parameters() const override { return parameters_; }
   const std::vector<Site>& sites() const override { return sites_; }
   Output forward(const Weights&, const PackedBatch&, const ForwardOptions&) const override { return {}; }

@@ -143,7 +143,7 @@ std::string pass_error(const std::string& call) {
     const std::vector<std::shared_ptr<const Delta>> deltas = {
         method.attach(*model.family, method.options().resolve({{"fail", call}}, "shift"))};
     model.family = adapt(model.family, deltas);
-    add_first_values(deltas, model.weights, Key::root(1));
+    add_initial_values(deltas, model.weights, Key::root(1));
     PackedRows rows;
     rows.ids = {1, 2}, rows.segments = {0, 0}, rows.positions = {0, 1}, rows.offsets = {0, 2};
     const PackedBatch batch = to_device(rows, {}, at::kCPU);

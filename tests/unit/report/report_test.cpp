@@ -22,7 +22,7 @@ ReportRow row(const std::string& variant, int64_t seed, double last, double best
   out.seed = seed;
   out.last = last;
   out.best = best;
-  out.commonest_share = 0.5;
+  out.top_answer_share = 0.5;
   out.trainable = 11171074;
   out.degrees_of_freedom = 96;
   out.bytes_shipped = 44684296;
@@ -151,7 +151,7 @@ TEST(JsonTable, ComesBackWithScoresThatAreNone) {
 
 TEST_F(ReportFolder, PositionsKeepTheirOutlierWhenManyPointsAreReduced) {
   if (!gnuplot_is_installed()) GTEST_SKIP() << "gnuplot is not installed";
-  draw(spikes(), path_);
+  draw_figure(spikes(), path_);
   const std::string data = read_text(path_ / "positions.dat");
   EXPECT_THAT(data, HasSubstr(" 7.5\n"));
   EXPECT_LT(std::count(data.begin(), data.end(), '\n'), 4000);
@@ -159,7 +159,7 @@ TEST_F(ReportFolder, PositionsKeepTheirOutlierWhenManyPointsAreReduced) {
 
 TEST_F(ReportFolder, FigureHasRealTextScalesAndFollowsTheTheme) {
   if (!gnuplot_is_installed()) GTEST_SKIP() << "gnuplot is not installed";
-  const auto path = draw(score_figure(head(), two_variants()), path_);
+  const auto path = draw_figure(score_figure(head(), two_variants()), path_);
   ASSERT_TRUE(path.has_value());
   const std::string svg = read_text(*path);
   EXPECT_THAT(svg, HasSubstr("viewBox="));
@@ -173,7 +173,7 @@ TEST_F(ReportFolder, FigureHasRealTextScalesAndFollowsTheTheme) {
 
 TEST_F(ReportFolder, ScriptDrawsAgainByHand) {
   if (!gnuplot_is_installed()) GTEST_SKIP() << "gnuplot is not installed";
-  draw(spikes(), path_);
+  draw_figure(spikes(), path_);
   std::filesystem::remove(path_ / "positions.svg");
   EXPECT_EQ(std::system(("cd '" + path_.string() + "' && gnuplot positions.gp").c_str()), 0);
   EXPECT_TRUE(std::filesystem::exists(path_ / "positions.svg"));
@@ -182,25 +182,25 @@ TEST_F(ReportFolder, ScriptDrawsAgainByHand) {
 TEST_F(ReportFolder, LabelsAreNeverRunAsCommands) {
   if (!gnuplot_is_installed()) GTEST_SKIP() << "gnuplot is not installed";
   const std::string trap = "x'`touch trap`\"\n!touch trap\n$(touch trap)";
-  draw(score_figure(head(), summarise({row(trap, 1, 0.5, 0.5, trap), row("b", 1, 0.6, 0.6)})), path_);
+  draw_figure(score_figure(head(), summarise({row(trap, 1, 0.5, 0.5, trap), row("b", 1, 0.6, 0.6)})), path_);
   EXPECT_FALSE(std::filesystem::exists(path_ / "trap"));
 }
 
 TEST_F(ReportFolder, FigureNamesCannotLeaveTheFolder) {
   Figure figure = spikes();
   figure.name = "../positions";
-  EXPECT_THROW(draw(figure, path_), Error);
+  EXPECT_THROW(draw_figure(figure, path_), Error);
 }
 
 TEST_F(ReportFolder, BadFiguresAreUserErrorsThatNameThem) {
   Figure figure;
   figure.name = "empty";
-  EXPECT_THROW(draw(figure, path_), Error);
+  EXPECT_THROW(draw_figure(figure, path_), Error);
   figure.series.resize(1);
   figure.series[0].labels = {"a", "b"};
   figure.series[0].y = {1};
   try {
-    draw(figure, path_);
+    draw_figure(figure, path_);
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("2 labels for 1 values"));
@@ -210,8 +210,8 @@ TEST_F(ReportFolder, BadFiguresAreUserErrorsThatNameThem) {
 TEST_F(ReportFolder, AllNonFiniteValuesAreRefused_SomeAreLeftOut) {
   if (!gnuplot_is_installed()) GTEST_SKIP() << "gnuplot is not installed";
   Figure figure = score_figure(head(), summarise({row("a", 1, std::nan(""), 0)}));
-  EXPECT_THROW(draw(figure, path_), Error);
-  EXPECT_TRUE(draw(score_figure(head(), summarise({row("a", 1, std::nan(""), 0), row("b", 1, 0.5, 0.5)})), path_).has_value());
+  EXPECT_THROW(draw_figure(figure, path_), Error);
+  EXPECT_TRUE(draw_figure(score_figure(head(), summarise({row("a", 1, std::nan(""), 0), row("b", 1, 0.5, 0.5)})), path_).has_value());
 }
 
 TEST_F(ReportFolder, EveryKindOfFigureIsDrawn) {
@@ -221,11 +221,11 @@ TEST_F(ReportFolder, EveryKindOfFigureIsDrawn) {
   figure.kind = Figure::Kind::lines;
   figure.log_y = true;
   figure.series = {{"layer 0", {}, {1, 2, 3}, {1, 0.1, 0}, {}, {}}, {"layer 1", {}, {1, 2}, {2, 0.2}, {}, {}}};
-  EXPECT_TRUE(draw(figure, path_).has_value());
+  EXPECT_TRUE(draw_figure(figure, path_).has_value());
   figure.name = "kinds";
   figure.kind = Figure::Kind::bars;
   figure.series = {{"intrinsic", {"key", "value"}, {}, {0.3, 0.1}, {}, {}}, {"random", {"key"}, {}, {0.2}, {}, {}}};
-  EXPECT_TRUE(draw(figure, path_).has_value());
+  EXPECT_TRUE(draw_figure(figure, path_).has_value());
 }
 
 TEST_F(ReportFolder, ScatterNamesEveryPointAndJoinsWhatNothingBeats) {
@@ -236,7 +236,7 @@ TEST_F(ReportFolder, ScatterNamesEveryPointAndJoinsWhatNothingBeats) {
   figure.log_x = figure.frontier = true;
   figure.series = {
       {"small & good", {}, {100, 100}, {0.8, 0.9}, {}, {}}, {"beaten", {}, {1000}, {0.7}, {}, {}}, {"large", {}, {1e6}, {0.9}, {}, {}}};
-  const std::string svg = read_text(draw(figure, path_).value());
+  const std::string svg = read_text(draw_figure(figure, path_).value());
   for (const char* name : {"small &amp; good", "beaten", "large"}) EXPECT_THAT(svg, HasSubstr(name));
   const std::string data = read_text(path_ / "pareto.dat");
   EXPECT_THAT(data, HasSubstr("100 0.85"));
@@ -259,7 +259,7 @@ Figure plane() {
 
 TEST_F(ReportFolder, LandscapeTellsTheShareOfGoodCellsAndKeepsItsColours) {
   if (!gnuplot_is_installed()) GTEST_SKIP() << "gnuplot is not installed";
-  const std::string svg = read_text(draw(plane(), path_).value());
+  const std::string svg = read_text(draw_figure(plane(), path_).value());
   for (const char* text : {"adapter", "lora &lt;1", "centroid", "relative performance", "33% of cells ≥ 0.9", "0% of cells ≥ 0.9"})
     EXPECT_THAT(svg, HasSubstr(text));
   EXPECT_THAT(svg, HasSubstr("253, 231,  37")) << "the lightest colour of the scale";
@@ -270,7 +270,7 @@ TEST_F(ReportFolder, LandscapeCutsNamesThatWouldRunIntoTheNextPanel) {
   Figure figure = plane();
   figure.landscape.panels.insert(figure.landscape.panels.begin(), figure.landscape.panels.front());
   figure.landscape.panels.front().name = "ééééééééééééééééééééééééééééééééééé a low-rank code of the update";
-  draw(figure, path_);
+  draw_figure(figure, path_);
   const std::string script = read_text(path_ / "plane.gp");
   EXPECT_THAT(script, HasSubstr("ééé…'"));
   EXPECT_THAT(script, Not(HasSubstr("low-rank")));
@@ -280,7 +280,7 @@ TEST_F(ReportFolder, LandscapeOutlinesExactlyTheCellsThatReachTheThreshold) {
   Figure figure = plane();
   figure.landscape.panels.resize(1);
   figure.landscape.panels[0].values = {{0.9, 0.9, 0.1}, {0.1, 0.1, 0.1}};  // two cells side by side: six edges
-  draw(figure, path_);
+  draw_figure(figure, path_);
   const std::string data = read_text(path_ / "plane.dat");
   const size_t outline = data.find("\n\n\n") + 3;
   const std::string block = data.substr(outline, data.find("NaN NaN NaN NaN") - outline);
@@ -292,7 +292,7 @@ TEST_F(ReportFolder, LandscapeOutlinesExactlyTheCellsThatReachTheThreshold) {
 TEST_F(ReportFolder, LandscapesThatDoNotFitTogetherAreUserErrors) {
   const auto failure = [&](const Figure& figure) -> std::string {
     try {
-      draw(figure, path_);
+      draw_figure(figure, path_);
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::user);
       return error.what();

@@ -207,7 +207,7 @@ TEST(AdafactorTraining, LearnsToySentiment) {
   const Model model = toy::tiny_bert();
   const TrainResult result = train(toy::job(model, task, published_setting({{"epochs", 10}, {"batch_size", 16}}), scratch.path() / "work"));
   EXPECT_GE(result.last.metrics.at("accuracy"), 0.9);
-  EXPECT_LT(result.last.commonest_share, 0.7);
+  EXPECT_LT(result.last.top_answer_share, 0.7);
 }
 
 TEST(AdafactorTraining, ResumesBitEqual_FromACheckpoint) {

@@ -28,8 +28,8 @@ Model named(const std::vector<std::string>& names) {
 
 Evaluation evaluated(Task task, Model model, Predictions* predictions = nullptr) {
   match_labels(task, model, false, "toy");
-  const Options reading = reading_options().resolve({{"max_length", 24}}, "test");
-  return evaluate(*model.family, model.weights, make_exam(model, task, "dev", reading), at::kCPU, predictions);
+  const Options reading = text_options().resolve({{"max_length", 24}}, "test");
+  return evaluate(*model.family, model.weights, make_evaluation_set(model, task, "dev", reading), at::kCPU, predictions);
 }
 
 /// What `action` writes to standard error.
@@ -134,7 +134,7 @@ TEST(NotANumber, EndsEveryKindOfTask) {
     for (Example& example : split.examples) example.words = {"good", "film"}, example.tags = {1, 0};
   }
   for (const Task& task : {text, stories, tags}) {
-    Model model = initialise_model(gpt2, head_for(task, Reader::causal), words, Key::root(3));
+    Model model = initialise_model(gpt2, head_for(task, ModelKind::causal), words, Key::root(3));
     model.weights.set("transformer.ln_f.bias", at::full({16}, std::nan("")));
     EXPECT_THAT(run_failure([&] { evaluated(task, model); }), HasSubstr("'transformer.ln_f.bias'")) << name_of(task.kind);
   }
@@ -153,7 +153,7 @@ TEST(WrittenAnswers, EndWhereTheFolderSays) {
   task.columns = {"text"};
   task.verbaliser = Verbaliser{"{text}", {"poor", "fine"}};
   task = as_text_to_text(task);
-  Model model = initialise_model(gpt2, head_for(task, Reader::causal), words, Key::root(3));
+  Model model = initialise_model(gpt2, head_for(task, ModelKind::causal), words, Key::root(3));
   Predictions free, cut;
   evaluated(task, model, &free);
   std::string first;  // a word that is written in the middle of a text

@@ -1,5 +1,5 @@
 // Losses and scores of members' flat weights, over tiny models with real deltas.
-#include "tsrun/train/joint.h"
+#include "tsrun/train/joint_tasks.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/plugin/host.h"
@@ -35,7 +35,7 @@ Task in_words(int64_t rows, const std::string& name) {
   task.name = name;
   task.columns = {"text"};
   task.verbaliser = Verbaliser{"{text}", {"poor", "fine"}};
-  return task_for(task, Reader::encoder_decoder);
+  return task_for(task, ModelKind::encoder_decoder);
 }
 
 /// A tiny T5 with the delta `method`.
@@ -45,7 +45,7 @@ Model with_delta(const std::string& method) {
   const DeltaMethod& plugin = plugin_host().delta(method);
   std::vector<std::shared_ptr<const Delta>> deltas = {plugin.attach(*model.family, plugin.options().resolve({}, "test"))};
   model.family = adapt(model.family, deltas);
-  add_first_values(deltas, model.weights, Key::root(5));
+  add_initial_values(deltas, model.weights, Key::root(5));
   return model;
 }
 
@@ -85,13 +85,13 @@ TEST_P(OfEveryMethod, LossAndScoreAreThoseOfTheNamedWeights) {
   const Weights solution = unflatten(theta, set.layout);
   for (const std::string& name : solution.names()) named.set(name, solution.at(name));
   const Task task = in_words(40, "long");
-  const Options reading = reading_options().resolve({{"max_length", 24}}, "test");
+  const Options reading = text_options().resolve({{"max_length", 24}}, "test");
   const EncodedSplit rows = encode_split(task, task.split("train"), *model.tokenizer, encode_options_for(*model.family, reading));
   const std::vector<int64_t> some = {3, 1, 7};
-  const PackedBatch batch = to_device(pack(rows, some), model.family->head(), at::kCPU);
+  const PackedBatch batch = to_device(pack_batch(rows, some), model.family->head(), at::kCPU);
   const double expected = task_loss(model.family->head(), model.family->forward(named, batch, {}), batch).item<double>();
   EXPECT_EQ(tasks->loss(0, {1, some}, Key::root(1), 1), expected);
-  const Evaluation evaluation = evaluate(*model.family, named, make_exam(model, task, "dev", reading), at::kCPU);
+  const Evaluation evaluation = evaluate(*model.family, named, make_evaluation_set(model, task, "dev", reading), at::kCPU);
   EXPECT_EQ(tasks->score(0, 1), evaluation.metrics.at("accuracy"));
 }
 

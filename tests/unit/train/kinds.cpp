@@ -31,14 +31,14 @@ int64_t words_known() { return tiny_bert().tokenizer->vocabulary_size(); }
 
 }  // namespace
 
-Setting::Setting(const Task& given, const nlohmann::json& config) {
+TaskModel::TaskModel(const Task& given, const nlohmann::json& config) {
   const auto words = tiny_bert().tokenizer;
-  const Reader reader = make_family(config, {}, "toy")->reader();
-  task = task_for(given, reader);
-  model = initialise_model(config, head_for(task, reader), words, Key::root(3));
+  const ModelKind model_kind = make_family(config, {}, "toy")->model_kind();
+  task = task_for(given, model_kind);
+  model = initialise_model(config, head_for(task, model_kind), words, Key::root(3));
 }
 
-TrainResult Setting::train(nlohmann::json options, double lr) const {
+TrainResult TaskModel::train(nlohmann::json options, double lr) const {
   options["max_length"] = options.value("max_length", 24);
   if (!options.contains("batch_size")) options["batch_size"] = 16;
   TrainJob job = toy::job(model, task, options, scratch.path() / std::to_string(runs++));
@@ -46,9 +46,9 @@ TrainResult Setting::train(nlohmann::json options, double lr) const {
   return tsrun::train(std::move(job));
 }
 
-Setting with_gpt2(const Task& task) { return {task, gpt2_config(words_known())}; }
-Setting with_t5(const Task& task) { return {task, t5_config(words_known())}; }
-Setting with_bert(const Task& task) { return {task, tiny_bert({}, 0.0).family->config()}; }
+TaskModel with_gpt2(const Task& task) { return {task, gpt2_config(words_known())}; }
+TaskModel with_t5(const Task& task) { return {task, t5_config(words_known())}; }
+TaskModel with_bert(const Task& task) { return {task, tiny_bert({}, 0.0).family->config()}; }
 
 Task sentiment_in_words() {
   Task task = sentiment();

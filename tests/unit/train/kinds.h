@@ -8,8 +8,8 @@
 namespace tsrun::toy {
 
 /// A tiny model for `task` of the kind that `config` says.
-struct Setting {
-  Setting(const Task& given, const nlohmann::json& config);
+struct TaskModel {
+  TaskModel(const Task& given, const nlohmann::json& config);
   TrainResult train(nlohmann::json options, double lr = 1e-2) const;
   /// Folder of the last training.
   std::filesystem::path last_work() const { return scratch.path() / std::to_string(runs - 1); }
@@ -21,9 +21,9 @@ struct Setting {
 };
 
 /// Models of the toy vocabulary.
-Setting with_gpt2(const Task& task);
-Setting with_t5(const Task& task);
-Setting with_bert(const Task& task);
+TaskModel with_gpt2(const Task& task);
+TaskModel with_t5(const Task& task);
+TaskModel with_bert(const Task& task);
 
 /// The sentiment task, answered with a word of its vocabulary.
 Task sentiment_in_words();

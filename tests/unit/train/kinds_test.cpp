@@ -12,12 +12,13 @@ namespace {
 using namespace toy;
 
 TEST(Kinds, LearnsToTagWords_Encoder) {
-  const Setting small = with_bert(tags());
+  const TaskModel small = with_bert(tags());
   const TrainResult result = small.train({{"epochs", 6}});
   EXPECT_GT(result.last.metrics.at("accuracy"), 0.95);
   Predictions predictions;
-  const Exam exam = make_exam(small.model, small.task, "dev", reading_options().resolve(nlohmann::json::object(), "test"));
-  evaluate(*small.model.family, result.last_weights, exam, at::kCPU, &predictions);
+  const EvaluationSet evaluation_set =
+      make_evaluation_set(small.model, small.task, "dev", text_options().resolve(nlohmann::json::object(), "test"));
+  evaluate(*small.model.family, result.last_weights, evaluation_set, at::kCPU, &predictions);
   ASSERT_EQ(predictions.tags.size(), 48U);
   EXPECT_EQ(predictions.tags[3].size(), small.task.split("dev").examples[3].words.size());
 }
@@ -25,15 +26,15 @@ TEST(Kinds, LearnsToTagWords_Encoder) {
 TEST(Kinds, LearnsToTagWords_CausalModel) { EXPECT_GT(with_gpt2(tags()).train({{"epochs", 8}}).last.metrics.at("accuracy"), 0.9); }
 
 TEST(Kinds, LearnsToAnswerInWords_EncoderDecoder) {
-  const Setting small = with_t5(sentiment_in_words());
+  const TaskModel small = with_t5(sentiment_in_words());
   EXPECT_EQ(small.task.kind, TaskKind::text_to_text);
   const TrainResult result = small.train({{"epochs", 14}}, 2e-2);
   EXPECT_GT(result.best.metrics.at("accuracy"), 0.8);
-  EXPECT_LT(result.last.commonest_share, 0.8);
+  EXPECT_LT(result.last.top_answer_share, 0.8);
 }
 
 TEST(Kinds, LearnsToAnswerInWords_CausalModel) {
-  const Setting small = with_gpt2(as_text_to_text(sentiment_in_words()));
+  const TaskModel small = with_gpt2(as_text_to_text(sentiment_in_words()));
   EXPECT_GT(small.train({{"epochs", 16}}, 2e-2).best.metrics.at("accuracy"), 0.8);
 }
 
@@ -42,12 +43,12 @@ std::vector<double> losses_of_answers(const std::string& which) {
   Task task = as_text_to_text(sentiment_in_words());
   const auto second = [](const Example& example) { return example.answers[0] == "poor" ? "dull" : "nice"; };
   for (Example& example : task.splits["train"].examples) example.answers.emplace_back(second(example));
-  const Setting small = with_gpt2(task);
+  const TaskModel small = with_gpt2(task);
   const TrainResult result = small.train({{"epochs", 8}, {"accepted_answers", which}}, 1e-2);
   const auto loss_on = [&](const Task& judged) {
-    const Exam exam =
-        make_exam(small.model, judged, "dev", reading_options().resolve({{"max_length", 24}, {"max_answer_length", 4}}, "test"));
-    return evaluate(*small.model.family, result.last_weights, exam, at::kCPU).loss;
+    const EvaluationSet evaluation_set =
+        make_evaluation_set(small.model, judged, "dev", text_options().resolve({{"max_length", 24}, {"max_answer_length", 4}}, "test"));
+    return evaluate(*small.model.family, result.last_weights, evaluation_set, at::kCPU).loss;
   };
   Task other = task;
   for (Example& example : other.splits["dev"].examples) example.answers[0] = second(example);
@@ -62,16 +63,17 @@ TEST(Kinds, TrainsOnEveryAcceptedAnswer_OrOnTheFirstAlone) {
 }
 
 TEST(Kinds, GivesTheSameBytes_WhereEveryExampleHasOneAnswer) {
-  const Setting small = with_gpt2(as_text_to_text(sentiment_in_words()));
+  const TaskModel small = with_gpt2(as_text_to_text(sentiment_in_words()));
   const TrainResult random = small.train({{"epochs", 1}}), first = small.train({{"epochs", 1}, {"accepted_answers", "first"}});
   for (const std::string& name : random.last_weights.names())
     EXPECT_TRUE(at::equal(random.last_weights.at(name), first.last_weights.at(name))) << name;
 }
 
 TEST(Kinds, AnswersFromTheTasksOwnWordsWhenItMayChoose) {
-  const Setting small = with_t5(sentiment_in_words());
-  const Exam written = make_exam(small.model, small.task, "dev", reading_options().resolve({{"max_answer_length", 3}}, "test"));
-  const Exam chosen = make_exam(small.model, small.task, "dev", reading_options().resolve({{"answer", "choose"}}, "test"));
+  const TaskModel small = with_t5(sentiment_in_words());
+  const EvaluationSet written =
+      make_evaluation_set(small.model, small.task, "dev", text_options().resolve({{"max_answer_length", 3}}, "test"));
+  const EvaluationSet chosen = make_evaluation_set(small.model, small.task, "dev", text_options().resolve({{"answer", "choose"}}, "test"));
   Predictions predictions;
   const Evaluation free = evaluate(*small.model.family, small.model.weights, written, at::kCPU);
   const Evaluation bound = evaluate(*small.model.family, small.model.weights, chosen, at::kCPU, &predictions);
@@ -81,11 +83,11 @@ TEST(Kinds, AnswersFromTheTasksOwnWordsWhenItMayChoose) {
 }
 
 TEST(Kinds, EndsAnswersAtAStopText) {
-  const Setting small = with_gpt2(as_text_to_text(sentiment_in_words()));
+  const TaskModel small = with_gpt2(as_text_to_text(sentiment_in_words()));
   const auto texts = [&](const nlohmann::json& reading) {
     Predictions predictions;
-    const Exam exam = make_exam(small.model, small.task, "dev", reading_options().resolve(reading, "test"));
-    evaluate(*small.model.family, small.model.weights, exam, at::kCPU, &predictions);
+    const EvaluationSet evaluation_set = make_evaluation_set(small.model, small.task, "dev", text_options().resolve(reading, "test"));
+    evaluate(*small.model.family, small.model.weights, evaluation_set, at::kCPU, &predictions);
     return predictions.texts;
   };
   const auto whole = texts({{"max_answer_length", 6}});
@@ -94,7 +96,7 @@ TEST(Kinds, EndsAnswersAtAStopText) {
 }
 
 TEST(Kinds, LowersThePerplexityOfDocuments_AndKeepsTheSmallestAsBest) {
-  for (const Setting& small : {with_gpt2(documents()), with_bert(documents())}) {
+  for (const TaskModel& small : {with_gpt2(documents()), with_bert(documents())}) {
     const TrainResult result = small.train({{"epochs", 10}, {"batch_size", 8}});
     EXPECT_LT(result.last.metrics.at("perplexity"), 0.5 * result.evaluations.front().metrics.at("perplexity"))
         << small.model.family->model_type();
@@ -105,34 +107,34 @@ TEST(Kinds, LowersThePerplexityOfDocuments_AndKeepsTheSmallestAsBest) {
 }
 
 TEST(Kinds, ChoosesAmongOptions) {
-  for (const Setting& small : {with_gpt2(choices()), with_t5(choices())}) {
+  for (const TaskModel& small : {with_gpt2(choices()), with_t5(choices())}) {
     EXPECT_GT(small.train({{"epochs", 14}}, 2e-2).best.metrics.at("accuracy"), 0.8) << small.model.family->model_type();
   }
 }
 
 TEST(Kinds, SaysWhichModelsCouldDoATask) {
-  const auto message = [](const Task& task, Reader reader) {
+  const auto message = [](const Task& task, ModelKind model_kind) {
     try {
-      head_for(task, reader);
+      head_for(task, model_kind);
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::user);
       return std::string(error.what());
     }
     return std::string("no error");
   };
-  EXPECT_NE(message(choices(), Reader::encoder).find("a causal model or an encoder-decoder"), std::string::npos);
-  EXPECT_NE(message(tags(), Reader::encoder_decoder).find("an encoder or a causal model"), std::string::npos);
+  EXPECT_NE(message(choices(), ModelKind::encoder).find("a causal model or an encoder-decoder"), std::string::npos);
+  EXPECT_NE(message(tags(), ModelKind::encoder_decoder).find("an encoder or a causal model"), std::string::npos);
   Task masked = documents();
   masked.objective = Objective::masked;
-  EXPECT_NE(message(masked, Reader::causal).find("objective 'masked'"), std::string::npos);
-  EXPECT_NE(message(documents(), Reader::encoder_decoder).find("a causal model or an encoder"), std::string::npos);
+  EXPECT_NE(message(masked, ModelKind::causal).find("objective 'masked'"), std::string::npos);
+  EXPECT_NE(message(documents(), ModelKind::encoder_decoder).find("a causal model or an encoder"), std::string::npos);
 }
 
 /// Largest difference between the weights of two runs, and how far the first went from the start.
 struct Distance {
   double apart = 0, travelled = 0;
 };
-Distance distance(const Setting& small, const TrainResult& a, const TrainResult& b) {
+Distance distance(const TaskModel& small, const TrainResult& a, const TrainResult& b) {
   double apart = 0, travelled = 0;
   for (const std::string& name : a.last_weights.names()) {
     apart += (a.last_weights.at(name) - b.last_weights.at(name)).square().sum().item<double>();
@@ -142,7 +144,7 @@ Distance distance(const Setting& small, const TrainResult& a, const TrainResult&
 }
 
 TEST(Kinds, GradientCheckpointingChangesNoNumber) {
-  for (const Setting& small : {with_gpt2(documents()), with_t5(sentiment_in_words()), with_bert(tags())}) {
+  for (const TaskModel& small : {with_gpt2(documents()), with_t5(sentiment_in_words()), with_bert(tags())}) {
     const nlohmann::json plain = {{"max_steps", 8}}, saving = {{"max_steps", 8}, {"gradient_checkpointing", true}};
     const Distance found = distance(small, small.train(plain), small.train(saving));
     EXPECT_LE(found.apart, 1e-6) << small.model.family->model_type();
@@ -152,7 +154,7 @@ TEST(Kinds, GradientCheckpointingChangesNoNumber) {
 
 /// Products of numbers with 8 significant bits: a step's gradient is off by about a hundredth, and steps of SGD add that up.
 TEST(Kinds, Bfloat16StaysCloseToFloat32) {
-  for (const Setting& small : {with_gpt2(documents()), with_t5(sentiment_in_words()), with_bert(tags())}) {
+  for (const TaskModel& small : {with_gpt2(documents()), with_t5(sentiment_in_words()), with_bert(tags())}) {
     const nlohmann::json exact = {{"max_steps", 8}, {"optim", "sgd"}};
     nlohmann::json rounded = exact;
     rounded["precision"] = "bf16";
@@ -163,7 +165,7 @@ TEST(Kinds, Bfloat16StaysCloseToFloat32) {
 }
 
 TEST(Kinds, AccumulatesTokenLossesAsOneBatch) {
-  const Setting small = with_gpt2(tags());  // rows of mixed lengths
+  const TaskModel small = with_gpt2(tags());  // rows of mixed lengths
   const TrainResult whole = small.train({{"max_steps", 1}, {"batch_size", 16}, {"optim", "sgd"}, {"max_grad_norm", 0.0}}, 0.1);
   const TrainResult parts =
       small.train({{"max_steps", 1}, {"batch_size", 4}, {"gradient_accumulation_steps", 4}, {"optim", "sgd"}, {"max_grad_norm", 0.0}}, 0.1);

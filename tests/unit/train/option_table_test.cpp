@@ -73,7 +73,7 @@ const std::map<std::string, std::string>& equal_everywhere() {
 
 struct Kind {
   std::string name;
-  Setting (*with)(const Task&);
+  TaskModel (*with)(const Task&);
   Task (*task)();
   std::set<std::string> refused;                  ///< options that nothing reads
   std::map<std::string, std::string> equal = {};  ///< and those that are limits no row reaches
@@ -134,26 +134,26 @@ std::vector<Kind> kinds() {
 }
 
 /// Everything that an option could change: trained weights, evaluations and answers.
-std::string fingerprint(const Setting& small, json options, double lr) {
+std::string fingerprint(const TaskModel& small, json options, double lr) {
   const TrainResult result = small.train(options, lr);
   json all = {{"evaluations", json::array()}, {"steps", result.description.at("steps")}};
   for (const Evaluation& evaluation : result.evaluations) all["evaluations"].push_back(evaluation.to_json());
   for (const std::string& name : result.last_weights.names())
     all["weights"].push_back(result.last_weights.at(name).to(at::kDouble).square().sum().item<double>());
   json reading = json::object();
-  const OptionTable known = reading_options();
+  const OptionTable known = text_options();
   for (const Option& option : known.all())
     if (options.contains(option.name)) reading[option.name] = options[option.name];
   reading["max_length"] = reading.value("max_length", 24);
   Predictions predictions;
-  const Exam exam = make_exam(small.model, small.task, "dev", reading_options().resolve(reading, "test"));
-  evaluate(*small.model.family, result.last_weights, exam, at::kCPU, &predictions);
+  const EvaluationSet evaluation_set = make_evaluation_set(small.model, small.task, "dev", text_options().resolve(reading, "test"));
+  evaluate(*small.model.family, result.last_weights, evaluation_set, at::kCPU, &predictions);
   all["answers"] = {predictions.values, predictions.logits, predictions.texts, predictions.tags};
   return all.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 /// The message of a refusal; empty when the option is taken, with what came out in `found`.
-std::string tried(const Setting& small, const json& options, double lr, std::string& found) {
+std::string tried(const TaskModel& small, const json& options, double lr, std::string& found) {
   try {
     found = fingerprint(small, options, lr);
     return "";
@@ -167,7 +167,7 @@ class TrainingOptions : public ::testing::TestWithParam<Kind> {};
 
 TEST_P(TrainingOptions, EveryOptionActs_OrIsRefusedByName) {
   const Kind& kind = GetParam();
-  const Setting small = kind.with(kind.task());
+  const TaskModel small = kind.with(kind.task());
   std::map<std::string, std::string> defaults;
   for (const Trial& trial : trials()) {
     json options = {{"epochs", 1}, {"batch_size", 4}, {"max_answer_length", 4}};
@@ -202,7 +202,7 @@ TEST(OptionTable, TriesEveryOptionOfATraining) {
 }
 
 TEST(OptionTable, RefusesWhatAnotherOptionSwitchesOff) {
-  const Setting small = with_bert(few_classes());
+  const TaskModel small = with_bert(few_classes());
   const std::vector<std::pair<json, std::string>> all = {
       {{{"momentum", 0.9}}, "momentum"},
       {{{"optim", "sgd"}, {"adam_beta1", 0.8}}, "adam_beta1"},
@@ -215,7 +215,7 @@ TEST(OptionTable, RefusesWhatAnotherOptionSwitchesOff) {
     std::string found;
     EXPECT_THAT(tried(small, options, 1e-2, found), ::testing::HasSubstr("option '" + name + "' is ")) << options;
   }
-  const Setting writer = with_gpt2(few_answers());
+  const TaskModel writer = with_gpt2(few_answers());
   std::string found;
   EXPECT_THAT(tried(writer, {{"length_penalty", 2.0}}, 1e-2, found), ::testing::HasSubstr("option 'length_penalty' is 2.0"));
   EXPECT_EQ(

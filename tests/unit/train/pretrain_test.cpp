@@ -128,7 +128,7 @@ PackedRows two_rows(const Tokenizer& tokenizer) {
   split.rows = {tokenizer.encode("the film was good and the plot was great"), tokenizer.encode("so", "bad")};
   split.targets = {0, 0};
   const std::vector<int64_t> rows = {0, 1};
-  return pack(split, rows);
+  return pack_batch(split, rows);
 }
 
 TEST(Masking, HidesAShareOfTheWords_NeverSpecialTokens) {

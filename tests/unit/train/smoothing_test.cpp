@@ -27,17 +27,17 @@ double smoothed(const at::Tensor& logits, const at::Tensor& targets) {
 }
 
 /// Of all training rows in one batch, before any step.
-double expected_loss(const Setting& small) {
+double expected_loss(const TaskModel& small) {
   const Options options = train_options().resolve({{"max_length", 24}, {"max_answer_length", 4}}, "test");
   const EncodedSplit split = encode_training_rows(small.model, small.task, options);
   std::vector<int64_t> rows(static_cast<size_t>(split.size()));
   std::iota(rows.begin(), rows.end(), 0);
   const at::NoGradGuard no_grad;
-  const PackedBatch batch = to_device(pack(split, rows), small.model.family->head(), at::kCPU);
+  const PackedBatch batch = to_device(pack_batch(split, rows), small.model.family->head(), at::kCPU);
   return smoothed(small.model.family->forward(small.model.weights, batch, {}).logits, batch.targets);
 }
 
-double first_train_loss(const Setting& small, nlohmann::json options) {
+double first_train_loss(const TaskModel& small, nlohmann::json options) {
   options.update({{"max_steps", 1},
                   {"label_smoothing_factor", kFactor},
                   {"max_answer_length", 4},
@@ -51,7 +51,7 @@ double first_train_loss(const Setting& small, nlohmann::json options) {
 
 struct Smoothed {
   std::string name;
-  Setting (*with)(const Task&);
+  TaskModel (*with)(const Task&);
   Task (*task)();
 };
 Task classes() { return sentiment(24, 8); }
@@ -61,7 +61,7 @@ void PrintTo(const Smoothed& head, std::ostream* out) { *out << head.name; }
 class LabelSmoothing : public ::testing::TestWithParam<Smoothed> {};
 
 TEST_P(LabelSmoothing, GivesTheLossOfTheFormula_WholeAndInAccumulatedBatches) {
-  const Setting small = GetParam().with(GetParam().task());
+  const TaskModel small = GetParam().with(GetParam().task());
   const double expected = expected_loss(small);
   EXPECT_NEAR(first_train_loss(small, {{"batch_size", 4096}}), expected, 2e-6 * std::abs(expected));
   EXPECT_NEAR(first_train_loss(small, {{"batch_size", 7}, {"gradient_accumulation_steps", 4096}}), expected, 2e-6 * std::abs(expected))
@@ -69,7 +69,7 @@ TEST_P(LabelSmoothing, GivesTheLossOfTheFormula_WholeAndInAccumulatedBatches) {
 }
 
 TEST_P(LabelSmoothing, LeavesTheLossOfEvaluationAlone) {
-  const Setting small = GetParam().with(GetParam().task());
+  const TaskModel small = GetParam().with(GetParam().task());
   const auto at_rest = [&](double factor) {
     return small.train({{"max_steps", 1}, {"label_smoothing_factor", factor}, {"max_answer_length", 4}}, 0).last.loss;
   };
@@ -86,14 +86,14 @@ INSTANTIATE_TEST_SUITE_P(Heads, LabelSmoothing,
                          [](const auto& info) { return info.param.name; });
 
 TEST(SmoothedLoss, ChangesTheTraining_OfHiddenWords) {
-  const Setting small = with_bert(documents());
+  const TaskModel small = with_bert(documents());
   EXPECT_GT(first_train_loss(small, {{"batch_size", 24}}), 0);
   const double plain = small.train({{"max_steps", 2}}).last.loss;
   EXPECT_NE(small.train({{"max_steps", 2}, {"label_smoothing_factor", kFactor}}).last.loss, plain);
 }
 
 TEST(SmoothedLoss, IsRefused_OfARegression) {
-  for (const Setting& small : {with_bert(degrees()), with_gpt2(degrees())}) {
+  for (const TaskModel& small : {with_bert(degrees()), with_gpt2(degrees())}) {
     try {
       small.train({{"max_steps", 1}, {"label_smoothing_factor", kFactor}});
       ADD_FAILURE() << "accepted";

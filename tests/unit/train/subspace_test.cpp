@@ -91,7 +91,7 @@ class Reference {
       weights.set(slice.name, leaves.back());
     }
     const int64_t per_epoch = sampler_->batches_per_epoch();
-    const auto batch = to_device(pack(rows_, sampler_->batch(index / per_epoch, index % per_epoch)), model_.family->head(), at::kCPU);
+    const auto batch = to_device(pack_batch(rows_, sampler_->batch(index / per_epoch, index % per_epoch)), model_.family->head(), at::kCPU);
     ForwardOptions forward;
     forward.training = true;
     forward.dropout = key_.split("step").split(static_cast<uint64_t>(index)).split("dropout").split(uint64_t{0});

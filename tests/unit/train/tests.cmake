@@ -6,7 +6,7 @@ tsrun_test(train SOURCES
   unit/train/option_table_test.cpp
   unit/train/smoothing_test.cpp
   unit/train/optimizer_test.cpp
-  unit/train/plan_test.cpp
+  unit/train/step_plan_test.cpp
   unit/train/train_test.cpp
   unit/train/step_events_test.cpp
   unit/train/span_corruption_test.cpp

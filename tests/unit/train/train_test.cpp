@@ -27,7 +27,7 @@ TEST(Train, LearnsToySentiment_FullFineTuning) {
   const TrainResult result = train(toy::job(model, task, {{"epochs", 10}, {"batch_size", 16}}, scratch.path() / "work"));
   EXPECT_GE(result.last.metrics.at("accuracy"), 0.9);
   EXPECT_GE(result.best.metrics.at("accuracy"), result.last.metrics.at("accuracy"));
-  EXPECT_LT(result.last.commonest_share, 0.7);
+  EXPECT_LT(result.last.top_answer_share, 0.7);
   EXPECT_EQ(result.evaluations.size(), 10U);
   EXPECT_EQ(result.description.at("steps"), 60);
 }
@@ -37,7 +37,7 @@ TEST(Train, GivesBackTheWeightsItScored) {
   const Task task = toy::sentiment();
   const Model model = toy::tiny_bert();
   const TrainResult result = train(toy::job(model, task, {{"epochs", 4}, {"batch_size", 16}}, scratch.path() / "work"));
-  const Exam dev = make_exam(model, task, "dev", reading_options().resolve({{"max_length", 32}}, "test"));
+  const EvaluationSet dev = make_evaluation_set(model, task, "dev", text_options().resolve({{"max_length", 32}}, "test"));
   Predictions predictions;
   const Evaluation last = evaluate(*model.family, result.last_weights, dev, at::kCPU, &predictions);
   const Evaluation best = evaluate(*model.family, result.best_weights, dev, at::kCPU);

@@ -35,7 +35,7 @@ class FakeFamily final : public Family {
   int layers() const override { return 2; }
   int64_t hidden_size() const override { return 4; }
   const HeadSpec& head() const override { return head_; }
-  Reader reader() const override { return Reader::encoder; }
+  ModelKind model_kind() const override { return ModelKind::encoder; }
   int64_t max_positions() const override { return 16; }
   const std::vector<ParameterInfo>& parameters() const override { return parameters_; }
   const std::vector<Site>& sites() const override { return sites_; }

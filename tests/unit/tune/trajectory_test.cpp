@@ -19,7 +19,7 @@ std::vector<float> row(const Trajectory& trajectory, size_t i) {
   std::vector<float> out(22, 0);
   std::vector<double> c(static_cast<size_t>(trajectory.size()), 0.0);
   c[i] = 1;
-  expand(trajectory.differences(), c, out);
+  add_combination(trajectory.differences(), c, out);
   return out;
 }
 

@@ -12,7 +12,7 @@
 namespace tsrun {
 
 /// Kind of model the rows are encoded for; decides layout and targets.
-enum class Reader {
+enum class ModelKind {
   encoder,         ///< bidirectional attention: classification, tagging, masked words
   causal,          ///< causal attention: continues a text
   encoder_decoder  ///< maps one text to another
@@ -26,7 +26,7 @@ enum class Blocks {
 
 struct EncodeOptions {
   int64_t max_length = 128;  ///< tokens of a row, special ones included; of a block in language modelling
-  Reader reader = Reader::encoder;
+  ModelKind model_kind = ModelKind::encoder;
   int64_t decoder_start = 0;       ///< first id of an encoder-decoder's decoder (decoder_start_token_id)
   int64_t max_answer_length = 64;  ///< tokens of an answer, the end token included
   Blocks blocks = Blocks::separate;
@@ -54,8 +54,8 @@ struct EncodedSplit {
   std::vector<int64_t> alternatives;
   int64_t size() const { return static_cast<int64_t>(rows.size()); }
   /// Rows of an epoch: all, or one for each example where rows are alternatives.
-  int64_t drawn() const { return alternatives.empty() ? size() : static_cast<int64_t>(alternatives.size()) - 1; }
-  /// Row number `place` (below `drawn()`) of an epoch; alternatives are drawn uniformly under `key`.
+  int64_t epoch_size() const { return alternatives.empty() ? size() : static_cast<int64_t>(alternatives.size()) - 1; }
+  /// Row number `place` (below `epoch_size()`) of an epoch; alternatives are drawn uniformly under `key`.
   int64_t row_at(int64_t place, Key key) const;
 };
 
@@ -86,7 +86,7 @@ struct PackedRows {
   int64_t rows() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
 };
-PackedRows pack(const EncodedSplit& split, std::span<const int64_t> rows);
+PackedRows pack_batch(const EncodedSplit& split, std::span<const int64_t> rows);
 
 /// Order of rows by epoch: a permutation keyed by (key, epoch), cut into batches; the last batch may be smaller. One thread only.
 class Sampler {

@@ -14,15 +14,15 @@ namespace tsrun {
 /// Names: accuracy, f1 (class 1 of two, else macro), macro_f1, matthews, pearson, spearman.
 /// `predictions` and `targets` are class indices or regression values. Means are over all `classes` classes of the task; a class without
 /// predictions and targets counts 0, as does a correlation with a constant side.
-double metric(std::string_view name, std::span<const double> predictions, std::span<const double> targets, int64_t classes);
+double metric_value(std::string_view name, std::span<const double> predictions, std::span<const double> targets, int64_t classes);
 /// Number of classes for metrics: the task's labels; of a multiple choice without labels, the most options of a row; 0 for a regression.
 int64_t classes_of(const Task& task, const Split& split);
 const std::vector<std::string>& metric_names();
 bool higher_is_better(std::string_view name);
 
 /// Share of the most frequent prediction, in [0, 1]; 1 means a collapsed classifier.
-double commonest_share(std::span<const double> predictions);
-double commonest_share(std::span<const std::string> predictions);
+double top_answer_share(std::span<const double> predictions);
+double top_answer_share(std::span<const std::string> predictions);
 
 /// Metrics of generated answers. Both sides are stripped of white space; a row's score is its best over the accepted answers.
 /// Names: exact_match (with case), accuracy (without), macro_f1 (over `labels`; without them, over the classes of the first accepted

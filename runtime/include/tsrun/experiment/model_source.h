@@ -22,7 +22,7 @@ struct ModelSource {
 
 /// `model`: a folder, hf:<repo id> in the local cache, builtin:<name>, a training's folder, or train:<beginning of its key>.
 ModelSource source_of(const LabSettings& settings, const std::string& model);
-Reader reader_of(const ModelSource& source);
+ModelKind model_kind_of(const ModelSource& source);
 /// A model for answers, with the delta that PEFT saved in `delta` where one is given. @throws Error(data) when its head was never trained
 Model load_source(const LabSettings& settings, const ModelSource& source, const HeadSpec& head, const std::optional<std::string>& delta);
 

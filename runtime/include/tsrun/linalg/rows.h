@@ -34,21 +34,21 @@ SmallMatrix gram(const Rows& rows);
 
 /// out += Rᵀ c, summed in float64 and rounded once: coefficients of a factored basis may be large and cancel. `out` has `columns` elements.
 /// 2·T·D flops, one read of R, one read and write of out.
-void expand(const Rows& rows, std::span<const double> coefficients, std::span<float> out);
+void add_combination(const Rows& rows, std::span<const double> coefficients, std::span<float> out);
 
 /// out[i] = Σ_j matrix(i, j) · row j, summed in float64 and rounded once. Outputs have `columns` elements each and may be the rows
 /// themselves.
 void combine(const SmallMatrix& matrix, const Rows& rows, std::span<float* const> out);
 
 /// R g in float64: one number per row. 2·T·D flops, one read of R and of g.
-std::vector<double> project(const Rows& rows, std::span<const float> g);
+std::vector<double> dot_products(const Rows& rows, std::span<const float> g);
 
 /// Eigenvalues (descending) and eigenvectors (columns) of a symmetric matrix, float64.
-struct Eigen {
+struct EigenDecomposition {
   std::vector<double> values;
   SmallMatrix vectors;
 };
-Eigen symmetric_eigen(const SmallMatrix& matrix);
+EigenDecomposition symmetric_eigen(const SmallMatrix& matrix);
 SmallMatrix multiply(const SmallMatrix& a, const SmallMatrix& b);
 SmallMatrix transpose(const SmallMatrix& a);
 

@@ -22,7 +22,7 @@ class DecodingCache {
   void select(const std::vector<int64_t>& rows);
 
   /// For the families' forward passes.
-  struct Held {
+  struct CachedRows {
     at::Tensor keys, values;       ///< [rows * room, width]
     std::vector<int64_t> offsets;  ///< beginnings of rows; rows + 1 entries
     std::vector<int64_t> counts;   ///< keys of each row
@@ -30,8 +30,8 @@ class DecodingCache {
   };
   /// Appends keys and values, packed by `offsets`, to those of `layer`; returns all of them. The first call for a layer may add a prefix
   /// [prefix, width] in front of every row. @throws Error(internal) beyond the capacity
-  Held append(int layer, const at::Tensor& keys, const at::Tensor& values, const std::vector<int64_t>& offsets,
-              const at::Tensor& prefix_keys = {}, const at::Tensor& prefix_values = {});
+  CachedRows append(int layer, const at::Tensor& keys, const at::Tensor& values, const std::vector<int64_t>& offsets,
+                    const at::Tensor& prefix_keys = {}, const at::Tensor& prefix_values = {});
   /// Counts the tokens at `offsets` as cached, once every layer has appended them.
   void advance(const std::vector<int64_t>& offsets);
 

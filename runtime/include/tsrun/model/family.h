@@ -152,7 +152,7 @@ class Family {
   virtual int64_t hidden_size() const = 0;
   virtual const HeadSpec& head() const = 0;
   virtual int64_t max_positions() const = 0;           ///< longest row; very large where positions are relative
-  virtual Reader reader() const = 0;                   ///< kind of model that rows are encoded for
+  virtual ModelKind model_kind() const = 0;            ///< kind of model that rows are encoded for
   virtual int64_t decoder_start() const { return 0; }  ///< first id of an encoder-decoder's decoder
   /// All parameters, in one fixed order: embeddings, layer 0 (Hugging Face module order), layer 1, …, pooler, head.
   virtual const std::vector<ParameterInfo>& parameters() const = 0;
@@ -161,7 +161,7 @@ class Family {
   /// Initial values of `parameter` under `key`, as the reference implementation draws them: N(0, initializer_range), zeros, ones for gains.
   virtual at::Tensor initial(const ParameterInfo& parameter, Key key) const = 0;
   /// The same model with a vocabulary of the ids `kept` (ascending), renumbered from 0; null where the family needs the whole vocabulary.
-  virtual std::unique_ptr<Family> with_words(const std::vector<int64_t>& kept) const { return nullptr; }
+  virtual std::unique_ptr<Family> with_vocabulary(const std::vector<int64_t>& kept) const { return nullptr; }
 };
 
 /// The family for a config.json. @throws Error(data) naming `where`, the unknown `model_type` and the known ones, or the field that is

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "tsrun/tune/delta.h"
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 #include "tsrun/tune/regularizer.h"
 #include "tsrun/tune/selector.h"
 #include "tsrun/tune/subspace.h"

@@ -16,8 +16,8 @@ struct ReportRow {
   std::string variant;  ///< "intrinsic delta d=16"; rows of one variant are aggregated over seeds
   std::string section;  ///< heading above the variant; "": none
   int64_t seed = 0;
-  double best = 0, last = 0;   ///< first metric
-  double commonest_share = 0;  ///< at `last`
+  double best = 0, last = 0;    ///< first metric
+  double top_answer_share = 0;  ///< at `last`
   int64_t trainable = 0, degrees_of_freedom = 0, bytes_shipped = 0;
   bool trained = true;  ///< false: evaluated without training, best equals last
 };
@@ -32,7 +32,7 @@ struct VariantSummary {
   std::string variant, section;
   int64_t n = 0;
   double best_mean = 0, best_deviation = 0, last_mean = 0, last_deviation = 0;  ///< sample deviation; 0 and shown as "–" when n = 1
-  double commonest_share = 0;
+  double top_answer_share = 0;
   int64_t trainable = 0, degrees_of_freedom = 0, bytes_shipped = 0;
   std::vector<double> best_by_seed, last_by_seed;
 };
@@ -127,7 +127,7 @@ struct Figure {
 };
 /// Writes name.dat, name.gp, name.svg into `folder`. @throws Error(run) with gnuplot's own words; a missing gnuplot is said once and
 /// skipped.
-std::optional<std::filesystem::path> draw(const Figure& figure, const std::filesystem::path& folder);
+std::optional<std::filesystem::path> draw_figure(const Figure& figure, const std::filesystem::path& folder);
 
 /// The figure of a table: the last score of every seed, section by section, with the majority-class score as a line.
 Figure score_figure(const TableHead& head, const std::vector<VariantSummary>& rows);

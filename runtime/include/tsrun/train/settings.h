@@ -10,7 +10,7 @@ namespace tsrun {
 
 enum class OptimizerKind { adamw, sgd, adafactor };
 
-/// `train_options()` as the trainer uses them; texts are read by their own options (`reading_options()`).
+/// `train_options()` as the trainer uses them; texts are read by their own options (`text_options()`).
 struct TrainSettings {
   int64_t epochs = 3, max_steps = 0;  ///< max_steps 0: as epochs says
   int64_t batch_size = 32, gradient_accumulation_steps = 1;

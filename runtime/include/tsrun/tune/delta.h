@@ -19,7 +19,7 @@ struct DeltaTensor {
   std::string name;  ///< PEFT's name where PEFT has the method, without its "base_model.model.": "…query.lora_A.weight"
   std::vector<int64_t> shape;
   int layer = -1;  ///< layer that it acts in; -1: none
-  enum class Law { zeros, ones, normal, uniform } law = Law::zeros;
+  enum class Init { zeros, ones, normal, uniform } init = Init::zeros;
   double scale = 0;  ///< standard deviation of `normal`, half width of `uniform`
 };
 
@@ -99,7 +99,7 @@ std::unique_ptr<Family> adapt(std::shared_ptr<const Family> base, std::vector<st
 
 /// First values of the deltas' tensors under `key.split(name)`, put behind the model's weights; what methods take out of the model's is
 /// taken out.
-void add_first_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key);
+void add_initial_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key);
 
 /// A module with a two-dimensional weight: a linear layer or an embedding table; `at_linear` hooks see its calls.
 struct LinearModule {

@@ -61,7 +61,7 @@ struct SubspaceInputs {
   std::filesystem::path scratch;  ///< a folder for large temporaries
 };
 
-/// Makes subspaces and reads them again: a method of the kind `subspace`, or of the kind `joint` (tune/joint.h).
+/// Makes subspaces and reads them again: a method of the kind `subspace`, or of the kind `joint` (tune/joint_method.h).
 class SubspaceMaker {
  public:
   virtual ~SubspaceMaker() = default;

@@ -1,7 +1,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/model/model.h"
 #include "tsrun/plugin/plugin.h"
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 #include <ATen/ATen.h>
 

@@ -17,7 +17,7 @@ class Shift final : public Delta {
     fail("tensors");
     std::vector<DeltaTensor> tensors;
     for (const auto& [pattern, module] : targets_)
-      tensors.push_back({module.name + ".shift", {module.outputs}, module.layer, DeltaTensor::Law::normal, 0.5});
+      tensors.push_back({module.name + ".shift", {module.outputs}, module.layer, DeltaTensor::Init::normal, 0.5});
     return tensors;
   }
   std::vector<DeltaMatch> matches() const override { return {}; }

@@ -1,4 +1,4 @@
-#include "model/writer.h"
+#include "model/incremental_decoder.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
@@ -13,7 +13,7 @@ namespace tsrun {
 namespace {
 
 int64_t longest_of(const Family& family, const std::vector<std::vector<int64_t>>& prompts) {
-  if (family.reader() == Reader::encoder_decoder) return 1;  // the start token
+  if (family.model_kind() == ModelKind::encoder_decoder) return 1;  // the start token
   size_t most = 0;
   for (const auto& prompt : prompts) most = std::max(most, prompt.size());
   return static_cast<int64_t>(most);
@@ -30,8 +30,8 @@ std::vector<int64_t> one_each(int64_t rows) {
 
 }  // namespace
 
-Writer::Writer(const Family& family, const Weights& weights, const std::vector<std::vector<int64_t>>& prompts, int64_t new_tokens,
-               const GenerateOptions& options, at::Device device)
+IncrementalDecoder::IncrementalDecoder(const Family& family, const Weights& weights, const std::vector<std::vector<int64_t>>& prompts,
+                                       int64_t new_tokens, const GenerateOptions& options, at::Device device)
     : family_(family),
       weights_(weights),
       prompts_(prompts),
@@ -44,7 +44,7 @@ Writer::Writer(const Family& family, const Weights& weights, const std::vector<s
   forward_.cache = &cache_;
 }
 
-at::Tensor Writer::read(const PackedBatch& batch) const {
+at::Tensor IncrementalDecoder::read(const PackedBatch& batch) const {
   check_interrupt();
   const at::Tensor scores = family_.forward(weights_, batch, forward_).logits;
   if (all_finite(scores)) return scores;
@@ -52,7 +52,7 @@ at::Tensor Writer::read(const PackedBatch& batch) const {
   run_error("generate: the scores of the next token are not finite, though every weight is; float32 may help where precision is bf16");
 }
 
-at::Tensor Writer::begin() {
+at::Tensor IncrementalDecoder::begin() {
   PackedBatch batch;
   std::vector<int64_t> ids, positions;
   batch.host_offsets = {0};
@@ -64,16 +64,16 @@ at::Tensor Writer::begin() {
   batch.ids = integers(ids, device_);
   batch.positions = integers(positions, device_);
   batch.offsets = integers(batch.host_offsets, device_);
-  if (family_.reader() == Reader::encoder_decoder) {
+  if (family_.model_kind() == ModelKind::encoder_decoder) {
     batch.decoder_ids = integers(std::vector<int64_t>(prompts_.size(), decoder_start_), device_);
     batch.decoder_host_offsets = one_each(static_cast<int64_t>(prompts_.size()));
   }
   return read(batch);
 }
 
-at::Tensor Writer::next(const std::vector<int64_t>& ids) {
+at::Tensor IncrementalDecoder::next(const std::vector<int64_t>& ids) {
   PackedBatch batch;
-  if (family_.reader() == Reader::encoder_decoder) {
+  if (family_.model_kind() == ModelKind::encoder_decoder) {
     batch.decoder_ids = integers(ids, device_);
     batch.decoder_host_offsets = one_each(cache_.rows());
     return read(batch);

@@ -1,4 +1,4 @@
-#include "tsrun/linalg/select.h"
+#include "tsrun/linalg/ranking.h"
 
 #include <gtest/gtest.h>
 
@@ -21,8 +21,8 @@ TEST(Select, TakesTheLargest_TiesByIndex_NanLast) {
 
 TEST(Select, ThresholdIsStrict) {
   const std::vector<float> values = {1, 2, nan_value, 3, 2};
-  EXPECT_EQ(above(values, 2), (std::vector<int64_t>{3}));
-  EXPECT_EQ(above(values, 1.5), (std::vector<int64_t>{1, 3, 4}));
+  EXPECT_EQ(indices_above(values, 2), (std::vector<int64_t>{3}));
+  EXPECT_EQ(indices_above(values, 1.5), (std::vector<int64_t>{1, 3, 4}));
 }
 
 TEST(RankCorrelation, IsSpearmans_WithMeanRanksForTies) {

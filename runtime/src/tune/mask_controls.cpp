@@ -1,7 +1,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
-#include "tsrun/linalg/select.h"
-#include "tune/positions.h"
+#include "tsrun/linalg/ranking.h"
+#include "tune/position_shares.h"
 
 #include <ATen/ATen.h>
 
@@ -23,7 +23,7 @@ struct Matching {
 };
 
 /// `count` different numbers in [begin, end), ascending (Floyd's sampling).
-std::vector<int64_t> draw(Key key, int64_t begin, int64_t end, int64_t count) {
+std::vector<int64_t> random_range(Key key, int64_t begin, int64_t end, int64_t count) {
   Stream stream(key);
   std::unordered_set<int64_t> chosen;
   for (int64_t top = end - begin - count; top < end - begin; ++top) {
@@ -45,15 +45,15 @@ int64_t count_in(const Matching& m, int64_t begin, int64_t end) {
 std::vector<int64_t> random_positions(const Matching& m) {
   std::vector<int64_t> result;
   for (const Group& group : m.set.groups)
-    append(result, draw(m.key.split(group.name), group.begin, group.end, count_in(m, group.begin, group.end)));
+    append(result, random_range(m.key.split(group.name), group.begin, group.end, count_in(m, group.begin, group.end)));
   return result;
 }
 
 std::vector<int64_t> random_per_tensor(const Matching& m) {
   std::vector<int64_t> result;
   for (const Slice& slice : m.set.layout.slices())
-    append(result,
-           draw(m.key.split(slice.name), slice.offset, slice.offset + slice.size, count_in(m, slice.offset, slice.offset + slice.size)));
+    append(result, random_range(m.key.split(slice.name), slice.offset, slice.offset + slice.size,
+                                count_in(m, slice.offset, slice.offset + slice.size)));
   return result;
 }
 

@@ -18,9 +18,9 @@ namespace tsrun {
 
 /// Base of the families' forward passes: batch, options, hooks, prefixes and cache. Batch and options are copies, so that backward can run
 /// the pass again; the family (its facts) must outlive that.
-class Pass {
+class PassBase {
  public:
-  Pass(const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch, const ForwardOptions& options)
+  PassBase(const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch, const ForwardOptions& options)
       : facts_(facts), weights_(&weights), batch_(batch), options_(options), prefixes_(prefixes(options, facts.layers)) {
     if (prompted()) make_room_for_prompt();
     if (options_.first_position > 0 && batch_.positions.defined()) batch_.positions = batch_.positions + options_.first_position;
@@ -47,7 +47,7 @@ class Pass {
   const at::Tensor& weight(const std::string& name) const { return weights_->at(name); }
 
   /// Linear layer: x Wᵀ (+ b) with `module`.weight and `module`.bias, in the pass's precision.
-  at::Tensor map(const std::string& module, const at::Tensor& x, bool bias = true, bool transposed = false) const;
+  at::Tensor linear(const std::string& module, const at::Tensor& x, bool bias = true, bool transposed = false) const;
 
   /// Output of a linear layer or an embedding table behind the hooks; `y` is the module's own.
   at::Tensor at_linear(const std::string& module, const at::Tensor& x, const at::Tensor& y) const {
@@ -66,12 +66,12 @@ class Pass {
   bool has_prompt() const { return !own_offsets_.empty(); }
 
   /// Queries, keys and values of a layer; with a subset, queries of its tokens only.
-  struct Asked {
+  struct QueryKeyValue {
     at::Tensor query, key, value;
     std::optional<TokenSubset> subset;
   };
   /// Self-attention over the layer's prefix, cached tokens and the tokens at `offsets`. `window`: as AttentionRows'.
-  at::Tensor attend_within(int64_t layer, Asked asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention,
+  at::Tensor attend_within(int64_t layer, QueryKeyValue projected, const std::vector<int64_t>& offsets, const AttentionOptions& attention,
                            int64_t window = 0) const;
 
   /// Length of a layer's prefix.
@@ -100,8 +100,8 @@ class Pass {
   std::optional<std::vector<int64_t>> tokens_behind_prompt() const;
   static std::vector<KeyValuePrefix> prefixes(const ForwardOptions& options, int64_t layers);
   KeyValuePrefix prefix_of(int64_t layer) const;
-  at::Tensor attend_cached(int64_t layer, const Asked& asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention,
-                           int64_t window) const;
+  at::Tensor attend_cached(int64_t layer, const QueryKeyValue& projected, const std::vector<int64_t>& offsets,
+                           const AttentionOptions& attention, int64_t window) const;
 
  protected:
   std::reference_wrapper<const FamilyFacts> facts_;

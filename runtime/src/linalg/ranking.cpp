@@ -1,4 +1,4 @@
-#include "tsrun/linalg/select.h"
+#include "tsrun/linalg/ranking.h"
 
 #include <algorithm>
 #include <cmath>
@@ -42,7 +42,7 @@ std::vector<int64_t> top_k_ordered(std::span<const float> values, int64_t k) {
   return chosen;
 }
 
-std::vector<int64_t> above(std::span<const float> values, double threshold) {
+std::vector<int64_t> indices_above(std::span<const float> values, double threshold) {
   std::vector<int64_t> chosen;
   for (size_t i = 0; i < values.size(); ++i)
     if (static_cast<double>(values[i]) > threshold) chosen.push_back(static_cast<int64_t>(i));

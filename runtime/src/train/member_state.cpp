@@ -1,4 +1,4 @@
-#include "train/member_models.h"
+#include "train/member_state.h"
 
 #include <ATen/Functions.h>
 
@@ -26,7 +26,7 @@ at::Tensor SharedTensors::share(const std::string& name, const at::Tensor& value
   return known.back().second;
 }
 
-MemberModels::MemberModels(const JointSeat& given, at::Device device, SharedTensors& shared)
+MemberState::MemberState(const MemberModels& given, at::Device device, SharedTensors& shared)
     : buffer("member", given.parameters.layout, given.models.at(0).weights, device),
       weights(buffer.value.cpu()),
       gradient(buffer.gradient.cpu()) {
@@ -35,11 +35,11 @@ MemberModels::MemberModels(const JointSeat& given, at::Device device, SharedTens
   for (const Model& model : given.models) by_task.push_back(frozen_under(leaves, model, shared));
 }
 
-void MemberModels::push() {
+void MemberState::push() {
   if (!buffer.value.is_cpu()) buffer.value.copy_(weights);
 }
 
-void MemberModels::pull() {
+void MemberState::pull() {
   if (buffer.gradient.is_cpu()) return;
   gradient.add_(buffer.gradient.cpu());
   buffer.gradient.zero_();

@@ -5,7 +5,7 @@
 namespace tsrun {
 
 /// A dropout mask by its key and rate; philox.h draws its elements.
-struct DropoutLaw {
+struct DropoutMask {
   uint32_t key_low = 0, key_high = 0;
   uint32_t threshold = 0;  ///< p * 65536; 0: nothing is dropped
   float scale = 1;         ///< of kept elements

@@ -1,4 +1,4 @@
-#include "model/match.h"
+#include "model/match_weights.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"

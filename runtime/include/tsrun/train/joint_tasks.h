@@ -3,27 +3,27 @@
 #include "tsrun/base/options.h"
 #include "tsrun/data/task.h"
 #include "tsrun/model/model.h"
-#include "tsrun/tune/joint.h"
+#include "tsrun/tune/joint_method.h"
 
 #include <memory>
 #include <vector>
 
 namespace tsrun {
 
-/// batch_size, rows_per_task, eval_split, eval_rows, precision, gradient_checkpointing, accepted_answers, and `reading_options()`.
+/// batch_size, rows_per_task, eval_split, eval_rows, precision, gradient_checkpointing, accepted_answers, and `text_options()`.
 OptionTable joint_task_options();
 
 /// The models of one member of a joint space.
-struct JointSeat {
+struct MemberModels {
   ParameterSet parameters;    ///< the member's
   std::vector<Model> models;  ///< one a task, with the task's head; parameters outside `parameters` stay frozen
 };
 
 struct JointTasksJob {
-  std::vector<Task> tasks;         ///< in the form of `task_for`; the same tokenizer reads them for all members
-  std::vector<JointSeat> members;  ///< at least one
-  Options options;                 ///< resolved against `joint_task_options()`
-  Key key = Key::root(0);          ///< of the order of rows
+  std::vector<Task> tasks;            ///< in the form of `task_for`; the same tokenizer reads them for all members
+  std::vector<MemberModels> members;  ///< at least one
+  Options options;                    ///< resolved against `joint_task_options()`
+  Key key = Key::root(0);             ///< of the order of rows
   at::Device device = at::kCPU;
 };
 

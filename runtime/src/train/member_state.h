@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tsrun/train/joint.h"
+#include "tsrun/train/joint_tasks.h"
 #include "tsrun/tune/flat_buffer.h"
 
 #include <map>
@@ -29,8 +29,8 @@ struct FrozenModel {
 };
 
 /// The models of one member of a joint space, one a task, and the member's weights under them.
-struct MemberModels {
-  MemberModels(const JointSeat& given, at::Device device, SharedTensors& shared);
+struct MemberState {
+  MemberState(const MemberModels& given, at::Device device, SharedTensors& shared);
   void push();  ///< weights of the host to the device
   void pull();  ///< adds the device's gradient to the host's, and clears it
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "model/law.h"
+#include "model/dropout_mask.h"
 #include "tsrun/base/random.h"
 
 #include <ATen/core/Tensor.h>
@@ -8,10 +8,10 @@
 namespace tsrun {
 
 /// The dropout mask of `key` with rate p, rounded to a multiple of 1/65536. @throws Error(internal) unless 0 <= p < 1.
-DropoutLaw dropout_law(double p, Key key);
+DropoutMask dropout_mask(double p, Key key);
 
 /// The kernels' dropout factors (0 or scale, float32) in ATen operations: for other devices and types, and for tests.
 /// `units` and `positions` are int64 and broadcast against each other.
-at::Tensor dropout_factors(const DropoutLaw& law, const at::Tensor& units, const at::Tensor& positions);
+at::Tensor dropout_factors(const DropoutMask& mask, const at::Tensor& units, const at::Tensor& positions);
 
 }  // namespace tsrun

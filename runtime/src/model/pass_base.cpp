@@ -1,4 +1,4 @@
-#include "model/pass.h"
+#include "model/pass_base.h"
 
 #include "model/product.h"
 #include "tsrun/base/error.h"
@@ -37,14 +37,14 @@ at::Tensor only(const at::Tensor& x, const std::optional<std::vector<int64_t>>& 
   return tokens ? x.index_select(0, at::tensor(*tokens, at::kLong).to(x.device())) : x;
 }
 
-at::Tensor Pass::map(const std::string& module, const at::Tensor& x, bool bias, bool transposed) const {
+at::Tensor PassBase::linear(const std::string& module, const at::Tensor& x, bool bias, bool transposed) const {
   const auto added = bias ? std::optional(weights_->at(module + ".bias")) : std::nullopt;
   const at::Tensor y = product(x, weights_->at(module + ".weight"), added, transposed, options_.precision);
   return at_linear(module, x, y);
 }
 
 /// Lengthens every row of the batch: placeholder ids and segments, new positions, no targets.
-void Pass::make_room_for_prompt() {
+void PassBase::make_room_for_prompt() {
   const int64_t count = options_.prompt.size(0);
   own_ids_ = batch_.ids;
   own_offsets_ = batch_.host_offsets;
@@ -65,17 +65,17 @@ void Pass::make_room_for_prompt() {
   batch_.offsets = at::tensor(batch_.host_offsets, at::kLong).to(batch_.ids.device());
 }
 
-at::Tensor Pass::rows_of(const std::string& weight, const at::Tensor& ids, const std::string& module, int64_t padding) const {
+at::Tensor PassBase::rows_of(const std::string& weight, const at::Tensor& ids, const std::string& module, int64_t padding) const {
   const at::Tensor rows = embed(*weights_, weight, ids, padding);
   return at_linear(module.empty() ? weight : module, ids, rows);
 }
 
-at::Tensor Pass::word_rows(const std::string& weight, const std::string& module, int64_t padding) const {
+at::Tensor PassBase::word_rows(const std::string& weight, const std::string& module, int64_t padding) const {
   if (!has_prompt()) return rows_of(weight, batch_.ids, module, padding);
   return with_prefix(rows_of(weight, own_ids_, module, padding), options_.prompt, own_offsets_);
 }
 
-std::vector<KeyValuePrefix> Pass::prefixes(const ForwardOptions& options, int64_t layers) {
+std::vector<KeyValuePrefix> PassBase::prefixes(const ForwardOptions& options, int64_t layers) {
   if (options.attention_prefix.empty()) return {};
   std::vector<KeyValuePrefix> all(static_cast<size_t>(layers));
   for (int64_t layer = 0; layer < layers; ++layer)
@@ -84,50 +84,50 @@ std::vector<KeyValuePrefix> Pass::prefixes(const ForwardOptions& options, int64_
   return all;
 }
 
-KeyValuePrefix Pass::prefix_of(int64_t layer) const {
+KeyValuePrefix PassBase::prefix_of(int64_t layer) const {
   if (auto given = prefix_among(*weights_)) return given;
   return prefixes_.empty() ? std::nullopt : prefixes_[static_cast<size_t>(layer)];
 }
 
-at::Tensor Pass::attend_cached(int64_t layer, const Asked& asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention,
-                               int64_t window) const {
+at::Tensor PassBase::attend_cached(int64_t layer, const QueryKeyValue& projected, const std::vector<int64_t>& offsets,
+                                   const AttentionOptions& attention, int64_t window) const {
   DecodingCache& cache = *options_.cache;
   const auto extra = prefix_of(layer);
-  const auto held = extra ? cache.append(static_cast<int>(layer), asked.key, asked.value, offsets, extra->first, extra->second)
-                          : cache.append(static_cast<int>(layer), asked.key, asked.value, offsets);
+  const auto held = extra ? cache.append(static_cast<int>(layer), projected.key, projected.value, offsets, extra->first, extra->second)
+                          : cache.append(static_cast<int>(layer), projected.key, projected.value, offsets);
   auto rows = std::make_shared<AttentionRows>();
-  rows->query_offsets = asked.subset ? asked.subset->rows->query_offsets : offsets;
+  rows->query_offsets = projected.subset ? projected.subset->rows->query_offsets : offsets;
   rows->key_offsets = held.offsets;
   rows->key_counts = held.counts;
   rows->prefix = held.prefix;
   rows->window = window;
   for (int64_t row = 0; row < rows->rows(); ++row) {
     for (int64_t i = 0; i < rows->queries(row); ++i) {
-      const int64_t place = asked.subset ? asked.subset->rows->position(row, i) : i;
+      const int64_t place = projected.subset ? projected.subset->rows->position(row, i) : i;
       rows->query_positions.push_back(cache.lengths()[static_cast<size_t>(row)] + place);
     }
   }
-  return attend(asked.query, held.keys, held.values, std::move(rows), attention);
+  return attend(projected.query, held.keys, held.values, std::move(rows), attention);
 }
 
-at::Tensor Pass::attend_within(int64_t layer, Asked asked, const std::vector<int64_t>& offsets, const AttentionOptions& attention,
-                               int64_t window) const {
-  if (options_.cache && attention.causal) return attend_cached(layer, asked, offsets, attention, window);
+at::Tensor PassBase::attend_within(int64_t layer, QueryKeyValue projected, const std::vector<int64_t>& offsets,
+                                   const AttentionOptions& attention, int64_t window) const {
+  if (options_.cache && attention.causal) return attend_cached(layer, projected, offsets, attention, window);
   auto rows = std::make_shared<AttentionRows>();
-  if (asked.subset) *rows = *asked.subset->rows;
-  if (!asked.subset) rows->query_offsets = offsets;
+  if (projected.subset) *rows = *projected.subset->rows;
+  if (!projected.subset) rows->query_offsets = offsets;
   rows->key_offsets = offsets;
   rows->window = window;
   if (const auto extra = prefix_of(layer)) {
     rows->prefix = extra->first.size(0);
     rows->key_offsets = offsets_with_prefix(offsets, rows->prefix);
-    asked.key = with_prefix(asked.key, extra->first, offsets);
-    asked.value = with_prefix(asked.value, extra->second, offsets);
+    projected.key = with_prefix(projected.key, extra->first, offsets);
+    projected.value = with_prefix(projected.value, extra->second, offsets);
   }
-  return attend(asked.query, asked.key, asked.value, std::move(rows), attention);
+  return attend(projected.query, projected.key, projected.value, std::move(rows), attention);
 }
 
-std::optional<std::vector<int64_t>> Pass::tokens_behind_prompt() const {
+std::optional<std::vector<int64_t>> PassBase::tokens_behind_prompt() const {
   if (own_offsets_.empty()) return std::nullopt;
   std::vector<int64_t> tokens;
   for (int64_t row = 0; row < batch_.rows(); ++row) {
@@ -137,7 +137,7 @@ std::optional<std::vector<int64_t>> Pass::tokens_behind_prompt() const {
   return tokens;
 }
 
-std::optional<std::vector<int64_t>> Pass::tokens_read(const std::vector<int64_t>& offsets, bool from_last) const {
+std::optional<std::vector<int64_t>> PassBase::tokens_read(const std::vector<int64_t>& offsets, bool from_last) const {
   if (options_.cache) return edges(offsets, true);
   switch (head().kind) {
     case HeadKind::none:
@@ -162,7 +162,7 @@ std::optional<std::vector<int64_t>> Pass::tokens_read(const std::vector<int64_t>
   return tokens;
 }
 
-at::Tensor Pass::recompute(int64_t layer, const at::Tensor& x, const Extra& extra, const RecomputedPart& run) const {
+at::Tensor PassBase::recompute(int64_t layer, const at::Tensor& x, const Extra& extra, const RecomputedPart& run) const {
   Weights known;
   const auto add = [&](const std::string& name, const at::Tensor& tensor) {
     if (tensor.defined()) known.set(name, tensor);

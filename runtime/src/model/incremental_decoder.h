@@ -7,11 +7,11 @@
 namespace tsrun {
 
 /// Incremental decoding of a batch: scores of the next token, given the tokens chosen so far.
-class Writer {
+class IncrementalDecoder {
  public:
   /// Reserves room for `new_tokens` in every row.
-  Writer(const Family& family, const Weights& weights, const std::vector<std::vector<int64_t>>& prompts, int64_t new_tokens,
-         const GenerateOptions& options, at::Device device);
+  IncrementalDecoder(const Family& family, const Weights& weights, const std::vector<std::vector<int64_t>>& prompts, int64_t new_tokens,
+                     const GenerateOptions& options, at::Device device);
 
   /// Scores [rows, vocabulary] after the prompts. @throws Error(run) for scores that are not finite, naming the weight to blame
   at::Tensor begin();

@@ -1,4 +1,4 @@
-#include "tsrun/tune/own_parameters.h"
+#include "tsrun/tune/parameter_subset.h"
 
 namespace tsrun {
 namespace {
@@ -19,8 +19,8 @@ class OwnParameters : public Delta {
 
 }  // namespace
 
-std::unique_ptr<Delta> own_parameters(const Family& family, const std::string& what,
-                                      const std::function<bool(const ParameterInfo&)>& chosen) {
+std::unique_ptr<Delta> parameter_subset(const Family& family, const std::string& what,
+                                        const std::function<bool(const ParameterInfo&)>& chosen) {
   std::vector<DeltaMatch> matches;
   std::vector<std::string> names;
   for (const ParameterInfo& info : family.parameters()) {

@@ -11,7 +11,7 @@ std::vector<int64_t> top_k(std::span<const float> values, int64_t k);
 /// The k largest, in descending order of value (ties by index).
 std::vector<int64_t> top_k_ordered(std::span<const float> values, int64_t k);
 /// Indices i with values[i] > threshold, ascending.
-std::vector<int64_t> above(std::span<const float> values, double threshold);
+std::vector<int64_t> indices_above(std::span<const float> values, double threshold);
 /// Spearman rank correlation (mean ranks for ties); 0 when either side is constant.
 double rank_correlation(std::span<const float> a, std::span<const float> b);
 

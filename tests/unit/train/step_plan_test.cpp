@@ -1,4 +1,4 @@
-#include "train/plan.h"
+#include "train/step_plan.h"
 
 #include "tsrun/train/train.h"
 
