@@ -71,6 +71,11 @@ void fit_widths(Table& table, bool header, const std::string& name) {
 
 }  // namespace
 
+const std::vector<std::string>& table_types() {
+  static const std::vector<std::string> types = {"tsv", "csv", "jsonl"};
+  return types;
+}
+
 std::string_view checked_text(std::string_view text, std::string_view expected, const std::string& name) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
@@ -93,11 +98,6 @@ Cells parse_cells(std::string_view text, const TableFormat& format, const std::s
 }
 
 }  // namespace data
-
-const std::vector<std::string>& table_types() {
-  static const std::vector<std::string> types = {"tsv", "csv", "jsonl"};
-  return types;
-}
 
 Table parse_table(std::string_view text, const TableFormat& format, const std::string& name) {
   return std::move(data::parse_cells(text, format, name).table);
