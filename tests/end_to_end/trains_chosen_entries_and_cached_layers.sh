@@ -41,4 +41,5 @@ refused() { # NAME OPTIONS MESSAGE
   grep -q -- "$3" error.txt || fail "$1: $(cat error.txt)"
 }
 refused compact_alone 'compact = true' "nothing reads option 'compact'"
+refused compact_without_masks "scope = ts.select('last_layers', { model = ts.model 'builtin:bert-mini', task = ts.task 'builtin:sentiment', layers = 1 }), compact = true" 'the scope masks no parameter'
 refused nothing_frozen 'cache_prefix = true' 'the first layer or something before it is trained'

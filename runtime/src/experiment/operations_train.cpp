@@ -68,8 +68,11 @@ Scope trained_scope(Lab& lab, const TrainRequest& request, const Family& family,
     if (!chosen.restricts(family)) user_error("train: the scope freezes nothing and masks nothing");
     scope = intersection(scope, chosen);
   }
-  scope.compact = request.options.flag("compact");
-  scope.cache_prefix = request.options.flag("cache_prefix");
+  scope.compact = scope.compact || request.options.flag("compact");
+  scope.cache_prefix = scope.cache_prefix || request.options.flag("cache_prefix");
+  const auto is_masked = [](const auto& named) { return named.second.mask.defined(); };
+  if (scope.compact && std::none_of(scope.parameters.begin(), scope.parameters.end(), is_masked))
+    user_error("train: nothing reads option 'compact': the scope masks no parameter; expected it left out");
   return scope;
 }
 

@@ -157,9 +157,13 @@ void Stepper::refresh_prefix() {
   prefix_.emplace(family_, split_, layers, precision_, device_, prefix_storage_);
 }
 
-/// Weights below the cached output have no effect on a pass.
+/// Weights and hooks below the cached output have no effect on a pass.
 void Stepper::refuse_changed_prefix(const Step& step, const ForwardPass& pass) const {
   if (!prefix_) return;
+  if (plugins_.wants().whole_vocabulary && !(pass.options.at_linear.empty() && pass.options.at_site.empty()))
+    user_error(
+        "cache_prefix: a plugin that changes word embeddings adds hooks to a pass, which cached layers do not call; expected "
+        "cache_prefix left out");
   for (const ParameterInfo& info : family_.parameters()) {
     const bool below = info.part == Part::embeddings || (info.layer >= 0 && info.layer < prefix_->layers());
     if (below && !pass.weights.at(info.name).is_same(step.weights.at(info.name)))
