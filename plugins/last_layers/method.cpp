@@ -40,14 +40,8 @@ std::optional<Choice> Method::choose(const MethodInputs& inputs, const Options& 
   if (count > all) user_error("last_layers: option 'layers' is {}, the model has {}", count, all);
   const auto layers = chosen_layers(options.text("which"), count, all, inputs.key);
   const bool embeddings = options.flag("embeddings");
-  Choice choice;
-  for (const ParameterInfo& info : inputs.family.parameters()) {
-    const bool frozen_layer = info.layer >= 0 && !std::binary_search(layers.begin(), layers.end(), info.layer);
-    if (frozen_layer || (info.part == Part::embeddings && !embeddings)) choice.scope.parameters[info.name].trained = false;
-  }
-  if (!embeddings) choice.scope.frozen_layers = static_cast<int>(layers.empty() ? all : layers.front());
-  choice.table = {{"layers", layers}, {"embeddings", embeddings}};
-  return choice;
+  return Choice{scope_of_layers(inputs.family, {layers.begin(), layers.end()}, embeddings),
+                {{"layers", layers}, {"embeddings", embeddings}}};
 }
 
 }  // namespace tsrun::last_layers

@@ -113,6 +113,16 @@ Scope scope_of_parts(const Family& family, const std::set<Part>& parts, const st
   return scope;
 }
 
+Scope scope_of_layers(const Family& family, const std::set<int>& layers, bool embeddings) {
+  Scope scope;
+  for (const ParameterInfo& info : family.parameters()) {
+    const bool frozen_layer = info.layer >= 0 && !layers.contains(info.layer);
+    if (frozen_layer || (info.part == Part::embeddings && !embeddings)) scope.parameters[info.name].trained = false;
+  }
+  if (!embeddings) scope.frozen_layers = layers.empty() ? family.layers() : *layers.begin();
+  return scope;
+}
+
 Scope intersection(const Scope& a, const Scope& b) {
   Scope both = a;
   both.frozen_layers = std::max(a.frozen_layers, b.frozen_layers);

@@ -1,9 +1,11 @@
 #include "tsrun/linalg/ranking.h"
+#include "tsrun/base/random.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
+#include <memory>
 
 namespace tsrun {
 namespace {
@@ -17,6 +19,24 @@ TEST(Select, TakesTheLargest_TiesByIndex_NanLast) {
   EXPECT_EQ(top_k_ordered(values, 4), (std::vector<int64_t>{2, 4, 7, 3}));
   EXPECT_EQ(top_k_ordered(values, 99).back(), 1);
   EXPECT_TRUE(top_k(values, 0).empty());
+}
+
+TEST(Select, MarksWhatTopKLists_OverTies_Signs_AndInfinities) {
+  std::vector<float> values(200'000);
+  fill_uniform(Key::root(3), values);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = std::round((values[i] - 0.5F) * 300) / 100;  // many ties, both zeros
+  values[7] = nan_value;
+  values[11] = -std::numeric_limits<float>::infinity();
+  values[199'999] = std::numeric_limits<float>::infinity();
+  const auto all = static_cast<int64_t>(values.size());
+  for (const int64_t k : {int64_t{0}, int64_t{1}, int64_t{1000}, int64_t{99'990}, all - 2, all - 1, all, all + 5}) {
+    std::vector<int64_t> marked;
+    const auto chosen = std::make_unique<bool[]>(values.size());
+    mark_largest(values, k, chosen.get());
+    for (int64_t i = 0; i < all; ++i)
+      if (chosen[static_cast<size_t>(i)]) marked.push_back(i);
+    EXPECT_EQ(marked, top_k(values, k)) << k;
+  }
 }
 
 TEST(Select, ThresholdIsStrict) {

@@ -65,6 +65,10 @@ struct Scope {
 Scope scope_of_parts(const Family& family, const std::set<Part>& parts, const std::vector<std::string>& also = {},
                      const Layout* spanned = nullptr);
 
+/// Trains these layers (0-based, a decoder's follow the encoder's), with what stands outside layers and embeddings; embeddings only when
+/// asked. Everything below the lowest trained layer is frozen physically.
+Scope scope_of_layers(const Family& family, const std::set<int>& layers, bool embeddings = false);
+
 /// Parameters and entries that both train: rates multiply, masks intersect, the stricter freeze and moments hold.
 Scope intersection(const Scope& a, const Scope& b);
 

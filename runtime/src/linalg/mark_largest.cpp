@@ -1,0 +1,75 @@
+#include "tsrun/base/parallel.h"
+#include "tsrun/linalg/ranking.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <mutex>
+
+namespace tsrun {
+namespace {
+
+constexpr int digit_bits = 11;
+constexpr uint32_t digits = 1U << digit_bits;
+constexpr int64_t range_of_values = 1 << 16;  // per call of a thread
+using Histogram = std::array<int64_t, digits>;
+
+/// Unsigned numbers in the order of the floats: NaN lowest, -0 equal to 0.
+uint32_t order_of(float value) {
+  if (std::isnan(value)) return 0;
+  const auto bits = std::bit_cast<uint32_t>(value + 0.0F);
+  return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
+}
+
+/// Counts digit `shift` of the values whose higher bits are those of `prefix`.
+Histogram count_digits(std::span<const float> values, uint32_t prefix, uint32_t prefix_mask, int shift) {
+  Histogram all{};
+  std::mutex mutex;
+  parallel_for(static_cast<int64_t>(values.size()), range_of_values, [&](int64_t begin, int64_t end) {
+    Histogram own{};
+    for (const float value : values.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin))) {
+      const uint32_t order = order_of(value);
+      if ((order & prefix_mask) == prefix) ++own[(order >> shift) & (digits - 1)];
+    }
+    const std::lock_guard lock(mutex);
+    for (size_t i = 0; i < own.size(); ++i) all[i] += own[i];
+  });
+  return all;
+}
+
+struct Threshold {
+  uint32_t order = 0;  ///< of the k-th largest value
+  int64_t ties = 0;    ///< values of this order among the k largest
+};
+
+Threshold find_threshold(std::span<const float> values, int64_t k) {
+  uint32_t prefix = 0, mask = 0;
+  for (const int shift : {21, 10, 0}) {  // the last digit overlaps the second by a bit
+    const Histogram counts = count_digits(values, prefix, mask, shift);
+    uint32_t digit = digits - 1;
+    while (counts[digit] < k) k -= counts[digit--];
+    prefix |= digit << shift;
+    mask |= (digits - 1) << shift;
+  }
+  return {prefix, k};
+}
+
+}  // namespace
+
+void mark_largest(std::span<const float> values, int64_t k, bool* chosen) {
+  const auto count = static_cast<int64_t>(values.size());
+  if (k <= 0 || k >= count) {
+    std::fill_n(chosen, count, k > 0);
+    return;
+  }
+  const Threshold threshold = find_threshold(values, k);
+  parallel_for(count, range_of_values, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) chosen[i] = order_of(values[static_cast<size_t>(i)]) > threshold.order;
+  });
+  int64_t left = threshold.ties;
+  for (int64_t i = 0; left > 0; ++i)
+    if (order_of(values[static_cast<size_t>(i)]) == threshold.order) chosen[i] = true, --left;
+}
+
+}  // namespace tsrun

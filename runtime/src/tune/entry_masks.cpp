@@ -1,0 +1,82 @@
+#include "tsrun/tune/entry_masks.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/base/suggest.h"
+#include "tsrun/linalg/ranking.h"
+#include "tsrun/tune/parameter_set.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace tsrun {
+
+OptionTable mask_options(const std::vector<std::string>& parts, Freeze freeze) {
+  return {
+      {.name = "parts", .type = OptionType::list, .fallback = parts, .doc = "masked parts of the model; others are trained whole"},
+      {.name = "patterns",
+       .type = OptionType::list,
+       .fallback = nlohmann::json::array(),
+       .doc = "masks only on parameters of these parts whose names match one of these patterns, with * for any run of characters"},
+      {.name = "matrices_only", .type = OptionType::boolean, .fallback = true, .doc = "no masks on biases and norms"},
+      {.name = "freeze",
+       .type = OptionType::choice,
+       .fallback = name_of(freeze),
+       .doc = "what masked elements do not receive: gradients (moments and decay still move them), updates, or updates and optimiser "
+              "moments (state)",
+       .choices = {"gradient", "update", "state"}},
+  };
+}
+
+std::vector<ParameterInfo> masked_parameters(const Family& family, const Options& options, const std::string& who) {
+  const auto parts = options.texts("parts");
+  std::vector<ParameterInfo> chosen;
+  for (const ParameterInfo& info : family.parameters()) {
+    const bool named = std::find(parts.begin(), parts.end(), name_of(info.part)) != parts.end();
+    const bool matrix = info.kind == ParameterKind::weight || info.kind == ParameterKind::embedding;
+    if (named && (matrix || !options.flag("matrices_only"))) chosen.push_back(info);
+  }
+  if (chosen.empty()) user_error("{}: the model has no parameters in {}", who, join_words(parts));
+  if (options.texts("patterns").empty()) return chosen;
+  const ParameterSet matching = select_parameters(family, {parts, {}, options.texts("patterns"), "whole"});
+  std::erase_if(chosen, [&](const ParameterInfo& info) { return matching.layout.find(info.name) == nullptr; });
+  if (chosen.empty()) user_error("{}: option 'patterns' matches biases and norms alone, and 'matrices_only' leaves these out", who);
+  return chosen;
+}
+
+bool masks_embeddings(const Options& options) {
+  const auto parts = options.texts("parts");
+  return std::find(parts.begin(), parts.end(), name_of(Part::embeddings)) != parts.end();
+}
+
+Freeze freeze_of(const Options& options) {
+  const std::string name = options.text("freeze");
+  return name == name_of(Freeze::gradient) ? Freeze::gradient : name == name_of(Freeze::update) ? Freeze::update : Freeze::state;
+}
+
+int64_t share_of_elements(double share, int64_t elements) { return static_cast<int64_t>(std::ceil(share * static_cast<double>(elements))); }
+
+at::Tensor largest_elements(const at::Tensor& scores, int64_t count) {
+  const at::Tensor values = scores.detach().to(at::kCPU, at::kFloat).contiguous();
+  at::Tensor mask = at::empty(values.sizes(), at::kBool);
+  mark_largest({values.const_data_ptr<float>(), static_cast<size_t>(values.numel())}, count, mask.mutable_data_ptr<bool>());
+  return mask.to(scores.device());
+}
+
+Scope scope_of_masks(const std::vector<ParameterInfo>& parameters, Freeze freeze,
+                     const std::function<at::Tensor(const ParameterInfo&)>& mask) {
+  Scope scope;
+  scope.freeze = freeze;
+  for (const ParameterInfo& info : parameters) scope.parameters[info.name].mask = mask(info);
+  return scope;
+}
+
+nlohmann::json mask_table(const Scope& scope) {
+  nlohmann::json table = nlohmann::json::object();
+  for (const auto& [name, entry] : scope.parameters)
+    if (entry.mask.defined()) table[name] = {{"elements", entry.mask.numel()}, {"trained", entry.mask.sum().item<int64_t>()}};
+  return table;
+}
+
+}  // namespace tsrun

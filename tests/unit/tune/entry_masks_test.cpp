@@ -1,0 +1,73 @@
+#include "tsrun/tune/entry_masks.h"
+
+#include "unit/tune/fakes.h"
+
+#include <ATen/ATen.h>
+
+namespace tsrun {
+namespace {
+
+using testing_tune::error_of;
+using testing_tune::FakeFamily;
+
+Options mask_options_with(const nlohmann::json& given) { return mask_options({"encoder", "head"}).resolve(given, "test"); }
+
+std::vector<std::string> masked_names(const nlohmann::json& given) {
+  std::vector<std::string> names;
+  for (const ParameterInfo& info : masked_parameters(FakeFamily(), mask_options_with(given), "test")) names.push_back(info.name);
+  return names;
+}
+
+TEST(EntryMasks, AreOnMatricesOfTheParts_UnlessAskedOtherwise) {
+  const auto usual = masked_names({});
+  EXPECT_EQ(usual, (std::vector<std::string>{"encoder.layer.0.dense.weight", "encoder.layer.1.dense.weight", "classifier.weight"}));
+  EXPECT_EQ(masked_names({{"patterns", {"*layer.1.*"}}}), (std::vector<std::string>{"encoder.layer.1.dense.weight"}));
+  EXPECT_GT(masked_names({{"matrices_only", false}}).size(), usual.size());
+}
+
+TEST(EntryMasks, RefuseOptionsThatLeaveNothing) {
+  EXPECT_NE(error_of(ErrorKind::user,
+                     [] {
+                       masked_names({{"parts", {"decoder"}}});
+                     })
+                .find("test: the model has no parameters in decoder"),
+            std::string::npos);
+  EXPECT_NE(error_of(ErrorKind::user, [] { masked_names({{"patterns", {"*.bias"}}}); }).find("biases and norms alone"), std::string::npos);
+}
+
+TEST(EntryMasks, KeepExactlyTheCount_TiesByIndex) {
+  const at::Tensor scores = at::tensor({0.0F, 2.0F, 0.0F, 2.0F, -1.0F, 0.0F}).view({2, 3});
+  EXPECT_TRUE(at::equal(largest_elements(scores, 3), at::tensor({1, 1, 0, 1, 0, 0}).view({2, 3}).to(at::kBool)));
+  EXPECT_TRUE(at::equal(largest_elements(at::zeros({5}), 2), at::tensor({1, 1, 0, 0, 0}).to(at::kBool)));
+  EXPECT_TRUE(at::equal(largest_elements(scores.t(), 1), at::tensor({0, 1, 0, 0, 0, 0}).view({3, 2}).to(at::kBool)));
+}
+
+TEST(EntryMasks, RoundTheShareUp) {
+  EXPECT_EQ(share_of_elements(0.7, 10), 7);
+  EXPECT_EQ(share_of_elements(0.7, 11), 8);
+  EXPECT_EQ(share_of_elements(0, 11), 0);
+  EXPECT_EQ(share_of_elements(1, 11), 11);
+}
+
+TEST(EntryMasks, TellTheirSizes) {
+  const auto parameters = masked_parameters(FakeFamily(), mask_options_with({{"freeze", "state"}}), "test");
+  const Scope scope = scope_of_masks(parameters, Freeze::state, [](const ParameterInfo& info) {
+    return largest_elements(at::arange(info.shape[0] * info.shape[1]).view(info.shape), 2);
+  });
+  EXPECT_EQ(scope.freeze, Freeze::state);
+  for (const ParameterInfo& info : parameters)
+    EXPECT_EQ(mask_table(scope).at(info.name), (nlohmann::json{{"elements", info.shape[0] * info.shape[1]}, {"trained", 2}}));
+}
+
+TEST(Scope, OfLayersFreezesBelowTheLowest_AndNeverPoolerOrHead) {
+  const FakeFamily family;
+  const Scope last = scope_of_layers(family, {1});
+  EXPECT_EQ(last.frozen_prefix(family), 1);
+  EXPECT_TRUE(last.parameters.at("encoder.layer.0.dense.weight").trained == false);
+  EXPECT_FALSE(last.parameters.contains("classifier.weight"));
+  EXPECT_EQ(scope_of_layers(family, {}).frozen_prefix(family), family.layers());
+  EXPECT_EQ(scope_of_layers(family, {1}, true).frozen_prefix(family), 0);
+}
+
+}  // namespace
+}  // namespace tsrun
