@@ -52,8 +52,8 @@ at::Tensor mix_by_rows(const at::Tensor& weight, const at::Tensor& target, const
 /// Linear in the weight, so that backward is the same product to any order.
 struct MixedWeight : torch::autograd::Function<MixedWeight> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& weight, const at::Tensor& target,
-                            const at::Tensor& kept, double p, bool rescale_gradient) {
-    context->saved_data["kept"] = kept;
+                            const at::Tensor& kept, double p, bool rescale_gradient, bool everywhere) {
+    if (!everywhere) context->saved_data["kept"] = kept;
     context->saved_data["factor"] = rescale_gradient ? stretch(p) : 1.0;
     if (mixes_by_rows(weight, target, kept)) return mix_by_rows(weight, target, kept, p);
     return target + (weight - target) * kept.to(weight.scalar_type()) * stretch(p);
@@ -61,17 +61,19 @@ struct MixedWeight : torch::autograd::Function<MixedWeight> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& grads) {
     const double factor = context->saved_data["factor"].toDouble();
-    const at::Tensor passed = grads[0] * context->saved_data["kept"].toTensor();
-    return {factor == 1 ? passed : passed * factor, {}, {}, {}, {}};
+    const auto kept = context->saved_data.find("kept");
+    const at::Tensor passed = kept == context->saved_data.end() ? grads[0] : grads[0] * kept->second.toTensor();
+    return {factor == 1 ? passed : passed * factor, {}, {}, {}, {}, {}};
   }
 };
 
 }  // namespace
 
-at::Tensor mixed_weight(const at::Tensor& weight, const at::Tensor& target, const at::Tensor& kept, double p, bool rescale_gradient) {
+at::Tensor mixed_weight(const at::Tensor& weight, const at::Tensor& target, const at::Tensor& kept, double p, bool rescale_gradient,
+                        bool everywhere) {
   if (!(p >= 0 && p <= 1)) internal_error("mixed_weight: p is {}, expected 0 to 1", p);
   if (kept.scalar_type() != at::kBool) internal_error("mixed_weight: kept has type {}, expected bool", at::toString(kept.scalar_type()));
-  return MixedWeight::apply(weight, target.detach(), kept.to(weight.device()), p, rescale_gradient);
+  return MixedWeight::apply(weight, target.detach(), kept.to(weight.device()), p, rescale_gradient, everywhere);
 }
 
 at::Tensor draw_kept(const ParameterInfo& parameter, double p, bool per_input, Key key) {

@@ -45,6 +45,12 @@ TEST(MixedWeight, HasTheDerivativeAsGradient_WhenRescaled) {
   EXPECT_TRUE(at::allclose(mixture.weight.grad(), kept.expand({3, 4}).to(at::kFloat) * 4));
 }
 
+TEST(MixedWeight, PassesTheWholeGradient_WhereAScopeMasksIt) {
+  Mixture mixture;
+  mixed_weight(mixture.weight, mixture.target, bools({1, 0, 0, 1}), 0.75, true, true).sum().backward();
+  EXPECT_TRUE(at::allclose(mixture.weight.grad(), at::full({3, 4}, 4.0F)));
+}
+
 TEST(MixedWeight, IsTheWeightWithoutMixing_AndTheTargetWithNothingKept) {
   const Mixture mixture;
   EXPECT_TRUE(at::allclose(mixed_weight(mixture.weight, mixture.target, bools({1, 1, 1, 1}), 0), mixture.weight, 1e-6, 1e-7));

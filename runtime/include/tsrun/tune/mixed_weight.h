@@ -12,10 +12,11 @@ namespace tsrun {
 /// target by 1 / (1 − p) so that the mean over n ~ Bernoulli(1 − p) is the weight; the target elsewhere. With p = 1 the target everywhere.
 /// Connected to `weight` by autograd and not to `target`. The gradient passes where `kept` is true, unscaled as in the authors' code of
 /// both methods; with `rescale_gradient` it is the derivative, 1 / (1 − p) times as large.
+/// With `everywhere` it passes where the target stands too, for weights that a scope masks by the same `kept`.
 /// `kept`: bool, broadcast over the weight: [inputs] or [inputs, 1] for one number per input of a linear layer, or the weight's shape.
 /// @throws Error(internal) for p outside [0, 1] and for a `kept` that is not bool
-at::Tensor mixed_weight(const at::Tensor& weight, const at::Tensor& target, const at::Tensor& kept, double p,
-                        bool rescale_gradient = false);
+at::Tensor mixed_weight(const at::Tensor& weight, const at::Tensor& target, const at::Tensor& kept, double p, bool rescale_gradient = false,
+                        bool everywhere = false);
 
 /// Random `kept` for a parameter, true with probability 1 − p. `per_input` draws one number for each input of a linear layer, shared by its
 /// outputs: [inputs], or [inputs, 1] where the weight is transposed; parameters of one dimension have a number for every element in either
