@@ -101,17 +101,4 @@ Task load_task(const fs::path& folder) {
   return std::move(file.task);
 }
 
-void limit_rows(Task& task, const std::string& split, int64_t rows) {
-  const auto found = task.splits.find(split);
-  if (found == task.splits.end()) return;
-  auto& examples = found->second.examples;
-  if (rows == 0 || rows >= static_cast<int64_t>(examples.size())) return;
-  auto order = permutation(Key::root(0).split("rows of a limited split"), static_cast<int64_t>(examples.size()));
-  order.resize(static_cast<size_t>(rows));
-  std::sort(order.begin(), order.end());
-  std::vector<Example> kept;
-  for (const int64_t row : order) kept.push_back(std::move(examples[static_cast<size_t>(row)]));
-  examples = std::move(kept);
-}
-
 }  // namespace tsrun

@@ -1,4 +1,5 @@
 #include "experiment/initial_weights.h"
+#include "experiment/label_map.h"
 #include "experiment/stored.h"
 #include "experiment/summaries.h"
 
@@ -37,6 +38,13 @@ OptionTable evaluation_options() {
       {.name = "reset", .type = OptionType::artifact, .doc = "mask of weights reset to their pre-trained value", .choices = {"mask"}},
       {.name = "zero", .type = OptionType::artifact, .doc = "mask of weights set to zero", .choices = {"mask"}},
       {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split to evaluate on"},
+      {.name = "task",
+       .type = OptionType::artifact,
+       .doc = "another classification to evaluate on; absent: the training's task",
+       .choices = {"task"}},
+      {.name = "labels",
+       .type = OptionType::table,
+       .doc = "labels of that task that predictions stand for, by label of the training's task; absent: labels of the same name"},
   };
   table.add(bootstrap_option(0));
   return table.include(text_options());
@@ -70,9 +78,12 @@ struct EvaluateRequest {
   std::string which, split;
   std::optional<BasisRef> project;
   std::optional<MaskRef> reset, zero;
+  std::optional<TaskRef> other;  ///< task that is evaluated instead of the training's
+  json labels;                   ///< of that task, by the training's
   int64_t directions = 0, bootstrap = 0;
   Options options;  ///< all of them
 
+  const TaskRef& task() const { return other ? *other : solution.task; }
   static EvaluateRequest from(const Options& o);
   StageKey key() const;
 };
@@ -84,16 +95,24 @@ EvaluateRequest EvaluateRequest::from(const Options& o) {
                           .project = given_ref<BasisRef>(o, "project"),
                           .reset = given_ref<MaskRef>(o, "reset"),
                           .zero = given_ref<MaskRef>(o, "zero"),
+                          .other = given_ref<TaskRef>(o, "task"),
+                          .labels = o.value("labels"),
                           .directions = o.integer("directions"),
                           .bootstrap = o.integer("bootstrap"),
                           .options = o};
   if (request.directions > 0 && !request.project)
     user_error("evaluate: option 'directions' is {}, but nothing is projected; expected 'project' beside it", request.directions);
+  if (!request.other && !request.labels.is_null())
+    user_error("evaluate: option 'labels' is given, but the training's own task is evaluated; expected 'task' beside it");
   return request;
 }
 
 StageKey EvaluateRequest::key() const {
   json inputs = options.json();
+  if (other)
+    inputs["task"] = other->identity();
+  else
+    for (const char* name : {"task", "labels"}) inputs.erase(name);  // no part of the keys of evaluations without them
   inputs.update({{"solution", solution.identity()}, {"project", identity(project)}, {"reset", identity(reset)}, {"zero", identity(zero)}});
   return {"evaluation", {{"options", inputs}}};
 }
@@ -126,13 +145,17 @@ std::string title_of(const Lab& lab, const EvaluateRequest& request) {
   if (request.project) what += request.directions > 0 ? ", top directions only" : ", update projected";
   if (request.reset) what += ", update reset";
   if (request.zero) what += ", weights zeroed";
+  if (request.other) what += " on " + request.other->name;
   return lab.title_of(what, request.solution.seed);
 }
 
 EvaluationSummary evaluated(Lab& lab, const EvaluateRequest& request) {
-  const auto [task, model, trained] = initial_task_model(lab, request.solution.task, InitialWeights::of(request.solution));
+  const auto [own, model, trained] = initial_task_model(lab, request.solution.task, InitialWeights::of(request.solution));
+  const Task task = request.other ? task_of(*request.other) : own;
   require_read(request.options, task);
-  const EvaluationSet evaluation_set = make_evaluation_set(model, task, request.split, request.options);
+  const std::vector<int64_t> classes = request.other ? label_map(own, task, request.labels) : std::vector<int64_t>();
+  EvaluationSet evaluation_set = make_evaluation_set(model, task, request.split, request.options);
+  evaluation_set.classes = classes;
   Predictions predictions;
   const Evaluation evaluation =
       evaluate(*model.family, edited_weights(lab, request, model), evaluation_set, lab.settings().device, &predictions);
@@ -144,10 +167,10 @@ EvaluationSummary evaluated(Lab& lab, const EvaluateRequest& request) {
 json run_evaluate(Lab& lab, const Options& o) {
   const EvaluateRequest request = EvaluateRequest::from(o);
   const TrainingRef& solution = request.solution;
-  const auto plan = EvaluationSummary::planned(solution.task.metric, request.bootstrap);
+  const auto plan = EvaluationSummary::planned(request.task().metric, request.bootstrap);
   const json handle = lab.stage(request.key(), title_of(lab, request), plan.to_json(),
                                 [&](const auto&, const auto&) { return evaluated(lab, request).to_json(); });
-  return untrained(handle, solution.model, solution.task, solution.seed);
+  return untrained(handle, solution.model, request.task(), solution.seed);
 }
 
 }  // namespace

@@ -61,7 +61,11 @@ std::optional<ResourceRow> resources_of(Lab& lab, const ReportedRow& reported) {
                      .memory_before_bytes = memory.value("before_bytes", int64_t{0}),
                      .machine = machine_of(record),
                      .trainable = row.trainable,
-                     .bytes_shipped = row.bytes_shipped};
+                     .bytes_shipped = row.bytes_shipped,
+                     .step_seconds = record.value("measured", json::object()).value("step_seconds", 0.0),
+                     .trainable_share = reported.trainable_share,
+                     .forward_share = reported.forward_share,
+                     .backward_share = reported.backward_share};
 }
 
 /// Of rows in these sections; of none: in all.

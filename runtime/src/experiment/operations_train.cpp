@@ -142,6 +142,7 @@ struct TrainingSummary {
   std::optional<ShownCoordinates> coordinates;
   std::vector<std::string> initialised;  ///< parameters
   ModelRef model;                        ///< for the tokenizer and config of `tsrun predict`
+  double step_seconds = 0;
 
   static TrainingSummary planned(const TrainRequest& request);
   static TrainingSummary of(const TrainRequest& request, const TrainResult& result, const Task& task, const Model& model);
@@ -158,6 +159,7 @@ TrainingSummary TrainingSummary::planned(const TrainRequest& request) {
 TrainingSummary TrainingSummary::of(const TrainRequest& request, const TrainResult& result, const Task& task, const Model& model) {
   TrainingSummary summary;
   summary.description = result.description;
+  summary.step_seconds = result.step_seconds;
   summary.training = {.best = Score::of(result.best, task),
                       .last = Score::of(result.last, task),
                       .metric = task.metrics.front(),
@@ -176,6 +178,7 @@ json TrainingSummary::to_json() const {
   summary.update(training.to_json());
   if (coordinates) summary["coordinates"] = {{"last", coordinates->last}, {"best", coordinates->best}};
   summary["initialised"] = initialised;
+  summary["measured"] = {{"step_seconds", step_seconds}};
   summary["model"] = model.to_json();
   return summary;
 }
@@ -191,7 +194,7 @@ TrainingSummary train_into(Lab& lab, const TrainRequest& request, const std::str
                            const std::filesystem::path& work) {
   const Options& o = request.options;
   auto [task, model, trained] = initial_task_model(lab, request.task, request.initial);
-  limit_rows(task, "train", o.integer("rows"));
+  limit_rows(task, "train", o.integer("rows"), o.flag("stratify") ? RowChoice::stratified : RowChoice::random);
 
   TrainJob job;
   job.model = &model;

@@ -45,6 +45,9 @@ void take_result(const json& result, ReportedRow& to) {
   to.row.trainable = reader.find<int64_t>("trainable").value_or(0);
   to.row.degrees_of_freedom = reader.find<int64_t>("degrees_of_freedom").value_or(0);
   to.row.bytes_shipped = reader.find<int64_t>("bytes_shipped").value_or(0);
+  to.trainable_share = reader.find<double>("trainable_share");
+  to.forward_share = reader.find<double>("forward_share");
+  to.backward_share = reader.find<double>("backward_share");
   to.row.trained = reader.find<bool>("trained").value_or(true);
 }
 

@@ -19,7 +19,8 @@ struct ReportedRow {
   std::string kind, key;  ///< of the stage behind it; empty: none
   std::string model, task, metric;
   std::optional<std::string> model_key, task_key;
-  std::map<std::string, double> majority_scores;  ///< by split; NaN where there is none
+  std::optional<double> trainable_share, forward_share, backward_share;  ///< of a training
+  std::map<std::string, double> majority_scores;                         ///< by split; NaN where there is none
 
   /// {"variant", "result", "section"}. @throws Error(user) for a result that a
   /// recipe made up and that is not whole, Error(internal) for one that ts

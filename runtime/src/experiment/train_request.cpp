@@ -15,6 +15,7 @@ void require_use(const Options& given, const TrainRequest& request) {
     user_error("train: nothing reads option '{}': {}; expected it left out", option, why);
   };
   if (!given.flag("hold") && !request.zero) refuse("hold", "no weights are zeroed (zero)");
+  if (given.flag("stratify") && given.integer("rows") == 0) refuse("stratify", "all rows are used (rows)");
   if (given.flag("compact") && !request.scope) refuse("compact", "there is no scope with masks (scope)");
   if (request.within && given.has("train") && !request.model().adapted())
     refuse("train", "beside a subspace, ts.within says which of embeddings, pooler and head are trained");
@@ -93,7 +94,7 @@ StageKey TrainRequest::key() const {
   json inputs = options.json();
   inputs.update({{"model", model().identity()}, {"task", task.identity()}});
   for (const char* name : {"select", "regularize", "cache_memory"}) inputs.erase(name);
-  for (const char* name : {"compact", "cache_prefix"})
+  for (const char* name : {"compact", "cache_prefix", "stratify"})
     if (!options.flag(name)) inputs.erase(name);  // no part of the keys of trainings without them
   if (zero) inputs["zero"] = zero->identity();
   if (held) inputs["held"] = held->identity();

@@ -99,11 +99,17 @@ nlohmann::json make_summary(const Store::Make& make, const fs::path& out, const 
 }
 
 nlohmann::json describe(const StageKey& key, const std::string& digest, nlohmann::json summary, double seconds, const MemoryMeter& memory) {
+  nlohmann::json measured = nlohmann::json::object();
+  if (const auto given = summary.find("measured"); given != summary.end()) {
+    measured = std::move(*given);
+    summary.erase(given);
+  }
   return {{"kind", key.kind},      {"key", digest},
           {"inputs", key.inputs},  {"summary", std::move(summary)},
           {"seconds", seconds},    {"memory", {{"before_bytes", memory.before()}, {"peak_bytes", memory.peak()}}},
           {"finished", utc_now()}, {"host", host_name()},
-          {"threads", threads()},  {"made_by", key.made_by}};
+          {"threads", threads()},  {"made_by", key.made_by},
+          {"measured", measured}};
 }
 
 }  // namespace

@@ -27,6 +27,13 @@ void store(const at::Tensor& logits, HeadKind kind, std::span<const int64_t> row
   }
 }
 
+/// Of classes that several outputs stand for, the likelihood is the sum of theirs.
+at::Tensor loss_of(const HeadSpec& head, const Output& output, const PackedBatch& batch, const std::vector<int64_t>& classes) {
+  if (classes.empty()) return task_loss(head, output, batch);
+  const at::Tensor log_p = at::log_softmax(output.logits, -1), own = at::tensor(classes, batch.targets.options());
+  return -log_p.masked_fill(own.unsqueeze(0) != batch.targets.unsqueeze(1), -INFINITY).logsumexp(-1).mean();
+}
+
 /// Options of generation for answers in words: the task's, else those of the model's folder.
 GenerateOptions writing_options(const Model& model, const Options& reading) {
   nlohmann::json given = {{"max_new_tokens", reading.integer("max_answer_length")}};
@@ -69,9 +76,11 @@ void evaluate_rows(const EvaluatedModel& model, const EvaluationSet& evaluation_
     const PackedBatch batch = to_device(pack_batch(split, rows), head, model.device);
     const Output output = model.family.forward(model.weights, batch, {});
     require_finite_scores(model, output.logits, split, rows, std::vector<int64_t>(rows.size(), 1));
-    evaluation.loss += task_loss(head, output, batch).item<double>() * static_cast<double>(rows.size());
+    evaluation.loss += loss_of(head, output, batch, evaluation_set.classes).item<double>() * static_cast<double>(rows.size());
     store(output.logits, head.kind, rows, predictions);
   }
+  if (!evaluation_set.classes.empty())
+    for (double& value : predictions.values) value = static_cast<double>(evaluation_set.classes[static_cast<size_t>(value)]);
   evaluation.loss /= static_cast<double>(std::max<int64_t>(1, split.size()));
   const auto answers = as_task_classes(*evaluation_set.task, predictions.values),
              targets = as_task_classes(*evaluation_set.task, split.targets);

@@ -5,6 +5,8 @@
 #include "tsrun/base/error.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 namespace tsrun {
 namespace {
@@ -37,6 +39,13 @@ std::optional<ReachedVocabulary> use_reached_vocabulary(const TrainJob& job, con
   reached->renumber(train);
   reached->renumber(evaluation_set);
   return reached;
+}
+
+int64_t numbers_of(const Family& family) {
+  int64_t numbers = 0;
+  for (const ParameterInfo& info : family.parameters())
+    numbers += std::accumulate(info.shape.begin(), info.shape.end(), int64_t{1}, std::multiplies<>());
+  return numbers;
 }
 
 }  // namespace
@@ -137,10 +146,11 @@ void Session::require_acting_scope(int64_t steps) const {
 }
 
 nlohmann::json Session::describe(int64_t steps, int64_t tokens) const {
-  const int64_t unreached = vocabulary_ ? vocabulary_->numbers_left_out() : 0;
+  const int64_t unreached = vocabulary_ ? vocabulary_->numbers_left_out() : 0, free = binding_.degrees_of_freedom() + unreached;
   nlohmann::json description = {{"binding", binding_.describe()},
                                 {"trainable", binding_.trainable() + unreached},
-                                {"degrees_of_freedom", binding_.degrees_of_freedom() + unreached},
+                                {"degrees_of_freedom", free},
+                                {"trainable_share", static_cast<double>(free) / static_cast<double>(numbers_of(*job_.model->family))},
                                 {"bytes_shipped", binding_.bytes_shipped() + static_cast<int64_t>(sizeof(float)) * unreached},
                                 {"out_of_reach", unreached},
                                 {"steps", steps},

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "train/layer_work.h"
 #include "train/masking.h"
 #include "train/prefix_cache.h"
 #include "train/step_plugins.h"
@@ -17,6 +18,7 @@ struct StepReport {
   double loss = 0;           ///< mean over the step's rows, or over the tokens that are judged
   double gradient_norm = 0;  ///< before clipping
   int64_t tokens = 0;
+  LayerWork work;
 };
 
 /// One optimiser step: forward, backward, clip, update, with the events of tune/step_events.h between them.
@@ -51,6 +53,7 @@ class Stepper {
   void add_step_loss(Step& step, StepReport& report);
   Step begin_step(const When& when, Key key) const;
   void update(double factor);
+  LayerWork work_of(int64_t rows, int64_t computed) const;
   at::Tensor loss_of(const Output& output, const PackedBatch& batch) const;
 
   const Family& family_;

@@ -8,6 +8,7 @@
 #include "tsrun/train/loop.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace tsrun {
 namespace {
@@ -37,8 +38,13 @@ class FineTuning final : public LoopBody {
   }
 
   void step(int64_t step, Progress& /*progress*/) override {
+    const auto begin = std::chrono::steady_clock::now();
     const StepReport report = session_.advance(step);
+    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    ++timed_steps_;
     tokens_ += report.tokens;
+    forward_ += report.work.forward;
+    backward_ += report.work.backward;
     loss_sum_ += report.loss;
     ++loss_count_;
     tell_observers(step + 1);
@@ -55,7 +61,8 @@ class FineTuning final : public LoopBody {
   }
 
   void save(Checkpoint& checkpoint) const override {
-    checkpoint.state = {{"records", metrics_->records()}, {"tokens", tokens_}, {"loss_sum", loss_sum_}, {"loss_count", loss_count_}};
+    checkpoint.state = {{"records", metrics_->records()}, {"tokens", tokens_},   {"loss_sum", loss_sum_},
+                        {"loss_count", loss_count_},      {"forward", forward_}, {"backward", backward_}};
     session_.save(checkpoint);
     add_tensors(checkpoint, "best.", best_values_);
     for (size_t i = 0; i < job_.observers.size(); ++i) add_tensors(checkpoint, prefix_of(i), job_.observers[i]->state());
@@ -66,6 +73,8 @@ class FineTuning final : public LoopBody {
     tokens_ = checkpoint.state.at("tokens").get<int64_t>();
     loss_sum_ = checkpoint.state.at("loss_sum").get<double>();
     loss_count_ = checkpoint.state.at("loss_count").get<int64_t>();
+    forward_ = checkpoint.state.at("forward").get<double>();
+    backward_ = checkpoint.state.at("backward").get<double>();
     for (const auto& record : records_) add(Evaluation::from_json(record));
     session_.restore(checkpoint);
     for (const auto& [name, tensor] : tensors_under(checkpoint, "best.")) best_values_[name] = tensor.to(job_.device);
@@ -118,6 +127,9 @@ class FineTuning final : public LoopBody {
     result.last_weights = session_.whole_weights();
     result.coordinates = session_.binding().coordinates();
     result.description = session_.describe(steps, tokens_);
+    result.description["forward_share"] = forward_ / static_cast<double>(std::max<int64_t>(1, steps));
+    result.description["backward_share"] = backward_ / static_cast<double>(std::max<int64_t>(1, steps));
+    result.step_seconds = seconds_ / static_cast<double>(std::max<int64_t>(1, timed_steps_));
     session_.take_values(best_values_);
     result.best_weights = session_.whole_weights();
     result.best_coordinates = session_.binding().coordinates();
@@ -130,6 +142,9 @@ class FineTuning final : public LoopBody {
   std::optional<MetricsLog> metrics_;                 ///< from the start of the loop on
   int64_t tokens_ = 0, loss_count_ = 0;
   double loss_sum_ = 0;
+  double forward_ = 0, backward_ = 0;  ///< sums over steps of LayerWork
+  double seconds_ = 0;                 ///< in steps of this process
+  int64_t timed_steps_ = 0;
   std::vector<Evaluation> evaluations_;
   BestScore best_;
   NamedTensors best_values_;  ///< of what is trained, at the best evaluation

@@ -129,7 +129,11 @@ ResourceRow resource(const std::string& variant, const std::string& key, double 
           .memory_before_bytes = peak / 2,
           .machine = "here, 2 threads",
           .trainable = 96,
-          .bytes_shipped = 384};
+          .bytes_shipped = 384,
+          .step_seconds = seconds / 8,
+          .trainable_share = 0.25,
+          .forward_share = 1,
+          .backward_share = 0.5};
 }
 
 TEST(Resources, CountAStageOnceAndAverageOverSeeds) {
@@ -141,7 +145,9 @@ TEST(Resources, CountAStageOnceAndAverageOverSeeds) {
   EXPECT_THAT(text, HasSubstr("200 ± 0"));
   EXPECT_THAT(text, HasSubstr("here, 2 threads"));
   EXPECT_EQ(table.rows.size(), 2U);
-  EXPECT_EQ(table.rows[1][2].kind, FreeTable::Entry::Kind::empty) << "a record without memory claims none";
+  EXPECT_THAT(text, HasSubstr("375.0 ± 176.8"));
+  EXPECT_THAT(text, HasSubstr("25.0 ± 0.0"));
+  EXPECT_EQ(table.rows[1][3].kind, FreeTable::Entry::Kind::empty) << "a record without memory claims none";
 }
 
 }  // namespace

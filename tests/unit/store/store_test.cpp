@@ -62,6 +62,15 @@ TEST_F(StoreTest, ComputesOnce_ThenReads) {
   EXPECT_TRUE(fs::is_empty(folder_ / "store" / "work"));
 }
 
+TEST_F(StoreTest, KeepsMeasurementsOutOfTheSummary) {
+  Store store(folder_ / "store");
+  const auto made = store.compute(key_, kWait, [](const fs::path&, const fs::path&) {
+    return json{{"length", 3}, {"measured", {{"step_seconds", 0.5}}}};
+  });
+  EXPECT_EQ(made->meta["summary"], (json{{"length", 3}}));
+  EXPECT_EQ(store.record(key_.kind, key_.digest()).at("measured").at("step_seconds"), 0.5);
+}
+
 TEST_F(StoreTest, KeysFollowEveryInput) {
   EXPECT_EQ(key_.digest(), (StageKey{"number", {{"value", 3}}}.digest()));
   EXPECT_NE(key_.digest(), (StageKey{"number", {{"value", 4}}}.digest()));

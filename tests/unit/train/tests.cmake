@@ -15,6 +15,7 @@ tsrun_test(train SOURCES
   unit/train/run_state_test.cpp
   unit/train/loop_test.cpp
   unit/train/probe_test.cpp
+  unit/train/layer_work_test.cpp
   unit/train/settings_test.cpp
   unit/train/pretrain_test.cpp
   unit/train/joint_tasks_test.cpp

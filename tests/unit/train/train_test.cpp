@@ -7,6 +7,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
+
 #include <csignal>
 #include <limits>
 #include <sstream>
@@ -98,6 +101,29 @@ TEST(Train, EvaluatesAtTheEnd_WhateverTheInterval) {
   ASSERT_EQ(once.evaluations.size(), 1U);
   EXPECT_EQ(once.last.step, 7);
   EXPECT_EQ(once.last.loss, every.last.loss);
+}
+
+/// A head of three classes, two of which stand for one of the task.
+TEST(Train, EvaluatesClassesThatSeveralOutputsStandFor) {
+  const Task task = toy::sentiment();
+  const Model model = toy::tiny_bert({HeadKind::classification, 3});
+  EvaluationSet set = make_evaluation_set(model, task, "dev", train_options().resolve(nlohmann::json::object(), "test"));
+  Predictions raw, mapped;
+  EvaluationSet as_they_are = set;
+  evaluate(*model.family, model.weights, as_they_are, at::kCPU, &raw);
+  set.classes = {0, 1, 1};
+  const Evaluation evaluation = evaluate(*model.family, model.weights, set, at::kCPU, &mapped);
+  double loss = 0, right = 0;
+  for (size_t i = 0; i < raw.values.size(); ++i) {
+    EXPECT_EQ(mapped.values[i], std::min(raw.values[i], 1.0));
+    right += mapped.values[i] == set.rows.targets[i];
+    std::array<double, 3> p{};
+    for (size_t c = 0; c < 3; ++c) p[c] = std::exp(static_cast<double>(raw.logits[i][c]));
+    loss -= std::log((set.rows.targets[i] == 0 ? p[0] : p[1] + p[2]) / (p[0] + p[1] + p[2]));
+  }
+  const auto rows = static_cast<double>(raw.values.size());
+  EXPECT_NEAR(evaluation.loss, loss / rows, 1e-5);
+  EXPECT_NEAR(evaluation.metrics.at("accuracy"), right / rows, 1e-12);
 }
 
 TEST(Train, LeavesFrozenPartsAlone) {

@@ -80,6 +80,8 @@ struct ResourceRow {
   int64_t peak_memory_bytes = 0, memory_before_bytes = 0;  ///< 0: not known
   std::string machine;                                     ///< "host name, 2 threads"
   int64_t trainable = 0, bytes_shipped = 0;
+  double step_seconds = 0;                                               ///< mean of a step; 0: not known
+  std::optional<double> trainable_share, forward_share, backward_share;  ///< of the model's numbers, and of its layers' work
 };
 FreeTable resource_table(const std::vector<ResourceRow>& rows);  ///< named "resources"; a line a variant
 

@@ -41,6 +41,7 @@ class Store {
   nlohmann::json record(const std::string& kind, const std::string& digest) const;
 
   /// Finds the artifact, or makes it under its lock: `make(out, work)` writes files into `out` and returns the summary.
+  /// A field "measured" of it is kept apart, beside time and memory: it may differ between runs, and no handle has it.
   /// Returns nullopt when another process holds the lock and `wait` is false. `work` survives an interrupt, a kill and a full disk, for the
   /// next attempt to resume; it is removed with the commit, or when the stage refused its input.
   using Make = std::function<nlohmann::json(const std::filesystem::path& out, const std::filesystem::path& work)>;

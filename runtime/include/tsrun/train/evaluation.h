@@ -36,6 +36,8 @@ struct EvaluationSet {
   EncodedSplit rows;        ///< of which the loss is the mean
   EncodedSplit choices;     ///< `encode_options`, for answers chosen among options
   GenerateOptions writing;  ///< for generated answers
+  /// Class of the task that each output of the head stands for, where the head was trained on other classes. Empty: its own.
+  std::vector<int64_t> classes;
 };
 /// `task` must outlive the evaluation set. @throws Error(user) as `encode_split`
 EvaluationSet make_evaluation_set(const Model& model, const Task& task, const std::string& split, const Options& reading);

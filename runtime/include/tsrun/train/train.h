@@ -52,7 +52,11 @@ struct TrainResult {
   Weights last_weights, best_weights;  ///< all parts
   at::Tensor coordinates;              ///< z at the end; undefined in full space
   at::Tensor best_coordinates;         ///< z of the best evaluation
-  nlohmann::json description;  ///< Binding::describe, trainable, degrees_of_freedom, bytes_shipped, steps, tokens; "plugins": their reports
+  /// Binding::describe, trainable, degrees_of_freedom, bytes_shipped, steps, tokens; "trainable_share" of the model's numbers;
+  /// "forward_share" and "backward_share": work of the layers, means over the steps, 1 where everything is trained; "plugins": their
+  /// reports.
+  nlohmann::json description;
+  double step_seconds = 0;  ///< mean over the steps of this process, without evaluations
 };
 
 /// Trains, evaluates, keeps best and last, and resumes from the newest valid checkpoint in `work`, bit for bit. Metrics are appended to
