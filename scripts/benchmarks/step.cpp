@@ -1,10 +1,12 @@
 // Times one optimiser step as the trainer runs it: token ids of the batch, forward, backward, clipping, update.
 //
-// usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin none|mask|layers|cached|compact|r_drop] [--precision float32|bf16]
+// usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin none|mask|layers|cached|compact|r_drop|dps_dense|dps_mix]
+// [--precision float32|bf16]
 // [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length 128]
 // mask: 70 % of every matrix of the layers; layers: the last two; cached: the same with the output of the others kept; compact: 1 % of
-// every tensor, without memory for the rest. Only the first `rows` rows are used (0: all). Prints one JSON line: median seconds a step,
-// real tokens a second, first and last loss, peak MiB, bytes of gradients and moments. The first three steps warm up.
+// every tensor, without memory for the rest; dps: stages of four steps. Only the first `rows` rows are used (0: all). Prints one JSON line:
+// median and mean seconds a step, real tokens a second, first and last loss, peak MiB, bytes of gradients and moments. The first three
+// steps warm up.
 #include "train/step.h"
 #include "benchmark.h"
 #include "tsrun/base/parallel.h"
@@ -97,6 +99,8 @@ StepPlugin regularizer(const std::string& name, const nlohmann::json& given) {
 std::vector<StepPlugin> step_plugins(const std::string& named) {
   if (named == "mask") return {selector("random_mask", {{"share", 0.7}})};
   if (named == "layers") return {selector("last_layers", {{"layers", 2}})};
+  if (named == "dps_dense") return {selector("dps", {{"stage_steps", 4}})};
+  if (named == "dps_mix") return {selector("dps", {{"stage_steps", 4}, {"variant", "mix"}})};
   if (named == "r_drop") return {regularizer("r_drop", nlohmann::json::object())};
   return {};
 }

@@ -314,6 +314,12 @@ function Report:resources(sections)
   rawset(self, "saved", false)
 end
 
+-- A figure of score against the measured time of a step.
+function Report:cost(caption)
+  rawset(self, "cost_caption", expect(caption, "string", "report: cost"))
+  rawset(self, "saved", false)
+end
+
 local function deviation(entry) return ("%s[%s] %.4g"):format(entry.tensor, table.concat(entry.index, ", "), entry.value) end
 
 -- Notes about a mask of ts.outliers: counts, the largest of each layer, and the rank correlation of |u| with |weights|.
@@ -333,7 +339,7 @@ end
 function Report:save()
   if current() then native.fail("report: save() belongs after the sweep, when all its rows are there") end
   local page = { title = rawget(self, "title"), split = rawget(self, "split"), folder = rawget(self, "folder"), rows = {}, figures = {}, tables = {}, notes = {},
-    resources = rawget(self, "told"), show_resources = rawget(self, "told") ~= nil }
+    resources = rawget(self, "told"), show_resources = rawget(self, "told") ~= nil, cost = rawget(self, "cost_caption") }
   for _, entry in ipairs(root.entries) do
     if entry.report == self then
       local list = page[entry.list]

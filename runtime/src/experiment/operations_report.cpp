@@ -106,6 +106,10 @@ json run_report(Lab& lab, const Options& o) {
   if (!page.rows.empty()) page.figures.push_back(score_figure(page.head, page.rows));
   for (const auto& figure : o.value("figures")) page.figures.push_back(given_as("figures", figure, figure_of));
   const auto resources = resources_of(lab, reported, o.texts("resources"));
+  if (o.has("cost")) {
+    page.figures.push_back(cost_figure(page.head, page.rows, resources));
+    page.figures.back().caption = o.text("cost");
+  }
   if (!resources.empty()) page.resources.push_back(resource_table(resources));
   FreeTable modules = given_as("rows", o.value("rows"), module_table);
   if (!modules.rows.empty()) page.modules.push_back(std::move(modules));
@@ -148,6 +152,7 @@ std::vector<Operation> report_operations() {
                  .fallback = json::array(),
                  .doc = "sections in the table of time and memory; none: all"},
                 {.name = "show_resources", .type = OptionType::boolean, .fallback = false, .doc = "print time and memory too"},
+                {.name = "cost", .type = OptionType::text, .doc = "caption of a figure of score against the time of a step; absent: none"},
                 {.name = "notes", .type = OptionType::list, .fallback = json::array(), .doc = "paragraphs"},
                 {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split of the scores"},
                 {.name = "folder", .type = OptionType::text, .doc = "folder inside the run's, for recipes with several reports"}},

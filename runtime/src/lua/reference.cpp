@@ -60,7 +60,9 @@ const std::vector<Helper>& helpers() {
        "min, "
        "max }, y = { min, max }, points = { { name, x, y } }, threshold, label }) for heat maps over one plane (a row of values for every "
        "y, "
-       "the lowest first), :resources(sections) to print the page's table of time and memory, :spectrum(caption, { name = basis "
+       "the lowest first), :resources(sections) to print the page's table of time and memory, :cost(caption) for a figure of score against "
+       "the measured time of a "
+       "step, :spectrum(caption, { name = basis "
        "}), :positions(caption, outliers, { sigmas }), :shares(caption, { name = "
        "outliers }), "
        ":outliers(name, outliers), :save()."},

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <set>
 
 namespace tsrun {
 
@@ -113,6 +114,25 @@ Figure score_figure(const TableHead& head, const std::vector<VariantSummary>& ro
       series->labels.push_back(row.variant);
       series->y.push_back(value);
     }
+  }
+  return figure;
+}
+
+Figure cost_figure(const TableHead& head, const std::vector<VariantSummary>& rows, const std::vector<ResourceRow>& resources) {
+  Figure figure;
+  figure.name = "cost";
+  figure.kind = Figure::Kind::scatter;
+  figure.x_label = "milliseconds of a step";
+  figure.y_label = head.metric + " (last)";
+  for (const VariantSummary& row : rows) {
+    Figure::Series series;
+    series.name = row.variant;
+    std::set<std::string> keys;
+    for (const ResourceRow& resource : resources)
+      if (resource.variant == row.variant && resource.step_seconds > 0 && keys.insert(resource.key).second)
+        series.x.push_back(1000 * resource.step_seconds);
+    series.y = row.last_by_seed;
+    if (!series.x.empty()) figure.series.push_back(std::move(series));
   }
   return figure;
 }

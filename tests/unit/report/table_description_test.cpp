@@ -150,5 +150,16 @@ TEST(Resources, CountAStageOnceAndAverageOverSeeds) {
   EXPECT_EQ(table.rows[1][3].kind, FreeTable::Entry::Kind::empty) << "a record without memory claims none";
 }
 
+TEST(Resources, MakeAFigureOfScoreAgainstTheTimeOfAStep) {
+  const std::vector<ReportRow> rows = {{.variant = "lora", .section = "", .seed = 1, .last = 0.5},
+                                       {.variant = "lora", .section = "", .seed = 2, .last = 0.7},
+                                       {.variant = "evaluated", .section = "", .seed = 1, .last = 0.4}};
+  const Figure figure = cost_figure({.title = "t", .model = "m", .task = "t", .split = "dev", .metric = "accuracy"}, summarise(rows),
+                                    {resource("lora", "a", 2, 1), resource("lora", "b", 4, 1), resource("lora", "a", 2, 1)});
+  ASSERT_EQ(figure.series.size(), 1U) << "what was not trained has no step";
+  EXPECT_EQ(figure.series[0].x, (std::vector<double>{250, 500}));
+  EXPECT_EQ(figure.series[0].y, (std::vector<double>{0.5, 0.7}));
+}
+
 }  // namespace
 }  // namespace tsrun

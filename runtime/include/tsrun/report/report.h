@@ -133,6 +133,8 @@ std::optional<std::filesystem::path> draw_figure(const Figure& figure, const std
 
 /// The figure of a table: the last score of every seed, section by section, with the majority-class score as a line.
 Figure score_figure(const TableHead& head, const std::vector<VariantSummary>& rows);
+/// Score against the measured time of a step, a point a variant; variants without a time are left out.
+Figure cost_figure(const TableHead& head, const std::vector<VariantSummary>& rows, const std::vector<ResourceRow>& resources);
 
 struct ReportPage {
   TableHead head;
