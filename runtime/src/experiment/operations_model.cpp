@@ -45,7 +45,7 @@ json describe_family(const Family& family) {
 
 /// A model that the program pre-trains.
 struct BuiltinSummary {
-  json family = json::object();                                         ///< nothing in a plan
+  json family = json::object();
   json quality = {{"held_out_loss", 0.0}, {"held_out_accuracy", 0.0}};  ///< of the pre-training
 
   json to_json() const {
@@ -69,7 +69,9 @@ ModelRef builtin_model(Lab& lab, const std::string& specification) {
   if (std::find(known.begin(), known.end(), name) == known.end())
     user_error("unknown built-in model '{}'{}; there are {}", name, did_you_mean(name, known), join_words(known));
   const StageKey key{"model", {{"name", name}, {"language", builtin_version()}, {"model", builtin_model_version(name)}}};
-  auto model = ref_to<ModelRef>(lab.stage(key, "pretrain " + specification, BuiltinSummary().to_json(),
+  BuiltinSummary plan;
+  if (lab.settings().plan_only) plan.family = describe_family(*builtin_family(name));
+  auto model = ref_to<ModelRef>(lab.stage(key, "pretrain " + specification, plan.to_json(),
                                           [&](const auto& out, const auto& work) { return builtin_into(name, out, work).to_json(); }));
   if (!model.planned) model.path = folder_of(lab, model).string();
   return model;
@@ -108,7 +110,7 @@ json run_task(Lab&, const Options& options) {
   ref.metric = task.metrics.front();
   for (const auto& [name, split] : task.splits)
     ref.splits[name] = {.rows = static_cast<int64_t>(split.examples.size()), .majority_score = split.majority_score};
-  ref.facts = {{"kind", name_of(task.kind)}, {"metrics", task.metrics}};
+  ref.facts = {{"kind", name_of(task.kind)}, {"metrics", task.metrics}, {"labels", task.labels}};
   return ref.to_json();
 }
 

@@ -144,6 +144,11 @@ const std::vector<std::string>& builtin_model_names() {
 
 std::string_view builtin_model_version(const std::string& name) { return recipe_of(name).version; }
 
+std::shared_ptr<const Family> builtin_family(const std::string& name) {
+  const Recipe& recipe = recipe_of(name);
+  return make_family(config_of(recipe, *make_builtin_tokenizer(recipe.name)), HeadSpec{}, name);
+}
+
 Model pretrain_builtin(const std::string& name, const std::filesystem::path& work, nlohmann::json* quality) {
   const Recipe& recipe = recipe_of(name);
   std::shared_ptr<const Tokenizer> tokenizer = make_builtin_tokenizer(recipe.name);

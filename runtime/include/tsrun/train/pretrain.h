@@ -32,6 +32,7 @@ PretrainResult pretrain(PretrainJob job);
 
 /// `builtin:bert-mini`, `builtin:gpt-mini`, `builtin:t5-mini`: pre-trained here on the generated language. `names` lists what exists.
 const std::vector<std::string>& builtin_model_names();
+std::shared_ptr<const Family> builtin_family(const std::string& name);  ///< of such a model without a head
 /// `work` as in PretrainJob.
 Model pretrain_builtin(const std::string& name, const std::filesystem::path& work = {}, nlohmann::json* quality = nullptr);
 /// Changes whenever the weights of `name` would; part of stage keys.
