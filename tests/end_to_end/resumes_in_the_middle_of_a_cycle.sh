@@ -1,4 +1,5 @@
-# A mask that is drawn again, a second pass and a LoRA at once, killed at any moment, end with the bytes of an undisturbed training.
+# A mask that is drawn again, a second pass and a LoRA at once, and the stages of DPS, killed at any moment, end with the bytes of
+# undisturbed trainings.
 . "$(dirname "$0")/common.sh"
 new_store calm; new_store stormy
 cat >recipe.lua <<'L'
@@ -11,12 +12,17 @@ local run = ts.train {
 }
 ts.print(run.key, run.last.score, run.last.loss, run.best.loss)
 for _, plugin in ipairs(run.plugins) do ts.print(plugin.name) end
+local mix = ts.train {
+  model = model, task = task, epochs = 3, rows = 400, checkpoint_every = 3, eval_every = 25,
+  select = ts.schedule("dps", { variant = "mix", stage_steps = 5, noise = "element" }),
+}
+ts.print(mix.key, mix.last.score, mix.last.loss, mix.best.loss, mix.plugins[1].kept_share, #mix.plugins[1].mask_changes)
 L
 "$TSRUN" recipe.lua --store calm --quiet >calm.txt
 cat calm.txt
 for name in random_mask r_drop weight_decay_to_origin; do grep -q "^$name$" calm.txt || fail "no report of $name"; done
 landed=0
-for kill in 1 2 3; do
+for kill in 1 2 3 4 5; do
   setsid "$TSRUN" recipe.lua --store stormy --quiet >stormy.txt & pid=$!
   for ((i = 0; i < 600; ++i)); do # until it has written a checkpoint that it did not begin with
     now=$(find stormy -path '*step-*' -newer calm.txt 2>/dev/null | sort | md5sum)
@@ -29,7 +35,8 @@ done
 "$TSRUN" recipe.lua --store stormy --quiet >stormy.txt
 ((landed > 0)) || fail "it always ended before it could be killed"
 diff calm.txt stormy.txt || fail "another result after kills"
-key=$(head -n 1 calm.txt | cut -f 1)
-for file in last.safetensors best.safetensors metrics.jsonl; do
-  cmp "$(find calm -path "*$key*" -name $file)" "$(find stormy -path "*$key*" -name $file)" || fail "$file has other bytes"
+for key in $(sed -n '1p;$p' calm.txt | cut -f 1); do
+  for file in last.safetensors best.safetensors metrics.jsonl; do
+    cmp "$(find calm -path "*$key*" -name $file)" "$(find stormy -path "*$key*" -name $file)" || fail "$file has other bytes"
+  done
 done
