@@ -39,8 +39,13 @@ PluginState with_prefix_removed(const PluginState& state, const std::string& pre
 
 }  // namespace
 
-DynamicSelection::DynamicSelection(const MethodInputs& inputs, std::vector<ParameterInfo> parameters, Settings settings)
-    : settings_(settings), parameters_(std::move(parameters)), origin_(inputs.origin) {}
+DynamicSelection::DynamicSelection(const MethodInputs& inputs, std::vector<ParameterInfo> parameters, Settings settings, DrawKept draw)
+    : settings_(settings), draw_(std::move(draw)), parameters_(std::move(parameters)), origin_(inputs.origin) {
+  if (draw_) return;
+  draw_ = [this](const Step& step, const ParameterInfo& parameter) {
+    return draw_kept(parameter, settings_.frozen_share, !settings_.element_noise, step.key.split("noise").split(parameter.name));
+  };
+}
 
 std::optional<Scope> DynamicSelection::scope(Step& step) {
   if (!settings_.begins_stage(step.number) || step.number == 0) return std::nullopt;
@@ -103,9 +108,7 @@ void DynamicSelection::draw_noise(const Step& step) {
   noise_.clear();
   for (const ParameterInfo& info : parameters_) {
     const at::Tensor& weight = step.weights.at(info.name);
-    if (weight.requires_grad())
-      noise_[info.name] =
-          draw_kept(info, settings_.frozen_share, !settings_.element_noise, step.key.split("noise").split(info.name)).to(weight.device());
+    if (weight.requires_grad()) noise_[info.name] = draw_(step, info).to(weight.device());
   }
 }
 

@@ -4,8 +4,8 @@
 
 #include "tsrun/tune/selector.h"
 
+#include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -15,7 +15,9 @@ namespace tsrun::dps {
 /// mask; of Mix in stage II the weights at its beginning.
 class DynamicSelection final : public Selector {
  public:
-  DynamicSelection(const MethodInputs& inputs, std::vector<ParameterInfo> parameters, Settings settings);
+  /// Entries of a parameter that see the weight in stage I of Mix, as `mixed_weight` takes them; by default drawn from the step's key.
+  using DrawKept = std::function<at::Tensor(const Step& step, const ParameterInfo& parameter)>;
+  DynamicSelection(const MethodInputs& inputs, std::vector<ParameterInfo> parameters, Settings settings, DrawKept draw = {});
 
   std::optional<Scope> scope(Step& step) override;
   void before_forward(Step& step, ForwardPass& pass) override;
@@ -36,6 +38,7 @@ class DynamicSelection final : public Selector {
   bool measures_update(const Step& step) const;
 
   Settings settings_;
+  DrawKept draw_;
   std::vector<ParameterInfo> parameters_;
   const Weights& origin_;
   SumsByName sums_;
