@@ -254,6 +254,9 @@ end
 -- Singular values of bases: { name = basis }.
 function Report:spectrum(caption, bases) drawn(self, "spectrum", caption, { bases = expect(bases, "table", "report: spectrum") }) end
 
+-- Numbers by layer that selectors chose by: { name = scope of ts.select }.
+function Report:layers(caption, scopes) drawn(self, "layers", caption, { scopes = expect(scopes, "table", "report: layers") }) end
+
 -- |update| along the positions of each layer, from ts.outliers.
 function Report:positions(caption, outliers, options)
   local figure = { outliers = expect(outliers, "table", "report: positions") }

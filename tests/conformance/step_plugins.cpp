@@ -13,6 +13,17 @@
 namespace tsrun::plugin_testing {
 namespace {
 
+/// Weights as a training might have left them.
+Weights made_up_solution(const Weights& origin) {
+  Weights solution = origin;
+  for (const std::string& name : origin.names()) {
+    at::Tensor noise = at::empty(origin.at(name).sizes());
+    fill_normal(Key::root(8).split(name), {noise.mutable_data_ptr<float>(), static_cast<size_t>(noise.numel())}, 0, 0, 0.02F);
+    solution.set(name, origin.at(name).detach() + noise);
+  }
+  return solution;
+}
+
 /// A plugin under test in short trainings.
 class Trainings {
  public:
@@ -23,7 +34,8 @@ class Trainings {
   /// Everything that a choice before any training is given.
   std::optional<Choice> choice(const SelectorMethod& method, const Options& options) const {
     const auto probe = make_probe(model_, task_, train_options().resolve(nlohmann::json::object(), "conformance"), Key::root(4), at::kCPU);
-    return method.choose({*model_.family, model_.weights, Key::root(4), 0, 0, probe.get()}, options);
+    const Weights solution = made_up_solution(model_.weights);
+    return method.choose({*model_.family, model_.weights, Key::root(4), 0, 0, probe.get(), &solution}, options);
   }
   TrainJob job(const std::string& folder, const nlohmann::json& options, bool plugged = true) const {
     TrainJob job = toy::job(model_, task_, options, scratch_.path() / folder);
@@ -49,7 +61,12 @@ StepPlugin selector_of(const Case& subject) {
   return {subject.method,
           subject.options,
           method.wants(options),
-          [&method, options](const MethodInputs& in) { return method.make(in, options); },
+          [&method, options](const MethodInputs& in) {
+            const Weights solution = made_up_solution(in.origin);
+            MethodInputs with_solution = in;
+            with_solution.solution = &solution;
+            return method.make(with_solution, options);
+          },
           {}};
 }
 

@@ -1,8 +1,11 @@
 #include "experiment/initial_weights.h"
 #include "experiment/step_plugins.h"
+#include "experiment/stored.h"
 #include "experiment/taken_options.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/train/probe.h"
+#include "tsrun/train/reading.h"
 
 /// The operation `select`: a scope that a selector chooses before any training, shared by seeds.
 namespace tsrun {
@@ -10,13 +13,26 @@ namespace {
 
 using nlohmann::json;
 
+/// How the rows of a probe are read.
+OptionTable reading_options() {
+  const OptionTable all = text_options();
+  OptionTable table;
+  for (const char* name : {"max_length", "blocks", "max_answer_length"}) table.add(*all.find(name));
+  return table;
+}
+
 OptionTable selection_options() {
-  return {
+  OptionTable table = {
       {.name = "method", .type = OptionType::text, .doc = "name of a selector plugin", .required = true},
       {.name = "model", .type = OptionType::artifact, .doc = "from ts.model or ts.adapt", .required = true, .choices = {"model"}},
       {.name = "task", .type = OptionType::artifact, .doc = "decides the model's head", .required = true, .choices = {"task"}},
       {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of random methods and of new parameters", .minimum = 0},
+      {.name = "solution",
+       .type = OptionType::artifact,
+       .doc = "finished training of the same model on the same task, for methods that judge its update",
+       .choices = {"train"}},
   };
+  return table.include(reading_options());
 }
 
 /// A choice in numbers.
@@ -45,7 +61,10 @@ struct SelectRequest {
   ModelRef model;
   TaskRef task;
   int64_t seed = 1;
+  std::optional<TrainingRef> solution;
+  Options reading;  ///< of rows
 
+  static SelectRequest from(const SelectorMethod& method, const Options& o);
   StageKey key() const {
     return {"scope",
             {{"inputs",
@@ -54,16 +73,39 @@ struct SelectRequest {
                {"options", own.json()},
                {"model", model.identity()},
                {"task", task.identity()},
-               {"seed", seed}}}}};
+               {"seed", seed},
+               {"solution", identity(solution)},
+               {"reading", reading.json()}}}}};
   }
 };
+
+SelectRequest SelectRequest::from(const SelectorMethod& method, const Options& o) {
+  SelectRequest request{.method = method,
+                        .own = taken_options(method.options(), o),
+                        .model = ModelRef::from_json(o.value("model")),
+                        .task = TaskRef::from_json(o.value("task")),
+                        .seed = o.integer("seed"),
+                        .solution = given_ref<TrainingRef>(o, "solution"),
+                        .reading = taken_options(reading_options(), o)};
+  if (request.solution &&
+      (request.solution->model.identity() != request.model.identity() || request.solution->task.identity() != request.task.identity()))
+    user_error("select: option 'solution' is a training of another model or task; expected those of this call");
+  return request;
+}
 
 SelectionSummary choose_into(Lab& lab, const SelectRequest& request, const std::filesystem::path& out) {
   const SelectorMethod& method = request.method;
   const TaskModel loaded = initial_task_model(lab, request.task, {request.model, request.seed});
   const Family& family = *loaded.model.family;
   const Key key = Key::root(static_cast<uint64_t>(request.seed)).split("select").split(method.name());
-  const auto choice = method.choose({family, loaded.model.weights, key}, request.own);
+  const Options reading = train_options().resolve(request.reading.json(), "select");
+  const auto probe = make_probe(loaded.model, loaded.task, reading, key.split("probe"), lab.settings().device);
+  std::optional<Weights> solution;
+  if (request.solution) solution = solution_weights(lab, *request.solution, "last", family);
+  MethodInputs inputs{family, loaded.model.weights, key};
+  inputs.probe = probe.get();
+  if (solution) inputs.solution = &*solution;
+  const auto choice = method.choose(inputs, request.own);
   if (!choice)
     user_error("select: '{}' chooses during a training only; expected select = ts.schedule(\"{}\", …) of ts.train", method.name(),
                method.name());
@@ -77,11 +119,7 @@ SelectionSummary choose_into(Lab& lab, const SelectRequest& request, const std::
 
 json run_select(Lab& lab, const Options& o) {
   const SelectorMethod& method = lab.plugins().selector(o.text("method"));
-  const SelectRequest request{.method = method,
-                              .own = taken_options(method.options(), o),
-                              .model = ModelRef::from_json(o.value("model")),
-                              .task = TaskRef::from_json(o.value("task")),
-                              .seed = o.integer("seed")};
+  const SelectRequest request = SelectRequest::from(method, o);
   auto scope =
       ref_to<ScopeRef>(lab.stage(request.key(), lab.title_of("select " + method.name(), request.seed), SelectionSummary().to_json(),
                                  [&](const auto& out, const auto&) { return choose_into(lab, request, out).to_json(); }));

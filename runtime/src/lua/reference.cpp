@@ -64,7 +64,7 @@ const std::vector<Helper>& helpers() {
        "the measured time of a "
        "step, :spectrum(caption, { name = basis "
        "}), :positions(caption, outliers, { sigmas }), :shares(caption, { name = "
-       "outliers }), "
+       "outliers }), :layers(caption, { name = scope }) for the numbers by layer that selectors chose by, "
        ":outliers(name, outliers), :save()."},
       {"random",
        {{"name", "string"}},

@@ -19,6 +19,16 @@
 namespace tsrun {
 namespace {
 
+at::Tensor decoder_norm(const DecoderConfig& config, const Weights& weights, const std::string& module, const at::Tensor& x) {
+  const at::Tensor& gain = weights.at(module + ".weight");
+  if (config.root_mean_square) return rms_norm(x, gain, config.norm_epsilon);
+  return at::layer_norm(x, {config.hidden}, gain, weights.at(module + ".bias"), config.norm_epsilon);
+}
+
+std::string decoder_words(const DecoderSpec& spec) {
+  return spec.config.tied ? spec.names.base + spec.names.words + ".weight" : "lm_head.weight";
+}
+
 class DecoderPass : public PassBase {
  public:
   DecoderPass(const DecoderSpec& spec, const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch,
@@ -44,6 +54,7 @@ class DecoderPass : public PassBase {
     if (!last_rows_only) output.hidden = hidden;
     if (options_.to_layer >= 0) return output;
     if (head().kind != HeadKind::none) output.logits = logits(last_rows_only ? hidden : only(hidden, wanted));
+    output.tokens = wanted;
     return output;
   }
 
@@ -68,11 +79,7 @@ class DecoderPass : public PassBase {
     return tokens;
   }
 
-  at::Tensor norm(const std::string& module, const at::Tensor& x) const {
-    const at::Tensor& gain = weight(module + ".weight");
-    if (config().root_mean_square) return rms_norm(x, gain, config().norm_epsilon);
-    return at::layer_norm(x, {config().hidden}, gain, weight(module + ".bias"), config().norm_epsilon);
-  }
+  at::Tensor norm(const std::string& module, const at::Tensor& x) const { return decoder_norm(config(), *weights_, module, x); }
 
   at::Tensor linear(const std::string& module, const at::Tensor& x, bool bias) const {
     return PassBase::linear(module, x, bias, config().transposed);
@@ -161,8 +168,7 @@ class DecoderPass : public PassBase {
     if (head().kind == HeadKind::token_classification)
       return PassBase::linear(names().tags, dropout(read, rate(config().tag_dropout), draw_key("classifier")));
     if (head().kind != HeadKind::causal_lm) return at_linear("score", read, at::linear(read, weight("score.weight")));
-    const std::string table = config().tied ? names().base + names().words + ".weight" : "lm_head.weight";
-    return at_linear("lm_head", read, product(read, weight(table), {}, false, options_.precision));
+    return at_linear("lm_head", read, product(read, weight(decoder_words(*spec_)), {}, false, options_.precision));
   }
 
   const DecoderSpec* spec_;
@@ -188,6 +194,14 @@ class Decoder : public FamilyBase {
   ModelKind model_kind() const override { return ModelKind::causal; }
   Output forward(const Weights& weights, const PackedBatch& batch, const ForwardOptions& options) const override {
     return DecoderPass(spec_, facts_, weights, batch, options).run();
+  }
+  std::string label_matrix() const override {
+    if (head().kind == HeadKind::causal_lm) return decoder_words(spec_);
+    if (head().kind == HeadKind::token_classification) return spec_.names.tags + ".weight";
+    return head().kind == HeadKind::classification ? "score.weight" : "";
+  }
+  at::Tensor read_out(const Weights& weights, const at::Tensor& states, bool normed) const override {
+    return normed ? states : decoder_norm(spec_.config, weights, spec_.names.base + spec_.names.final_norm, states);
   }
   at::Tensor initial(const ParameterInfo& parameter, Key key) const override {
     const bool back = parameter.module == spec_.names.attention_output || parameter.module == spec_.names.feed_forward_out;

@@ -20,6 +20,10 @@
 namespace tsrun {
 namespace {
 
+std::string encoder_words(const EncoderSpec& spec) {
+  return (spec.config.tied ? spec.names.base + "embeddings.word_embeddings" : spec.words->scores) + ".weight";
+}
+
 class EncoderPass : public PassBase {
  public:
   EncoderPass(const EncoderSpec& spec, const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch,
@@ -41,7 +45,16 @@ class EncoderPass : public PassBase {
     if (!last_rows_only) output.hidden = hidden;
     if (options_.to_layer >= 0) return output;
     if (head().kind != HeadKind::none) output.logits = logits(last_rows_only ? hidden : only(hidden, wanted));
+    output.tokens = wanted;
     return output;
+  }
+
+  /// What the head's label matrix multiplies.
+  at::Tensor label_inputs(const at::Tensor& read) const {
+    if (head().kind == HeadKind::masked_lm) return transformed(*spec_->words, read);
+    if (head().kind == HeadKind::token_classification)
+      return dropout(read, rate(spec_->tags.dropout.value_or(config().classifier_dropout)), draw_key("classifier"));
+    return pooled(spec_->classes, read);
   }
 
  private:
@@ -130,13 +143,11 @@ class EncoderPass : public PassBase {
 
   /// Logits from the hidden states of the tokens that the head reads.
   at::Tensor logits(const at::Tensor& read) const {
-    if (head().kind == HeadKind::masked_lm) return word_logits(*spec_->words, read);
     if (head().kind == HeadKind::replaced_token) return replaced_logits(*spec_->replaced, read);
-    if (head().kind == HeadKind::token_classification) {
-      const double p = rate(spec_->tags.dropout.value_or(config().classifier_dropout));
-      return linear(spec_->tags.module, dropout(read, p, draw_key("classifier")));
-    }
-    return class_logits(spec_->classes, read);
+    const at::Tensor x = label_inputs(read);
+    if (head().kind == HeadKind::token_classification) return linear(spec_->tags.module, x);
+    if (head().kind != HeadKind::masked_lm) return linear(spec_->classes.second, x);
+    return at::linear(x, weight(encoder_words(*spec_)), weight(spec_->words->bias));
   }
 
   static at::Tensor between(ClassHead::Between activation, const at::Tensor& x) {
@@ -151,20 +162,17 @@ class EncoderPass : public PassBase {
     internal_error("activation {} of a head is unknown", static_cast<int>(activation));
   }
 
-  at::Tensor class_logits(const ClassHead& head, const at::Tensor& first_tokens) const {
+  at::Tensor pooled(const ClassHead& head, const at::Tensor& first_tokens) const {
     const auto dropped = [&](const at::Tensor& x, std::string_view name) {
       return dropout(x, rate(config().classifier_dropout), draw_key(name));
     };
     const at::Tensor x = head.dropout_before_first ? dropped(first_tokens, "classifier input") : first_tokens;
-    return linear(head.second, dropped(between(head.between, linear(head.first, x)), "classifier"));
+    return dropped(between(head.between, linear(head.first, x)), "classifier");
   }
 
-  at::Tensor word_logits(const WordHead& head, const at::Tensor& tokens) const {
+  at::Tensor transformed(const WordHead& head, const at::Tensor& tokens) const {
     const at::Tensor x = activate(head.activation, linear(head.dense, tokens));
-    const at::Tensor y =
-        at::layer_norm(x, {config().embedding}, weight(head.norm + ".weight"), weight(head.norm + ".bias"), config().norm_epsilon);
-    const std::string table = config().tied ? names().base + "embeddings.word_embeddings" : head.scores;
-    return at::linear(y, weight(table + ".weight"), weight(head.bias));
+    return at::layer_norm(x, {config().embedding}, weight(head.norm + ".weight"), weight(head.norm + ".bias"), config().norm_epsilon);
   }
 
   at::Tensor replaced_logits(const ReplacedTokenHead& head, const at::Tensor& tokens) const {
@@ -193,6 +201,15 @@ class Encoder : public FamilyBase {
   ModelKind model_kind() const override { return ModelKind::encoder; }
   Output forward(const Weights& weights, const PackedBatch& batch, const ForwardOptions& options) const override {
     return EncoderPass(spec_, facts_, weights, batch, options).run();
+  }
+  std::string label_matrix() const override {
+    if (head().kind == HeadKind::masked_lm) return encoder_words(spec_);
+    if (head().kind == HeadKind::token_classification) return spec_.tags.module + ".weight";
+    return head().kind == HeadKind::classification ? spec_.classes.second + ".weight" : "";
+  }
+  at::Tensor read_out(const Weights& weights, const at::Tensor& states, bool /*normed*/) const override {
+    if (label_matrix().empty()) return states;
+    return EncoderPass(spec_, facts_, weights, PackedBatch(), ForwardOptions()).label_inputs(states);
   }
   at::Tensor initial(const ParameterInfo& parameter, Key key) const override {
     at::Tensor values = initial_values(parameter, spec_.config.initializer_range, key);

@@ -19,6 +19,12 @@ namespace {
 constexpr const char *bias_name = "(position bias)", *encoded_name = "(encoded)";
 constexpr int64_t no_limit = int64_t{1} << 30;  // rows may be as long as one likes
 
+std::string t5_words(const T5Config& config) { return config.tied ? "shared.weight" : "lm_head.weight"; }
+
+at::Tensor scaled(const T5Config& config, const at::Tensor& states) {
+  return config.scaled_scores ? states * (1 / std::sqrt(static_cast<double>(config.hidden))) : states;
+}
+
 class T5Pass : public PassBase {
  public:
   T5Pass(const T5Config& config, const FamilyFacts& facts, const Weights& weights, const PackedBatch& batch, const ForwardOptions& options)
@@ -116,11 +122,12 @@ class T5Pass : public PassBase {
     if (options_.cache) options_.cache->advance(offsets);
     output.hidden = last_rows_only ? at::Tensor() : hidden;
     if (head().kind != HeadKind::none) output.logits = logits(last_rows_only ? hidden : only(hidden, wanted));
+    output.tokens = wanted;
   }
 
   at::Tensor logits(const at::Tensor& read) const {
-    const at::Tensor x = config_->scaled_scores ? read * (1 / std::sqrt(static_cast<double>(config_->hidden))) : read;
-    return at_linear("lm_head", x, product(x, weight(config_->tied ? "shared.weight" : "lm_head.weight"), {}, false, options_.precision));
+    const at::Tensor x = scaled(*config_, read);
+    return at_linear("lm_head", x, product(x, weight(t5_words(*config_)), {}, false, options_.precision));
   }
 
   /// The bias of the stack that begins at layer `first`, [heads, distances]; its distances are set for the stack's layers.
@@ -237,6 +244,11 @@ class T5 : public FamilyBase {
   int64_t decoder_start() const override { return config_.decoder_start; }
   Output forward(const Weights& weights, const PackedBatch& batch, const ForwardOptions& options) const override {
     return T5Pass(config_, facts_, weights, batch, options).run();
+  }
+  std::string label_matrix() const override { return head().kind == HeadKind::seq2seq_lm ? t5_words(config_) : ""; }
+  at::Tensor read_out(const Weights& weights, const at::Tensor& states, bool normed) const override {
+    const at::Tensor& gain = weights.at("decoder.final_layer_norm.weight");
+    return scaled(config_, normed ? states : rms_norm(states, gain, config_.norm_epsilon));
   }
   at::Tensor initial(const ParameterInfo& parameter, Key key) const override {
     return initial_values(parameter, config_.initializer_factor * deviation(parameter), key);

@@ -3,6 +3,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -20,7 +21,7 @@ OptionTable figure_options() {
        .type = OptionType::choice,
        .doc = "what is drawn",
        .required = true,
-       .choices = {"dots", "lines", "positions", "bars", "scatter", "landscape", "spectrum", "update", "shares"}},
+       .choices = {"dots", "lines", "positions", "bars", "scatter", "landscape", "spectrum", "update", "shares", "layers"}},
       {.name = "x_label", .type = OptionType::text, .fallback = "", .doc = "horizontal axis"},
       {.name = "y_label", .type = OptionType::text, .fallback = "", .doc = "vertical axis"},
       {.name = "log_x", .type = OptionType::boolean, .fallback = false, .doc = "logarithmic horizontal axis of lines and scatter"},
@@ -44,6 +45,7 @@ OptionTable figure_options() {
        .doc = "tables {name, labels, x, y, panel, horizontal_lines}"},
       {.name = "horizontal_lines", .type = OptionType::list, .fallback = json::array(), .doc = "values marked across"},
       {.name = "bases", .type = OptionType::table, .doc = "spectrum: name → subspace"},
+      {.name = "scopes", .type = OptionType::table, .doc = "layers: name → scope of ts.select"},
       {.name = "outliers", .type = OptionType::table, .doc = "update: one mask; shares: name → mask"},
       {.name = "sigmas", .type = OptionType::number, .fallback = 3.0, .doc = "update: where the lines stand", .minimum = 0},
   };
@@ -95,6 +97,40 @@ void draw_spectrum(Figure& figure, const json& bases) {
       }
       figure.series.push_back(std::move(series));
     }
+  }
+}
+
+/// A list of a selector's table along the layers, from `first` on; `relative`: over its largest magnitude.
+Figure::Series curve_of(const std::string& name, const json& values, double first, bool relative) {
+  Figure::Series series;
+  series.name = name;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!values[i].is_number()) continue;
+    series.x.push_back(first + static_cast<double>(i));
+    series.y.push_back(values[i].get<double>());
+  }
+  double largest = 0;
+  for (const double y : series.y) largest = std::max(largest, std::abs(y));
+  for (double& y : series.y) y /= relative && largest > 0 ? largest : 1;
+  return series;
+}
+
+/// Lists by layer (1, 2, …) and by latent space (0, 1, …) of choices; those of several scopes on scales of their own.
+void draw_layers(Figure& figure, const json& scopes) {
+  const bool several = scopes.size() > 1;
+  figure.kind = Figure::Kind::lines;
+  figure.x_label = "layer";
+  figure.y_label = several ? "share of the largest" : "";
+  for (const auto& [name, scope] : scopes.items()) {
+    const json table = scope.value("table", json::object());
+    const double first = table.value("first_layer", 0.0);
+    const size_t before = figure.series.size();
+    for (const auto& [list, values] : table.value("latent_spaces", json::object()).items())
+      figure.series.push_back(curve_of(name + ", " + list, values, first, several));
+    for (const auto& [list, values] : table.value("layers", json::object()).items())
+      figure.series.push_back(curve_of(name + ", " + list, values, first + 1, several));
+    if (figure.series.size() == before)
+      user_error("figure '{}': the selector of scope '{}' has no numbers by layer; expected one such as salf", figure.name, name);
   }
 }
 
@@ -195,6 +231,8 @@ Figure figure_of(const json& description) {
   const std::string kind = o.text("kind");
   if (kind == "spectrum") {
     draw_spectrum(figure, o.value("bases"));
+  } else if (kind == "layers") {
+    draw_layers(figure, o.value("scopes"));
   } else if (kind == "update") {
     draw_update(figure, o.value("outliers"), o.number("sigmas"));
   } else if (kind == "shares") {

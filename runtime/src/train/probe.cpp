@@ -35,6 +35,18 @@ class SplitProbe final : public Probe {
     return lengthened(found, in_decoder ? packed.decoder_offsets : packed.offsets);
   }
 
+  LabelStates label_states(const Weights& weights, std::span<const int64_t> rows) override {
+    const at::NoGradGuard no_grad;
+    if (family_.label_matrix().empty())
+      user_error("states behind labels, but the {} head predicts none; expected one with classes or words", name_of(family_.head().kind));
+    const PackedBatch batch = to_device(packed_rows(rows), family_.head(), device_);
+    std::vector<at::Tensor> all;
+    ForwardOptions options;
+    options.hidden_states = &all;
+    const Output output = family_.forward(weights, batch, options);
+    return at_labels(all, output, batch.targets);
+  }
+
   LossAndGradient loss_and_gradient(const Weights& weights, std::span<const int64_t> rows, std::optional<Key> dropout) override {
     const PackedBatch batch = to_device(packed_rows(rows), family_.head(), device_);
     const at::AutoGradMode recording(true);
@@ -68,6 +80,19 @@ class SplitProbe final : public Probe {
     for (const ParameterInfo& info : family_.parameters())
       if (info.part == Part::encoder) layers = std::max(layers, info.layer + 1);
     return layers;
+  }
+
+  /// Of tokens that the head reads, those with a target.
+  LabelStates at_labels(const std::vector<at::Tensor>& all, const Output& output, const at::Tensor& targets) const {
+    const at::Tensor has_target = targets != no_target;
+    at::Tensor tokens = output.tokens ? at::tensor(*output.tokens, at::kLong).to(device_)
+                                      : at::arange(output.hidden.size(0), at::TensorOptions(device_).dtype(at::kLong));
+    if (tokens.size(0) == targets.size(0)) tokens = tokens.masked_select(has_target);
+    const bool of_decoder = family_.model_kind() == ModelKind::encoder_decoder;
+    LabelStates found{{}, targets.masked_select(has_target), of_decoder ? encoder_layers() : 0};
+    for (size_t i = of_decoder ? static_cast<size_t>(encoder_layers()) + 1 : 0; i < all.size(); ++i)
+      found.states.push_back(all[i].index_select(0, tokens));
+    return found;
   }
 
   static Weights leaves_of(const Weights& weights) {
@@ -108,6 +133,7 @@ class TaskProbe final : public Probe {
   HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) override {
     return inner_.hidden(weights, rows, layer);
   }
+  LabelStates label_states(const Weights& weights, std::span<const int64_t> rows) override { return inner_.label_states(weights, rows); }
   LossAndGradient loss_and_gradient(const Weights& weights, std::span<const int64_t> rows, std::optional<Key> dropout) override {
     return inner_.loss_and_gradient(weights, rows, dropout);
   }

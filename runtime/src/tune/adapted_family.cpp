@@ -71,6 +71,14 @@ class AdaptedFamily : public Family {
     return base_->forward(seen, batch, with_hooks);
   }
 
+  std::string label_matrix() const override { return base_->label_matrix(); }
+  /// Hooks of deltas at the head are not called.
+  at::Tensor read_out(const Weights& weights, const at::Tensor& states, bool normed) const override {
+    Weights seen = weights;
+    for (const auto& delta : deltas_) delta->override_weights(weights, seen);
+    return base_->read_out(seen, states, normed);
+  }
+
   at::Tensor initial(const ParameterInfo& parameter, Key key) const override {
     if (parameter.part != Part::delta) return base_->initial(parameter, key);
     const auto place = std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& tensor) { return tensor.name == parameter.name; });

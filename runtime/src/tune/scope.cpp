@@ -47,6 +47,14 @@ bool in_frozen_layers(const ParameterInfo& info, int frozen_layers) {
   return info.part == Part::embeddings || (info.layer >= 0 && info.layer < frozen_layers);
 }
 
+/// Whether `layers` are of a decoder alone, below which an encoder stands.
+bool skip_encoder(const Family& family, const std::set<int>& layers) {
+  const auto& all = family.parameters();
+  return family.model_kind() == ModelKind::encoder_decoder && std::none_of(all.begin(), all.end(), [&](const ParameterInfo& info) {
+           return info.part == Part::encoder && layers.contains(info.layer);
+         });
+}
+
 /// Chooses what it was given, once.
 class StaticSelector final : public Selector {
  public:
@@ -115,9 +123,11 @@ Scope scope_of_parts(const Family& family, const std::set<Part>& parts, const st
 
 Scope scope_of_layers(const Family& family, const std::set<int>& layers, bool embeddings) {
   Scope scope;
+  const bool no_encoder = skip_encoder(family, layers);
   for (const ParameterInfo& info : family.parameters()) {
+    const bool norm_below = no_encoder && info.part == Part::encoder && info.layer < 0;
     const bool frozen_layer = info.layer >= 0 && !layers.contains(info.layer);
-    if (frozen_layer || (info.part == Part::embeddings && !embeddings)) scope.parameters[info.name].trained = false;
+    if (frozen_layer || norm_below || (info.part == Part::embeddings && !embeddings)) scope.parameters[info.name].trained = false;
   }
   if (!embeddings) scope.frozen_layers = layers.empty() ? family.layers() : *layers.begin();
   return scope;

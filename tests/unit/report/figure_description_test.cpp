@@ -42,6 +42,25 @@ TEST(FigureOf, SpectrumIsRelativeToTheLargestOfItsGroup) {
   EXPECT_THAT(figure.series[0].y, ElementsAre(1, 0.5));
 }
 
+TEST(FigureOf, LayersDrawsSpacesFromZero_AndLayersFromOne) {
+  const json salf = {{"table", {{"latent_spaces", {{"deviation", {0.9, 0.5, 0.4}}}}, {"layers", {{"gain", {0.4, 0.1}}}}, {"rank", 3}}}};
+  const json missing = {{"table", {{"layers", {{"score", {nullptr, 4.0, -8.0}}}}, {"first_layer", 2}}}};
+  const Figure alone = figure_of({{"name", "a"}, {"kind", "layers"}, {"scopes", {{"salf", salf}}}});
+  ASSERT_EQ(alone.series.size(), 2U);
+  EXPECT_EQ(alone.series[0].name, "salf, deviation");
+  EXPECT_THAT(alone.series[0].x, ElementsAre(0, 1, 2));
+  EXPECT_THAT(alone.series[0].y, ElementsAre(0.9, 0.5, 0.4));
+  EXPECT_THAT(alone.series[1].x, ElementsAre(1, 2));
+  const Figure both = figure_of({{"name", "b"}, {"kind", "layers"}, {"scopes", {{"other", missing}, {"salf", salf}}}});
+  EXPECT_THAT(both.series[0].x, ElementsAre(4, 5));
+  EXPECT_THAT(both.series[0].y, ElementsAre(0.5, -1));
+  EXPECT_THAT(both.series[2].y, ElementsAre(1, 0.25));
+}
+
+TEST(FigureOf, LayersRefusesAScopeWithoutNumbers) {
+  EXPECT_THROW(figure_of({{"name", "a"}, {"kind", "layers"}, {"scopes", {{"mask", {{"table", json::object()}}}}}}), Error);
+}
+
 TEST(FigureOf, UpdateHasTheLineBeyondWhichAnOutlierLies) {
   const Figure figure =
       figure_of({{"name", "update"},

@@ -2,7 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/train/train.h"
-#include "unit/train/toy.h"
+#include "unit/train/kinds.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -54,6 +54,54 @@ TEST_F(ProbeTest, GivesTheInputOfEveryLayerByRow) {
   const int64_t begin = together.offsets[1];
   EXPECT_TRUE(at::allclose(together.states.narrow(0, begin, together.offsets[2] - begin), alone.states, 0, 1e-5));
   EXPECT_FALSE(at::allclose(all->hidden(model.weights, std::vector<int64_t>{1}, 2).states, alone.states));
+}
+
+std::unique_ptr<Probe> probe_of(const toy::TaskModel& of) {
+  return make_probe(of.model, of.task, train_options().resolve(nlohmann::json::object(), "test"), Key::root(1), at::kCPU);
+}
+
+/// What the head reads of the last layer, times the label matrix, are the logits: their loss is the task's (new heads have zero biases).
+void expect_the_tasks_loss(const char* name, const toy::TaskModel& of) {
+  const std::vector<int64_t> rows = {7, 2, 11};
+  const auto probe = probe_of(of);
+  const auto found = probe->label_states(of.model.weights, rows);
+  const Family& family = *of.model.family;
+  EXPECT_EQ(found.first_layer + static_cast<int>(found.states.size()), family.layers() + 1) << name;
+  const at::Tensor read = family.read_out(of.model.weights, found.states.back(), true);
+  const at::Tensor logits = at::linear(read, of.model.weights.at(family.label_matrix()));
+  const double loss = at::cross_entropy_loss(logits, found.labels).item<double>();
+  EXPECT_NEAR(loss, probe->loss_and_gradient(of.model.weights, rows).loss, 1e-5) << name;
+}
+
+TEST(Probe, GivesTheStatesThatTheHeadReads_OfEveryHead) {
+  expect_the_tasks_loss("classes, first token", toy::with_bert(toy::sentiment()));
+  expect_the_tasks_loss("classes, last token", toy::with_gpt2(toy::sentiment()));
+  expect_the_tasks_loss("tags", toy::with_bert(toy::tags()));
+  expect_the_tasks_loss("tags of a causal model", toy::with_gpt2(toy::tags()));
+  expect_the_tasks_loss("masked words", toy::with_bert(toy::documents()));
+  expect_the_tasks_loss("next words", toy::with_gpt2(toy::documents()));
+  expect_the_tasks_loss("an answer", toy::with_t5(toy::sentiment_in_words()));
+  expect_the_tasks_loss("an answer of a causal model", toy::with_gpt2(toy::sentiment_in_words()));
+}
+
+TEST(Probe, PutsTheFinalNormOnInnerStates) {
+  const toy::TaskModel gpt2 = toy::with_gpt2(toy::documents());
+  const auto probe = probe_of(gpt2);
+  const auto found = probe->label_states(gpt2.model.weights, std::vector<int64_t>{0, 1});
+  const at::Tensor inner = gpt2.model.family->read_out(gpt2.model.weights, found.states[1], false);
+  EXPECT_NEAR(inner.square().mean().item<double>(), 1, 1e-3);  // a new norm has gains of one
+  EXPECT_NEAR(found.states.back().square().mean().item<double>(), 1, 1e-3);
+}
+
+TEST(Probe, NamesTheHeadWithoutLabels) {
+  const toy::TaskModel numbers = toy::with_bert(toy::degrees());
+  const auto probe = probe_of(numbers);
+  try {
+    probe->label_states(numbers.model.weights, std::vector<int64_t>{0});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("the regression head predicts none"));
+  }
 }
 
 TEST_F(ProbeTest, NamesTheRowOrLayerThatIsNotThere) {

@@ -140,6 +140,8 @@ struct Output {
   /// Last hidden state [tokens, hidden]. Undefined without hidden_states and at_site hooks when the head reads only some tokens: the last
   /// layer then computes no others. Dropout is the same either way.
   at::Tensor hidden;
+  /// Tokens of `hidden` that the logits belong to, ascending; absent: all.
+  std::optional<std::vector<int64_t>> tokens;
 };
 
 /// A model without its weights. Immutable: threads may share it.
@@ -160,6 +162,11 @@ class Family {
   virtual Output forward(const Weights& weights, const PackedBatch& batch, const ForwardOptions& options) const = 0;
   /// Initial values of `parameter` under `key`, as the reference implementation draws them: N(0, initializer_range), zeros, ones for gains.
   virtual at::Tensor initial(const ParameterInfo& parameter, Key key) const = 0;
+  /// Parameter whose rows, [labels, width], are the labels of the head's last linear layer: words or classes. Empty where there are none.
+  virtual std::string label_matrix() const { return {}; }
+  /// `states` [tokens, hidden], an output of any layer, as the label matrix would multiply them, [tokens, width], in evaluation: behind the
+  /// final norm (unless they are `normed` already, as a recorded last layer is), a pooler, or a transform of the head.
+  virtual at::Tensor read_out(const Weights& /*weights*/, const at::Tensor& states, bool /*normed*/) const { return states; }
   /// The same model with a vocabulary of the ids `kept` (ascending), renumbered from 0; null where the family needs the whole vocabulary.
   virtual std::unique_ptr<Family> with_vocabulary(const std::vector<int64_t>& kept) const { return nullptr; }
 };

@@ -116,6 +116,8 @@ struct MethodInputs {
   int64_t steps = 0;      ///< planned; 0 outside a training
   int64_t steps_per_epoch = 0;
   Probe* probe = nullptr;  ///< rows of the training split; lives as long as the training, or the choice
+  /// Weights of a finished training from `origin`, where one was given (`solution` of ts.select).
+  const Weights* solution = nullptr;
 };
 
 }  // namespace tsrun
