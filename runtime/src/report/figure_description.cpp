@@ -123,12 +123,11 @@ void draw_layers(Figure& figure, const json& scopes) {
   figure.y_label = several ? "share of the largest" : "";
   for (const auto& [name, scope] : scopes.items()) {
     const json table = scope.value("table", json::object());
+    const json layers = table.value("layers", json::object()), spaces = table.value("latent_spaces", json::object());
     const double first = table.value("first_layer", 0.0);
     const size_t before = figure.series.size();
-    for (const auto& [list, values] : table.value("latent_spaces", json::object()).items())
-      figure.series.push_back(curve_of(name + ", " + list, values, first, several));
-    for (const auto& [list, values] : table.value("layers", json::object()).items())
-      figure.series.push_back(curve_of(name + ", " + list, values, first + 1, several));
+    for (const auto& [list, values] : spaces.items()) figure.series.push_back(curve_of(name + ", " + list, values, first, several));
+    for (const auto& [list, values] : layers.items()) figure.series.push_back(curve_of(name + ", " + list, values, first + 1, several));
     if (figure.series.size() == before)
       user_error("figure '{}': the selector of scope '{}' has no numbers by layer; expected one such as salf", figure.name, name);
   }
