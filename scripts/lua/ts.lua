@@ -317,9 +317,10 @@ function Report:resources(sections)
   rawset(self, "saved", false)
 end
 
--- A figure of score against the measured time of a step.
-function Report:cost(caption)
+-- A figure of score against the measured time of a step, of rows in these sections (none: in all).
+function Report:cost(caption, sections)
   rawset(self, "cost_caption", expect(caption, "string", "report: cost"))
+  rawset(self, "cost_sections", sections or {})
   rawset(self, "saved", false)
 end
 
@@ -342,7 +343,7 @@ end
 function Report:save()
   if current() then native.fail("report: save() belongs after the sweep, when all its rows are there") end
   local page = { title = rawget(self, "title"), split = rawget(self, "split"), folder = rawget(self, "folder"), rows = {}, figures = {}, tables = {}, notes = {},
-    resources = rawget(self, "told"), show_resources = rawget(self, "told") ~= nil, cost = rawget(self, "cost_caption") }
+    resources = rawget(self, "told"), show_resources = rawget(self, "told") ~= nil, cost = rawget(self, "cost_caption"), cost_sections = rawget(self, "cost_sections") }
   for _, entry in ipairs(root.entries) do
     if entry.report == self then
       local list = page[entry.list]

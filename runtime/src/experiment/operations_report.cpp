@@ -68,13 +68,21 @@ std::optional<ResourceRow> resources_of(Lab& lab, const ReportedRow& reported) {
                      .backward_share = reported.backward_share};
 }
 
+/// No sections: all.
+bool is_in(const ReportRow& row, const std::vector<std::string>& sections) {
+  return sections.empty() || (!row.section.empty() && std::find(sections.begin(), sections.end(), row.section) != sections.end());
+}
+
+std::vector<ReportRow> in_sections(std::vector<ReportRow> rows, const std::vector<std::string>& sections) {
+  std::erase_if(rows, [&](const ReportRow& row) { return !is_in(row, sections); });
+  return rows;
+}
+
 /// Of rows in these sections; of none: in all.
 std::vector<ResourceRow> resources_of(Lab& lab, const std::vector<ReportedRow>& rows, const std::vector<std::string>& sections) {
   std::vector<ResourceRow> resources;
   for (const ReportedRow& row : rows) {
-    const bool wanted =
-        sections.empty() || (!row.row.section.empty() && std::find(sections.begin(), sections.end(), row.row.section) != sections.end());
-    if (!wanted) continue;
+    if (!is_in(row.row, sections)) continue;
     if (auto resource = resources_of(lab, row)) resources.push_back(std::move(*resource));
   }
   return resources;
@@ -107,7 +115,7 @@ json run_report(Lab& lab, const Options& o) {
   for (const auto& figure : o.value("figures")) page.figures.push_back(given_as("figures", figure, figure_of));
   const auto resources = resources_of(lab, reported, o.texts("resources"));
   if (o.has("cost")) {
-    page.figures.push_back(cost_figure(page.head, page.rows, resources));
+    page.figures.push_back(cost_figure(page.head, summarise(in_sections(rows, o.texts("cost_sections"))), resources_of(lab, reported, {})));
     page.figures.back().caption = o.text("cost");
   }
   if (!resources.empty()) page.resources.push_back(resource_table(resources));
@@ -153,6 +161,7 @@ std::vector<Operation> report_operations() {
                  .doc = "sections in the table of time and memory; none: all"},
                 {.name = "show_resources", .type = OptionType::boolean, .fallback = false, .doc = "print time and memory too"},
                 {.name = "cost", .type = OptionType::text, .doc = "caption of a figure of score against the time of a step; absent: none"},
+                {.name = "cost_sections", .type = OptionType::list, .fallback = json::array(), .doc = "sections in that figure; none: all"},
                 {.name = "notes", .type = OptionType::list, .fallback = json::array(), .doc = "paragraphs"},
                 {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split of the scores"},
                 {.name = "folder", .type = OptionType::text, .doc = "folder inside the run's, for recipes with several reports"}},

@@ -1,0 +1,156 @@
+-- Which layers to train: semantic-aware layer freezing (SALF, Findings of ACL 2025) with every other way of choosing layers, and the trivial
+-- ones without which no table is complete, on a classifier and on a language model. First all with the same number of updates; then
+-- those that cost another amount again, with as many updates as cost the same backward work; then LoRA in the chosen layers alone.
+local ts = require "ts"
+local lib = require "lib"
+
+local arg = ts.arguments {
+  models = { default = { "builtin:bert-mini", "builtin:gpt-mini" }, doc = "models: Hugging Face folders, hf:<repo id>, or builtin:<name>" },
+  tasks = { default = { "builtin:paraphrase", "builtin:topic" }, doc = "a task for each model" },
+  as = { default = { "itself", "text_to_text" }, doc = "form of each task; text_to_text: answered in words by the language model" },
+  layers = { default = 0, min = 0, doc = "trained layers, where a method is told how many; 0: half of them" },
+  rates = { default = { 0.5, 1.0 }, doc = "learning rates, as multiples of the model's default; the best on dev of each method counts" },
+  lora_rate = { default = 10.0, min = 0, doc = "learning rate of LoRA, as a multiple of the model's default" },
+  r = { default = 4, min = 1, doc = "rank of LoRA" },
+  seeds = { default = 2, min = 1, doc = "number of seeds" },
+  epochs = { default = 0, min = 0, doc = "of every training; 0: the model's default" },
+  rows = { default = 320, min = 0, doc = "training rows; 0: all" },
+  batch = { default = 16, min = 1, doc = "rows of a step" },
+  quick = { default = false, doc = "the first model alone, one seed, one learning rate, few rows" },
+}
+if arg.quick then
+  arg.models, arg.tasks, arg.as = { arg.models[1] }, { arg.tasks[1] }, { arg.as[1] }
+  arg.seeds, arg.rates, arg.rows = 1, { 1.0 }, 160
+end
+local seeds = ts.seeds(arg.seeds)
+
+-- The selectors of one model and task: name, options(seed, train) of ts.train, and whether a choice made once has a scope to look at.
+local function selectors(model, task, words, k, steps)
+  local n = model.layers
+  local function once(method, options)
+    return function(seed, full)
+      local own = type(options) == "function" and options(seed, full) or options
+      return ts.select(method, lib.with({ name = "scope of " .. method, model = model, task = task, seed = seed }, own))
+    end
+  end
+  local function during(method, options) return { select = ts.schedule(method, options) } end
+  local every = math.max(1, steps // 10)
+  return {
+    { name = "full" },
+    { name = "SALF", scope = once("salf", {}) },
+    { name = "SALF, logit lens", scope = once("salf", { deviation = "lens_ce" }) },
+    -- The rows of a new head are random numbers, so means of classes stand in for them; words have rows that were pre-trained.
+    words and { name = "SALF, head's rows", scope = once("salf", { basis = "head_row" }) }
+      or { name = "SALF, class means", scope = once("salf", { basis = "class_means" }) },
+    { name = ("last %d"):format(k), scope = once("last_layers", { layers = k }) },
+    { name = ("first %d"):format(k), scope = once("last_layers", { layers = k, which = "first" }) },
+    { name = ("random %d"):format(k), scope = once("last_layers", { layers = k, which = "random" }) },
+    { name = "Fisher layers", scope = once("fisher_layers", { layers = k }) },
+    { name = "CKA layers", scope = once("cka_layers", { layers = k }) },
+    { name = "ILA", scope = once("ila", function(seed, full) return { solution = full(seed), frozen_share = 1 - k / n } end) },
+    { name = "Spectrum", scope = once("spectrum", { share = k / n, embeddings = false }) },
+    { name = "signal to noise", options = during("signal_to_noise", {}) },
+    { name = "relative gradient norm", options = during("gradient_norm", {}) },
+    { name = "LISA", options = during("lisa", { layers = k, every = every, embeddings = false }) },
+    { name = "OWS", options = during("lisa", { layers = k, every = every, embeddings = false, sampling = "outlier" }) },
+    { name = "layer by layer", options = during("layer_by_layer", { layers = 1, every = every }) },
+    { name = "FreezeOut", options = during("freeze_out", {}) },
+    { name = "AutoFreeze", options = during("autofreeze", { intervals = 10 }) },
+  }
+end
+
+-- Layers, from 1, in which a scope trains something.
+local function trained_layers(scope, n)
+  local choice = scope.table
+  local list = choice.trained_layers or (type(choice.layers) == "table" and #choice.layers > 0 and choice.layers) or nil
+  if list then return lib.map(list, function(layer) return layer + 1 end) end
+  local layers = {}
+  for layer = (choice.frozen_layers or 0) + 1, n do layers[#layers + 1] = layer end
+  return layers
+end
+
+local function study(number)
+  local model, task = ts.model(arg.models[number]), ts.task { spec = arg.tasks[number], as = arg.as[number] }
+  local n = model.layers
+  local k, epochs = lib.given(arg.layers, math.max(1, n // 2)), lib.given(arg.epochs, model.defaults.epochs)
+  local rows = arg.rows > 0 and math.min(arg.rows, task.splits.train.rows) or task.splits.train.rows
+  local steps = epochs * ((rows + arg.batch - 1) // arg.batch)
+  local methods = selectors(model, task, arg.as[number] == "text_to_text" or task.kind == "language_modelling", k, steps)
+
+  local function run(method, seed, multiple, more)
+    local function full(own) return run(methods[1], own, multiple, { keep = "last" }) end
+    local scope = method.scope and method.scope(seed, full)
+    return ts.train(lib.with(lib.with({
+      name = ("%s, lr %g"):format(method.name, multiple * model.defaults.lr), model = model, task = task, seed = seed, scope = scope,
+      lr = multiple * model.defaults.lr, rows = rows < task.splits.train.rows and rows or 0, max_steps = steps, batch_size = arg.batch, keep = "last",
+    }, method.options), more))
+  end
+  ts.sweep({ method = methods, rate = arg.rates, seed = seeds }, function(at) run(at.method, at.seed, at.rate) end)
+  local rate = {}
+  for _, method in ipairs(methods) do
+    rate[method.name] = lib.best_rate(arg.rates, seeds, function(multiple, seed) return run(method, seed, multiple) end)
+  end
+  local function best(method, seed, more) return run(method, seed, rate[method.name], more) end
+
+  -- The backward work of the last k layers, by as many updates as that buys.
+  local work = k / n
+  local function matched(method, seed)
+    local share = best(method, seed).backward_share
+    local own = share and math.max(1, math.floor(steps * work / share + 0.5)) or steps
+    return best(method, seed, { name = ("%s, %d updates"):format(method.name, own), max_steps = own })
+  end
+  ts.sweep({ method = methods, seed = seeds }, function(at) matched(at.method, at.seed) end)
+
+  -- LoRA in the layers of a scope, whose base stays frozen.
+  local function lora(method, seed)
+    local layers = lib.map(model.planned and { 1 } or trained_layers(method.scope(seed), n), function(layer) return layer - 1 end)
+    local adapted = ts.adapt(model, { method = "lora", r = arg.r, layers_to_transform = layers, target_modules = { "all-linear" } })
+    return ts.train {
+      name = "LoRA, " .. method.name, model = adapted, task = task, seed = seed, lr = arg.lora_rate * model.defaults.lr, lr_head = model.defaults.lr,
+      rows = rows < task.splits.train.rows and rows or 0, max_steps = steps, batch_size = arg.batch, keep = "none",
+    }
+  end
+  local everywhere = ts.adapt(model, { method = "lora", r = arg.r, target_modules = { "all-linear" } })
+  local function lora_everywhere(seed)
+    return ts.train {
+      name = "LoRA everywhere", model = everywhere, task = task, seed = seed, lr = arg.lora_rate * model.defaults.lr, lr_head = model.defaults.lr,
+      rows = rows < task.splits.train.rows and rows or 0, max_steps = steps, batch_size = arg.batch, keep = "none",
+    }
+  end
+
+  local report = ts.report(("Which layers to train: %s on %s"):format(arg.models[number], task.name),
+    { model = model, task = task, folder = ("%d_%s"):format(number, task.name:gsub("%W", "_")) })
+  for _, method in ipairs(methods) do
+    for _, seed in ipairs(seeds) do
+      report:row(("%s, lr %g"):format(method.name, rate[method.name] * model.defaults.lr), best(method, seed), "the same number of updates")
+    end
+  end
+  for _, method in ipairs(methods) do
+    for _, seed in ipairs(seeds) do report:row(method.name .. ", matched", matched(method, seed), "the backward work of the last " .. k) end
+  end
+  for _, seed in ipairs(seeds) do report:row("LoRA everywhere", lora_everywhere(seed), "LoRA") end
+  for i = 2, 7 do
+    for _, seed in ipairs(seeds) do report:row("LoRA, " .. methods[i].name, lora(methods[i], seed), "LoRA") end
+  end
+
+  if not model.planned then
+    local chosen = { x = {}, y = {}, labels = {}, name = "" }
+    for _, method in ipairs(methods) do
+      for _, seed in ipairs(method.scope and seeds or {}) do
+        local function full(own) return run(methods[1], own, rate[methods[1].name], { keep = "last" }) end
+        for _, layer in ipairs(trained_layers(method.scope(seed, full), n)) do
+          chosen.labels[#chosen.labels + 1], chosen.y[#chosen.y + 1] = method.name, layer
+        end
+      end
+    end
+    report:figure {
+      name = "layers", kind = "dots", series = { chosen }, x_label = "layer",
+      caption = "Layers in which each choice trains something, of all seeds; the tick is their mean.",
+    }
+    report:layers("Deviation of every latent space and gain of every layer: SALF", { salf = methods[2].scope(seeds[1]) })
+  end
+  report:cost("Score after the last update against the measured time of a step, with the same number of updates.", { "the same number of updates" })
+  report:resources()
+  report:save()
+end
+for number = 1, #arg.models do study(number) end
