@@ -146,6 +146,10 @@ OptionTable model_options() {
        .doc =
            "Keep only what enters each layer and compute the rest again for the gradient: less memory, a third more arithmetic, the same "
            "numbers."},
+      {.name = "dropout",
+       .type = OptionType::boolean,
+       .fallback = true,
+       .doc = "Drop out as the model's config says: behind embeddings and blocks, in attention, before the head."},
       {.name = "mlm_probability",
        .type = OptionType::number,
        .fallback = 0.15,

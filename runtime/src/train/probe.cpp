@@ -16,8 +16,9 @@ namespace {
 
 class SplitProbe final : public Probe {
  public:
-  SplitProbe(const Family& family, std::function<const EncodedSplit&()> split, std::optional<Masking> masking, at::Device device)
-      : family_(family), split_(std::move(split)), masking_(std::move(masking)), device_(device) {}
+  SplitProbe(const Family& family, std::function<const EncodedSplit&()> split, std::optional<Masking> masking, bool dropout,
+             at::Device device)
+      : family_(family), split_(std::move(split)), masking_(std::move(masking)), dropout_(dropout), device_(device) {}
 
   int64_t rows() const override { return split_().size(); }
 
@@ -52,7 +53,7 @@ class SplitProbe final : public Probe {
     const at::AutoGradMode recording(true);
     const Weights leaves = leaves_of(weights);
     ForwardOptions options;
-    options.training = dropout.has_value();
+    options.training = dropout_ && dropout.has_value();
     if (dropout) options.dropout = *dropout;
     const at::Tensor loss = task_loss(family_.head(), family_.forward(leaves, batch, options), batch);
     loss.backward();
@@ -116,6 +117,7 @@ class SplitProbe final : public Probe {
   const Family& family_;
   std::function<const EncodedSplit&()> split_;
   std::optional<Masking> masking_;
+  bool dropout_;
   at::Device device_;
 };
 
@@ -127,7 +129,7 @@ class TaskProbe final : public Probe {
         task_(task),
         options_(std::move(options)),
         inner_(
-            *model.family, [this]() -> const EncodedSplit& { return encoded(); }, std::move(masking), device) {}
+            *model.family, [this]() -> const EncodedSplit& { return encoded(); }, std::move(masking), options_.flag("dropout"), device) {}
 
   int64_t rows() const override { return inner_.rows(); }
   HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) override {
@@ -160,8 +162,8 @@ Options with_first_answers(const Options& options) {
 }  // namespace
 
 std::unique_ptr<Probe> make_split_probe(const Family& family, std::function<const EncodedSplit&()> rows, std::optional<Masking> masking,
-                                        at::Device device) {
-  return std::make_unique<SplitProbe>(family, std::move(rows), std::move(masking), device);
+                                        bool dropout, at::Device device) {
+  return std::make_unique<SplitProbe>(family, std::move(rows), std::move(masking), dropout, device);
 }
 
 std::unique_ptr<Probe> make_probe(const Model& model, const Task& task, const Options& options, Key key, at::Device device) {

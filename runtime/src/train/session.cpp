@@ -61,7 +61,7 @@ Session::Session(TrainJob& job)
                job.device),
       plan_(settings_, train_.epoch_size(), job.key.split("data order")),
       probe_(make_split_probe(
-          family_, [this]() -> const EncodedSplit& { return train_; }, masking_of(job, settings_), job.device)),
+          family_, [this]() -> const EncodedSplit& { return train_; }, masking_of(job, settings_), settings_.dropout, job.device)),
       plugins_(job.plugins, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch(), probe_.get()}),
       stepper_(family_, train_, binding_, settings_, job.device, plugins_, masking_of(job, settings_)) {
   if (binding_.groups().empty()) user_error("nothing is trained: every part is frozen and there is no subspace");

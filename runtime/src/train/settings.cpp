@@ -57,6 +57,7 @@ TrainSettings TrainSettings::from(const Options& options) {
       .checkpoint_every = options.integer("checkpoint_every"),
       .precision = precision_of(options),
       .gradient_checkpointing = options.flag("gradient_checkpointing"),
+      .dropout = options.flag("dropout"),
       .mlm_probability = options.number("mlm_probability"),
   };
 }

@@ -44,6 +44,27 @@ double judged_in(const PackedRows& rows) {
   return static_cast<double>(static_cast<int64_t>(rows.token_targets.size()) - without);
 }
 
+/// Learning rates of groups under the factors of their blocks, until the end of the scope.
+class BlockRates {
+ public:
+  BlockRates(std::vector<ParameterGroup>& groups, const std::vector<Block>& blocks) : groups_(groups) {
+    for (ParameterGroup& group : groups_) {
+      own_.push_back(group.lr);
+      for (const Block& block : blocks)
+        if (block.name == group.name) group.lr *= block.rate_factor;
+    }
+  }
+  ~BlockRates() {
+    for (size_t i = 0; i < own_.size(); ++i) groups_[i].lr = own_[i];
+  }
+  BlockRates(const BlockRates&) = delete;
+  BlockRates& operator=(const BlockRates&) = delete;
+
+ private:
+  std::vector<ParameterGroup>& groups_;
+  std::vector<double> own_;
+};
+
 }  // namespace
 
 Stepper::Stepper(const Family& family, const EncodedSplit& split, Binding& binding, const TrainSettings& settings, at::Device device,
@@ -58,6 +79,7 @@ Stepper::Stepper(const Family& family, const EncodedSplit& split, Binding& bindi
       label_smoothing_(settings.label_smoothing),
       precision_(settings.precision),
       gradient_checkpointing_(settings.gradient_checkpointing),
+      dropout_(settings.dropout),
       needs_whole_tensors_(settings.needs_whole_tensors()),
       optimizer_(make_optimizer(binding.groups(), settings)) {}
 
@@ -77,6 +99,7 @@ PackedRows Stepper::packed(const std::vector<int64_t>& rows, int64_t epoch) cons
 
 ForwardOptions Stepper::forward_options(Key dropout) const {
   ForwardOptions forward = training_pass(dropout, precision_, gradient_checkpointing_);
+  forward.training = dropout_;
   if (prefix_) forward.from_layer = prefix_->layers(), forward.from_hidden = prefix_states_;
   return forward;
 }
@@ -182,7 +205,7 @@ void Stepper::rescope(const Scope& scope) {
 }
 
 /// Moments that a scope holds still are put back behind the step.
-void Stepper::update(double factor) {
+void Stepper::update(const Step& step, double factor) {
   const at::NoGradGuard no_grad;
   std::vector<std::pair<at::Tensor, at::Tensor>> still;  // moments, and what they are now
   std::vector<at::Tensor> outside;
@@ -196,7 +219,8 @@ void Stepper::update(double factor) {
       outside.push_back(mask);
     }
   }
-  optimizer_->step(factor);
+  const BlockRates rates(binding_.groups(), step.blocks);
+  optimizer_->step(factor * step.rate_factor);
   for (size_t i = 0; i < still.size(); ++i) still[i].first.copy_(at::where(outside[i], still[i].second, still[i].first));
 }
 
@@ -243,9 +267,9 @@ StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micr
   report.gradient_norm = clip_gradients(binding_.groups(), max_grad_norm_);
   require_finite_step("norm of the gradient", report.gradient_norm, when.step, binding_.weights(), split_, micro_batches);
   if (plugged) plugins_.before_update(step);
-  update(factor * step.rate_factor);
+  update(step, factor);
   if (plugged) {
-    for (Block& block : step.blocks) block.rate *= step.rate_factor;
+    for (Block& block : step.blocks) block.rate *= step.rate_factor * block.rate_factor;
     binding_.compose();
     plugins_.after_update(step);
   }

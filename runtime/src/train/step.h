@@ -52,7 +52,7 @@ class Stepper {
   at::Tensor loss_with_plugins(Step& step, ForwardPass& pass);
   void add_step_loss(Step& step, StepReport& report);
   Step begin_step(const When& when, Key key) const;
-  void update(double factor);
+  void update(const Step& step, double factor);
   LayerWork work_of(int64_t rows, int64_t computed) const;
   at::Tensor loss_of(const Output& output, const PackedBatch& batch) const;
 
@@ -64,7 +64,7 @@ class Stepper {
   std::optional<Masking> masking_;
   double max_grad_norm_ = 0, label_smoothing_ = 0;
   Precision precision_ = Precision::float32;
-  bool gradient_checkpointing_ = false;
+  bool gradient_checkpointing_ = false, dropout_ = true;
   bool needs_whole_tensors_ = false;  ///< the optimiser normalises a tensor as a whole (adafactor)
   std::unique_ptr<Optimizer> optimizer_;
   PrefixStorage prefix_storage_;

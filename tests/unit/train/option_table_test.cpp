@@ -47,6 +47,7 @@ const std::vector<Trial>& trials() {
       {"checkpoint_every", 1},
       {"precision", "bf16"},
       {"gradient_checkpointing", true},
+      {"dropout", false},
       {"mlm_probability", 0.5},
       {"max_length", 6},
       {"blocks", "joined"},
@@ -66,6 +67,7 @@ const std::map<std::string, std::string>& equal_everywhere() {
   static const std::map<std::string, std::string> reasons = {
       {"checkpoint_every", "a resumed run equals an undisturbed one"},
       {"gradient_checkpointing", "it trades memory for arithmetic; the numbers are the same"},
+      {"dropout", "these models have none; step_events_test.cpp has one with"},
       {"do_sample", "texts are never sampled; it lets a model write whose folder asks for samples"},
   };
   return reasons;

@@ -19,6 +19,7 @@ TEST(TrainSettings, AreTheDefaultsOfTheTable_WhenNothingIsGiven) {
   EXPECT_EQ(resolved.scheduler, bare.scheduler);
   EXPECT_EQ(resolved.max_grad_norm, bare.max_grad_norm);
   EXPECT_EQ(resolved.precision, bare.precision);
+  EXPECT_EQ(resolved.dropout, bare.dropout);
   EXPECT_EQ(resolved.mlm_probability, bare.mlm_probability);
 }
 

@@ -153,5 +153,48 @@ TEST_F(StepEventsTest, ScaleTheLearningRatesOfAStep) {
   EXPECT_TRUE(at::allclose(less, moved / 2, 1e-3, 1e-8));
 }
 
+/// Doubles the learning rate of the head alone.
+class Doubling final : public Regularizer {
+ public:
+  void before_update(Step& step) override {
+    for (Block& block : step.blocks)
+      if (block.name == "head") block.rate_factor = 2;
+  }
+  void after_update(Step& step) override {
+    for (const Block& block : step.blocks) EXPECT_DOUBLE_EQ(block.rate, 5e-3 * (block.name == "head" ? 2 : 1)) << block.name;
+  }
+};
+
+TEST_F(StepEventsTest, ScaleTheLearningRateOfABlock_InOneStep) {
+  const nlohmann::json options = {{"max_steps", 1}, {"batch_size", 16}, {"optim", "sgd"}, {"lr_scheduler_type", "constant"}};
+  TrainJob plain = job("plain", options), doubled = job("doubled", options);
+  doubled.plugins.push_back(regularizer("doubling", [](const MethodInputs&) { return std::make_unique<Doubling>(); }));
+  const TrainResult a = train(std::move(plain)), b = train(std::move(doubled));
+  const auto moved = [&](const TrainResult& result, const char* name) { return result.last_weights.at(name) - model.weights.at(name); };
+  EXPECT_TRUE(at::allclose(moved(b, "classifier.weight"), 2 * moved(a, "classifier.weight"), 1e-3, 1e-8));
+  EXPECT_TRUE(at::equal(moved(b, "bert.pooler.dense.weight"), moved(a, "bert.pooler.dense.weight")));
+}
+
+TEST_F(StepEventsTest, HaveNoDropout_WhenTheTrainingHasNone) {
+  TrainJob run = job("a", {{"max_steps", 1}, {"dropout", false}});
+  const auto never = [](Step&, ForwardPass& pass) { EXPECT_FALSE(pass.options.training); };
+  class Watching final : public Regularizer {
+   public:
+    explicit Watching(std::function<void(Step&, ForwardPass&)> see) : see_(std::move(see)) {}
+    void before_forward(Step& step, ForwardPass& pass) override { see_(step, pass); }
+    at::Tensor batch_loss(Step& step, ForwardPass& pass) override {
+      return (pass.loss_of(pass.again(step.key, {})) - pass.task_loss).abs();
+    }
+
+   private:
+    std::function<void(Step&, ForwardPass&)> see_;
+  };
+  run.plugins.push_back(regularizer("watching", [&](const MethodInputs&) { return std::make_unique<Watching>(never); }));
+  TrainJob plain = job("plain", {{"max_steps", 1}, {"dropout", false}});
+  const double without = train(std::move(plain)).last.loss;
+  EXPECT_DOUBLE_EQ(train(std::move(run)).last.loss, without);
+  EXPECT_NE(train(job("dropout", {{"max_steps", 1}})).last.loss, without);
+}
+
 }  // namespace
 }  // namespace tsrun

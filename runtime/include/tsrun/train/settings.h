@@ -22,7 +22,7 @@ struct TrainSettings {
   double warmup_ratio = 0, max_grad_norm = 1, label_smoothing = 0;
   int64_t eval_every = 0, early_stop = 0, checkpoint_every = 0;  ///< steps, evaluations, steps
   Precision precision = Precision::float32;
-  bool gradient_checkpointing = false;
+  bool gradient_checkpointing = false, dropout = true;
   double mlm_probability = 0.15;
 
   /// `options` are resolved against `train_options()`.

@@ -18,8 +18,8 @@
 namespace tsrun {
 
 /// epochs, max_steps, batch_size, optim, lr_scheduler_type, warmup_ratio, max_grad_norm, gradient_accumulation_steps,
-/// gradient_checkpointing, precision, eval_every, early_stop, checkpoint_every … (names as in transformers' TrainingArguments where it has
-/// them), and `text_options()`.
+/// gradient_checkpointing, dropout, precision, eval_every, early_stop, checkpoint_every … (names as in transformers' TrainingArguments
+/// where it has them), and `text_options()`.
 OptionTable train_options();
 
 /// A selector or a regulariser that acts in a training; one of the two functions is set.

@@ -45,6 +45,7 @@ struct Block {
   double rate = 0;                 ///< learning rate of this step
   std::vector<Span> spans;         ///< what the optimiser updates; empty for a composed block
   bool composed = false;           ///< θ0 + expand(z): the coordinates (block "z") are what is trained
+  double rate_factor = 1;          ///< multiplies the learning rate of this step; a plugin may change it until `before_update`
 };
 
 /// One optimiser step.
@@ -56,7 +57,7 @@ struct Step {
   const Family& family;
   const Weights& weights;  ///< what forward passes start from: leaves of trained parameters, constants of frozen ones
   std::vector<Block> blocks;
-  double rate_factor = 1;  ///< multiplies every learning rate of this step; a plugin may change it until `before_update`
+  double rate_factor = 1;  ///< the same for all blocks at once
 
   bool ends_epoch = false;
 };
