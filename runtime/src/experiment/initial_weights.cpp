@@ -18,7 +18,9 @@ std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("
 
 }  // namespace
 
-InitialWeights InitialWeights::of(const TrainingRef& training) { return {training.model, training.seed, training.fresh, training.origin}; }
+InitialWeights InitialWeights::of(const TrainingRef& training) {
+  return {training.model, training.seed, training.fresh, training.origin, training.reinit_layers};
+}
 
 OptionTable origin_options() {
   return {
@@ -46,6 +48,24 @@ void check_parts(const std::vector<std::string>& parts, const std::string& where
   for (const auto& part : parts) parse_part(part, where);
 }
 
+void check_reinit_layers(const Family& family, int64_t layers) {
+  if (layers > family.layers()) user_error("train: option 'reinit_layers' is {}, but the model has {} layers", layers, family.layers());
+}
+
+std::vector<std::string> reinitialise_top(Model& model, int64_t layers, Key key) {
+  std::vector<std::string> names;
+  if (layers == 0) return names;
+  const Family& family = *model.family;
+  check_reinit_layers(family, layers);
+  for (const ParameterInfo& info : family.parameters()) {
+    const bool on_top = info.layer >= family.layers() - layers && info.part != Part::delta;
+    if (!on_top && info.part != Part::pooler) continue;
+    model.weights.set(info.name, family.initial(info, key));
+    names.push_back(info.name);
+  }
+  return names;
+}
+
 TaskModel initial_task_model(Lab& lab, const TaskRef& task, const InitialWeights& initial) {
   const Key key = Key::root(static_cast<uint64_t>(initial.seed));
   TaskModel loaded = task_model_of(lab.plugins(), task, initial.model, key.split("init"));
@@ -57,6 +77,7 @@ TaskModel initial_task_model(Lab& lab, const TaskRef& task, const InitialWeights
     model = std::move(fresh);
   }
   if (initial.origin) take_parts(lab, model, *initial.origin->solution, initial.origin->which, initial.origin->parts);
+  loaded.reinitialised = reinitialise_top(model, initial.reinit_layers, key.split("reinit"));
   return loaded;
 }
 

@@ -150,10 +150,11 @@ std::string title_of(const Lab& lab, const EvaluateRequest& request) {
 }
 
 EvaluationSummary evaluated(Lab& lab, const EvaluateRequest& request) {
-  const auto [own, model, trained] = initial_task_model(lab, request.solution.task, InitialWeights::of(request.solution));
-  const Task task = request.other ? task_of(*request.other) : own;
+  const TaskModel start = initial_task_model(lab, request.solution.task, InitialWeights::of(request.solution));
+  const Task task = request.other ? task_of(*request.other) : start.task;
+  const Model& model = start.model;
   require_read(request.options, task);
-  const std::vector<int64_t> classes = request.other ? label_map(own, task, request.labels) : std::vector<int64_t>();
+  const std::vector<int64_t> classes = request.other ? label_map(start.task, task, request.labels) : std::vector<int64_t>();
   EvaluationSet evaluation_set = make_evaluation_set(model, task, request.split, request.options);
   evaluation_set.classes = classes;
   Predictions predictions;

@@ -19,7 +19,7 @@ struct Update {
 
 /// θ0 of a training.
 Weights start_of(Lab& lab, const TrainingRef& training) {
-  if (training.fresh || training.origin) return initial_task_model(lab, training.task, InitialWeights::of(training)).model.weights;
+  if (training.edits_start()) return initial_task_model(lab, training.task, InitialWeights::of(training)).model.weights;
   return starting_weights(lab.plugins(), training.model, training.seed);
 }
 

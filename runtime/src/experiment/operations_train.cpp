@@ -140,12 +140,12 @@ struct TrainingSummary {
   TrainSummary training;
   json description = json::object();  ///< of the trainer
   std::optional<ShownCoordinates> coordinates;
-  std::vector<std::string> initialised;  ///< parameters
-  ModelRef model;                        ///< for the tokenizer and config of `tsrun predict`
+  std::vector<std::string> initialised, reinitialised;  ///< parameters
+  ModelRef model;                                       ///< for the tokenizer and config of `tsrun predict`
   double step_seconds = 0;
 
   static TrainingSummary planned(const TrainRequest& request);
-  static TrainingSummary of(const TrainRequest& request, const TrainResult& result, const Task& task, const Model& model);
+  static TrainingSummary of(const TrainRequest& request, const TrainResult& result, const TaskModel& start);
   json to_json() const;
 };
 
@@ -156,7 +156,8 @@ TrainingSummary TrainingSummary::planned(const TrainRequest& request) {
   return plan;
 }
 
-TrainingSummary TrainingSummary::of(const TrainRequest& request, const TrainResult& result, const Task& task, const Model& model) {
+TrainingSummary TrainingSummary::of(const TrainRequest& request, const TrainResult& result, const TaskModel& start) {
+  const Task& task = start.task;
   TrainingSummary summary;
   summary.description = result.description;
   summary.step_seconds = result.step_seconds;
@@ -168,7 +169,8 @@ TrainingSummary TrainingSummary::of(const TrainRequest& request, const TrainResu
                       .bytes_shipped = result.description.at("bytes_shipped")};
   if (result.coordinates.defined() && result.coordinates.numel() <= kShownCoordinates)
     summary.coordinates = {listed(result.coordinates), listed(result.best_coordinates)};
-  summary.initialised = model.initialised;
+  summary.initialised = start.model.initialised;
+  summary.reinitialised = start.reinitialised;
   summary.model = request.model();
   return summary;
 }
@@ -179,6 +181,7 @@ json TrainingSummary::to_json() const {
   if (coordinates) summary["coordinates"] = {{"last", coordinates->last}, {"best", coordinates->best}};
   summary["initialised"] = initialised;
   summary["measured"] = {{"step_seconds", step_seconds}};
+  if (!reinitialised.empty()) summary["reinitialised"] = reinitialised;
   summary["model"] = model.to_json();
   return summary;
 }
@@ -193,7 +196,9 @@ void save_result(const TrainResult& result, const std::string& keep, const std::
 TrainingSummary train_into(Lab& lab, const TrainRequest& request, const std::string& title, const std::filesystem::path& out,
                            const std::filesystem::path& work) {
   const Options& o = request.options;
-  auto [task, model, trained] = initial_task_model(lab, request.task, request.initial);
+  TaskModel start = initial_task_model(lab, request.task, request.initial);
+  Task& task = start.task;
+  const Model& model = start.model;
   limit_rows(task, "train", o.integer("rows"), o.flag("stratify") ? RowChoice::stratified : RowChoice::random);
 
   TrainJob job;
@@ -202,7 +207,7 @@ TrainingSummary train_into(Lab& lab, const TrainRequest& request, const std::str
   job.eval_split = o.text("eval_split");
   job.options = taken_options(train_options(), o);
   job.tune = tune_options(lab, request);
-  job.tune.scope = trained_scope(lab, request, *model.family, trained, job.tune.subspace.get());
+  job.tune.scope = trained_scope(lab, request, *model.family, start.trained_parameters, job.tune.subspace.get());
   if (job.tune.subspace) {
     check_joint_start(lab, request.within->basis, *job.tune.subspace, model);
     warn_of_reach(request, job.tune, task, title);
@@ -217,7 +222,7 @@ TrainingSummary train_into(Lab& lab, const TrainRequest& request, const std::str
   const TrainResult result = train(std::move(job));
   save_result(result, o.text("keep"), out);
   move_in(work, out);
-  return TrainingSummary::of(request, result, task, model);
+  return TrainingSummary::of(request, result, start);
 }
 
 std::string title_of(const Lab& lab, const TrainRequest& request) {
@@ -227,6 +232,7 @@ std::string title_of(const Lab& lab, const TrainRequest& request) {
   if (request.zero) what += ", weights zeroed";
   if (request.held) what += ", weights held";
   if (request.initial.origin) what += ", from another solution";
+  if (request.initial.reinit_layers > 0) what += fmt::format(", {} layers drawn anew", request.initial.reinit_layers);
   for (const DeltaRef& delta : request.model().deltas) what += " " + delta.method;
   if (!request.within && request.parts.size() < own_part_names().size() && !request.model().adapted())
     what += fmt::format(" {} only", join_words(request.parts));
@@ -266,6 +272,7 @@ json run_train(Lab& lab, const Options& given) {
   training.keep = request.options.text("keep");
   training.fresh = request.initial.fresh;
   training.origin = request.initial.origin;
+  training.reinit_layers = request.initial.reinit_layers;
   if (request.within) training.subspace = request.within->basis.place();
   if (request.record) training.trajectory = trajectory_inside(training);
   return training.to_json();

@@ -35,6 +35,7 @@ struct TaskModel {
   Task task;
   Model model;
   std::vector<std::string> trained_parameters;  ///< parameters of the plain model that its deltas train
+  std::vector<std::string> reinitialised = {};  ///< parameters that were drawn anew in place of pre-trained ones
 };
 TaskModel task_model_of(const PluginHost& plugins, const TaskRef& task, const ModelRef& model, Key key);
 

@@ -16,6 +16,7 @@ void require_use(const Options& given, const TrainRequest& request) {
   };
   if (!given.flag("hold") && !request.zero) refuse("hold", "no weights are zeroed (zero)");
   if (given.flag("stratify") && given.integer("rows") == 0) refuse("stratify", "all rows are used (rows)");
+  if (given.flag("fresh") && given.integer("reinit_layers") > 0) refuse("reinit_layers", "all weights are random (fresh)");
   if (given.flag("compact") && !request.scope) refuse("compact", "there is no scope with masks (scope)");
   if (request.within && given.has("train") && !request.model().adapted())
     refuse("train", "beside a subspace, ts.within says which of embeddings, pooler and head are trained");
@@ -84,6 +85,9 @@ TrainRequest TrainRequest::from(const Lab& lab, const Options& given) {
   require_use(given, request);
   request.initial.seed = given.integer("seed");
   request.initial.fresh = given.flag("fresh");
+  request.initial.reinit_layers = given.integer("reinit_layers");
+  if (request.initial.reinit_layers > 0 && request.model().path)
+    check_reinit_layers(*plain_family(request.model(), {}), request.initial.reinit_layers);
   request.initial.origin = resolved_origin(given.value("origin"), "train");
   request.record = Record::from(given.value("record"));
   return request;
@@ -94,8 +98,9 @@ StageKey TrainRequest::key() const {
   json inputs = options.json();
   inputs.update({{"model", model().identity()}, {"task", task.identity()}});
   for (const char* name : {"select", "regularize", "cache_memory"}) inputs.erase(name);
-  for (const char* name : {"compact", "cache_prefix", "stratify"})
-    if (!options.flag(name)) inputs.erase(name);  // no part of the keys of trainings without them
+  const OptionTable table = training_options();
+  for (const char* name : {"compact", "cache_prefix", "stratify", "dropout", "reinit_layers"})
+    if (inputs.at(name) == table.find(name)->fallback) inputs.erase(name);  // no part of the keys of trainings without them
   if (zero) inputs["zero"] = zero->identity();
   if (held) inputs["held"] = held->identity();
   if (scope) inputs["scope"] = scope->identity();

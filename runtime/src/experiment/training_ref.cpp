@@ -25,11 +25,12 @@ double score_in(const json& facts, const char* which) {
   return score.is_null() ? std::nan("") : score.get<double>();
 }
 
-/// {"fresh", "origin"}, where the training began with anything but its model's weights.
+/// {"fresh", "origin", "reinit_layers"}, where the training began with anything but its model's weights.
 void take_start(const json& fields, TrainingRef& training) {
   HandleReader reader(fields, "train");
   training.fresh = reader.take<bool>("fresh");
   training.origin = reader.find<Origin>("origin");
+  training.reinit_layers = reader.find<int64_t>("reinit_layers").value_or(0);
 }
 
 /// What results tell, and recipes read too: it stays among the facts.
@@ -75,7 +76,10 @@ TrainingRef TrainingRef::from_json(const json& handle) {
 json TrainingRef::to_json() const {
   json handle = ArtifactRef::to_json();
   handle.update({{"task", task.to_json()}, {"model", model.to_json()}, {"seed", seed}, {"keep", keep}});
-  if (fresh || origin) handle["start"] = {{"fresh", fresh}, {"origin", origin ? origin->to_json() : json()}};
+  if (edits_start()) {
+    handle["start"] = {{"fresh", fresh}, {"origin", origin ? origin->to_json() : json()}};
+    if (reinit_layers > 0) handle["start"]["reinit_layers"] = reinit_layers;
+  }
   if (subspace) handle["subspace"] = subspace->to_json();
   if (trajectory) handle["trajectory"] = trajectory->to_json();
   return handle;

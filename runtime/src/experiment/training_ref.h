@@ -29,11 +29,14 @@ struct TrainingRef : ArtifactRef {
   std::string keep;                         ///< kept weights: all, last, none
   bool fresh = false;                       ///< started from random weights
   std::optional<Origin> origin;             ///< initial weights beside the model's
+  int64_t reinit_layers = 0;                ///< layers from the top that were drawn anew before it
   std::optional<ArtifactRef> subspace;      ///< of its layers; nothing: full space
   std::optional<TrajectoryRef> trajectory;  ///< recorded during the training
   double best = 0, last = 0;                ///< scores; also among the facts
   std::optional<int64_t> coordinates;       ///< in its subspace, once it is computed
 
+  /// Whether it began with anything but its model's weights and new parameters.
+  bool edits_start() const { return fresh || origin || reinit_layers > 0; }
   /// Whether it kept its weights "last", "best" or "mean", as far as its options say.
   bool kept(const std::string& which) const { return keep == "all" || (keep == "last" && which == "last"); }
   double score(const std::string& which) const { return which == "best" ? best : last; }

@@ -69,6 +69,7 @@ TEST(Handles, AreTheSame_ThereAndBack) {
   expect_same_handle<ScopeRef>({{"artifact", "scope"}, {"key", "s"}, {"method", "last_layers"}, {"trained", 9}, {"planned", true}});
   expect_same_handle<TrainingRef>(training());
   expect_same_handle<TrainingRef>(from_another());
+  expect_same_handle<TrainingRef>(training({{"fresh", false}, {"origin", nullptr}, {"reinit_layers", 2}}));
   expect_same_handle<MaskRef>(
       {{"artifact", "mask"}, {"key", "k"}, {"solution", from_another()}, {"parameters", {{"parts", {"encoder"}}}}, {"count", 4}});
 }

@@ -39,6 +39,11 @@ TEST_F(OperationOptions, AreRefused_WhereTheirPartIsNotTrained) {
   EXPECT_THAT(refusal({{"train", {"head"}}, {"lr_embeddings", 0.1}}), HasSubstr("nothing reads option 'lr_embeddings'"));
 }
 
+TEST_F(OperationOptions, ReinitialiseNoMoreLayersThanThereAre_AndNoneOfARandomModel) {
+  EXPECT_THAT(refusal({{"reinit_layers", 3}}), HasSubstr("option 'reinit_layers' is 3, but the model has 2 layers"));
+  EXPECT_THAT(refusal({{"reinit_layers", 1}, {"fresh", true}}), HasSubstr("nothing reads option 'reinit_layers'"));
+}
+
 TEST_F(OperationOptions, OfTheTrainer_AreRefusedByName) {
   EXPECT_THAT(refusal({{"momentum", 0.9}}), HasSubstr("option 'momentum' is 0.9, but nothing reads it: optim is 'adamw'"));
   EXPECT_THAT(refusal({{"answer", "choose"}}), HasSubstr("option 'answer' is \"choose\", but nothing reads it"));
