@@ -12,21 +12,27 @@
 
 namespace tsrun {
 
-OptionTable mask_options(const std::vector<std::string>& parts, Freeze freeze) {
+OptionTable parameter_options(const std::vector<std::string>& parts, const std::string& acted) {
   return {
-      {.name = "parts", .type = OptionType::list, .fallback = parts, .doc = "masked parts of the model; others are trained whole"},
+      {.name = "parts", .type = OptionType::list, .fallback = parts, .doc = acted + " parts of the model; others are left alone"},
       {.name = "patterns",
        .type = OptionType::list,
        .fallback = nlohmann::json::array(),
-       .doc = "masks only on parameters of these parts whose names match one of these patterns, with * for any run of characters"},
-      {.name = "matrices_only", .type = OptionType::boolean, .fallback = true, .doc = "no masks on biases and norms"},
+       .doc = "of these parts, only parameters whose names match one of these patterns, with * for any run of characters"},
+      {.name = "matrices_only", .type = OptionType::boolean, .fallback = true, .doc = "neither biases nor norms"},
+  };
+}
+
+OptionTable mask_options(const std::vector<std::string>& parts, Freeze freeze) {
+  OptionTable table = parameter_options(parts, "masked");
+  return table.include({
       {.name = "freeze",
        .type = OptionType::choice,
        .fallback = name_of(freeze),
        .doc = "what masked elements do not receive: gradients (moments and decay still move them), updates, or updates and optimiser "
               "moments (state)",
        .choices = {"gradient", "update", "state"}},
-  };
+  });
 }
 
 std::vector<ParameterInfo> masked_parameters(const Family& family, const Options& options, const std::string& who) {

@@ -73,12 +73,13 @@ at::Tensor mixed_weight(const at::Tensor& weight, const at::Tensor& target, cons
                         bool everywhere) {
   if (!(p >= 0 && p <= 1)) internal_error("mixed_weight: p is {}, expected 0 to 1", p);
   if (kept.scalar_type() != at::kBool) internal_error("mixed_weight: kept has type {}, expected bool", at::toString(kept.scalar_type()));
-  return MixedWeight::apply(weight, target.detach(), kept.to(weight.device()), p, rescale_gradient, everywhere);
+  return MixedWeight::apply(weight, target.detach().to(weight.device()), kept.to(weight.device()), p, rescale_gradient, everywhere);
 }
 
 at::Tensor draw_kept(const ParameterInfo& parameter, double p, bool per_input, Key key) {
   std::vector<int64_t> shape = parameter.shape;
-  if (per_input && shape.size() == 2) shape = parameter.transposed ? std::vector<int64_t>{shape[0], 1} : std::vector<int64_t>{shape[1]};
+  if (per_input && parameter.kind == ParameterKind::weight && shape.size() == 2)
+    shape = parameter.transposed ? std::vector<int64_t>{shape[0], 1} : std::vector<int64_t>{shape[1]};
   at::Tensor numbers = at::empty(shape, at::kFloat);
   float* data = numbers.mutable_data_ptr<float>();
   parallel_for(numbers.numel(), 1 << 16, [&](int64_t begin, int64_t end) {

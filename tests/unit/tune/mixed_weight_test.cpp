@@ -84,6 +84,8 @@ TEST(MixedWeight, DrawsOneNumberPerInput_InEitherOrderOfTheWeight) {
   EXPECT_EQ(shape(false), (std::vector<int64_t>{3, 500}));
   info.transposed = true;
   EXPECT_EQ(shape(true), (std::vector<int64_t>{3, 1}));
+  info.kind = ParameterKind::embedding;
+  EXPECT_EQ(shape(true), (std::vector<int64_t>{3, 500}));
   info.shape = {500};
   EXPECT_EQ(shape(true), (std::vector<int64_t>{500}));
   EXPECT_NEAR(draw_kept(info, 0.3, true, Key::root(1)).sum().item<double>(), 350, 40);

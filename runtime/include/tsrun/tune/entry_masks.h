@@ -10,13 +10,15 @@
 /// Element masks, as every selector that chooses elements needs them.
 namespace tsrun {
 
-/// The options `parts`, `patterns`, `matrices_only` and `freeze`. `parts` and `freeze` are their defaults.
+/// The options `parts`, `patterns` and `matrices_only`: parameters that are `acted` on ("masked", "mixed"). `parts` is a default.
+OptionTable parameter_options(const std::vector<std::string>& parts, const std::string& acted);
+/// The same and `freeze`, for masks. `parts` and `freeze` are their defaults.
 OptionTable mask_options(const std::vector<std::string>& parts, Freeze freeze = Freeze::gradient);
 
-/// Parameters that those options give masks. @throws Error(user) "`who`: …" when there are none.
+/// Parameters that those options name. @throws Error(user) "`who`: …" when there are none.
 std::vector<ParameterInfo> masked_parameters(const Family& family, const Options& options, const std::string& who);
 
-/// Whether those options may mask word embeddings, which then have to be trained whole.
+/// Whether those options may name word embeddings, which then have to be trained whole.
 bool masks_embeddings(const Options& options);
 
 Freeze freeze_of(const Options& options);

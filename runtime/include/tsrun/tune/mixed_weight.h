@@ -19,8 +19,8 @@ at::Tensor mixed_weight(const at::Tensor& weight, const at::Tensor& target, cons
                         bool everywhere = false);
 
 /// Random `kept` for a parameter, true with probability 1 − p. `per_input` draws one number for each input of a linear layer, shared by its
-/// outputs: [inputs], or [inputs, 1] where the weight is transposed; parameters of one dimension have a number for every element in either
-/// case. Otherwise the parameter's shape. On the host.
+/// outputs: [inputs], or [inputs, 1] where the weight is transposed; other parameters have a number for every element in either case.
+/// Otherwise the parameter's shape. On the host.
 at::Tensor draw_kept(const ParameterInfo& parameter, double p, bool per_input, Key key);
 
 }  // namespace tsrun
