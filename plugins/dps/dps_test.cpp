@@ -1,10 +1,12 @@
 #include "bits.h"
-#include "statistics.h"
+#include "selector.h"
 
+#include "support/step_goldens.h"
 #include "tsrun/plugin_testing/delta.h"
 #include "tsrun/plugin_testing/step_plugins.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/tune/entry_masks.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -89,6 +91,25 @@ at::Tensor sorted_mask(const at::Tensor& scores, double frozen) {
   at::Tensor mask = at::zeros({scores.numel()}, at::kBool);
   mask.index_fill_(0, std::get<1>(scores.reshape({-1}).sort(true, 0, true)).narrow(0, 0, kept), true);
   return mask.view(scores.sizes());
+}
+
+/// DPS with the noise of the goldens.
+StepPlugin as_golden(const std::string& name) {
+  const json& arguments = step_goldens().at("cases").at(name).at("arguments");
+  json given = {{"freeze_ratio", arguments.at("p")}, {"stage_steps", arguments.at("us")}};
+  if (arguments.contains("least")) given.update({{"variant", "mix"}, {"penalty_min_steps", arguments.at("least")}});
+  const Options options = selector_method("dps").options().resolve(given, "goldens");
+  const auto make = [options](const MethodInputs& inputs) {
+    const double p = options.number("freeze_ratio");
+    return std::make_unique<dps::DynamicSelection>(
+        inputs, masked_parameters(inputs.family, options, "dps"), dps::Settings(options, inputs.steps),
+        [p](const Step& step, const ParameterInfo& info) { return golden_kept(info, step.number, p, true); });
+  };
+  return {"dps", given, {.whole_vocabulary = false}, make, {}};
+}
+
+TEST(Dps, EqualsTheReferencesRuleInFloat64) {
+  for (const char* name : {"dps_dense", "dps_dense_short", "dps_mix", "dps_mix_penalty"}) expect_step_golden(name, as_golden(name));
 }
 
 TEST(Dps, TrainsTheLargestSumsOfSquares_OfTheStageBefore_PerTensor) {
