@@ -2,6 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/tune/entry_masks.h"
+#include "tsrun/tune/mask_record.h"
 
 #include <ATen/ATen.h>
 
@@ -30,17 +31,22 @@ class Redrawn final : public Selector {
     const int64_t every = options_.integer("every");
     const bool due = every == 0 ? step.number == 0 : step.number % every == 0;
     if (!due) return std::nullopt;
-    ++draws_;
-    return scope_under(step.family, options_, key_.split(static_cast<uint64_t>(every == 0 ? 0 : step.number / every)));
+    Scope scope = scope_under(step.family, options_, key_.split(static_cast<uint64_t>(every == 0 ? 0 : step.number / every)));
+    record_.add(step, scope);
+    return scope;
   }
-  nlohmann::json report() const override { return {{"share", options_.number("share")}, {"draws", draws_}}; }
-  PluginState state() const override { return {{"draws", at::full({1}, draws_, at::kLong)}}; }
-  void restore(const PluginState& state) override { draws_ = state.at("draws").item<int64_t>(); }
+  nlohmann::json report() const override { return record_.report(); }
+  PluginState state() const override {
+    PluginState state;
+    record_.save(state);
+    return state;
+  }
+  void restore(const PluginState& state) override { record_.restore(state); }
 
  private:
   Key key_;
   Options options_;
-  int64_t draws_ = 0;
+  MaskRecord record_;
 };
 
 }  // namespace

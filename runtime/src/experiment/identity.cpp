@@ -77,6 +77,13 @@ std::string model_digest(const fs::path& folder) { return sha256(model_files(fol
 
 json peft_files(const fs::path& folder) { return digests_of({folder / peft_config_file, folder / peft_values_file}); }
 
+json keyed(const Options& options, const std::vector<std::string>& files) {
+  json values = options.json();
+  for (const std::string& file : files)
+    if (options.has(file)) values[file] = file_digest(options.text(file));
+  return values;
+}
+
 void require_unchanged(const ModelRef& model) {
   if (!model.content) return;
   const std::string found = model_digest(model.folder());

@@ -1,3 +1,4 @@
+#include "experiment/identity.h"
 #include "experiment/initial_weights.h"
 #include "experiment/step_plugins.h"
 #include "experiment/stored.h"
@@ -70,7 +71,7 @@ struct SelectRequest {
             {{"inputs",
               {{"method", method.name()},
                {"version", method.version()},
-               {"options", own.json()},
+               {"options", keyed(own, method.wants(own).files)},
                {"model", model.identity()},
                {"task", task.identity()},
                {"seed", seed},
@@ -99,10 +100,13 @@ SelectionSummary choose_into(Lab& lab, const SelectRequest& request, const std::
   const Family& family = *loaded.model.family;
   const Key key = Key::root(static_cast<uint64_t>(request.seed)).split("select").split(method.name());
   const Options reading = train_options().resolve(request.reading.json(), "select");
-  const auto probe = make_probe(loaded.model, loaded.task, reading, key.split("probe"), lab.settings().device);
+  const at::Device device = lab.settings().device;
+  const auto probe = make_probe(loaded.model, loaded.task, reading, key.split("probe"), device);
+  Weights weights;
+  for (const std::string& name : loaded.model.weights.names()) weights.set(name, loaded.model.weights.at(name).to(device));
   std::optional<Weights> solution;
   if (request.solution) solution = solution_weights(lab, *request.solution, "last", family);
-  MethodInputs inputs{family, loaded.model.weights, key};
+  MethodInputs inputs{family, weights, key};
   inputs.probe = probe.get();
   if (solution) inputs.solution = &*solution;
   const auto choice = method.choose(inputs, request.own);

@@ -1,5 +1,6 @@
 #include "experiment/step_plugins.h"
 
+#include "experiment/identity.h"
 #include "tsrun/base/error.h"
 
 namespace tsrun {
@@ -17,7 +18,7 @@ OptionTable request_options() {
 template <class Method>
 StepPluginRequest resolved(const Method& method, StepPluginRequest::Kind kind, const Options& request, const std::string& where) {
   const Options own = method.options().resolve(request.value("options"), fmt::format("{}: {}", where, method.name()));
-  return {kind, method.name(), method.version(), own};
+  return {kind, method.name(), method.version(), own, method.wants(own).files};
 }
 
 std::vector<json> as_list(const json& value) {
@@ -29,7 +30,8 @@ std::vector<json> as_list(const json& value) {
 }  // namespace
 
 json StepPluginRequest::to_json() const {
-  return {{"kind", kind == Kind::selector ? "selector" : "regularizer"}, {"name", name}, {"version", version}, {"options", options.json()}};
+  const char* const said = kind == Kind::selector ? "selector" : "regularizer";
+  return {{"kind", said}, {"name", name}, {"version", version}, {"options", keyed(options, files)}};
 }
 
 std::vector<StepPluginRequest> resolved_step_plugins(const PluginHost& plugins, const json& select, const json& regularize,

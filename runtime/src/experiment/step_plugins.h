@@ -15,9 +15,11 @@ struct StepPluginRequest {
   enum class Kind { selector, regularizer } kind = Kind::selector;
   std::string name;
   int version = 0;
-  Options options;  ///< resolved
+  Options options;                 ///< resolved
+  std::vector<std::string> files;  ///< options that name files
 
-  nlohmann::json to_json() const;  ///< for a stage key
+  /// For a stage key. @throws Error(data) for a file that is not there
+  nlohmann::json to_json() const;
 };
 
 /// `select` is one {plugin, options}, a list of them, or null; `regularize` a list or null. @throws Error(user) for unknown plugins and

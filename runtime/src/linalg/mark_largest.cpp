@@ -22,9 +22,8 @@ uint32_t order_of(float value) {
   return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
 }
 
-/// Counts digit `shift` of the values whose higher bits are those of `prefix`.
-Histogram count_digits(std::span<const float> values, uint32_t prefix, uint32_t prefix_mask, int shift) {
-  Histogram all{};
+/// Adds the counts of digit `shift` of the values whose higher bits are those of `prefix`.
+void count_digits(std::span<const float> values, uint32_t prefix, uint32_t prefix_mask, int shift, Histogram& all) {
   std::mutex mutex;
   parallel_for(static_cast<int64_t>(values.size()), range_of_values, [&](int64_t begin, int64_t end) {
     Histogram own{};
@@ -35,7 +34,6 @@ Histogram count_digits(std::span<const float> values, uint32_t prefix, uint32_t 
     const std::lock_guard lock(mutex);
     for (size_t i = 0; i < own.size(); ++i) all[i] += own[i];
   });
-  return all;
 }
 
 struct Threshold {
@@ -43,10 +41,11 @@ struct Threshold {
   int64_t ties = 0;    ///< values of this order among the k largest
 };
 
-Threshold find_threshold(std::span<const float> values, int64_t k) {
+Threshold find_threshold(std::span<const std::span<const float>> runs, int64_t k) {
   uint32_t prefix = 0, mask = 0;
   for (const int shift : {21, 10, 0}) {  // the last digit overlaps the second by a bit
-    const Histogram counts = count_digits(values, prefix, mask, shift);
+    Histogram counts{};
+    for (const auto& values : runs) count_digits(values, prefix, mask, shift, counts);
     uint32_t digit = digits - 1;
     while (counts[digit] < k) k -= counts[digit--];
     prefix |= digit << shift;
@@ -55,21 +54,30 @@ Threshold find_threshold(std::span<const float> values, int64_t k) {
   return {prefix, k};
 }
 
-}  // namespace
-
-void mark_largest(std::span<const float> values, int64_t k, bool* chosen) {
-  const auto count = static_cast<int64_t>(values.size());
-  if (k <= 0 || k >= count) {
-    std::fill_n(chosen, count, k > 0);
-    return;
-  }
-  const Threshold threshold = find_threshold(values, k);
-  parallel_for(count, range_of_values, [&](int64_t begin, int64_t end) {
+/// Marks values above the threshold, and the first of those at it, which are used up.
+void mark(std::span<const float> values, Threshold& threshold, bool* chosen) {
+  parallel_for(static_cast<int64_t>(values.size()), range_of_values, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) chosen[i] = order_of(values[static_cast<size_t>(i)]) > threshold.order;
   });
-  int64_t left = threshold.ties;
-  for (int64_t i = 0; left > 0; ++i)
-    if (order_of(values[static_cast<size_t>(i)]) == threshold.order) chosen[i] = true, --left;
+  for (size_t i = 0; threshold.ties > 0 && i < values.size(); ++i)
+    if (order_of(values[i]) == threshold.order) chosen[i] = true, --threshold.ties;
+}
+
+}  // namespace
+
+void mark_largest(std::span<const std::span<const float>> runs, int64_t k, std::span<bool* const> chosen) {
+  int64_t count = 0;
+  for (const auto& values : runs) count += static_cast<int64_t>(values.size());
+  if (k <= 0 || k >= count) {
+    for (size_t r = 0; r < runs.size(); ++r) std::fill_n(chosen[r], runs[r].size(), k > 0);
+    return;
+  }
+  Threshold threshold = find_threshold(runs, k);
+  for (size_t r = 0; r < runs.size(); ++r) mark(runs[r], threshold, chosen[r]);
+}
+
+void mark_largest(std::span<const float> values, int64_t k, bool* chosen) {
+  mark_largest(std::span(&values, 1), k, std::span<bool* const>(&chosen, 1));
 }
 
 }  // namespace tsrun

@@ -149,7 +149,7 @@ void Stepper::add_step_loss(Step& step, StepReport& report) {
 }
 
 Step Stepper::begin_step(const When& when, Key key) const {
-  return {when.step, when.planned, when.epochs_done, key.split("plugins"), family_, binding_.weights(), {}, 1, when.ends_epoch};
+  return {when.step, when.planned, when.epochs_done, key.split("plugins"), family_, binding_.weights(), {}, 1, when.ends_epoch, nullptr};
 }
 
 void Stepper::check(const Scope& scope) const {
@@ -262,6 +262,10 @@ StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micr
     add_step_loss(step, report);
     require_finite_step("loss", report.loss, when.step, binding_.weights(), split_, micro_batches);
     plugins_.after_backward(step);
+    if (const auto scope = plugins_.scope_after_backward(step)) {
+      rescope(*scope);
+      step.blocks = binding_.blocks(factor, plugins_.wants().origin);
+    }
   }
   binding_.gather_gradients();
   report.gradient_norm = clip_gradients(binding_.groups(), max_grad_norm_);

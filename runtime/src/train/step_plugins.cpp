@@ -51,9 +51,11 @@ void StepPlugins::each(Step& step, Key key, Event&& event) {
   const Key asker = step.key;
   for (Entry& entry : entries_) {
     step.key = key.split(entry.name).split(static_cast<uint64_t>(entry.ordinal));
+    step.chosen = entry.scope ? &*entry.scope : nullptr;
     event(entry);
   }
   step.key = asker;
+  step.chosen = nullptr;
 }
 
 std::optional<Scope> StepPlugins::current() const {
@@ -63,11 +65,11 @@ std::optional<Scope> StepPlugins::current() const {
   return all;
 }
 
-std::optional<Scope> StepPlugins::scope(Step& step) {
+std::optional<Scope> StepPlugins::asked(Step& step, std::optional<Scope> (Selector::*question)(Step&)) {
   bool changed = false;
   each(step, step.key, [&](Entry& entry) {
     if (!entry.selector) return;
-    auto scope = entry.selector->scope(step);
+    auto scope = (*entry.selector.*question)(step);
     if (!scope) return;
     scope->check(step.family, "selector " + entry.name);
     entry.scope = std::move(scope);

@@ -22,7 +22,8 @@ class StepPlugins {
   const Wants& wants() const { return wants_; }
 
   /// Asks the selectors; the intersection of their scopes when one of them gave another.
-  std::optional<Scope> scope(Step& step);
+  std::optional<Scope> scope(Step& step) { return asked(step, &Selector::scope); }
+  std::optional<Scope> scope_after_backward(Step& step) { return asked(step, &Selector::scope_after_backward); }
   /// The intersection of the scopes given last, or restored; nullopt: none yet.
   std::optional<Scope> current() const;
 
@@ -53,6 +54,7 @@ class StepPlugins {
   /// Calls `event(entry)` for each, with the step's key made the plugin's own part of `key`.
   template <class Event>
   void each(Step& step, Key key, Event&& event);
+  std::optional<Scope> asked(Step& step, std::optional<Scope> (Selector::*question)(Step&));
   std::string prefix(size_t i) const;
 
   std::vector<Entry> entries_;

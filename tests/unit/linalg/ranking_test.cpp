@@ -39,6 +39,19 @@ TEST(Select, MarksWhatTopKLists_OverTies_Signs_AndInfinities) {
   }
 }
 
+TEST(Select, MarksOverSeveralRuns_AsIfTheyLayEndToEnd) {
+  const std::vector<float> values = {3, 1, 2, 3, 2, nan_value, 2, 0, 3};
+  const std::span<const float> all = values;
+  const std::vector<std::span<const float>> runs = {all.first(4), all.subspan(4, 0), all.subspan(4)};
+  for (int64_t k = 0; k <= 9; ++k) {
+    bool whole[9], apart[9];
+    const std::vector<bool*> parts = {apart, apart + 4, apart + 4};
+    mark_largest(all, k, whole);
+    mark_largest(runs, k, parts);
+    EXPECT_TRUE(std::equal(whole, whole + 9, apart)) << k;
+  }
+}
+
 TEST(Select, ThresholdIsStrict) {
   const std::vector<float> values = {1, 2, nan_value, 3, 2};
   EXPECT_EQ(indices_above(values, 2), (std::vector<int64_t>{3}));

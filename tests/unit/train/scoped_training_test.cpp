@@ -1,5 +1,6 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/tune/flat_buffer.h"
 #include "unit/train/plugged_training.h"
 
 #include <gmock/gmock.h>
@@ -9,6 +10,7 @@
 namespace tsrun {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 using ScopedTraining = PluggedTraining;
@@ -221,6 +223,48 @@ TEST_F(ScopedTraining, RefusesACompactScopeFromASchedule) {
   };
   run.plugins.push_back(selector("compact", [&](const MethodInputs&) { return std::make_unique<Compact>(few_entries(model, true)); }));
   EXPECT_THAT(message_of(std::move(run)), HasSubstr("2: a compact scope that changes during the training"));
+}
+
+/// Keeps in step 1 the largest gradients of this very step, and notes what it is told of its own choice.
+class ByGradient final : public Selector {
+ public:
+  ByGradient(std::string name, Freeze freeze, std::vector<bool>* told, at::Tensor* mask)
+      : name_(std::move(name)), freeze_(freeze), told_(told), mask_(mask) {}
+  std::optional<Scope> scope_after_backward(Step& step) override {
+    told_->push_back(step.chosen != nullptr && at::equal(step.chosen->parameters.at(name_).mask, *mask_));
+    if (step.number != 1) return std::nullopt;
+    const ParameterInfo* info = find_parameter(step.family, name_);
+    const at::Tensor gradient = trained_parameter(step, *info, "test").gradient.abs();
+    Scope scope;
+    scope.freeze = freeze_;
+    scope.parameters[name_].mask = *mask_ = gradient.ge(gradient.median());
+    return scope;
+  }
+
+ private:
+  std::string name_;
+  Freeze freeze_;
+  std::vector<bool>* told_;
+  at::Tensor* mask_;
+};
+
+TEST_F(ScopedTraining, MasksThisVeryUpdate_WhenAScopeComesBehindBackward) {
+  const std::string name = "bert.encoder.layer.0.attention.self.query.weight";
+  std::vector<bool> told;
+  at::Tensor mask;
+  const auto run_to = [&](int64_t steps, bool plugged) {
+    TrainJob run = job(fmt::format("{}{}", steps, plugged),
+                       {{"max_steps", steps}, {"batch_size", 16}, {"lr_scheduler_type", "constant"}, {"warmup_ratio", 0}});
+    run.tune.weight_decay = 0.1;
+    const auto make = [&](const MethodInputs&) { return std::make_unique<ByGradient>(name, Freeze::update, &told, &mask); };
+    if (plugged) run.plugins.push_back(selector("by_gradient", make));
+    return train(std::move(run)).last_weights.at(name);
+  };
+  const at::Tensor one = run_to(1, false), three = run_to(3, true), held = mask.logical_not();
+  EXPECT_TRUE(one.eq(three).masked_select(held).all().item<bool>()) << "held in steps 1 and 2";
+  EXPECT_FALSE(one.eq(three).masked_select(mask).all().item<bool>());
+  EXPECT_THAT(told, ElementsAre(false, false, true)) << "of its own choice it is told from the next step on";
+  EXPECT_THROW(run_to(1, true), Error) << "one step: it has chosen nothing";
 }
 
 /// Everything above the first layer is trained.

@@ -49,6 +49,38 @@ TEST(EntryMasks, RoundTheShareUp) {
   EXPECT_EQ(share_of_elements(1, 11), 11);
 }
 
+TEST(EntryMasks, TakeTheLargestOfEachTensor_OrOfAll) {
+  const std::vector<at::Tensor> scores = {at::tensor({9.0F, 8.0F, 7.0F, 1.0F}), at::tensor({1.0F, 2.0F, 8.0F, 0.0F})};
+  const auto each = largest_shares(scores, 0.5, false), all = largest_shares(scores, 0.25, true);
+  EXPECT_TRUE(at::equal(each[0], at::tensor({1, 1, 0, 0}).to(at::kBool)));
+  EXPECT_TRUE(at::equal(each[1], at::tensor({0, 1, 1, 0}).to(at::kBool)));
+  EXPECT_TRUE(at::equal(all[0], at::tensor({1, 1, 0, 0}).to(at::kBool))) << "of equals the earlier tensor's";
+  EXPECT_FALSE(all[1].any().item<bool>());
+}
+
+TEST(EntryMasks, FreezeTheOthers_ButNeverPoolerOrHead) {
+  const FakeFamily family;
+  const Options frozen = OptionTable({others_option("trained")}).resolve({{"others", "frozen"}}, "test");
+  Scope scope;
+  scope.parameters["encoder.layer.1.dense.weight"].mask = at::ones({13, 17}, at::kBool);
+  freeze_others(scope, family, frozen);
+  for (const ParameterInfo& info : family.parameters()) {
+    const bool kept = info.part == Part::pooler || info.part == Part::head || info.name == "encoder.layer.1.dense.weight";
+    EXPECT_EQ(scope.entry(info).trained, kept) << info.name;
+  }
+}
+
+TEST(EntryMasks, TellWhatTheyKeepAndWhatChanged) {
+  Scope before, after;
+  before.parameters["a"].mask = at::tensor({1, 1, 0, 0}).to(at::kBool);
+  after.parameters["a"].mask = at::tensor({1, 0, 1, 0}).to(at::kBool);
+  EXPECT_DOUBLE_EQ(kept_share(before), 0.5);
+  EXPECT_DOUBLE_EQ(changed_share(before, after), 0.5);
+  after.parameters["b"].mask = at::tensor({1, 0, 0, 0}).to(at::kBool);  // all of it was trained before
+  EXPECT_DOUBLE_EQ(changed_share(before, after), 5.0 / 8);
+  EXPECT_DOUBLE_EQ(kept_share(after), 3.0 / 8);
+}
+
 TEST(EntryMasks, TellTheirSizes) {
   const auto parameters = masked_parameters(FakeFamily(), mask_options_with({{"freeze", "state"}}), "test");
   const Scope scope = scope_of_masks(parameters, Freeze::state, [](const ParameterInfo& info) {

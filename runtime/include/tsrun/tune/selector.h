@@ -14,7 +14,10 @@ class Selector : public StepEvents {
  public:
   /// Asked before every step. A new scope replaces the last one whole; nullopt leaves it. After a resume the scope in force is given back
   /// by the trainer and is not asked for again.
-  virtual std::optional<Scope> scope(Step& step) = 0;
+  virtual std::optional<Scope> scope(Step& /*step*/) { return std::nullopt; }
+  /// The same behind the backward pass of every step, whose gradients `step.blocks` hold: the whole ones, also of entries that masks in
+  /// force leave out. The new scope decides this step's update already.
+  virtual std::optional<Scope> scope_after_backward(Step& /*step*/) { return std::nullopt; }
 };
 
 /// A scope, and the numbers it was chosen by.

@@ -21,6 +21,7 @@
 ///     batch_loss       once a micro-batch, behind its forward pass: a term of the loss
 ///     step_loss        once a step: a term that needs weights only
 ///     after_backward   once a step: gradients of θ, summed over micro-batches, before masks, projection onto coordinates, and clipping
+///     scope_after_backward  selectors only: a new scope by these gradients, or nothing; it holds for this step's update already
 ///     before_update    gradients as the optimiser will see them: masked and clipped
 ///     after_update     behind the optimiser: weights may be moved, then masks of `freeze = update` are applied
 ///     epoch_ended      behind the last step of an epoch
@@ -60,7 +61,15 @@ struct Step {
   double rate_factor = 1;  ///< the same for all blocks at once
 
   bool ends_epoch = false;
+  const Scope* chosen = nullptr;  ///< of a selector: the scope that it gave last, also before a resume; null: none yet
 };
+
+/// One trained parameter among the blocks of a step, in its own shape.
+struct TrainedParameter {
+  at::Tensor value, gradient;  ///< views of a block
+};
+/// Undefined tensors for a frozen one. @throws Error(user) "`who`: …" under a compact scope, where a gradient has chosen entries alone
+TrainedParameter trained_parameter(const Step& step, const ParameterInfo& info, const std::string& who);
 
 /// One forward pass of a micro-batch.
 struct ForwardPass {
@@ -90,6 +99,8 @@ struct Wants {
   bool whole_vocabulary = true;
   bool hidden_states = false;
   bool origin = false;
+  /// Options whose values name files. In stage keys their contents stand for them, wherever they lie.
+  std::vector<std::string> files = {};
 };
 
 class StepEvents {

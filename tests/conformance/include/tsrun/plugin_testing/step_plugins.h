@@ -1,7 +1,9 @@
 #pragma once
 
 #include "tsrun/plugin/plugin.h"
+#include "tsrun/plugin_testing/delta.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,5 +23,29 @@ const std::vector<std::unique_ptr<SelectorMethod>>& selector_methods();
 const SelectorMethod& selector_method(const std::string& name);
 const std::vector<std::unique_ptr<RegularizerMethod>>& regularizer_methods();
 const RegularizerMethod& regularizer_method(const std::string& name);
+
+/// Made-up calibration: every row has a gradient of its own, whatever the weights, and a batch the mean of its rows'.
+class MadeUpProbe final : public Probe {
+ public:
+  MadeUpProbe(const Family& family, int64_t rows) : family_(family), rows_(rows) {}
+  int64_t rows() const override { return rows_; }
+  HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) override;  ///< none
+  LossAndGradient loss_and_gradient(const Weights& weights, std::span<const int64_t> rows, std::optional<Key> dropout) override;
+  at::Tensor gradient_of(const std::string& parameter, int64_t row) const;  ///< standard normal numbers
+  void scale(const std::string& parameter, double factor) { scales_[parameter] = factor; }
+
+ private:
+  const Family& family_;
+  int64_t rows_;
+  std::map<std::string, double> scales_;
+};
+
+/// A step whose one block has all parameters of `model` with their weights, and random gradients. `model` must outlive it.
+struct MadeUpStep {
+  MadeUpStep(const SmallModel& model, Key key);
+  at::Tensor gradient(const std::string& parameter) const;
+  Layout layout;
+  Step step;
+};
 
 }  // namespace tsrun::plugin_testing
