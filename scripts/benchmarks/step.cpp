@@ -1,14 +1,14 @@
 // Times one optimiser step as the trainer runs it: token ids of the batch, forward, backward, clipping, update.
 //
-// usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin none|mask|layers|cached|compact|r_drop|dps_dense|dps_mix]
-// [--precision float32|bf16]
-// [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length 128]
-// mask: 70 % of every matrix of the layers; layers: the last two; cached: the same with the output of the others kept; compact: 1 % of
-// every tensor, without memory for the rest; dps: stages of four steps. Only the first `rows` rows are used (0: all). Prints one JSON line:
-// median and mean seconds a step, real tokens a second, first and last loss, peak MiB, bytes of gradients and moments. The first three
-// steps warm up.
+// usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin none|still|mask|layers|cached|compact|sift|r_drop|dps_dense|dps_mix]
+// [--precision float32|bf16] [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length 128]
+// still: no dropout; mask: 70 % of every matrix of the layers; layers: the last two; cached: the same with the output of the others kept;
+// compact: 1 % of every tensor, without memory for the rest; sift: 0.8 % of every matrix of the layers, the same, and the rest frozen; dps:
+// stages of four steps. Only the first `rows` rows are used (0: all). Prints one JSON line: median and mean seconds a step, real tokens a
+// second, first and last loss, peak MiB, bytes of gradients and moments. The first three steps warm up.
 #include "train/step.h"
 #include "benchmark.h"
+#include "train/split_probe.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/data/task.h"
 #include "tsrun/linalg/rows.h"
@@ -106,19 +106,23 @@ std::vector<StepPlugin> step_plugins(const std::string& named) {
 }
 
 /// What `method` chooses once.
-Scope chosen(const std::string& method, const nlohmann::json& given, const Model& model) {
+Scope chosen(const std::string& method, const nlohmann::json& given, const Model& model, const EncodedSplit& split) {
   const SelectorMethod& selector = plugins().selector(method);
-  return selector.choose({*model.family, model.weights, Key::root(6)}, selector.options().resolve(given, "bench_step"))->scope;
+  const auto probe = make_split_probe(
+      *model.family, [&]() -> const EncodedSplit& { return split; }, std::nullopt, at::kCPU);
+  const Options options = selector.options().resolve(given, "bench_step");
+  return selector.choose({*model.family, model.weights, Key::root(6), 0, 0, probe.get()}, options)->scope;
 }
 
-Scope static_scope(const std::string& named, const Model& model) {
+Scope static_scope(const std::string& named, const Model& model, const EncodedSplit& split) {
   Scope scope;
-  if (named == "cached") scope = chosen("last_layers", {{"layers", 2}}, model);
+  if (named == "sift") scope = chosen("sift", nlohmann::json::object(), model, split);
+  if (named == "cached") scope = chosen("last_layers", {{"layers", 2}}, model, split);
   if (named == "compact")
-    scope =
-        chosen("random_mask", {{"share", 0.01}, {"matrices_only", false}, {"parts", {"embeddings", "encoder", "pooler", "head"}}}, model);
+    scope = chosen("random_mask", {{"share", 0.01}, {"matrices_only", false}, {"parts", {"embeddings", "encoder", "pooler", "head"}}},
+                   model, split);
   scope.cache_prefix = named == "cached";
-  scope.compact = named == "compact";
+  scope.compact = named == "compact" || named == "sift";
   return scope;
 }
 
@@ -161,17 +165,9 @@ void run(const Arguments& arguments) {
   if (arguments.text("--method", "full") == "lora") attach_lora(model);
   std::vector<Example> examples = task.split("train").examples;
   if (const int64_t rows = arguments.number("--rows", 0); rows > 0) examples.resize(std::min(examples.size(), static_cast<size_t>(rows)));
-  const std::string plugin = arguments.text("--plugin", "none");
-  TuneOptions tune = tune_options(arguments, *model.family);
-  tune.scope = intersection(tune.scope, static_scope(plugin, model));
-  Binding binding(*model.family, model.weights, tune, Key::root(1), at::kCPU);
   EncodedSplit split;
   split.rows.resize(examples.size());
   split.targets.resize(examples.size());
-  const auto settings =
-      TrainSettings::from(train_options().resolve({{"precision", arguments.text("--precision", "float32")}}, "bench_step"));
-  StepPlugins acting(step_plugins(plugin), {*model.family, binding.origin(), Key::root(5), steps});
-  Stepper stepper(*model.family, split, binding, settings, at::kCPU, acting);
   const auto encode = [&](size_t row) {
     const Example& example = examples[row];
     const auto second = example.second ? std::optional<std::string_view>(*example.second) : std::nullopt;
@@ -179,6 +175,14 @@ void run(const Arguments& arguments) {
     split.targets[row] = example.target;
   };
   for (size_t row = 0; row < examples.size(); ++row) encode(row);
+  const std::string plugin = arguments.text("--plugin", "none");
+  TuneOptions tune = tune_options(arguments, *model.family);
+  tune.scope = intersection(tune.scope, static_scope(plugin, model, split));
+  Binding binding(*model.family, model.weights, tune, Key::root(1), at::kCPU);
+  const auto settings =
+      TrainSettings::from(train_options().resolve({{"precision", arguments.text("--precision", "float32")}, {"dropout", plugin != "still"}}, "bench_step"));
+  StepPlugins acting(step_plugins(plugin), {*model.family, binding.origin(), Key::root(5), steps});
+  Stepper stepper(*model.family, split, binding, settings, at::kCPU, acting);
   stepper.keep_prefixes_in({});
   Sampler sampler(Key::root(2), static_cast<int64_t>(examples.size()), batch);
   StepTimes times;
