@@ -21,7 +21,7 @@ using nlohmann::json;
 // Without the head: the two rows of a head of two classes have opposite gradients, so that rounding decides between their squares.
 const json kBody = {"encoder", "pooler"};
 const bool cases = add_selector_case("dps", {{"stage_steps", 2}, {"parts", kBody}}) &&
-                   add_selector_case("dps", {{"stage_steps", 1}, {"parts", kBody}, {"scope", "global"}, {"freeze", "update"}}) &&
+                   add_selector_case("dps", {{"stage_steps", 1}, {"parts", kBody}, {"granularity", "global"}, {"freeze", "update"}}) &&
                    add_selector_case("dps", {{"variant", "mix"}, {"parts", kBody}, {"stage_steps", 2}, {"penalty_min_steps", 1}}) &&
                    add_selector_case("dps", {{"variant", "mix"}, {"parts", kBody}, {"noise", "element"}, {"freeze", "state"}});
 
@@ -142,7 +142,7 @@ TEST(Dps, BeginsEveryCycleAnew_WithTheWholeNetwork) {
 }
 
 TEST(Dps, RanksAllTensorsTogether_WhenGlobal) {
-  Cycle cycle(json{{"stage_steps", 1}, {"freeze_ratio", 0.5}, {"scope", "global"}});
+  Cycle cycle(json{{"stage_steps", 1}, {"freeze_ratio", 0.5}, {"granularity", "global"}});
   cycle.run(0, cycle.random(kQuery, 0), cycle.random(kHead, 0) * 100);
   const auto scope = cycle.run(1, cycle.random(kQuery, 1), cycle.random(kHead, 1));
   const auto kept = [&](const char* name) { return scope->parameters.at(name).mask.sum().item<int64_t>(); };

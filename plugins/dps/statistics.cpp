@@ -4,14 +4,20 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 namespace tsrun::dps {
 namespace {
 
-at::Tensor largest_scores(const at::Tensor& scores, const Settings& settings) {
-  const int64_t kept = share_of_elements(1 - settings.frozen_share, scores.numel());
-  const at::Tensor mask = largest_elements(scores, kept);
-  if (!settings.keep_ties || kept == 0) return mask;
-  return scores >= scores.masked_select(mask).min();
+/// Adds the elements that tie with the least one chosen, of each tensor or of all.
+void add_ties(const std::vector<at::Tensor>& scores, std::vector<at::Tensor>& masks, bool together) {
+  std::vector<at::Tensor> least;
+  for (size_t i = 0; i < masks.size(); ++i) {
+    const at::Tensor chosen = scores[i].masked_select(masks[i]);
+    least.push_back(chosen.numel() > 0 ? chosen.min() : at::full({}, INFINITY, scores[i].options()));
+  }
+  const at::Tensor of_all = at::stack(least).min();
+  for (size_t i = 0; i < masks.size(); ++i) masks[i] = scores[i] >= (together ? of_all : least[i]);
 }
 
 }  // namespace
@@ -32,19 +38,13 @@ at::Tensor score(const Sums& sums, const Settings& settings) {
 }
 
 std::map<std::string, at::Tensor> largest(const SumsByName& sums, const Settings& settings) {
+  std::vector<at::Tensor> scores;
+  for (const auto& [name, own] : sums) scores.push_back(score(own, settings));
+  std::vector<at::Tensor> chosen = largest_shares(scores, 1 - settings.frozen_share, settings.global);
+  if (settings.keep_ties) add_ties(scores, chosen, settings.global);
   std::map<std::string, at::Tensor> masks;
-  if (!settings.global) {
-    for (const auto& [name, own] : sums) masks[name] = largest_scores(score(own, settings), settings);
-    return masks;
-  }
-  std::vector<at::Tensor> flat;
-  for (const auto& [name, own] : sums) flat.push_back(score(own, settings).reshape({-1}));
-  const at::Tensor chosen = largest_scores(at::cat(flat), settings);
-  int64_t offset = 0;
-  for (const auto& [name, own] : sums) {
-    masks[name] = chosen.narrow(0, offset, own.squares.numel()).reshape(own.squares.sizes()).clone();
-    offset += own.squares.numel();
-  }
+  size_t i = 0;
+  for (const auto& [name, own] : sums) masks[name] = chosen[i++];
   return masks;
 }
 

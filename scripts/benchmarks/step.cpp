@@ -179,8 +179,8 @@ void run(const Arguments& arguments) {
   TuneOptions tune = tune_options(arguments, *model.family);
   tune.scope = intersection(tune.scope, static_scope(plugin, model, split));
   Binding binding(*model.family, model.weights, tune, Key::root(1), at::kCPU);
-  const auto settings =
-      TrainSettings::from(train_options().resolve({{"precision", arguments.text("--precision", "float32")}, {"dropout", plugin != "still"}}, "bench_step"));
+  const auto settings = TrainSettings::from(
+      train_options().resolve({{"precision", arguments.text("--precision", "float32")}, {"dropout", plugin != "still"}}, "bench_step"));
   StepPlugins acting(step_plugins(plugin), {*model.family, binding.origin(), Key::root(5), steps});
   Stepper stepper(*model.family, split, binding, settings, at::kCPU, acting);
   stepper.keep_prefixes_in({});
