@@ -14,6 +14,7 @@ function(tsrun_add_plugin name)
     # GCC 12 warns of a string that is moved into a vector (as of literals, TsrunTargets.cmake).
     target_compile_options(${_compiled} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
     target_precompile_headers(${_compiled} REUSE_FROM tsrun_pch)
+    tsrun_even_batches(${_compiled})
     add_library(${name} MODULE $<TARGET_OBJECTS:${_compiled}>)
     set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/tsrun/plugins
       INSTALL_RPATH "$ORIGIN/../..;${TSRUN_TORCH_LIBDIR}")
@@ -41,6 +42,7 @@ function(tsrun_add_plugin_test name)
   if(TARGET tsrun_test_pch)  # in this tree
     target_link_libraries(${name} PRIVATE tsrun_settings)
     target_precompile_headers(${name} REUSE_FROM tsrun_test_pch)
+    tsrun_even_batches(${name})
   endif()
   add_test(NAME plugin.${name} COMMAND ${name} --gtest_brief=1)  # one process: its start takes longer than most of the tests
   set_tests_properties(plugin.${name} PROPERTIES TIMEOUT 600)

@@ -16,10 +16,34 @@ if(TSRUN_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${TSRUN_CCACHE})
 endif()
 
-# LibTorch's headers take most of a compilation; rooms that include them share one precompiled header, and so do the plugins.
+# LibTorch's headers take most of a compilation; rooms that include them share one precompiled header, and so do the plugins. GCC instantiates
+# all templates that its inline functions use again in every source, about two seconds; autograd's headers would add one.
 add_library(tsrun_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
 target_link_libraries(tsrun_pch PUBLIC tsrun_settings tsrun::torch fmt::fmt nlohmann_json::nlohmann_json)
-target_precompile_headers(tsrun_pch PUBLIC <ATen/ATen.h> <torch/csrc/autograd/custom_function.h> <nlohmann/json.hpp> <fmt/format.h>)
+target_precompile_headers(tsrun_pch PUBLIC <ATen/ATen.h> <nlohmann/json.hpp> <fmt/format.h>)
+
+# tsrun_even_batches(TARGET): batches of a unity build of about one size, so that none is a single source at the end and none much longer than the others.
+function(tsrun_even_batches target)
+  if(NOT CMAKE_UNITY_BUILD)
+    return()
+  endif()
+  get_target_property(_sources ${target} SOURCES)
+  set(_together 0)
+  foreach(_source ${_sources})
+    get_source_file_property(_alone ${_source} COMPILE_OPTIONS)  # CMake compiles those with options of their own by themselves
+    if(NOT _alone AND _source MATCHES "\\.cpp$")
+      math(EXPR _together "${_together} + 1")
+    endif()
+  endforeach()
+  math(EXPR _batches "(${_together} + ${CMAKE_UNITY_BUILD_BATCH_SIZE} - 1) / ${CMAKE_UNITY_BUILD_BATCH_SIZE}")
+  math(EXPR _size "(${_together} + ${_batches} - 1) / ${_batches}")
+  set_target_properties(${target} PROPERTIES UNITY_BUILD_BATCH_SIZE ${_size})
+endfunction()
+
+# tsrun_optimize(TARGET LEVEL): 3 for loops over numbers or characters; 1 for code that runs a few times a stage, which then compiles a quarter faster.
+function(tsrun_optimize target level)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O${level}>)
+endfunction()
 
 # tsrun_room(NAME [TORCH] SOURCES … [LIBRARIES …]): an object library tsrun_NAME that becomes part of libtsrun.
 function(tsrun_room name)
@@ -34,5 +58,6 @@ function(tsrun_room name)
   if(ARG_TORCH)
     target_precompile_headers(tsrun_${name} REUSE_FROM tsrun_pch)
   endif()
+  tsrun_even_batches(tsrun_${name})
   set_property(GLOBAL APPEND PROPERTY TSRUN_ROOM_TARGETS tsrun_${name})
 endfunction()

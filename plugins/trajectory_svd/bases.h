@@ -5,12 +5,16 @@
 #include "tsrun/tune/subspace.h"
 
 #include <ATen/core/Tensor.h>
+#include <fmt/format.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace tsrun::trajectory_svd {
+
+/// Name of a group's tensor in the files of both forms.
+inline std::string tensor_name(size_t group) { return fmt::format("group-{:05}", group); }
 
 /// What both forms share: groups, dimensions and the report.
 class Basis : public Subspace {

@@ -10,9 +10,7 @@
 namespace tsrun::trajectory_svd {
 namespace {
 
-const char* const data_name = "directions.safetensors";
-
-std::string tensor_name(size_t group) { return fmt::format("group-{:05}", group); }
+const char* const directions_name = "directions.safetensors";
 
 Rows rows_of(const at::Tensor& directions) {
   Rows rows{{}, RowType::float32, directions.size(1)};
@@ -63,7 +61,7 @@ void DenseBasis::save(const std::filesystem::path& folder) const {
       tensors.push_back(
           {tensor_name(g), DataType::float32, {d.size(0), d.size(1)}, {static_cast<const std::byte*>(d.const_data_ptr()), bytes}});
   }
-  write_safetensors(folder / data_name, tensors);
+  write_safetensors(folder / directions_name, tensors);
   write_index(folder, "dense");
 }
 
@@ -75,7 +73,7 @@ int64_t DenseBasis::bytes_shipped() const {
 
 std::unique_ptr<Subspace> DenseBasis::load(const std::filesystem::path& folder, const ParameterSet& parameters,
                                            const nlohmann::json& index) {
-  auto file = std::make_shared<const SafetensorsFile>(SafetensorsFile::open(folder / data_name));
+  auto file = std::make_shared<const SafetensorsFile>(SafetensorsFile::open(folder / directions_name));
   const auto dims = index.at("dims").get<std::vector<int64_t>>();
   if (dims.size() != parameters.groups.size())
     data_error("{}: {} groups, expected {}", folder.string(), dims.size(), parameters.groups.size());

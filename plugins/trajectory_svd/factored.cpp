@@ -12,9 +12,7 @@ namespace tsrun::trajectory_svd {
 namespace {
 
 namespace fs = std::filesystem;
-const char* const data_name = "coefficients.safetensors";
-
-std::string tensor_name(size_t group) { return fmt::format("group-{:05}", group); }
+const char* const coefficients_name = "coefficients.safetensors";
 
 void link_or_copy(const fs::path& from, const fs::path& to) {
   std::error_code failed;
@@ -118,7 +116,7 @@ void FactoredBasis::save(const fs::path& folder) const {
     const SmallMatrix& c = coefficients_[g];
     if (c.columns > 0) tensors.push_back({tensor_name(g), DataType::float64, {c.rows, c.columns}, std::as_bytes(std::span(c.values))});
   }
-  write_safetensors(folder / data_name, tensors);
+  write_safetensors(folder / coefficients_name, tensors);
   write_index(folder, "factored");
 }
 
@@ -133,7 +131,7 @@ std::unique_ptr<Subspace> FactoredBasis::load(const fs::path& folder, const Para
   Trajectory trajectory = Trajectory::open(folder);
   if (const auto difference = first_difference(parameters.layout, trajectory.layout()))
     data_error("{}: another parameter set: {}", folder.string(), *difference);
-  const auto file = SafetensorsFile::open(folder / data_name);
+  const auto file = SafetensorsFile::open(folder / coefficients_name);
   const auto dims = index.at("dims").get<std::vector<int64_t>>();
   const bool with_origin = index.at("description").at("with_origin").get<bool>();
   if (dims.size() != parameters.groups.size())

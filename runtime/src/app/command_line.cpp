@@ -23,7 +23,7 @@ po::options_description common_options() {
       "an argument of the recipe, or an option of predict, generate or score; may be repeated");
   add("seed", po::value<std::string>()->value_name("N"), "root of all randomness (1)");
   add("threads", po::value<std::string>()->value_name("N"),
-      "threads (the cores this process may use; 1 each when a sweep uses several processes)");
+      "threads ($OMP_NUM_THREADS, or the cores this process may use; 1 each when a sweep uses several processes)");
   add("device", po::value<std::string>()->value_name("DEVICE"), "cpu or cuda (cpu)");
   add("store", po::value<std::string>()->value_name("DIR"), "where artifacts are kept ($TSRUN_STORE, or .tsrun/store)");
   add("runs", po::value<std::string>()->value_name("DIR"), "where reports go (runs)");

@@ -1,7 +1,7 @@
 # parallel.cpp instantiates LibTorch's parallel_for, which is serial unless OpenMP is on. random_fill.cpp promises the same bits on every
 # machine, so the compiler must not fuse multiplications with additions where the processor could.
 set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/parallel.cpp PROPERTIES COMPILE_OPTIONS "-fopenmp")
-set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/random_fill.cpp PROPERTIES COMPILE_OPTIONS "-ffp-contract=off;-Wno-psabi")
+set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/random_fill.cpp PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=off;-Wno-psabi")
 tsrun_room(base
   SOURCES
     bar_text.cpp

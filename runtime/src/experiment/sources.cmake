@@ -5,3 +5,4 @@ tsrun_room(experiment TORCH SOURCES
   operations_model.cpp operations_train.cpp operations_evaluate.cpp operations_tuning.cpp operations_mask.cpp operations_select.cpp
   label_map.cpp operations_joint.cpp operations_decode.cpp operations_low_rank.cpp operations_report.cpp report_rows.cpp)
 target_compile_definitions(tsrun_experiment PRIVATE TSRUN_VERSION="${PROJECT_VERSION}")
+tsrun_optimize(tsrun_experiment 1)

@@ -1,62 +1,16 @@
-tsrun_room(model TORCH SOURCES
-  weights.cpp
-  finite.cpp
-  families.cpp
-  config_reader.cpp
-  config_fields.cpp
-  blocks.cpp
-  decoding_cache.cpp
-  family_base.cpp
-  pass_base.cpp
-  product.cpp
-  recompute.cpp
-  encoder_config.cpp
-  encoder_parameters.cpp
-  encoder.cpp
-  beams.cpp
-  bert.cpp
-  distilbert.cpp
-  electra.cpp
-  roberta.cpp
-  rms_norm.cpp
-  rotary.cpp
-  rotary_config.cpp
-  sliding_windows.cpp
-  decoder_parameters.cpp
-  decoder.cpp
-  generate.cpp
-  generation_config.cpp
-  generation_fields.cpp
-  score_rules.cpp
-  gpt2.cpp
-  llama.cpp
-  relative_places.cpp
-  t5.cpp
-  t5_forward.cpp
-  t5_parameters.cpp
-  incremental_decoder.cpp
-  initial.cpp
-  match_weights.cpp
-  parts.cpp
-  ties.cpp
-  load.cpp
-  save.cpp
-  packed_batch.cpp
-  tensors.cpp
-  loss.cpp
-  composition.cpp
-  dropout.cpp
-  add_norm.cpp
-  attention.cpp
-  attention_composition.cpp
-  dropout_kernel.cpp
-  norm_kernel.cpp
-  attention_kernel.cpp
-  rotary_kernel.cpp)
-
 # Kernels know no LibTorch, and pass vectors only between inlined functions, so the warning about their calling convention is void.
 # GCC 12 takes a vector that is set lane by lane for one that is not set.
-foreach(_kernel dropout_kernel norm_kernel attention_kernel rotary_kernel)
-  set_source_files_properties(${PROJECT_SOURCE_DIR}/runtime/src/model/${_kernel}.cpp PROPERTIES
-    COMPILE_OPTIONS "-Wno-psabi;-Wno-maybe-uninitialized" SKIP_PRECOMPILE_HEADERS ON)
+foreach(_kernel dropout norm attention rotary)
+  set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/${_kernel}_kernel.cpp PROPERTIES
+    COMPILE_OPTIONS "-O3;-Wno-psabi;-Wno-maybe-uninitialized" SKIP_PRECOMPILE_HEADERS ON)
 endforeach()
+
+# The last line before the kernels: functions with a backward pass of their own, together because autograd's headers are not precompiled.
+tsrun_room(model TORCH SOURCES
+  weights.cpp finite.cpp families.cpp config_reader.cpp config_fields.cpp blocks.cpp decoding_cache.cpp family_base.cpp pass_base.cpp
+  encoder_config.cpp encoder_parameters.cpp encoder.cpp beams.cpp bert.cpp distilbert.cpp electra.cpp roberta.cpp rotary_config.cpp
+  sliding_windows.cpp decoder_parameters.cpp decoder.cpp generate.cpp generation_config.cpp generation_fields.cpp score_rules.cpp gpt2.cpp
+  llama.cpp relative_places.cpp t5.cpp t5_forward.cpp t5_parameters.cpp incremental_decoder.cpp initial.cpp match_weights.cpp parts.cpp
+  ties.cpp load.cpp save.cpp packed_batch.cpp tensors.cpp loss.cpp
+  composition.cpp attention_composition.cpp product.cpp recompute.cpp dropout.cpp rms_norm.cpp rotary.cpp add_norm.cpp attention.cpp
+  dropout_kernel.cpp norm_kernel.cpp attention_kernel.cpp rotary_kernel.cpp)

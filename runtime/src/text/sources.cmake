@@ -5,3 +5,4 @@ tsrun_room(text
           pre_tokenizer.cpp row_template.cpp sentencepiece_document.cpp sentencepiece_file.cpp sentencepiece_merges.cpp split_step.cpp
           token_merger.cpp token_names.cpp tokenizer_class.cpp tokenizer_settings.cpp trie.cpp unicode_steps.cpp unigram.cpp utf8.cpp vocabulary.cpp
           word_class.cpp word_level.cpp word_split.cpp word_table.cpp wordpiece.cpp wordpiece_document.cpp)
+tsrun_optimize(tsrun_text 3)

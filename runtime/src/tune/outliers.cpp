@@ -10,11 +10,11 @@
 namespace tsrun {
 namespace {
 
-struct Moments {
+struct MeanAndSpread {
   double mean = 0, deviation = 0;
 };
 
-Moments moments(std::span<const float> values) {
+MeanAndSpread mean_and_spread(std::span<const float> values) {
   double sum = 0, squares = 0;
   for (float v : values) sum += v;
   const double mean = values.empty() ? 0 : sum / static_cast<double>(values.size());
@@ -109,7 +109,7 @@ Mask find_outliers(const at::Tensor& update, const at::Tensor& origin, const Par
   for (const Group& group : set.groups) {
     const auto part = u.subspan(static_cast<size_t>(group.begin), static_cast<size_t>(group.size()));
     const auto start = theta0.subspan(static_cast<size_t>(group.begin), static_cast<size_t>(group.size()));
-    const Moments m = moments(part);
+    const MeanAndSpread m = mean_and_spread(part);
     const std::vector<float> deviations = magnitudes(part, m.mean);
     const auto chosen = indices_above(deviations, options.sigmas * m.deviation);
     const size_t before = mask.positions.size();

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -14,7 +15,11 @@ namespace {
 
 class Parallel : public ::testing::Test {
  protected:
-  ~Parallel() override { set_threads(before_); }
+  Parallel() { unsetenv("OMP_NUM_THREADS"); }
+  ~Parallel() override {
+    unsetenv("OMP_NUM_THREADS");
+    set_threads(before_);
+  }
 
  private:
   int before_ = threads();
@@ -57,6 +62,24 @@ TEST_F(Parallel, CountsTheCoresOfItsAffinityMask) {
   set_threads(0);
   EXPECT_EQ(threads(), 1);
   sched_setaffinity(0, sizeof before, &before);
+}
+
+TEST_F(Parallel, FollowsOpenMpsVariable_WhenNoNumberIsAskedFor) {
+  setenv("OMP_NUM_THREADS", "3", 1);
+  set_threads(0);
+  EXPECT_EQ(threads(), 3);
+  set_threads(2);
+  EXPECT_EQ(threads(), 2);
+}
+
+TEST_F(Parallel, CountsCores_WhenOpenMpsVariableIsNoNumber) {
+  set_threads(0);
+  const int cores = threads();
+  for (const char* text : {"", "many", "0", "-1"}) {
+    setenv("OMP_NUM_THREADS", text, 1);
+    set_threads(0);
+    EXPECT_EQ(threads(), cores) << text;
+  }
 }
 
 }  // namespace

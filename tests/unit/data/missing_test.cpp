@@ -36,7 +36,7 @@ const std::string kClasses = "text = ['p', 'q']\nlabel = 'l'\nlabels = ['no', 'y
 const std::string kNumbers = "text = 'p'\nlabel = 'l'\nrange = [0, 5]\nmetrics = ['pearson']";
 const std::string kChoice = "text = 'p'\noptions = 'o'\nlabel = 'l'\nmetrics = ['accuracy']";
 const std::string kColumns = "text = 'p'\noptions = ['o', 'q']\nlabel = 'l'\nmetrics = ['accuracy']";
-const std::string kTags = "text = 'w'\nlabel = 't'\nlabels = ['O', 'X']\nmetrics = ['accuracy']";
+const std::string kTagTask = "text = 'w'\nlabel = 't'\nlabels = ['O', 'X']\nmetrics = ['accuracy']";
 const std::string kAnswers = "text = ['p', 'q']\nlabel = ['a', 'b']\nprompt = '{p} {q}'\nmetrics = ['accuracy']";
 
 TEST_F(MissingCells, AreRefusedWithFileAndLine_WhateverReadsThem) {
@@ -56,10 +56,11 @@ TEST_F(MissingCells, AreRefusedWithFileAndLine_WhateverReadsThem) {
        "found a list in 'o' with an entry that is no text, expected texts"},
       {"multiple_choice", kChoice, R"({"p": "a", "o": ["x", "y"], "l": null})", "found null in 'l', expected a label"},
       {"multiple_choice", kColumns, R"({"p": "a", "o": "x", "q": null, "l": 0})", "found null in 'q', expected a text"},
-      {"token_classification", kTags, R"({"w": ["a", null], "t": ["O", "O"]})",
+      {"token_classification", kTagTask, R"({"w": ["a", null], "t": ["O", "O"]})",
        "found a list in 'w' with an entry that is no text, expected texts"},
-      {"token_classification", kTags, R"({"w": ["a"], "t": [null]})", "found a list in 't' with an entry that is no text, expected texts"},
-      {"token_classification", kTags, R"({"w": ["a"]})", "found the columns w, expected one named 't'"},
+      {"token_classification", kTagTask, R"({"w": ["a"], "t": [null]})",
+       "found a list in 't' with an entry that is no text, expected texts"},
+      {"token_classification", kTagTask, R"({"w": ["a"]})", "found the columns w, expected one named 't'"},
       {"text_to_text", kAnswers, R"({"p": "a", "q": null, "a": "x", "b": "y"})", "found null in 'q', expected a text"},
       {"text_to_text", kAnswers, R"({"p": "a", "q": "b", "a": "x"})", "found the columns p, q and a, expected one named 'b'"},
       {"text_to_text", kAnswers, R"({"p": "a", "q": "b", "a": ["x", null], "b": "y"})",

@@ -4,9 +4,6 @@ tsrun_test(experiment SOURCES
   unit/experiment/select_test.cpp unit/experiment/summaries_test.cpp unit/train/toy.cpp)
 
 # A method that makes a joint space, as a third party would build it.
-add_library(random_joint MODULE unit/experiment/libraries/random_joint.cpp)
-target_link_libraries(random_joint PRIVATE tsrun::tsrun)
+tsrun_test_library(random_joint unit/experiment/libraries/random_joint.cpp)
 target_compile_definitions(random_joint PRIVATE TSRUN_ABI_TAG=${TSRUN_ABI_TAG})
-set_target_properties(random_joint PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
-  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/plugins/random_joint)
 add_dependencies(experiment_test adapter bitfit ia3 layernorm lora prefix prompt random_projection random_joint shifting_delta)

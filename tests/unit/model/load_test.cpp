@@ -34,7 +34,7 @@ void rewrite(const std::filesystem::path& folder, const Model& model, Change cha
   save_weights(weights, folder / "model.safetensors");
 }
 
-std::string refusal(const std::filesystem::path& folder, const HeadSpec& head = two_classes) {
+std::string refusal_of(const std::filesystem::path& folder, const HeadSpec& head = two_classes) {
   try {
     load_model(folder, head, Key::root(0));
   } catch (const Error& error) {
@@ -85,7 +85,7 @@ TEST(Load, AcceptsTheOldestNamesOfNorms) {
     }
     tensors = old;
   });
-  EXPECT_EQ(refusal(folder.path()), "accepted");
+  EXPECT_EQ(refusal_of(folder.path()), "accepted");
 }
 
 TEST(Load, InitialisesAMissingHeadUnderItsKey) {
@@ -117,9 +117,10 @@ TEST(Load, ListsEverythingThatDoesNotFit) {
     tensors["bert.encoder.layer.1.output.dense.weight"] = at::zeros({24, 41});
     tensors["bert.encoder.layer.2.output.dense.weight"] = at::zeros({24, 40});
   });
-  EXPECT_THAT(refusal(folder.path()), AllOf(HasSubstr("missing 'bert.encoder.layer.0.attention.self.query.bias' [24]"),
-                                            HasSubstr("'bert.encoder.layer.1.output.dense.weight' has shape [24, 41], expected [24, 40]"),
-                                            HasSubstr("unexpected 'bert.encoder.layer.2.output.dense.weight'")));
+  EXPECT_THAT(refusal_of(folder.path()),
+              AllOf(HasSubstr("missing 'bert.encoder.layer.0.attention.self.query.bias' [24]"),
+                    HasSubstr("'bert.encoder.layer.1.output.dense.weight' has shape [24, 41], expected [24, 40]"),
+                    HasSubstr("unexpected 'bert.encoder.layer.2.output.dense.weight'")));
 }
 
 TEST(Load, AcceptsATokenizerLargerThanTheVocabulary) {
@@ -127,7 +128,7 @@ TEST(Load, AcceptsATokenizerLargerThanTheVocabulary) {
   nlohmann::json config = small_config();
   config["vocab_size"] = 40;
   save_model(initialise_model(config, two_classes, small_tokenizer(), Key::root(4)), folder.path());
-  EXPECT_EQ(refusal(folder.path()), "accepted");
+  EXPECT_EQ(refusal_of(folder.path()), "accepted");
 }
 
 TEST(Load, ReadsBareWeightsWithoutAHead) {

@@ -1,18 +1,13 @@
-# Libraries that the host must load, or refuse with good words. Each is a plugin as a third party would build it, or a broken one.
-function(tsrun_test_library name)
-  add_library(${name} MODULE unit/plugin/libraries/${name}.cpp)
-  target_link_libraries(${name} PRIVATE tsrun::tsrun)
-  set_target_properties(${name} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
-    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/plugins/${name})
-endfunction()
-
+# Libraries that the host must load, or refuse with good words.
 foreach(library line_subspace shifting_delta taken_name throwing_entry)
-  tsrun_test_library(${library})
+  tsrun_test_library(${library} unit/plugin/libraries/${library}.cpp)
   target_compile_definitions(${library} PRIVATE TSRUN_ABI_TAG=${TSRUN_ABI_TAG})
 endforeach()
-tsrun_test_library(other_abi)
+tsrun_test_library(other_abi unit/plugin/libraries/other_abi.cpp)
 target_compile_definitions(other_abi PRIVATE TSRUN_ABI_TAG=tsrun_abi_1_torch_1_13_1_cxx11_0)
-tsrun_test_library(no_plugin)
+tsrun_test_library(no_plugin unit/plugin/libraries/no_plugin.cpp)
 
-tsrun_test(plugin SOURCES unit/plugin/delta_parity_test.cpp unit/plugin/host_test.cpp unit/plugin/events_guard_test.cpp unit/plugin/equal_numbers_test.cpp unit/plugin/delta_matrix_test.cpp)
-add_dependencies(plugin_test adapter bitfit compacter full lora ia3 layernorm prefix prompt shared_vector line_subspace shifting_delta taken_name throwing_entry other_abi no_plugin)
+tsrun_test(plugin SOURCES unit/plugin/delta_parity_test.cpp unit/plugin/host_test.cpp unit/plugin/events_guard_test.cpp unit/plugin/equal_numbers_test.cpp unit/plugin/delta_matrix_test.cpp
+  unit/plugin/step_matrix_test.cpp unit/train/kinds.cpp unit/train/toy.cpp)
+get_property(_plugins GLOBAL PROPERTY TSRUN_PLUGINS)
+add_dependencies(plugin_test ${_plugins} line_subspace shifting_delta taken_name throwing_entry other_abi no_plugin)

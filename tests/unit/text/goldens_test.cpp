@@ -1,9 +1,9 @@
 #include "tsrun/text/tokenizer.h"
+#include "unit/text/golden_rows.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -11,17 +11,13 @@ namespace tsrun {
 namespace {
 
 using Json = nlohmann::json;
+using testing::shared_folder;
 
 std::vector<Json> read_lines(const std::filesystem::path& path) {
   std::vector<Json> lines;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) lines.push_back(Json::parse(line));
   return lines;
-}
-
-std::filesystem::path shared_folder() {
-  const char* given = std::getenv("TSRUN_SHARED");
-  return given ? std::filesystem::path(given) : std::filesystem::path(TSRUN_SOURCE_DIR) / ".." / "shared";
 }
 
 std::unique_ptr<Tokenizer> tokenizer_of(const Json& row, const std::vector<std::string>& vocabulary) {

@@ -16,7 +16,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
-constexpr const char* kVocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nFox\nfox\ncafe\ncaf\xC3\xA9\n";
+constexpr const char* kVocabularyFile = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nFox\nfox\ncafe\ncaf\xC3\xA9\n";
 
 /// A folder of the running test alone.
 class LoadTokenizer : public ::testing::Test {
@@ -57,7 +57,7 @@ class LoadTokenizer : public ::testing::Test {
 };
 
 TEST_F(LoadTokenizer, LowersCase_WhenOnlyAVocabularyIsThere) {
-  write("vocab.txt", kVocabulary);
+  write("vocab.txt", kVocabularyFile);
   EXPECT_THAT(load_tokenizer(folder_)->encode("Fox Caf\xC3\xA9").ids, ElementsAre(2, 6, 7, 3));
 }
 
@@ -75,13 +75,13 @@ TEST_F(LoadTokenizer, ReadsWindowsLineEnds) {
 }
 
 TEST_F(LoadTokenizer, FollowsTheConfig_OfAVocabulary) {
-  write("vocab.txt", kVocabulary);
+  write("vocab.txt", kVocabularyFile);
   write("tokenizer_config.json", R"({"do_lower_case": false, "strip_accents": null, "cls_token": {"content": "[SEP]"}})");
   EXPECT_THAT(load_tokenizer(folder_)->encode("Fox caf\xC3\xA9").ids, ElementsAre(3, 5, 8, 3));
 }
 
 TEST_F(LoadTokenizer, TakesANewSpecialToken_FromTheConfig) {
-  write("vocab.txt", kVocabulary);
+  write("vocab.txt", kVocabularyFile);
   write("tokenizer_config.json", R"({"added_tokens_decoder": {"9": {"content": "<E1>", "special": true}}})");
   const auto tokenizer = load_tokenizer(folder_);
   EXPECT_THAT(tokenizer->encode("fox<E1>").ids, ElementsAre(2, 6, 9, 3));
@@ -157,7 +157,7 @@ TEST_F(LoadTokenizer, RefusesMalformedFields) {
 }
 
 TEST_F(LoadTokenizer, NamesTheConfigsField_OfAWrongType) {
-  write("vocab.txt", kVocabulary);
+  write("vocab.txt", kVocabularyFile);
   write("tokenizer_config.json", R"({"do_lower_case": "yes"})");
   EXPECT_EQ(failure(), (folder_ / "tokenizer_config.json").string() + ": do_lower_case is \"yes\", expected true or false");
 }
