@@ -1,6 +1,6 @@
--- Which layers to train: semantic-aware layer freezing (SALF, Findings of ACL 2025) with every other way of choosing layers, and the trivial
--- ones without which no table is complete, on a classifier and on a language model. First all with the same number of updates; then
--- those that cost another amount again, with as many updates as cost the same backward work; then LoRA in the chosen layers alone.
+-- Which layers to train: semantic-aware layer freezing (SALF, Findings of ACL 2025) with every other way of choosing layers, and the
+-- trivial ones without which no table is complete, on a classifier and on a language model. First all with the same number of updates;
+-- then with as many updates as cost the same backward work; then LoRA in the chosen layers alone.
 local ts = require "ts"
 local lib = require "lib"
 
@@ -77,13 +77,16 @@ local function study(number)
   local steps = epochs * ((rows + arg.batch - 1) // arg.batch)
   local methods = selectors(model, task, arg.as[number] == "text_to_text" or task.kind == "language_modelling", k, steps)
 
+  local limit = rows < task.splits.train.rows and rows or 0
+  local shared = { task = task, rows = limit, max_steps = steps, batch_size = arg.batch }
   local function run(method, seed, multiple, more)
     local function full(own) return run(methods[1], own, multiple, { keep = "last" }) end
     local scope = method.scope and method.scope(seed, full)
-    return ts.train(lib.with(lib.with({
-      name = ("%s, lr %g"):format(method.name, multiple * model.defaults.lr), model = model, task = task, seed = seed, scope = scope,
-      lr = multiple * model.defaults.lr, rows = rows < task.splits.train.rows and rows or 0, max_steps = steps, batch_size = arg.batch, keep = "last",
-    }, method.options), more))
+    local own = lib.with(shared, {
+      name = ("%s, lr %g"):format(method.name, multiple * model.defaults.lr), model = model, seed = seed, scope = scope,
+      lr = multiple * model.defaults.lr, keep = "last",
+    })
+    return ts.train(lib.with(lib.with(own, method.options), more))
   end
   ts.sweep({ method = methods, rate = arg.rates, seed = seeds }, function(at) run(at.method, at.seed, at.rate) end)
   local rate = {}
@@ -101,21 +104,16 @@ local function study(number)
   end
   ts.sweep({ method = methods, seed = seeds }, function(at) matched(at.method, at.seed) end)
 
-  -- LoRA in the layers of a scope, whose base stays frozen.
-  local function lora(method, seed)
-    local layers = lib.map(model.planned and { 1 } or trained_layers(method.scope(seed), n), function(layer) return layer - 1 end)
+  -- LoRA in the layers of a scope, whose base stays frozen, or everywhere.
+  local function lora(name, seed, layers)
     local adapted = ts.adapt(model, { method = "lora", r = arg.r, layers_to_transform = layers, target_modules = { "all-linear" } })
-    return ts.train {
-      name = "LoRA, " .. method.name, model = adapted, task = task, seed = seed, lr = arg.lora_rate * model.defaults.lr, lr_head = model.defaults.lr,
-      rows = rows < task.splits.train.rows and rows or 0, max_steps = steps, batch_size = arg.batch, keep = "none",
-    }
+    local lr = arg.lora_rate * model.defaults.lr
+    local options = { name = "LoRA, " .. name, model = adapted, seed = seed, lr = lr, lr_head = model.defaults.lr, keep = "none" }
+    return ts.train(lib.with(shared, options))
   end
-  local everywhere = ts.adapt(model, { method = "lora", r = arg.r, target_modules = { "all-linear" } })
-  local function lora_everywhere(seed)
-    return ts.train {
-      name = "LoRA everywhere", model = everywhere, task = task, seed = seed, lr = arg.lora_rate * model.defaults.lr, lr_head = model.defaults.lr,
-      rows = rows < task.splits.train.rows and rows or 0, max_steps = steps, batch_size = arg.batch, keep = "none",
-    }
+  local function lora_within(method, seed)
+    local layers = model.planned and { 1 } or trained_layers(method.scope(seed), n)
+    return lora(method.name, seed, lib.map(layers, function(layer) return layer - 1 end))
   end
 
   local report = ts.report(("Which layers to train: %s on %s"):format(arg.models[number], task.name),
@@ -128,9 +126,9 @@ local function study(number)
   for _, method in ipairs(methods) do
     for _, seed in ipairs(seeds) do report:row(method.name .. ", matched", matched(method, seed), "the backward work of the last " .. k) end
   end
-  for _, seed in ipairs(seeds) do report:row("LoRA everywhere", lora_everywhere(seed), "LoRA") end
+  for _, seed in ipairs(seeds) do report:row("LoRA everywhere", lora("everywhere", seed), "LoRA") end
   for i = 2, 7 do
-    for _, seed in ipairs(seeds) do report:row("LoRA, " .. methods[i].name, lora(methods[i], seed), "LoRA") end
+    for _, seed in ipairs(seeds) do report:row("LoRA, " .. methods[i].name, lora_within(methods[i], seed), "LoRA") end
   end
 
   if not model.planned then
@@ -149,7 +147,7 @@ local function study(number)
     }
     report:layers("Deviation of every latent space and gain of every layer: SALF", { salf = methods[2].scope(seeds[1]) })
   end
-  report:cost("Score after the last update against the measured time of a step, with the same number of updates.", { "the same number of updates" })
+  report:cost("Score after the last update against the measured time of a step.", { "the same number of updates" })
   report:resources()
   report:save()
 end

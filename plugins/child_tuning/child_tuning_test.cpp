@@ -22,11 +22,12 @@ const bool cases = add_regularizer_case("child_tuning", {{"variant", "d"}, {"fis
 Options child_options(const nlohmann::json& given) { return regularizer_method("child_tuning").options().resolve(given, "test"); }
 
 /// The gradient of a row is its number + 1, times 0.01 (i + 1) in element i; batches give the mean of their rows.
-class MadeUpProbe final : public Probe {
+class CountingProbe final : public Probe {
  public:
-  explicit MadeUpProbe(const Family& family) : family_(family) {}
+  explicit CountingProbe(const Family& family) : family_(family) {}
   int64_t rows() const override { return 5; }
   HiddenStates hidden(const Weights&, std::span<const int64_t>, int) override { return {}; }
+  LabelStates label_states(const Weights&, std::span<const int64_t>) override { return {}; }
   LossAndGradient loss_and_gradient(const Weights&, std::span<const int64_t> rows, std::optional<Key> dropout) override {
     EXPECT_TRUE(dropout.has_value());
     double mean = 0;
@@ -51,7 +52,7 @@ class MadeUpProbe final : public Probe {
 TEST(ChildTuning, RanksMeanSquaresOfAllRows_ThatAreClippedByParameter) {
   const SmallModel model = small_bert();
   for (const double clip : {0.0, 0.3}) {
-    MadeUpProbe probe(*model.family);
+    CountingProbe probe(*model.family);
     const auto child = child_tuning::child_of({*model.family, model.weights, Key::root(1), 0, 0, &probe},
                                               child_options({{"p", 0.25}, {"fisher_batch", 2}, {"fisher_clip", clip}}));
     EXPECT_EQ(probe.seen.size(), 5U);
@@ -61,7 +62,8 @@ TEST(ChildTuning, RanksMeanSquaresOfAllRows_ThatAreClippedByParameter) {
       if (info.layer < 0) continue;
       double score = 0;
       for (const double mean : probe.batches) {
-        const double g = MadeUpProbe::gradient_of(info, mean), norm = g * std::sqrt(static_cast<double>(child.masks.at(info.name).numel()));
+        const double g = CountingProbe::gradient_of(info, mean),
+                     norm = g * std::sqrt(static_cast<double>(child.masks.at(info.name).numel()));
         score += std::pow(clip > 0 && norm > clip ? g * clip / norm : g, 2) / 3;
       }
       if (child.masks.at(info.name).any().item<bool>()) expected = std::min(expected, score);
@@ -72,7 +74,7 @@ TEST(ChildTuning, RanksMeanSquaresOfAllRows_ThatAreClippedByParameter) {
 
 TEST(ChildTuning, KeepsTheShareOfAllLayersTogether_AndMasksNothingElse) {
   const SmallModel model = small_bert();
-  MadeUpProbe probe(*model.family);
+  CountingProbe probe(*model.family);
   for (const double p : {0.1, 0.5, 1.0}) {
     const auto child = child_tuning::child_of({*model.family, model.weights, Key::root(1), 0, 0, &probe}, child_options({{"p", p}}));
     int64_t kept = 0;

@@ -33,6 +33,28 @@ int64_t above_percentile(int64_t entries, double p) {
   return entries - static_cast<int64_t>(std::ceil((1 - p) * static_cast<double>(entries - 1) - 1e-9));
 }
 
+std::vector<std::vector<int64_t>> drawn_batches(const MethodInputs& inputs, int64_t size) {
+  const std::vector<int64_t> order = permutation(inputs.key.split("order"), inputs.probe->rows());
+  std::vector<std::vector<int64_t>> batches;
+  for (auto begin = order.begin(); begin != order.end(); begin += std::min<int64_t>(size, order.end() - begin))
+    batches.emplace_back(begin, begin + std::min<int64_t>(size, order.end() - begin));
+  return batches;
+}
+
+/// F of all entries of `parameters`, end to end.
+at::Tensor fisher_scores(const MethodInputs& inputs, const std::vector<ParameterInfo>& parameters,
+                         const std::vector<std::vector<int64_t>>& batches, double clip) {
+  std::vector<at::Tensor> sums;
+  for (const ParameterInfo& info : parameters) sums.push_back(at::zeros_like(inputs.origin.at(info.name)).view({-1}));
+  for (size_t b = 0; b < batches.size(); ++b) {
+    const Key dropout = inputs.key.split("dropout").split(static_cast<uint64_t>(b));
+    const Weights gradient = inputs.probe->loss_and_gradient(inputs.origin, batches[b], dropout).gradient;
+    for (size_t i = 0; i < parameters.size(); ++i)
+      add_square(sums[i], gradient.at(parameters[i].name).reshape({-1}), clip, 1 / static_cast<double>(batches.size()));
+  }
+  return at::cat(sums);
+}
+
 }  // namespace
 
 OptionTable fisher_options() {
@@ -64,28 +86,14 @@ OptionTable fisher_options() {
 Child child_of(const MethodInputs& inputs, const Options& options) {
   if (inputs.probe == nullptr) user_error("child_tuning: Fisher information is of training rows; expected a task");
   const auto parameters = of_layers(inputs.family, options);
-  const std::vector<int64_t> order = permutation(inputs.key.split("order"), inputs.probe->rows());
-  const auto rows = static_cast<int64_t>(order.size()), batch = options.integer("fisher_batch");
+  const auto batches = drawn_batches(inputs, options.integer("fisher_batch"));
+  const at::Tensor scores = fisher_scores(inputs, parameters, batches, options.number("fisher_clip"));
   Child child;
-  child.batches = (rows + batch - 1) / batch;
-  std::vector<at::Tensor> scores;
-  for (int64_t b = 0; b < child.batches; ++b) {
-    const std::span<const int64_t> some(order.data() + b * batch, static_cast<size_t>(std::min(batch, rows - b * batch)));
-    const Weights gradient =
-        inputs.probe->loss_and_gradient(inputs.origin, some, inputs.key.split("dropout").split(static_cast<uint64_t>(b))).gradient;
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      const at::Tensor& g = gradient.at(parameters[i].name);
-      if (b == 0) scores.push_back(at::zeros_like(g));
-      add_square(scores[i], g, options.number("fisher_clip"), 1 / static_cast<double>(child.batches));
-    }
-  }
-  std::vector<at::Tensor> flat;
-  for (const at::Tensor& score : scores) flat.push_back(score.reshape({-1}));
-  const at::Tensor all = at::cat(flat);
-  child.entries = all.numel();
+  child.batches = static_cast<int64_t>(batches.size());
+  child.entries = scores.numel();
   child.kept = above_percentile(child.entries, options.number("p"));
-  const at::Tensor mask = largest_elements(all, child.kept);
-  child.threshold = all.masked_select(mask).min().item<double>();
+  const at::Tensor mask = largest_elements(scores, child.kept);
+  child.threshold = scores.masked_select(mask).min().item<double>();
   int64_t begin = 0;
   for (const ParameterInfo& info : parameters) {
     const int64_t size = inputs.origin.at(info.name).numel();

@@ -49,6 +49,13 @@ TEST(LastLayers, TrainsTheHeadAlone_WithoutLayers) {
   EXPECT_FALSE(trained(choice.scope, Part::head).empty());
 }
 
+TEST(LastLayers, LeavesAWholePrefixToKeep_BelowAFinalNorm) {
+  const SmallModel model = small_gpt2();
+  const SelectorMethod& method = selector_method("last_layers");
+  const auto choice = method.choose({*model.family, model.weights, Key::root(1)}, method.options().resolve({{"layers", 1}}, "test"));
+  EXPECT_EQ(choice->scope.frozen_prefix(*model.family), 1);
+}
+
 TEST(LastLayers, DrawsEveryLayerUnderSomeKey) {
   std::set<nlohmann::json> seen;
   for (uint64_t seed = 0; seed < 16; ++seed) seen.insert(chosen({{"layers", 1}, {"which", "random"}}, seed).table.at("layers"));

@@ -4,7 +4,7 @@
 #include "outlier_share.h"
 
 #include "tsrun/base/error.h"
-#include "unit/train/toy.h"
+#include "unit/train/kinds.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ const bool cases =
     add_selector_case("freeze_out", {{"t0", 0.5}}) &&
     add_selector_case("freeze_out", {{"t0", 0.4}, {"how", "linear"}, {"anneal", "runtime"}, {"cache_prefix", true}}) &&
     add_selector_case("autofreeze", {{"intervals", 7}, {"percentile", 90}}) &&
-    add_selector_case("autofreeze", {{"intervals", 3}, {"percentile", 90}, {"cache_prefix", true}});
+    add_selector_case("autofreeze", {{"intervals", 7}, {"cache_prefix", true}});
 
 StepPlugin schedule(const std::string& name, const json& given) {
   const SelectorMethod& method = selector_method(name);
@@ -106,6 +106,23 @@ TEST_F(Schedules, KeepTheOutputOfAGrowingPrefix_WithoutEffectOnTheTraining) {
   EXPECT_EQ(cached.description.at("plugins")[0].at("frozen_layers"), 2);
   for (const std::string& name : plain.last_weights.names())
     EXPECT_TRUE(at::allclose(plain.last_weights.at(name), cached.last_weights.at(name), 1e-4, 1e-4)) << name;
+}
+
+void expect_to_freeze(const toy::TaskModel& of, const char* name, const json& options) {
+  const toy::Scratch scratch;
+  TrainJob job = toy::job(of.model, of.task, {{"max_steps", 6}, {"batch_size", 8}, {"max_length", 24}}, scratch.path() / "a");
+  job.plugins.push_back(schedule(name, options));
+  EXPECT_TRUE(train(std::move(job)).description.at("binding").at("scope").at("acted").get<bool>()) << name;
+}
+
+TEST(LayerSchedules, FreezeLayersOfEveryKindOfModel) {
+  const std::map<std::string, json> schedules = {
+      {"lisa", {{"layers", 1}, {"every", 2}}}, {"layer_by_layer", {{"every", 2}}}, {"freeze_out", {{"t0", 0.5}, {"cache_prefix", true}}}};
+  for (const auto& [name, options] : schedules) {
+    expect_to_freeze(toy::with_bert(toy::sentiment()), name.c_str(), options);
+    expect_to_freeze(toy::with_gpt2(toy::documents()), name.c_str(), options);
+    expect_to_freeze(toy::with_t5(toy::sentiment_in_words()), name.c_str(), options);
+  }
 }
 
 TEST(Lisa, DrawsAsManyLayersAsAsked_EveryOneInTime) {
@@ -204,7 +221,7 @@ struct Gradients {
 };
 
 TEST(AutoFreeze, FreezesTheLayersBelowTheFirstThatChanges) {
-  Gradients gradients({{"intervals", 3}});  // of ten steps
+  Gradients gradients(json::object({{"intervals", 3}}));  // of ten steps
   for (int64_t i = 0; i < 10; ++i) gradients.step(i, {1, 1});
   EXPECT_FALSE(gradients.asked.at(10));  // the first boundary only looks
   for (int64_t i = 10; i < 20; ++i) gradients.step(i, {1.1, 3});
@@ -213,7 +230,7 @@ TEST(AutoFreeze, FreezesTheLayersBelowTheFirstThatChanges) {
 }
 
 TEST(AutoFreeze, SumsGradientsAsVectors) {
-  Gradients gradients({{"intervals", 3}});
+  Gradients gradients(json::object({{"intervals", 3}}));
   for (int64_t i = 0; i < 10; ++i) gradients.step(i, {1, 1});
   gradients.asked.at(10);
   for (int64_t i = 10; i < 20; ++i) gradients.step(i, {i % 2 == 0 ? 5.0 : -5.0, 1.5});  // layer 0 cancels: it changes by all that it was

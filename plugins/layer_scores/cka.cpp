@@ -4,6 +4,7 @@
 #include "methods.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace tsrun::layer_scores {
 namespace {
@@ -30,7 +31,7 @@ double linear_cka(const at::Tensor& x, const at::Tensor& y) {
 
 OptionTable CkaLayers::options() const {
   OptionTable table = layer_options("change of the representation (1 - CKA of input and output)");
-  return table.include(row_options(256, 32));
+  return table.include(row_options(128, 32));
 }
 
 std::optional<Choice> CkaLayers::choose(const MethodInputs& inputs, const Options& options) const {

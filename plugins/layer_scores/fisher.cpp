@@ -2,6 +2,7 @@
 #include "methods.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace tsrun::layer_scores {
 namespace {

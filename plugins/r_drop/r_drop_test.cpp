@@ -1,3 +1,4 @@
+#include "support/step_goldens.h"
 #include "tsrun/plugin_testing/delta.h"
 #include "tsrun/plugin_testing/step_plugins.h"
 
@@ -19,8 +20,8 @@ double term(const at::Tensor& first, const at::Tensor& second, const nlohmann::j
   const RegularizerMethod& method = regularizer_method("r_drop");
   const auto r_drop = method.make({*model.family, model.weights, Key::root(1)}, method.options().resolve(options, "test"));
   Step step{0, 1, 0, Key::root(1), *model.family, model.weights, {}, 1, false};
-  ForwardPass pass{model.batch, share, 0, false, model.weights, {}, {}, {first, {}}, at::scalar_tensor(1.0, at::kDouble), {}, {}};
-  pass.again = [&](Key, const auto&) { return Output{second, {}}; };
+  ForwardPass pass{model.batch, share, 0, false, model.weights, {}, {}, {first, {}, {}}, at::scalar_tensor(1.0, at::kDouble), {}, {}};
+  pass.again = [&](Key, const auto&) { return Output{second, {}, {}}; };
   pass.loss_of = [](const Output&) { return at::scalar_tensor(3.0, at::kDouble); };
   return r_drop->batch_loss(step, pass).item<double>();
 }
@@ -39,6 +40,12 @@ TEST(RDrop, AddsTheSymmetricDivergence) {
 TEST(RDrop, IsHalfTheDifferenceOfLosses_WhenBothPassesAgree) {
   const at::Tensor logits = at::tensor({1.0, -2.0, 0.5, 3.0}, at::kDouble).view({2, 2});
   EXPECT_DOUBLE_EQ(term(logits, logits, {{"alpha", 5}}), 1);
+}
+
+TEST(RDrop, IsPlainAdamW_WithoutDropout) {
+  const RegularizerMethod& method = regularizer_method("r_drop");
+  const Options options = method.options().resolve({{"alpha", 2}}, "test");
+  expect_step_golden("plain", {"r_drop", {}, method.wants(options), {}, [&](const MethodInputs& in) { return method.make(in, options); }});
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include "tsrun/model/model.h"
 #include "tsrun/train/probe.h"
 #include "tsrun/tune/flat_buffer.h"
-#include "unit/train/toy.h"
+#include "unit/train/kinds.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -211,6 +211,24 @@ TEST(Salf, FreezesTheWholeEncoder_BelowADecoder) {
     if (info.part == Part::encoder || info.part == Part::embeddings) {
       EXPECT_FALSE(scope.entry(info).trained) << info.name;
     }
+}
+
+void expect_frozen_layers(const toy::TaskModel& of) {
+  const auto probe = make_probe(of.model, of.task, train_options().resolve({{"max_length", 24}}, "test"), Key::root(4), at::kCPU);
+  MethodInputs inputs{*of.model.family, of.model.weights, Key::root(4)};
+  inputs.probe = probe.get();
+  for (const char* deviation : {"basis_cos", "basis_ce", "lens_ce", "virtual_path"}) {
+    const json options = {{"rows", 16}, {"deviation", deviation}, {"rule", "benefit"}, {"price", 100}};
+    EXPECT_EQ(selector_method("salf").choose(inputs, resolved(options))->scope.frozen_layers, of.model.family->layers() - 1) << deviation;
+  }
+}
+
+TEST(Salf, ChoosesForEveryHead) {
+  expect_frozen_layers(toy::with_bert(toy::sentiment()));
+  expect_frozen_layers(toy::with_bert(toy::documents()));
+  expect_frozen_layers(toy::with_bert(toy::tags()));
+  expect_frozen_layers(toy::with_gpt2(toy::sentiment()));
+  expect_frozen_layers(toy::with_gpt2(toy::documents()));
 }
 
 TEST(SalfRule, FindsTheExponentOfAPowerLaw) {

@@ -66,8 +66,11 @@ struct StepTimes {
   void print(const std::string& more = {}) const {
     double total = 0;
     for (const double value : seconds) total += value;
-    std::printf("{\"s_per_step\": %.4f, \"mean_s_per_step\": %.4f, \"real_tokens_per_s\": %.0f, \"loss_first\": %.4f, \"loss_last\": %.4f, \"peak_mib\": %ld%s}\n",
-                median(seconds), total / static_cast<double>(seconds.size()), static_cast<double>(tokens) / total, losses.front(), losses.back(), peak_mib(), more.c_str());
+    std::printf(
+        "{\"s_per_step\": %.4f, \"mean_s_per_step\": %.4f, \"real_tokens_per_s\": %.0f, \"loss_first\": %.4f, \"loss_last\": %.4f, "
+        "\"peak_mib\": %ld%s}\n",
+        median(seconds), total / static_cast<double>(seconds.size()), static_cast<double>(tokens) / total, losses.front(), losses.back(),
+        peak_mib(), more.c_str());
   }
 };
 

@@ -109,7 +109,7 @@ std::vector<StepPlugin> step_plugins(const std::string& named) {
 Scope chosen(const std::string& method, const nlohmann::json& given, const Model& model, const EncodedSplit& split) {
   const SelectorMethod& selector = plugins().selector(method);
   const auto probe = make_split_probe(
-      *model.family, [&]() -> const EncodedSplit& { return split; }, std::nullopt, at::kCPU);
+      *model.family, [&]() -> const EncodedSplit& { return split; }, std::nullopt, true, at::kCPU);
   const Options options = selector.options().resolve(given, "bench_step");
   return selector.choose({*model.family, model.weights, Key::root(6), 0, 0, probe.get()}, options)->scope;
 }

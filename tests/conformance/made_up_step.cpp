@@ -32,6 +32,10 @@ Probe::HiddenStates MadeUpProbe::hidden(const Weights&, std::span<const int64_t>
   run_error("a made-up probe has no hidden states");
 }
 
+Probe::LabelStates MadeUpProbe::label_states(const Weights&, std::span<const int64_t>) {
+  run_error("a made-up probe has no hidden states");
+}
+
 at::Tensor MadeUpProbe::gradient_of(const std::string& parameter, int64_t row) const {
   const auto scale = scales_.find(parameter);
   const at::Tensor numbers =

@@ -148,9 +148,9 @@ void changes_the_training(const StepPlugin& plugin) {
 /// Without dropout, micro-batches change nothing but rounding. SGD: Adam would turn rounding of tiny gradients into visible steps.
 void sees_steps_not_micro_batches(const StepPlugin& plugin) {
   const Trainings trainings(plugin, 0);
-  const TrainResult big = trainings.run("big", {{"max_steps", 4}, {"batch_size", 16}, {"optim", "sgd"}});
+  const TrainResult big = trainings.run("big", {{"max_steps", 7}, {"batch_size", 16}, {"optim", "sgd"}});
   const TrainResult small =
-      trainings.run("small", {{"max_steps", 4}, {"batch_size", 4}, {"gradient_accumulation_steps", 4}, {"optim", "sgd"}});
+      trainings.run("small", {{"max_steps", 7}, {"batch_size", 4}, {"gradient_accumulation_steps", 4}, {"optim", "sgd"}});
   for (const std::string& name : big.last_weights.names())
     EXPECT_TRUE(at::allclose(big.last_weights.at(name), small.last_weights.at(name), 1e-4, 5e-6)) << name;
 }

@@ -94,30 +94,41 @@ SelectRequest SelectRequest::from(const SelectorMethod& method, const Options& o
   return request;
 }
 
-SelectionSummary choose_into(Lab& lab, const SelectRequest& request, const std::filesystem::path& out) {
+Weights moved_to(at::Device device, const Weights& weights) {
+  Weights moved;
+  for (const std::string& name : weights.names()) moved.set(name, weights.at(name).to(device));
+  return moved;
+}
+
+Choice choice_of(Lab& lab, const SelectRequest& request, const TaskModel& loaded) {
   const SelectorMethod& method = request.method;
-  const TaskModel loaded = initial_task_model(lab, request.task, {request.model, request.seed});
-  const Family& family = *loaded.model.family;
+  const at::Device device = lab.settings().device;
   const Key key = Key::root(static_cast<uint64_t>(request.seed)).split("select").split(method.name());
   const Options reading = train_options().resolve(request.reading.json(), "select");
-  const at::Device device = lab.settings().device;
   const auto probe = make_probe(loaded.model, loaded.task, reading, key.split("probe"), device);
-  Weights weights;
-  for (const std::string& name : loaded.model.weights.names()) weights.set(name, loaded.model.weights.at(name).to(device));
+  const Weights origin = moved_to(device, loaded.model.weights);
   std::optional<Weights> solution;
-  if (request.solution) solution = solution_weights(lab, *request.solution, "last", family);
-  MethodInputs inputs{family, weights, key};
+  if (request.solution) solution = moved_to(device, solution_weights(lab, *request.solution, "last", *loaded.model.family));
+  MethodInputs inputs{*loaded.model.family, origin, key};
   inputs.probe = probe.get();
   if (solution) inputs.solution = &*solution;
-  const auto choice = method.choose(inputs, request.own);
+  auto choice = method.choose(inputs, request.own);
   if (!choice)
     user_error("select: '{}' chooses during a training only; expected select = ts.schedule(\"{}\", …) of ts.train", method.name(),
                method.name());
-  choice->scope.check(family, "selector " + method.name());
-  if (!choice->scope.restricts(family)) user_error("select: '{}' freezes nothing and masks nothing", method.name());
-  save_scope(choice->scope, choice->table, out);
-  SelectionSummary summary = summary_of(choice->scope, family);
-  summary.table = choice->table;
+  return std::move(*choice);
+}
+
+SelectionSummary choose_into(Lab& lab, const SelectRequest& request, const std::filesystem::path& out) {
+  const TaskModel loaded = initial_task_model(lab, request.task, {request.model, request.seed});
+  const Family& family = *loaded.model.family;
+  const std::string name = request.method.name();
+  const Choice choice = choice_of(lab, request, loaded);
+  choice.scope.check(family, "selector " + name);
+  if (!choice.scope.restricts(family)) user_error("select: '{}' freezes nothing and masks nothing", name);
+  save_scope(choice.scope, choice.table, out);
+  SelectionSummary summary = summary_of(choice.scope, family);
+  summary.table = choice.table;
   return summary;
 }
 

@@ -180,7 +180,7 @@ json TrainingSummary::to_json() const {
   summary.update(training.to_json());
   if (coordinates) summary["coordinates"] = {{"last", coordinates->last}, {"best", coordinates->best}};
   summary["initialised"] = initialised;
-  summary["measured"] = {{"step_seconds", step_seconds}};
+  if (step_seconds > 0) summary["measured"] = {{"step_seconds", step_seconds}};
   if (!reinitialised.empty()) summary["reinitialised"] = reinitialised;
   summary["model"] = model.to_json();
   return summary;

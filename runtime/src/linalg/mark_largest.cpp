@@ -15,11 +15,11 @@ constexpr uint32_t digits = 1U << digit_bits;
 constexpr int64_t range_of_values = 1 << 16;  // per call of a thread
 using Histogram = std::array<int64_t, digits>;
 
-/// Unsigned numbers in the order of the floats: NaN lowest, -0 equal to 0.
+/// Unsigned numbers in the order of the floats: NaN lowest, -0 equal to 0. Without a branch on the sign, which scores would mispredict.
 uint32_t order_of(float value) {
-  if (std::isnan(value)) return 0;
   const auto bits = std::bit_cast<uint32_t>(value + 0.0F);
-  return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
+  const uint32_t flipped = (0U - (bits >> 31)) | 0x80000000U;  // all bits of a negative number, the sign of another
+  return std::isnan(value) ? 0 : bits ^ flipped;
 }
 
 /// Adds the counts of digit `shift` of the values whose higher bits are those of `prefix`.

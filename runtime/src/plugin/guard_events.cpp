@@ -56,6 +56,9 @@ class GuardedSelector final : public GuardedEvents<Selector> {
   std::optional<Scope> scope(Step& step) override {
     return event("scope", [&] { return inner_->scope(step); });
   }
+  std::optional<Scope> scope_after_backward(Step& step) override {
+    return event("scope_after_backward", [&] { return inner_->scope_after_backward(step); });
+  }
 };
 
 class GuardedSelectorMethod final : public Guarded<SelectorMethod> {

@@ -4,6 +4,7 @@
 #include "tsrun/train/optimizer.h"
 
 #include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <array>

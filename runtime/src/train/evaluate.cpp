@@ -7,6 +7,7 @@
 #include "tsrun/model/finite.h"
 
 #include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>

@@ -6,6 +6,7 @@
 #include "tsrun/data/metrics.h"
 
 #include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 

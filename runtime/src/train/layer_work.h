@@ -10,7 +10,7 @@ struct LayerWork {
   double forward = 1, backward = 1;
 };
 
-/// Work of a step that trains those of `weights` that require a gradient, with the outputs of the lowest `cached` layers at hand. Layers
+/// Work of a step that trains those of `weights` that require a gradient, with the output of the lowest `cached` layers at hand. Layers
 /// from the lowest trained parameter up compute gradients of their inputs; embeddings and deltas outside layers lie below all of them.
 LayerWork layer_work(const Family& family, const Weights& weights, int cached);
 

@@ -3,6 +3,7 @@
 #include "tsrun/train/observer.h"
 
 #include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <optional>

@@ -3,6 +3,7 @@
 #include "train/optimizer_parts.h"
 
 #include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 

@@ -37,7 +37,6 @@ at::Tensor PrefixCache::hidden(const Weights& weights, std::span<const int64_t> 
 const PrefixCache::Block& PrefixCache::block(const Weights& weights, int64_t number) {
   if (const auto known = blocks_.find(number); known != blocks_.end()) return known->second;
   Block made = compute(weights, number);
-  computed_ += static_cast<int64_t>(made.offsets.size()) - 1;
   const auto bytes = static_cast<int64_t>(made.states.nbytes());
   if (held_ + bytes <= storage_.memory) {
     held_ += bytes;

@@ -31,7 +31,6 @@ class PrefixCache {
   /// Hidden states of `rows`, end to end, [tokens, hidden], on the device. @throws Error(run) when the disk is full.
   at::Tensor hidden(const Weights& weights, std::span<const int64_t> rows);
   int64_t bytes_on_disk() const { return written_; }
-  int64_t rows_computed() const { return computed_; }
 
  private:
   /// Consecutive rows of the split, in memory or at a place of the file.
@@ -53,7 +52,6 @@ class PrefixCache {
   PrefixStorage storage_;
   std::map<int64_t, Block> blocks_;
   int64_t held_ = 0, written_ = 0;  ///< bytes in memory and on disk
-  int64_t computed_ = 0;            ///< rows
   std::fstream file_;
 };
 

@@ -11,6 +11,7 @@
 #include "tsrun/tune/binding.h"
 
 #include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>

@@ -27,11 +27,12 @@ class SplitProbe final : public Probe {
     if (layer < 0 || layer > family_.layers())
       user_error("hidden states of layer {}, expected 0 (the embeddings) to {}, the layers of the model", layer, family_.layers());
     const PackedRows packed = packed_rows(rows);
+    const bool in_decoder = !packed.decoder_ids.empty() && layer > encoder_layers();
     ForwardOptions options;
     std::vector<at::Tensor> states;
     options.hidden_states = &states;
+    if (!in_decoder) options.to_layer = layer;
     family_.forward(weights, to_device(packed, family_.head(), device_), options);
-    const bool in_decoder = !packed.decoder_ids.empty() && layer > encoder_layers();
     const at::Tensor& found = states.at(static_cast<size_t>(in_decoder ? layer + 1 : layer));  // the decoder's embeddings are one more
     return lengthened(found, in_decoder ? packed.decoder_offsets : packed.offsets);
   }

@@ -124,6 +124,8 @@ void Session::save(Checkpoint& checkpoint) const {
   checkpoint.state["scopes"] = plugins_.scopes();
   checkpoint.state["scope_use"] = {use.restricted, use.masked, use.acted};
   checkpoint.state["scope_changes"] = use.changes;
+  checkpoint.state["cached_layers"] = stepper_.caching().layers;
+  checkpoint.state["cached_since_epoch"] = stepper_.caching().since_epoch;
 }
 
 void Session::restore(const Checkpoint& checkpoint) {
@@ -133,6 +135,7 @@ void Session::restore(const Checkpoint& checkpoint) {
   if (const auto scope = plugins_.current()) stepper_.rescope(*scope);
   const auto use = state.at("scope_use").get<std::vector<bool>>();
   binding_.restore_scope_use({state.at("scope_changes").get<int64_t>(), use.at(0), use.at(1), use.at(2)});
+  stepper_.restore({state.value("cached_layers", 0), state.value("cached_since_epoch", int64_t{0})});
   stepper_.optimizer().restore(tensors_under(checkpoint, "optimizer."));
 }
 

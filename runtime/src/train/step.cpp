@@ -6,6 +6,7 @@
 #include "tsrun/model/model.h"
 
 #include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -224,22 +225,20 @@ void Stepper::update(const Step& step, double factor) {
   for (size_t i = 0; i < still.size(); ++i) still[i].first.copy_(at::where(outside[i], still[i].second, still[i].first));
 }
 
-/// `computed`: rows of a batch of `rows` whose cached layers were computed in this step, and rows beside them.
-LayerWork Stepper::work_of(int64_t rows, int64_t computed) const {
-  LayerWork work = layer_work(family_, binding_.weights(), prefix_ ? prefix_->layers() : 0);
-  work.forward += (1 - work.forward) * static_cast<double>(computed) / static_cast<double>(std::max<int64_t>(1, rows));
-  return work;
+/// Cached layers are computed in the epoch in which their caching begins.
+LayerWork Stepper::work_in(int64_t epoch) {
+  const int layers = prefix_ ? prefix_->layers() : 0;
+  if (layers != caching_.layers) caching_ = {layers, epoch};
+  return layer_work(family_, binding_.weights(), epoch > caching_.since_epoch ? layers : 0);
 }
 
 StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micro_batches, Key key, double factor) {
   StepReport report;
   std::vector<PackedRows> batches;
   double judged = 0;  // rows, or tokens: what the loss is a mean of
-  int64_t row_count = 0;
   for (const auto& rows : micro_batches) {
     batches.push_back(packed(rows, when.epoch));
     judged += judged_in(batches.back());
-    row_count += static_cast<int64_t>(rows.size());
     report.tokens += batches.back().tokens() + static_cast<int64_t>(batches.back().decoder_ids.size());
   }
 
@@ -250,14 +249,13 @@ StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micr
     step.blocks = binding_.blocks(factor, plugins_.wants().origin);
   }
   binding_.zero_gradients();
-  const int64_t computed = prefix_ ? prefix_->rows_computed() : 0;
   for (size_t i = 0; i < batches.size(); ++i) {
     const double share = judged > 0 ? judged_in(batches[i]) / judged : 0;
     const double loss = backward(batches[i], share, i, key.split("dropout").split(i), step);
     require_finite_step("loss", loss, when.step, binding_.weights(), split_, micro_batches);
     report.loss += loss * share;
   }
-  report.work = work_of(row_count, prefix_ ? prefix_->rows_computed() - computed : 0);
+  report.work = work_in(when.epoch);
   if (plugged) {
     add_step_loss(step, report);
     require_finite_step("loss", report.loss, when.step, binding_.weights(), split_, micro_batches);

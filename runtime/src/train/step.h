@@ -43,6 +43,14 @@ class Stepper {
   /// Sets memory and file of cached prefixes; to be called before the first step under a scope with `cache_prefix`.
   void keep_prefixes_in(PrefixStorage storage);
 
+  /// Depth of the cached prefix, and the epoch since which it is cached.
+  struct Caching {
+    int layers = 0;
+    int64_t since_epoch = 0;
+  };
+  Caching caching() const { return caching_; }
+  void restore(Caching caching) { caching_ = caching; }
+
  private:
   PackedRows packed(const std::vector<int64_t>& rows, int64_t epoch) const;
   ForwardOptions forward_options(Key dropout) const;
@@ -53,7 +61,7 @@ class Stepper {
   void add_step_loss(Step& step, StepReport& report);
   Step begin_step(const When& when, Key key) const;
   void update(const Step& step, double factor);
-  LayerWork work_of(int64_t rows, int64_t computed) const;
+  LayerWork work_in(int64_t epoch);
   at::Tensor loss_of(const Output& output, const PackedBatch& batch) const;
 
   const Family& family_;
@@ -70,6 +78,7 @@ class Stepper {
   PrefixStorage prefix_storage_;
   std::optional<PrefixCache> prefix_;
   at::Tensor prefix_states_;  ///< of the micro-batch at hand
+  Caching caching_;           ///< as the last step found it
 };
 
 }  // namespace tsrun

@@ -73,8 +73,8 @@ class FineTuning final : public LoopBody {
     tokens_ = checkpoint.state.at("tokens").get<int64_t>();
     loss_sum_ = checkpoint.state.at("loss_sum").get<double>();
     loss_count_ = checkpoint.state.at("loss_count").get<int64_t>();
-    forward_ = checkpoint.state.at("forward").get<double>();
-    backward_ = checkpoint.state.at("backward").get<double>();
+    forward_ = checkpoint.state.value("forward", 0.0);
+    backward_ = checkpoint.state.value("backward", 0.0);
     for (const auto& record : records_) add(Evaluation::from_json(record));
     session_.restore(checkpoint);
     for (const auto& [name, tensor] : tensors_under(checkpoint, "best.")) best_values_[name] = tensor.to(job_.device);

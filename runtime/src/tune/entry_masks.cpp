@@ -16,7 +16,7 @@ namespace tsrun {
 
 OptionTable parameter_options(const std::vector<std::string>& parts, const std::string& acted) {
   return {
-      {.name = "parts", .type = OptionType::list, .fallback = parts, .doc = acted + " parts of the model; others are left alone"},
+      {.name = "parts", .type = OptionType::list, .fallback = parts, .doc = "parts of the model that are " + acted},
       {.name = "patterns",
        .type = OptionType::list,
        .fallback = nlohmann::json::array(),

@@ -62,7 +62,8 @@ struct MixedWeight : torch::autograd::Function<MixedWeight> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& grads) {
     const double factor = context->saved_data["factor"].toDouble();
     const auto kept = context->saved_data.find("kept");
-    const at::Tensor passed = kept == context->saved_data.end() ? grads[0] : grads[0] * kept->second.toTensor();
+    const bool whole = kept == context->saved_data.end();
+    const at::Tensor passed = whole ? grads[0] : at::where(kept->second.toTensor(), grads[0], at::zeros({}, grads[0].options()));
     return {factor == 1 ? passed : passed * factor, {}, {}, {}, {}, {}};
   }
 };

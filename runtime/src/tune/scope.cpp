@@ -78,14 +78,15 @@ Scope::Entry Scope::entry(const ParameterInfo& parameter) const {
 }
 
 int Scope::frozen_prefix(const Family& family) const {
-  int layers = 0;
+  int all = 0;
   for (const ParameterInfo& info : family.parameters())
-    if (info.part == Part::encoder) layers = std::max(layers, info.layer + 1);
+    if (info.part == Part::encoder) all = std::max(all, info.layer + 1);
+  int layers = all;
   for (const ParameterInfo& info : family.parameters()) {
     const bool above = info.part == Part::pooler || info.part == Part::head || info.part == Part::decoder;
     if (above || !entry(info).trained) continue;
     const bool is_final_norm = info.layer < 0 && info.part == Part::encoder;  // it belongs to the last layer's output
-    layers = std::min(layers, is_final_norm ? layers - 1 : std::max(info.layer, 0));
+    layers = std::min(layers, is_final_norm ? all - 1 : std::max(info.layer, 0));
   }
   return std::max(layers, 0);
 }

@@ -40,6 +40,7 @@ class ThrowingSelector final : public Throwing<Selector> {
  public:
   using Throwing::Throwing;
   std::optional<Scope> scope(Step&) override { return reach("scope"), std::nullopt; }
+  std::optional<Scope> scope_after_backward(Step&) override { return reach("scope_after_backward"), std::nullopt; }
 };
 
 class ThrowingSelectorMethod final : public SelectorMethod {
@@ -109,6 +110,7 @@ void call(StepEvents& events, const std::string& event) {
   if (event == "state") (void)events.state();
   if (event == "restore") events.restore({});
   if (event == "scope") dynamic_cast<Selector&>(events).scope(step);
+  if (event == "scope_after_backward") dynamic_cast<Selector&>(events).scope_after_backward(step);
 }
 
 const std::vector<std::string> kEvents = {"before_forward", "batch_loss",  "step_loss", "after_backward", "before_update",
@@ -142,7 +144,7 @@ TEST(EventsGuard, NamesPluginAndEvent_OfARegulariserThatThrows) {
 
 TEST(EventsGuard, NamesPluginAndEvent_OfASelectorThatThrows) {
   std::vector<std::string> events = kEvents;
-  events.push_back("scope");
+  for (const char* event : {"scope", "scope_after_backward"}) events.push_back(event);
   for (const std::string& event : events) {
     const auto method = guarded(std::make_unique<ThrowingSelectorMethod>(event), "/somewhere/thrower.so");
     expect_named(event, [&](const MethodInputs& inputs) { return method->make(inputs, Options()); });

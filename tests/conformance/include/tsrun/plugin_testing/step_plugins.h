@@ -30,6 +30,7 @@ class MadeUpProbe final : public Probe {
   MadeUpProbe(const Family& family, int64_t rows) : family_(family), rows_(rows) {}
   int64_t rows() const override { return rows_; }
   HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) override;  ///< none
+  LabelStates label_states(const Weights& weights, std::span<const int64_t> rows) override;        ///< none
   LossAndGradient loss_and_gradient(const Weights& weights, std::span<const int64_t> rows, std::optional<Key> dropout) override;
   at::Tensor gradient_of(const std::string& parameter, int64_t row) const;  ///< standard normal numbers
   void scale(const std::string& parameter, double factor) { scales_[parameter] = factor; }
