@@ -9,7 +9,7 @@ local arg = ts.arguments {
   task = { default = "builtin:paraphrase", doc = "folder with a task.toml, or builtin:<name>" },
   methods = { default = { "all" }, doc = "methods of the first section by their names in the table" },
   few = {
-    default = { "vanilla", "vanilla, no dropout", "DPS dense", "DPS mix", "random mask, redrawn" },
+    default = { "vanilla", "vanilla without dropout", "DPS dense", "DPS mix", "random mask redrawn" },
     doc = "methods of the sections behind the first",
   },
   freeze_ratio = { default = 0.3, min = 0, max = 0.99, doc = "share of the weights that DPS and its controls do not train" },
@@ -33,7 +33,7 @@ local arg = ts.arguments {
 }
 if arg.quick then
   arg.seeds, arg.rates, arg.rows, arg.sizes, arg.source_rows = 1, { 1.0 }, 160, { 100 }, 160
-  if arg.methods[1] == "all" then arg.methods = lib.join(arg.few, { "mixout", "R-Drop", "gradient mask, static" }) end
+  if arg.methods[1] == "all" then arg.methods = lib.join(arg.few, { "mixout", "R-Drop", "gradient mask static" }) end
 end
 
 local model = ts.model(arg.model)
@@ -75,18 +75,18 @@ local function cycle(at) return 2 * math.max(1, math.floor(at.steps * arg.update
 local sections = {
   { "reference", {
     { "vanilla", plain },
-    { "vanilla, no dropout", without_dropout(plain) },
+    { "vanilla without dropout", without_dropout(plain) },
   } },
   { "dynamic parameter selection", {
     { "DPS dense", dps "dense" },
     { "DPS mix", dps "mix" },
   } },
   { "controls of the same size, no dropout", {
-    { "random mask, redrawn", without_dropout(function(at)
+    { "random mask redrawn", without_dropout(function(at)
       return { select = ts.schedule("random_mask", { share = kept, parts = masked, every = cycle(at) }) }
     end) },
-    { "random mask, static", without_dropout(once("random_mask", { share = kept, parts = masked })) },
-    { "gradient mask, static", without_dropout(once("gradient_mask", { share = kept, parts = masked })) },
+    { "random mask static", without_dropout(once("random_mask", { share = kept, parts = masked })) },
+    { "gradient mask static", without_dropout(once("gradient_mask", { share = kept, parts = masked })) },
   } },
   { "rivals", {
     { "decay to the origin", beside("weight_decay_to_origin", { strength = 1.0 }) },
