@@ -20,13 +20,8 @@ namespace {
 void for_each_trained(const Step& step, const std::vector<ParameterInfo>& parameters,
                       const std::function<void(const ParameterInfo&, const at::Tensor& value, const at::Tensor& gradient)>& act) {
   for (const ParameterInfo& info : parameters) {
-    if (!step.weights.at(info.name).requires_grad()) continue;
-    for (const Block& block : step.blocks) {
-      const Slice* slice = block.layout->find(info.name);
-      if (slice == nullptr) continue;
-      const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, slice->offset, slice->size).view(slice->shape); };
-      act(info, part(block.value), part(block.gradient));
-    }
+    const TrainedParameter trained = trained_parameter(step, info, "dps");
+    if (trained.value.defined() && step.weights.at(info.name).requires_grad()) act(info, trained.value, trained.gradient);
   }
 }
 

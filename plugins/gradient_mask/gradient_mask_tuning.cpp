@@ -9,7 +9,7 @@
 namespace tsrun::gradient_mask {
 namespace {
 
-class ByEveryStep final : public Selector {
+class ByEveryStep final : public RecordedSelector {
  public:
   explicit ByEveryStep(Options options) : options_(std::move(options)) {}
 
@@ -21,17 +21,9 @@ class ByEveryStep final : public Selector {
     record_.add(step, scope);
     return scope;
   }
-  nlohmann::json report() const override { return record_.report(); }
-  PluginState state() const override {
-    PluginState state;
-    record_.save(state);
-    return state;
-  }
-  void restore(const PluginState& state) override { record_.restore(state); }
 
  private:
   Options options_;
-  MaskRecord record_;
 };
 
 }  // namespace

@@ -44,7 +44,7 @@ Scope scope_under(const Family& family, const Weights& weights, const Options& o
 }
 
 /// The reference chooses at the start, and behind steps i − 1, 2i − 1, … of an interval of i.
-class Refreshed final : public Selector {
+class Refreshed final : public RecordedSelector {
  public:
   Refreshed(Key key, Options options) : key_(key), options_(std::move(options)) {}
 
@@ -55,18 +55,10 @@ class Refreshed final : public Selector {
     record_.add(step, scope);
     return scope;
   }
-  nlohmann::json report() const override { return record_.report(); }
-  PluginState state() const override {
-    PluginState state;
-    record_.save(state);
-    return state;
-  }
-  void restore(const PluginState& state) override { record_.restore(state); }
 
  private:
   Key key_;
   Options options_;
-  MaskRecord record_;
 };
 
 }  // namespace

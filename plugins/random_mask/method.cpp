@@ -23,7 +23,7 @@ Scope scope_under(const Family& family, const Options& options, Key key) {
 }
 
 /// Mask number c is a function of the key and c, so a resumed training draws the same.
-class Redrawn final : public Selector {
+class Redrawn final : public RecordedSelector {
  public:
   Redrawn(const MethodInputs& inputs, Options options) : key_(inputs.key), options_(std::move(options)) {}
 
@@ -35,18 +35,10 @@ class Redrawn final : public Selector {
     record_.add(step, scope);
     return scope;
   }
-  nlohmann::json report() const override { return record_.report(); }
-  PluginState state() const override {
-    PluginState state;
-    record_.save(state);
-    return state;
-  }
-  void restore(const PluginState& state) override { record_.restore(state); }
 
  private:
   Key key_;
   Options options_;
-  MaskRecord record_;
 };
 
 }  // namespace

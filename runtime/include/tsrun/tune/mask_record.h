@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tsrun/tune/step_events.h"
+#include "tsrun/tune/selector.h"
 
 namespace tsrun {
 
@@ -19,6 +19,21 @@ class MaskRecord {
  private:
   int64_t masks_ = 0;
   double kept_ = 1, changed_ = 0, last_changed_ = 0;  ///< `changed_`: summed
+};
+
+/// A schedule of masks without state of its own but their record.
+class RecordedSelector : public Selector {
+ public:
+  nlohmann::json report() const override { return record_.report(); }
+  PluginState state() const override {
+    PluginState state;
+    record_.save(state);
+    return state;
+  }
+  void restore(const PluginState& state) override { record_.restore(state); }
+
+ protected:
+  MaskRecord record_;
 };
 
 }  // namespace tsrun
