@@ -62,8 +62,7 @@ end
 -- Layers, from 1, in which a scope trains something.
 local function trained_layers(scope, n)
   local choice = scope.table
-  local list = choice.trained_layers or (type(choice.layers) == "table" and #choice.layers > 0 and choice.layers) or nil
-  if list then return lib.map(list, function(layer) return layer + 1 end) end
+  if choice.trained_layers then return lib.map(choice.trained_layers, function(layer) return layer + 1 end) end
   local layers = {}
   for layer = (choice.frozen_layers or 0) + 1, n do layers[#layers + 1] = layer end
   return layers

@@ -58,7 +58,7 @@ TEST(LastLayers, LeavesAWholePrefixToKeep_BelowAFinalNorm) {
 
 TEST(LastLayers, DrawsEveryLayerUnderSomeKey) {
   std::set<nlohmann::json> seen;
-  for (uint64_t seed = 0; seed < 16; ++seed) seen.insert(chosen({{"layers", 1}, {"which", "random"}}, seed).table.at("layers"));
+  for (uint64_t seed = 0; seed < 16; ++seed) seen.insert(chosen({{"layers", 1}, {"which", "random"}}, seed).table.at("trained_layers"));
   EXPECT_EQ(seen.size(), 2U);
 }
 

@@ -41,7 +41,7 @@ std::optional<Choice> Method::choose(const MethodInputs& inputs, const Options& 
   const auto layers = chosen_layers(options.text("which"), count, all, inputs.key);
   const bool embeddings = options.flag("embeddings");
   return Choice{scope_of_layers(inputs.family, {layers.begin(), layers.end()}, embeddings),
-                {{"layers", layers}, {"embeddings", embeddings}}};
+                {{"trained_layers", layers}, {"embeddings", embeddings}}};
 }
 
 }  // namespace tsrun::last_layers
