@@ -8,6 +8,7 @@ local arg = ts.arguments {
   models = { default = { "builtin:bert-mini", "builtin:gpt-mini" }, doc = "models: Hugging Face folders, hf:<repo id>, or builtin:<name>" },
   tasks = { default = { "builtin:paraphrase", "builtin:topic" }, doc = "a task for each model" },
   as = { default = { "itself", "text_to_text" }, doc = "form of each task; text_to_text: answered in words by the language model" },
+  methods = { default = { "all" }, doc = "ways of choosing by their names in the table, beside training everything" },
   layers = { default = 0, min = 0, doc = "trained layers, where a method is told how many; 0: half of them" },
   rates = { default = { 0.5, 1.0 }, doc = "learning rates, as multiples of the model's default; the best on dev of each method counts" },
   lora_rate = { default = 10.0, min = 0, doc = "learning rate of LoRA, as a multiple of the model's default" },
@@ -24,7 +25,8 @@ if arg.quick then
 end
 local seeds = ts.seeds(arg.seeds)
 
--- The selectors of one model and task: name, options(seed, train) of ts.train, and whether a choice made once has a scope to look at.
+-- The selectors of one model and task: name; of a choice made once its scope(seed, full), with `lora` where LoRA follows it too; of others
+-- their options of ts.train.
 local function selectors(model, task, words, k, steps)
   local n = model.layers
   local function once(method, options)
@@ -37,14 +39,14 @@ local function selectors(model, task, words, k, steps)
   local every = math.max(1, steps // 10)
   return {
     { name = "full" },
-    { name = "SALF", scope = once("salf", {}) },
-    { name = "SALF, logit lens", scope = once("salf", { deviation = "lens_ce" }) },
+    { name = "SALF", lora = true, scope = once("salf", {}) },
+    { name = "SALF logit lens", lora = true, scope = once("salf", { deviation = "lens_ce" }) },
     -- The rows of a new head are random numbers, so means of classes stand in for them; words have rows that were pre-trained.
-    words and { name = "SALF, head's rows", scope = once("salf", { basis = "head_row" }) }
-      or { name = "SALF, class means", scope = once("salf", { basis = "class_means" }) },
-    { name = ("last %d"):format(k), scope = once("last_layers", { layers = k }) },
-    { name = ("first %d"):format(k), scope = once("last_layers", { layers = k, which = "first" }) },
-    { name = ("random %d"):format(k), scope = once("last_layers", { layers = k, which = "random" }) },
+    words and { name = "SALF head rows", lora = true, scope = once("salf", { basis = "head_row" }) }
+      or { name = "SALF class means", lora = true, scope = once("salf", { basis = "class_means" }) },
+    { name = ("last %d"):format(k), lora = true, scope = once("last_layers", { layers = k }) },
+    { name = ("first %d"):format(k), lora = true, scope = once("last_layers", { layers = k, which = "first" }) },
+    { name = ("random %d"):format(k), lora = true, scope = once("last_layers", { layers = k, which = "random" }) },
     { name = "Fisher layers", scope = once("fisher_layers", { layers = k }) },
     { name = "CKA layers", scope = once("cka_layers", { layers = k }) },
     { name = "ILA", scope = once("ila", function(seed, full) return { solution = full(seed), frozen_share = 1 - k / n } end) },
@@ -57,6 +59,16 @@ local function selectors(model, task, words, k, steps)
     { name = "FreezeOut", options = during("freeze_out", {}) },
     { name = "AutoFreeze", options = during("autofreeze", { intervals = 10 }) },
   }
+end
+
+local function named(methods)
+  if arg.methods[1] == "all" then return methods end
+  local by_name = {}
+  for _, method in ipairs(methods) do by_name[method.name] = method end
+  return lib.join({ methods[1] }, lib.map(arg.methods, function(name)
+    local known = table.concat(lib.map(methods, function(method) return method.name end), "; ")
+    return by_name[name] or error(("where_to_tune: methods: no method '%s'; expected some of: %s"):format(name, known), 0)
+  end))
 end
 
 -- Layers, from 1, in which a scope trains something.
@@ -74,7 +86,8 @@ local function study(number)
   local k, epochs = lib.given(arg.layers, math.max(1, n // 2)), lib.given(arg.epochs, model.defaults.epochs)
   local rows = arg.rows > 0 and math.min(arg.rows, task.splits.train.rows) or task.splits.train.rows
   local steps = epochs * ((rows + arg.batch - 1) // arg.batch)
-  local methods = selectors(model, task, arg.as[number] == "text_to_text" or task.kind == "language_modelling", k, steps)
+  local words = arg.as[number] == "text_to_text" or task.kind == "language_modelling"
+  local methods = named(selectors(model, task, words, k, steps))
 
   local limit = rows < task.splits.train.rows and rows or 0
   local shared = { task = task, rows = limit, max_steps = steps, batch_size = arg.batch }
@@ -126,8 +139,8 @@ local function study(number)
     for _, seed in ipairs(seeds) do report:row(method.name .. ", matched", matched(method, seed), "the backward work of the last " .. k) end
   end
   for _, seed in ipairs(seeds) do report:row("LoRA everywhere", lora("everywhere", seed), "LoRA") end
-  for i = 2, 7 do
-    for _, seed in ipairs(seeds) do report:row("LoRA, " .. methods[i].name, lora_within(methods[i], seed), "LoRA") end
+  for _, method in ipairs(methods) do
+    for _, seed in ipairs(method.lora and seeds or {}) do report:row("LoRA, " .. method.name, lora_within(method, seed), "LoRA") end
   end
 
   if not model.planned then
@@ -140,11 +153,17 @@ local function study(number)
         end
       end
     end
-    report:figure {
-      name = "layers", kind = "dots", series = { chosen }, x_label = "layer",
-      caption = "Layers in which each choice trains something, of all seeds; the tick is their mean.",
-    }
-    report:layers("Deviation of every latent space and gain of every layer: SALF", { salf = methods[2].scope(seeds[1]) })
+    if #chosen.y > 0 then
+      report:figure {
+        name = "layers", kind = "dots", series = { chosen }, x_label = "layer",
+        caption = "Layers in which each choice trains something, of all seeds; the tick is their mean.",
+      }
+    end
+    for _, method in ipairs(methods) do
+      if method.name == "SALF" then
+        report:layers("Deviation of every latent space and gain of every layer: SALF", { salf = method.scope(seeds[1]) })
+      end
+    end
   end
   report:cost("Score after the last update against the measured time of a step.", { "the same number of updates" })
   report:resources()
