@@ -144,7 +144,9 @@ end
 local main = place(ts.task(arg.task), arg.rows, false)
 local low = lib.map(arg.sizes, function(rows) return place(main.task, rows, true) end)
 ts.sweep({ method = methods, rate = arg.rates, seed = seeds }, function(at) train(main, at.method, at.seed, at.rate) end)
-ts.sweep({ place = low, method = few, rate = arg.rates, seed = seeds }, function(at) train(at.place, at.method, at.seed, at.rate) end)
+if #low > 0 then
+  ts.sweep({ place = low, method = few, rate = arg.rates, seed = seeds }, function(at) train(at.place, at.method, at.seed, at.rate) end)
+end
 
 local report = ts.report("Which weights to train, and when", { model = model, task = main.task })
 for _, method in ipairs(methods) do

@@ -94,21 +94,15 @@ SelectRequest SelectRequest::from(const SelectorMethod& method, const Options& o
   return request;
 }
 
-Weights moved_to(at::Device device, const Weights& weights) {
-  Weights moved;
-  for (const std::string& name : weights.names()) moved.set(name, weights.at(name).to(device));
-  return moved;
-}
-
 Choice choice_of(Lab& lab, const SelectRequest& request, const TaskModel& loaded) {
   const SelectorMethod& method = request.method;
   const at::Device device = lab.settings().device;
   const Key key = Key::root(static_cast<uint64_t>(request.seed)).split("select").split(method.name());
   const Options reading = train_options().resolve(request.reading.json(), "select");
   const auto probe = make_probe(loaded.model, loaded.task, reading, key.split("probe"), device);
-  const Weights origin = moved_to(device, loaded.model.weights);
+  const Weights origin = on_device(loaded.model.weights, device);
   std::optional<Weights> solution;
-  if (request.solution) solution = moved_to(device, solution_weights(lab, *request.solution, "last", *loaded.model.family));
+  if (request.solution) solution = on_device(solution_weights(lab, *request.solution, "last", *loaded.model.family), device);
   MethodInputs inputs{*loaded.model.family, origin, key};
   inputs.probe = probe.get();
   if (solution) inputs.solution = &*solution;

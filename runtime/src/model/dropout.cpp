@@ -18,11 +18,9 @@ namespace {
 
 constexpr int64_t word_mask = 0xffffffff;
 
+bool kernel_takes(const at::Tensor& x) { return x.device().is_cpu() && x.scalar_type() == at::kFloat; }
+
 at::Tensor apply_mask(const at::Tensor& x, const DropoutMask& mask) {
-  if (!x.device().is_cpu() || x.scalar_type() != at::kFloat) {
-    const at::Tensor positions = at::arange(x.numel(), x.options().dtype(at::kLong));
-    return x * dropout_factors(mask, at::zeros({1}, positions.options()), positions).view_as(x).to(x.scalar_type());
-  }
   constexpr int64_t grain = 1 << 14;
   const at::Tensor in = x.contiguous();
   at::Tensor out = at::empty_like(in);
@@ -30,6 +28,12 @@ at::Tensor apply_mask(const at::Tensor& x, const DropoutMask& mask) {
   float* to = out.mutable_data_ptr<float>();
   parallel_for(in.numel(), grain, [&](int64_t begin, int64_t end) { dropout_range(mask, from, to, begin, end); });
   return out;
+}
+
+/// The same in ATen operations, which keep the factors for the backward pass.
+at::Tensor apply_factors(const at::Tensor& x, const DropoutMask& mask) {
+  const at::Tensor positions = at::arange(x.numel(), x.options().dtype(at::kLong).requires_grad(false));
+  return x * dropout_factors(mask, at::zeros({1}, positions.options()), positions).view(x.sizes()).to(x.scalar_type());
 }
 
 /// Linear in x and symmetric: backward is the same product, to any order.
@@ -44,12 +48,7 @@ struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
     DropoutMask mask = dropout_mask(context->saved_data["p"].toDouble(), Key::root(0));
     mask.key_low = static_cast<uint32_t>(context->saved_data["low"].toInt());
     mask.key_high = static_cast<uint32_t>(context->saved_data["high"].toInt());
-    if (at::GradMode::is_enabled()) {
-      const at::Tensor positions = at::arange(grads[0].numel(), grads[0].options().dtype(at::kLong));
-      const at::Tensor factors = dropout_factors(mask, at::zeros({1}, positions.options()), positions);
-      return {grads[0] * factors.view_as(grads[0]).to(grads[0].scalar_type()), {}, {}};
-    }
-    return {apply_mask(grads[0], mask), {}, {}};
+    return {at::GradMode::is_enabled() ? apply_factors(grads[0], mask) : apply_mask(grads[0], mask), {}, {}};
   }
 };
 
@@ -89,8 +88,9 @@ at::Tensor dropout_factors(const DropoutMask& mask, const at::Tensor& units, con
 }
 
 at::Tensor dropout(const at::Tensor& x, double p, Key key) {
-  if (dropout_mask(p, key).threshold == 0) return x;
-  return DropoutFunction::apply(x, p, key);
+  const DropoutMask mask = dropout_mask(p, key);
+  if (mask.threshold == 0) return x;
+  return kernel_takes(x) ? DropoutFunction::apply(x, p, key) : apply_factors(x, mask);
 }
 
 }  // namespace tsrun

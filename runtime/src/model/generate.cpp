@@ -182,7 +182,8 @@ std::vector<Generated> generate(const Family& family, const Weights& weights, co
   if (prompts.empty()) return {};
   const c10::InferenceMode no_gradient;
   const PromptLimits limits(family, prompts, options);
-  IncrementalDecoder decoder(family, weights, prompts, limits.longest(), options, device);
+  const Weights placed = on_device(weights, device);
+  IncrementalDecoder decoder(family, placed, prompts, limits.longest(), options, device);
   return options.num_beams == 1 ? Greedy(limits, prompts.size(), options).run(decoder)
                                 : BeamSearch(limits, prompts.size(), options).run(decoder);
 }

@@ -20,4 +20,10 @@ const at::Tensor& Weights::at(std::string_view name) const {
   internal_error("weights: no tensor '{}'{}", name, did_you_mean(name, names_));
 }
 
+Weights on_device(const Weights& weights, at::Device device) {
+  Weights moved;
+  for (const std::string& name : weights.names()) moved.set(name, weights.at(name).to(device));
+  return moved;
+}
+
 }  // namespace tsrun

@@ -109,7 +109,8 @@ EvaluationSet make_evaluation_set(const Model& model, const Task& task, const st
 Evaluation evaluate(const Family& family, const Weights& weights, const EvaluationSet& evaluation_set, at::Device device,
                     Predictions* predictions) {
   const at::NoGradGuard no_grad;
-  const EvaluatedModel model{family, weights, device};
+  const Weights placed = on_device(weights, device);
+  const EvaluatedModel model{family, placed, device};
   Predictions answers;
   Evaluation evaluation;
   switch (evaluation_set.task->kind) {

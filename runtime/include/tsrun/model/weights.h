@@ -24,4 +24,7 @@ class Weights {
   std::map<std::string, at::Tensor, std::less<>> tensors_;
 };
 
+/// The same on `device`; tensors that lie there are shared.
+Weights on_device(const Weights& weights, at::Device device);
+
 }  // namespace tsrun
