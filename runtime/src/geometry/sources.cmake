@@ -1,0 +1,1 @@
+tsrun_room(geometry TORCH SOURCES cosines.cpp spectrum.cpp isotropy.cpp neighbours.cpp frequency.cpp)
