@@ -20,7 +20,7 @@ po::options_description common_options() {
   po::options_description common("Options");
   auto add = common.add_options();
   add("set", po::value<Texts>()->value_name("NAME=VALUE"),
-      "an argument of the recipe, or an option of predict, generate or score; may be repeated");
+      "an argument of the recipe, or an option of predict, generate, score or geometry; may be repeated");
   add("seed", po::value<std::string>()->value_name("N"), "root of all randomness (1)");
   add("threads", po::value<std::string>()->value_name("N"),
       "threads ($OMP_NUM_THREADS, or the cores this process may use; 1 each when a sweep uses several processes)");
@@ -41,25 +41,24 @@ po::options_description verb_options() {
   po::options_description options("Options of single commands");
   auto add = options.add_options();
   add("pair", "tokenize: each line holds two texts with a tab between them");
-  add("delta", po::value<std::string>()->value_name("DIR"), "predict: a folder that PEFT saved, put onto the model");
+  add("delta", po::value<std::string>()->value_name("DIR"), "predict, geometry: a folder that PEFT saved, put onto the model");
   add("split", po::value<std::string>()->value_name("NAME"), "predict: the split to predict (dev)");
   add("max-length", po::value<std::string>()->value_name("N"),
-      "predict, score: longest row in tokens (128; score: what the model reads, up to 1024)");
+      "predict, score, geometry: longest row in tokens (128; score: what the model reads, up to 1024)");
+  add("figures", po::value<std::string>()->value_name("DIR"), "geometry: draw figures into this folder");
   add("stubs", "describe: stubs of `ts` for the Lua language server");
   add("reference", "describe: the reference page of `ts`");
-  add("json", "describe, plugins, show, compare, doctor: one JSON value instead of lines");
+  add("json", "describe, plugins, show, compare, geometry, doctor: one JSON value instead of lines");
   return options;
 }
 
 /// Which verbs an option belongs to, where it is not common to all.
 const std::map<std::string, Texts>& owners() {
-  static const std::map<std::string, Texts> all = {{"pair", {"tokenize"}},
-                                                   {"delta", {"predict"}},
-                                                   {"split", {"predict"}},
-                                                   {"max-length", {"predict", "score"}},
-                                                   {"stubs", {"describe"}},
-                                                   {"reference", {"describe"}},
-                                                   {"json", {"describe", "plugins", "show", "compare", "doctor"}}};
+  static const std::map<std::string, Texts> all = {
+      {"pair", {"tokenize"}},      {"delta", {"predict", "geometry"}},
+      {"split", {"predict"}},      {"max-length", {"predict", "score", "geometry"}},
+      {"figures", {"geometry"}},   {"stubs", {"describe"}},
+      {"reference", {"describe"}}, {"json", {"describe", "plugins", "show", "compare", "geometry", "doctor"}}};
   return all;
 }
 
@@ -200,6 +199,7 @@ void take_options(Command& command, const po::variables_map& given) {
   if (has("device")) command.lab.device = device_of(given["device"].as<std::string>());
   if (has("runs")) command.lab.runs = given["runs"].as<std::string>();
   if (has("delta")) command.delta = given["delta"].as<std::string>();
+  if (has("figures")) command.figures = given["figures"].as<std::string>();
   if (has("split")) command.split = given["split"].as<std::string>();
   if (has("plugins"))
     for (const auto& folder : given["plugins"].as<Texts>()) command.lab.plugins.emplace_back(folder);
@@ -229,6 +229,7 @@ const std::vector<Verb>& verbs() {
       {"predict", "MODEL TASK", "a model's answer to every row of a split", 2, 2},
       {"generate", "MODEL TEXT", "what a language model writes behind (or for) a text", 2, 2},
       {"score", "MODEL FILE", "perplexity of a text file, per token and per byte", 2, 2},
+      {"geometry", "MODEL [TASK]", "how a model's embeddings, or hidden states of a task's rows, lie in space", 1, 2},
       {"doctor", "", "check this installation", 0, 0},
       {"help", "", "this text", 0, 1},
   };

@@ -22,6 +22,7 @@ struct Command {
   bool worker = false, planner = false;  ///< started by another process
   bool pairs = false, stubs = false, reference = false;
   std::optional<std::string> delta;
+  std::optional<std::filesystem::path> figures;
   std::string split = "dev";
   std::optional<int64_t> max_length;
 };

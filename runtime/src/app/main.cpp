@@ -26,6 +26,7 @@ const std::map<std::string, Action>& actions() {
       {"predict", predict},
       {"generate", [](const Command& command) { generate(command); }},
       {"score", score},
+      {"geometry", geometry},
   };
   return all;
 }

@@ -5,6 +5,7 @@
 #include "tsrun/base/log.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/data/metrics.h"
+#include "tsrun/experiment/geometry.h"
 #include "tsrun/experiment/model_source.h"
 #include "tsrun/model/generate.h"
 #include "tsrun/train/effects.h"
@@ -81,6 +82,7 @@ OptionTable generate_verb_options() {
 
 std::optional<OptionTable> set_options(const std::string& verb) {
   if (verb == "generate") return generate_verb_options();
+  if (verb == "geometry") return GeometryRequest::options();
   if (verb != "predict" && verb != "score") return std::nullopt;
   OptionTable options;
   const OptionTable reading = text_options();

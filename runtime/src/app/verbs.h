@@ -19,6 +19,7 @@ void tokenize(const Command& command);
 void predict(const Command& command);
 void generate(const Command& command);
 void score(const Command& command);
+void geometry(const Command& command);
 void doctor(const Command& command);
 
 /// Options of a verb for --set; nothing where it takes none. (A recipe declares its own arguments.)

@@ -90,7 +90,8 @@ ModelKind model_kind_of(const ModelSource& source) {
   return make_family(CheckpointFolder::open(source.folder).config(), HeadSpec{}, (source.folder / "config.json").string())->model_kind();
 }
 
-Model load_source(const LabSettings& settings, const ModelSource& source, const HeadSpec& head, const std::optional<std::string>& delta) {
+Model load_source(const LabSettings& settings, const ModelSource& source, const HeadSpec& head, const std::optional<std::string>& delta,
+                  MissingHead missing) {
   Model model = load_model(source.folder, head, Key::root(settings.seed).split("init"), source.name);
   require_finite(model.weights, source.folder.string());
   const Weights loaded = model.weights;
@@ -103,7 +104,7 @@ Model load_source(const LabSettings& settings, const ModelSource& source, const 
     attach_deltas(lab.plugins(), deltas, model, Key::root(0));
   }
   if (source.weights) take_trained(model, *source.weights);
-  require_head(model, loaded, source.folder, bare);
+  if (missing == MissingHead::refused) require_head(model, loaded, source.folder, bare);
   return model;
 }
 

@@ -8,7 +8,9 @@
 
 #include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
+#include "tsrun/experiment/geometry.h"
 #include "tsrun/model/parts.h"
+#include "tsrun/train/geometry_recorder.h"
 #include "tsrun/train/train.h"
 
 #include <algorithm>
@@ -130,6 +132,18 @@ std::vector<std::unique_ptr<Observer>> recorders(const Record& record, const Fam
   return observers;
 }
 
+/// Nothing where no geometry is asked for. @throws Error(user) when the model lacks the parameter
+std::optional<GeometryRecording> geometry_recording(const Options& o, const Family& family) {
+  if (o.integer("geometry_every") == 0) return std::nullopt;
+  const ParameterInfo* words = word_embeddings(family);
+  const bool scores = o.text("geometry_of") == "output_embeddings";
+  GeometryRecording recording{.parameter = scores ? family.label_matrix() : words ? words->name : "", .every = o.integer("geometry_every")};
+  if (recording.parameter.empty())
+    user_error("train: option 'geometry_of' is \"{}\", but a '{}' model with a {} head has none", o.text("geometry_of"),
+               family.model_type(), name_of(family.head().kind));
+  return recording;
+}
+
 /// Coordinates for the recipe.
 struct ShownCoordinates {
   std::vector<float> last, best;
@@ -143,6 +157,7 @@ struct TrainingSummary {
   std::vector<std::string> initialised, reinitialised;  ///< parameters
   ModelRef model;                                       ///< for the tokenizer and config of `tsrun predict`
   double step_seconds = 0;
+  std::vector<GeometryPoint> geometry;  ///< of embeddings, where it was recorded
 
   static TrainingSummary planned(const TrainRequest& request);
   static TrainingSummary of(const TrainRequest& request, const TrainResult& result, const TaskModel& start);
@@ -181,6 +196,7 @@ json TrainingSummary::to_json() const {
   if (coordinates) summary["coordinates"] = {{"last", coordinates->last}, {"best", coordinates->best}};
   summary["initialised"] = initialised;
   if (step_seconds > 0) summary["measured"] = {{"step_seconds", step_seconds}};
+  for (const GeometryPoint& point : geometry) summary["geometry"].push_back(tsrun::to_json(point));
   if (!reinitialised.empty()) summary["reinitialised"] = reinitialised;
   summary["model"] = model.to_json();
   return summary;
@@ -219,10 +235,15 @@ TrainingSummary train_into(Lab& lab, const TrainRequest& request, const std::str
   job.cache_memory = static_cast<int64_t>(o.number("cache_memory") * (int64_t{1} << 30));
   job.title = title;
   if (request.record) job.observers = recorders(*request.record, *model.family, work);
+  std::vector<GeometryPoint> geometry;
+  if (auto recording = geometry_recording(o, *model.family))
+    job.observers.push_back(make_geometry_recorder(std::move(*recording), geometry));
   const TrainResult result = train(std::move(job));
   save_result(result, o.text("keep"), out);
   move_in(work, out);
-  return TrainingSummary::of(request, result, start);
+  TrainingSummary summary = TrainingSummary::of(request, result, start);
+  summary.geometry = std::move(geometry);
+  return summary;
 }
 
 std::string title_of(const Lab& lab, const TrainRequest& request) {

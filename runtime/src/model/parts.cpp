@@ -45,4 +45,18 @@ Part parse_part(std::string_view name, std::string_view where) {
   user_error("{}: unknown part '{}'{}; the parts are {}", where, name, did_you_mean(name, names), join_words(names));
 }
 
+const ParameterInfo* word_embeddings(const Family& family) {
+  const int64_t vocabulary = family.config().value("vocab_size", int64_t{0});
+  for (const ParameterInfo& info : family.parameters())
+    if (info.kind == ParameterKind::embedding && !info.shape.empty() && info.shape[0] == vocabulary) return &info;
+  return nullptr;
+}
+
+int encoder_layers(const Family& family) {
+  int layers = 0;
+  for (const ParameterInfo& info : family.parameters())
+    if (info.part == Part::encoder) layers = std::max(layers, info.layer + 1);
+  return layers;
+}
+
 }  // namespace tsrun

@@ -1,5 +1,7 @@
 #include "tsrun/report/figure_description.h"
 
+#include "report/geometry_figures.h"
+
 #include "tsrun/base/error.h"
 #include "tsrun/base/options.h"
 
@@ -21,7 +23,8 @@ OptionTable figure_options() {
        .type = OptionType::choice,
        .doc = "what is drawn",
        .required = true,
-       .choices = {"dots", "lines", "positions", "bars", "scatter", "landscape", "spectrum", "update", "shares", "layers"}},
+       .choices = {"dots", "lines", "points", "positions", "bars", "scatter", "landscape", "spectrum", "update", "shares", "layers",
+                   "cosines", "projection", "geometry"}},
       {.name = "x_label", .type = OptionType::text, .fallback = "", .doc = "horizontal axis"},
       {.name = "y_label", .type = OptionType::text, .fallback = "", .doc = "vertical axis"},
       {.name = "log_x", .type = OptionType::boolean, .fallback = false, .doc = "logarithmic horizontal axis of lines and scatter"},
@@ -45,6 +48,14 @@ OptionTable figure_options() {
        .doc = "tables {name, labels, x, y, panel, horizontal_lines}"},
       {.name = "horizontal_lines", .type = OptionType::list, .fallback = json::array(), .doc = "values marked across"},
       {.name = "bases", .type = OptionType::table, .doc = "spectrum: name → subspace"},
+      {.name = "geometries", .type = OptionType::table, .doc = "spectrum: name → geometry of ts.geometry"},
+      {.name = "geometry", .type = OptionType::table, .doc = "cosines and projection: a geometry of ts.geometry"},
+      {.name = "runs", .type = OptionType::table, .doc = "geometry: name → training with geometry_every"},
+      {.name = "metric", .type = OptionType::text, .fallback = "mean_cosine", .doc = "geometry: what is drawn over the steps"},
+      {.name = "centred",
+       .type = OptionType::boolean,
+       .fallback = false,
+       .doc = "geometries, cosines, geometry: of the vectors without their mean"},
       {.name = "scopes", .type = OptionType::table, .doc = "layers: name → scope of ts.select"},
       {.name = "outliers", .type = OptionType::table, .doc = "update: one mask; shares: name → mask"},
       {.name = "sigmas", .type = OptionType::number, .fallback = 3.0, .doc = "update: where the lines stand", .minimum = 0},
@@ -212,15 +223,19 @@ void draw_landscape(Figure& figure, const Options& o) {
   }
 }
 
+/// What a figure is of. @throws Error(user) when it is not given
+const json& subject(const Options& o, const char* name) {
+  if (!o.has(name)) user_error("figure '{}': kind '{}' draws '{}', which is absent", o.text("name"), o.text("kind"), name);
+  return o.value(name);
+}
+
 }  // namespace
 
 Figure figure_of(const json& description) {
   const Options o = figure_options().resolve(description, "report: figure");
-  const std::map<std::string, Figure::Kind> kinds = {{"dots", Figure::Kind::dots},
-                                                     {"lines", Figure::Kind::lines},
-                                                     {"positions", Figure::Kind::positions},
-                                                     {"bars", Figure::Kind::bars},
-                                                     {"scatter", Figure::Kind::scatter}};
+  const std::map<std::string, Figure::Kind> kinds = {{"dots", Figure::Kind::dots},     {"lines", Figure::Kind::lines},
+                                                     {"points", Figure::Kind::points}, {"positions", Figure::Kind::positions},
+                                                     {"bars", Figure::Kind::bars},     {"scatter", Figure::Kind::scatter}};
   Figure figure;
   figure.name = o.text("name");
   figure.caption = o.text("caption");
@@ -229,7 +244,14 @@ Figure figure_of(const json& description) {
   figure.frontier = o.flag("frontier");
   const std::string kind = o.text("kind");
   if (kind == "spectrum") {
-    draw_spectrum(figure, o.value("bases"));
+    draw_spectrum(figure, o.has("bases") ? o.value("bases") : json::object());
+    if (o.has("geometries")) report::draw_geometry_spectra(figure, o.value("geometries"), o.flag("centred"));
+  } else if (kind == "cosines") {
+    report::draw_cosines(figure, subject(o, "geometry"), o.flag("centred"));
+  } else if (kind == "projection") {
+    report::draw_projection(figure, subject(o, "geometry"));
+  } else if (kind == "geometry") {
+    report::draw_geometry_path(figure, subject(o, "runs"), o.text("metric"), o.flag("centred"));
   } else if (kind == "layers") {
     draw_layers(figure, o.value("scopes"));
   } else if (kind == "update") {

@@ -182,7 +182,9 @@ Script bars_script(const Figure& figure) {
   return script;
 }
 
+/// Curves, or clouds of points.
 Script lines_script(const Figure& figure) {
+  const bool cloud = figure.kind == Figure::Kind::points;
   std::vector<std::string> styles;
   for (size_t s = 0; s < figure.series.size(); ++s) styles.push_back(series_style(s, 1.8));
   const Legend legend(figure, styles);
@@ -197,13 +199,17 @@ Script lines_script(const Figure& figure) {
     }
     script.data += "\n\n";
     plots += fmt::format("{}'{}.dat' index {} using 1:2 with {} {} notitle", s == 0 ? "" : ", \\\n  ", figure.name, s,
-                         series.y.size() > 40 ? "lines" : "linespoints pt 7 ps 0.28", styles[s]);
+                         cloud                  ? "points pt 7 ps 0.28"
+                         : series.y.size() > 40 ? "lines"
+                                                : "linespoints pt 7 ps 0.28",
+                         styles[s]);
   }
   script.commands =
       preamble(figure, 600, height) +
       fmt::format("set lmargin at screen 0.125\nset rmargin at screen 0.97\nset tmargin at screen {:.4f}\nset bmargin at screen {:.4f}\n",
                   1 - top / height, axis_room / height) +
-      fmt::format("set border 3\nset xtics nomirror\nset ytics nomirror\nset grid ytics lt 1 lc rgb '{}'\n", light("grid"));
+      fmt::format("set border 3\nset xtics nomirror\nset ytics nomirror\nset grid {}ytics lt 1 lc rgb '{}'\n", cloud ? "xtics " : "",
+                  light("grid"));
   script.commands += fmt::format("set label {} at screen 0.025,{:.4f} rotate by 90 center textcolor rgb '{}'\n",
                                  gnuplot_text(figure.y_label), (axis_room + 135) / height, light("soft"));
   script.commands += below_axis(figure.x_label, 600 * 0.5475, 600, height);
@@ -269,6 +275,7 @@ Script script_of(const Figure& figure) {
     case Figure::Kind::bars:
       return bars_script(figure);
     case Figure::Kind::lines:
+    case Figure::Kind::points:
       return lines_script(figure);
     case Figure::Kind::positions:
       return positions_script(figure);

@@ -1,5 +1,7 @@
 #include "train/layer_work.h"
 
+#include "tsrun/model/parts.h"
+
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
@@ -8,13 +10,6 @@
 
 namespace tsrun {
 namespace {
-
-int encoder_layers(const Family& family) {
-  int layers = 0;
-  for (const ParameterInfo& info : family.parameters())
-    if (info.part == Part::encoder) layers = std::max(layers, info.layer + 1);
-  return layers;
-}
 
 /// Lowest layer whose input depends on the parameter, or that has it.
 int depth_of(const ParameterInfo& info, int encoder, int all) {

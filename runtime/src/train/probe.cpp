@@ -4,6 +4,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/model/model.h"
+#include "tsrun/model/parts.h"
 #include "tsrun/train/reading.h"
 
 #include <ATen/ATen.h>
@@ -27,7 +28,7 @@ class SplitProbe final : public Probe {
     if (layer < 0 || layer > family_.layers())
       user_error("hidden states of layer {}, expected 0 (the embeddings) to {}, the layers of the model", layer, family_.layers());
     const PackedRows packed = packed_rows(rows);
-    const bool in_decoder = !packed.decoder_ids.empty() && layer > encoder_layers();
+    const bool in_decoder = !packed.decoder_ids.empty() && layer > encoder_layers(family_);
     ForwardOptions options;
     std::vector<at::Tensor> states;
     options.hidden_states = &states;
@@ -77,13 +78,6 @@ class SplitProbe final : public Probe {
     return packed;
   }
 
-  int encoder_layers() const {
-    int layers = 0;
-    for (const ParameterInfo& info : family_.parameters())
-      if (info.part == Part::encoder) layers = std::max(layers, info.layer + 1);
-    return layers;
-  }
-
   /// Of tokens that the head reads, those with a target.
   LabelStates at_labels(const std::vector<at::Tensor>& all, const Output& output, const at::Tensor& targets) const {
     const at::Tensor has_target = targets != no_target;
@@ -91,8 +85,8 @@ class SplitProbe final : public Probe {
                                       : at::arange(output.hidden.size(0), at::TensorOptions(device_).dtype(at::kLong));
     if (tokens.size(0) == targets.size(0)) tokens = tokens.masked_select(has_target);
     const bool of_decoder = family_.model_kind() == ModelKind::encoder_decoder;
-    LabelStates found{{}, targets.masked_select(has_target), of_decoder ? encoder_layers() : 0};
-    for (size_t i = of_decoder ? static_cast<size_t>(encoder_layers()) + 1 : 0; i < all.size(); ++i)
+    LabelStates found{{}, targets.masked_select(has_target), of_decoder ? encoder_layers(family_) : 0};
+    for (size_t i = of_decoder ? static_cast<size_t>(encoder_layers(family_)) + 1 : 0; i < all.size(); ++i)
       found.states.push_back(all[i].index_select(0, tokens));
     return found;
   }
@@ -122,15 +116,13 @@ class SplitProbe final : public Probe {
   at::Device device_;
 };
 
-/// Owns its rows.
-class TaskProbe final : public Probe {
+/// Owns its rows, which `encode` gives when they are first asked for.
+class OwningProbe final : public Probe {
  public:
-  TaskProbe(const Model& model, const Task& task, Options options, std::optional<Masking> masking, at::Device device)
-      : model_(model),
-        task_(task),
-        options_(std::move(options)),
+  OwningProbe(const Family& family, std::function<EncodedSplit()> encode, std::optional<Masking> masking, bool dropout, at::Device device)
+      : encode_(std::move(encode)),
         inner_(
-            *model.family, [this]() -> const EncodedSplit& { return encoded(); }, std::move(masking), options_.flag("dropout"), device) {}
+            family, [this]() -> const EncodedSplit& { return encoded(); }, std::move(masking), dropout, device) {}
 
   int64_t rows() const override { return inner_.rows(); }
   HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) override {
@@ -143,13 +135,11 @@ class TaskProbe final : public Probe {
 
  private:
   const EncodedSplit& encoded() {
-    if (!split_) split_ = encode_training_rows(model_, task_, options_);
+    if (!split_) split_ = encode_();
     return *split_;
   }
 
-  const Model& model_;
-  const Task& task_;
-  Options options_;
+  std::function<EncodedSplit()> encode_;
   std::optional<EncodedSplit> split_;
   SplitProbe inner_;
 };
@@ -172,7 +162,13 @@ std::unique_ptr<Probe> make_probe(const Model& model, const Task& task, const Op
   if (model.family->head().kind == HeadKind::masked_lm)
     masking.emplace(*model.tokenizer, options.number("mlm_probability"), key.split("masking"),
                     model.family->config().at("vocab_size").get<int64_t>());
-  return std::make_unique<TaskProbe>(model, task, with_first_answers(options), std::move(masking), device);
+  const auto encode = [&model, &task, reading = with_first_answers(options)] { return encode_training_rows(model, task, reading); };
+  return std::make_unique<OwningProbe>(*model.family, encode, std::move(masking), options.flag("dropout"), device);
+}
+
+std::unique_ptr<Probe> make_probe(const Family& family, EncodedSplit rows, at::Device device) {
+  return std::make_unique<OwningProbe>(
+      family, [rows = std::move(rows)] { return rows; }, std::nullopt, /*dropout=*/false, device);
 }
 
 }  // namespace tsrun

@@ -1,24 +1,13 @@
 #include "train/vocabulary.h"
 
+#include "tsrun/model/parts.h"
+
 #include <ATen/Functions.h>
 
 #include <algorithm>
 
 namespace tsrun {
 namespace {
-
-/// The word embeddings: the one embedding with a row for every id of the vocabulary.
-const ParameterInfo* word_embeddings(const Family& family) {
-  const auto& config = family.config();
-  const int64_t vocabulary = config.value("vocab_size", int64_t{0});
-  const ParameterInfo* found = nullptr;
-  for (const auto& info : family.parameters()) {
-    if (info.kind != ParameterKind::embedding || info.shape.empty() || info.shape[0] != vocabulary) continue;
-    if (found) return nullptr;
-    found = &info;
-  }
-  return found;
-}
 
 bool exact(const TuneOptions& tune, const std::string& name) {
   const auto touches = [&](const Layout& layout) { return layout.find(name) != nullptr; };

@@ -1,5 +1,6 @@
 #include "tsrun/report/figure_description.h"
 
+#include "support/errors.h"
 #include "tsrun/base/error.h"
 
 #include <gmock/gmock.h>
@@ -90,6 +91,84 @@ TEST(FigureOf, LandscapeKeepsHolesAndRefusesAnAxisThatIsNone) {
   EXPECT_EQ(figure.landscape.y[0], -1);
   description["x"] = {0, 1, 2};
   EXPECT_THROW(figure_of(description), Error);
+}
+
+/// A geometry of two buckets, of which the second has more vectors than its lists.
+json two_buckets() {
+  const json first = {{"name", "ranks 1 to 2"},
+                      {"rows", 2},
+                      {"cosines", {0.25, 0.75}},
+                      {"centred", {{"cosines", {1.0, 0.0}}}},
+                      {"x", {1, 2}},
+                      {"y", {3, 4}}};
+  json second = first;
+  second.update({{"name", "never seen"}, {"rows", 9}});
+  return {{"spectrum", {1.0, 0.5, 0.0}},
+          {"centred", {{"spectrum", {1.0, 0.9}}}},
+          {"pair_rows", 4},
+          {"cloud_rows", 2},
+          {"buckets", {first, second}}};
+}
+
+TEST(FigureOf, SpectraOfGeometriesAreCurves_AsGivenOrCentred) {
+  json description = {{"name", "s"}, {"kind", "spectrum"}, {"geometries", {{"before", two_buckets()}, {"after", two_buckets()}}}};
+  const Figure given = figure_of(description);
+  ASSERT_EQ(given.series.size(), 2U);
+  EXPECT_TRUE(given.log_y);
+  EXPECT_EQ(given.series[1].name, "before");
+  EXPECT_THAT(given.series[0].x, ElementsAre(1, 2, 3));
+  EXPECT_THAT(given.series[0].y, ElementsAre(1, 0.5, 0));
+  description["centred"] = true;
+  EXPECT_THAT(figure_of(description).series[0].y, ElementsAre(1, 0.9));
+}
+
+TEST(FigureOf, CosinesAreCurvesOverTheMiddlesOfTheirBins_AndSayHowManyPairs) {
+  json description = {{"name", "c"}, {"kind", "cosines"}, {"caption", "Cosines."}, {"geometry", two_buckets()}};
+  const Figure figure = figure_of(description);
+  ASSERT_EQ(figure.series.size(), 2U);
+  EXPECT_EQ(figure.series[1].name, "never seen");
+  EXPECT_THAT(figure.series[0].x, ElementsAre(-0.5, 0.5));
+  EXPECT_THAT(figure.series[0].y, ElementsAre(0.25, 0.75));
+  EXPECT_EQ(figure.caption, "Cosines. Pairs of 4 evenly spaced vectors of larger buckets.");
+  description["centred"] = true;
+  EXPECT_THAT(figure_of(description).series[0].y, ElementsAre(1, 0));
+}
+
+TEST(FigureOf, ProjectionIsACloudABucket_AndSaysHowItIsThinned) {
+  const Figure figure = figure_of({{"name", "p"}, {"kind", "projection"}, {"geometry", two_buckets()}});
+  EXPECT_EQ(figure.kind, Figure::Kind::points);
+  ASSERT_EQ(figure.series.size(), 2U);
+  EXPECT_THAT(figure.series[1].y, ElementsAre(3, 4));
+  EXPECT_EQ(figure.caption, "2 evenly spaced vectors of larger buckets.");
+  json whole = two_buckets();
+  whole["cloud_rows"] = 9;
+  EXPECT_EQ(figure_of({{"name", "p"}, {"kind", "projection"}, {"geometry", whole}}).caption, "");
+}
+
+TEST(FigureOf, GeometryOfTrainingsIsACurveOverTheirSteps) {
+  const json point = {
+      {"step", 0}, {"epoch", 0.0}, {"mean_cosine", 0.25}, {"condition_number", "inf"}, {"centred", {{"mean_cosine", nullptr}}}};
+  json later = point;
+  later.update({{"step", 8}, {"mean_cosine", 0.5}, {"centred", {{"mean_cosine", 0.125}}}});
+  json description = {{"name", "g"}, {"kind", "geometry"}, {"runs", {{"plain", {{"geometry", {point, later}}}}}}};
+  const Figure given = figure_of(description);
+  EXPECT_THAT(given.series.at(0).x, ElementsAre(0, 8));
+  EXPECT_THAT(given.series.at(0).y, ElementsAre(0.25, 0.5));
+  description["centred"] = true;
+  EXPECT_THAT(figure_of(description).series.at(0).x, ElementsAre(8));  // an undefined number is no point
+  description["metric"] = "mean_cosin";
+  EXPECT_THAT(testing::message_of(ErrorKind::user, [&] { figure_of(description); }), ::testing::HasSubstr("did you mean 'mean_cosine'"));
+  description["runs"] = {{"silent", json::object()}};
+  EXPECT_THAT(testing::message_of(ErrorKind::user, [&] { figure_of(description); }), ::testing::HasSubstr("geometry_every"));
+}
+
+TEST(FigureOf, SaysWhatAKindDraws_WhenItIsAbsent) {
+  for (const auto& [kind, what] : {std::pair("cosines", "geometry"), {"projection", "geometry"}, {"geometry", "runs"}})
+    EXPECT_THAT(testing::message_of(ErrorKind::user,
+                                    [&, kind = kind] {
+                                      figure_of({{"name", "a"}, {"kind", kind}});
+                                    }),
+                ::testing::HasSubstr(std::string("draws '") + what + "'"));
 }
 
 TEST(FigureOf, NamesTheNearMissOfAKind) {

@@ -222,6 +222,12 @@ TEST_F(ReportFolder, EveryKindOfFigureIsDrawn) {
   figure.log_y = true;
   figure.series = {{"layer 0", {}, {1, 2, 3}, {1, 0.1, 0}, {}, {}}, {"layer 1", {}, {1, 2}, {2, 0.2}, {}, {}}};
   EXPECT_TRUE(draw_figure(figure, path_).has_value());
+  figure.name = "cloud";
+  figure.kind = Figure::Kind::points;
+  figure.log_y = false;
+  const auto cloud = draw_figure(figure, path_);
+  ASSERT_TRUE(cloud.has_value());
+  EXPECT_THAT(read_text(*cloud), HasSubstr("<circle"));
   figure.name = "kinds";
   figure.kind = Figure::Kind::bars;
   figure.series = {{"intrinsic", {"key", "value"}, {}, {0.3, 0.1}, {}, {}}, {"random", {"key"}, {}, {0.2}, {}, {}}};

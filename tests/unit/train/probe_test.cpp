@@ -56,6 +56,16 @@ TEST_F(ProbeTest, GivesTheInputOfEveryLayerByRow) {
   EXPECT_FALSE(at::allclose(all->hidden(model.weights, std::vector<int64_t>{1}, 2).states, alone.states));
 }
 
+TEST_F(ProbeTest, OfEncodedRows_GivesTheHiddenStatesOfAnySplit) {
+  const EncodedSplit dev = encode_split(task, task.split("dev"), *model.tokenizer, EncodeOptions());
+  const auto of_dev = make_probe(*model.family, dev, at::kCPU);
+  EXPECT_EQ(of_dev->rows(), dev.size());
+  const auto found = of_dev->hidden(model.weights, std::vector<int64_t>{0, 5}, 2);
+  EXPECT_EQ(found.states.size(0), static_cast<int64_t>(dev.rows[0].ids.size() + dev.rows[5].ids.size()));
+  task.splits["train"] = task.splits["dev"];
+  EXPECT_TRUE(at::equal(found.states, probe()->hidden(model.weights, std::vector<int64_t>{0, 5}, 2).states));
+}
+
 std::unique_ptr<Probe> probe_of(const toy::TaskModel& of) {
   return make_probe(of.model, of.task, train_options().resolve(nlohmann::json::object(), "test"), Key::root(1), at::kCPU);
 }

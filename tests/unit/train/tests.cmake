@@ -14,6 +14,7 @@ tsrun_test(train SOURCES
   unit/train/subspace_test.cpp
   unit/train/run_state_test.cpp
   unit/train/loop_test.cpp
+  unit/train/geometry_recorder_test.cpp
   unit/train/probe_test.cpp
   unit/train/layer_work_test.cpp
   unit/train/settings_test.cpp

@@ -23,7 +23,11 @@ struct ModelSource {
 /// `model`: a folder, hf:<repo id> in the local cache, builtin:<name>, a training's folder, or train:<beginning of its key>.
 ModelSource source_of(const LabSettings& settings, const std::string& model);
 ModelKind model_kind_of(const ModelSource& source);
-/// A model for answers, with the delta that PEFT saved in `delta` where one is given. @throws Error(data) when its head was never trained
-Model load_source(const LabSettings& settings, const ModelSource& source, const HeadSpec& head, const std::optional<std::string>& delta);
+/// What to do about a head that the checkpoint lacks: answers of one drawn under the seed would be chance, hidden states need none.
+enum class MissingHead { refused, drawn };
+/// A model with the delta that PEFT saved in `delta` where one is given. @throws Error(data) when its head was never trained, if that is
+/// refused
+Model load_source(const LabSettings& settings, const ModelSource& source, const HeadSpec& head, const std::optional<std::string>& delta,
+                  MissingHead missing = MissingHead::refused);
 
 }  // namespace tsrun

@@ -16,4 +16,9 @@ std::vector<std::string> own_part_names();
 /// @throws Error(user) beginning with `where` for a part that no model has, with the near miss
 Part parse_part(std::string_view name, std::string_view where);
 
+/// The word embeddings: the first embedding with a row for every id of the vocabulary, as families list words first. Null: there is none.
+const ParameterInfo* word_embeddings(const Family& family);
+/// Layers below a decoder beside an encoder; of a model with one stack, all.
+int encoder_layers(const Family& family);
+
 }  // namespace tsrun

@@ -90,6 +90,7 @@ FreeTable resource_table(const std::vector<ResourceRow>& rows);  ///< named "res
 ///   dots       categories down the page: labels[i] has the value y[i]; repeat a label for several seeds, their mean is marked.
 ///   bars       one value a label; several series side by side.
 ///   lines      y over x, one curve a series.
+///   points     every x and y as a point, one colour a series.
 ///   positions  y along x (positions 0, 1, … when x is empty), as blocks' extremes; series with the same `panel` side by side.
 ///   scatter    a named point a series: the means of its x and y, with sample deviations as bars where there are several values.
 ///   landscape  heat maps of one scale over one plane, with named points and the cells at or above a threshold outlined.
@@ -98,9 +99,9 @@ FreeTable resource_table(const std::vector<ResourceRow>& rows);  ///< named "res
 struct Figure {
   std::string name;  ///< file stem
   std::string caption;
-  enum class Kind { dots, lines, positions, bars, scatter, landscape } kind = Kind::dots;
+  enum class Kind { dots, lines, points, positions, bars, scatter, landscape } kind = Kind::dots;
   std::string x_label, y_label;
-  bool log_x = false, log_y = false;  ///< log_x: `lines` and `scatter`
+  bool log_x = false, log_y = false;  ///< log_x: `lines`, `points` and `scatter`; log_y: `lines` and `points`
   bool frontier = false;              ///< `scatter`: joins the Pareto-optimal points (less x, more y)
   struct Series {
     std::string name;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tsrun/base/options.h"
+#include "tsrun/data/batch.h"
 #include "tsrun/data/task.h"
 #include "tsrun/model/model.h"
 #include "tsrun/tune/probe.h"
@@ -13,5 +14,7 @@ namespace tsrun {
 /// `train_options()`; of several accepted answers every row has the first. Of a masked language model, `key` decides the hidden tokens.
 /// Model and task must outlive the probe.
 std::unique_ptr<Probe> make_probe(const Model& model, const Task& task, const Options& options, Key key, at::Device device);
+/// The same over rows of any split, as they are: without dropout, and without hidden tokens.
+std::unique_ptr<Probe> make_probe(const Family& family, EncodedSplit rows, at::Device device);
 
 }  // namespace tsrun
