@@ -26,6 +26,7 @@ class CountingProbe final : public Probe {
  public:
   explicit CountingProbe(const Family& family) : family_(family) {}
   int64_t rows() const override { return 5; }
+  std::vector<std::vector<int64_t>> ids(int64_t) override { return {}; }
   HiddenStates hidden(const Weights&, std::span<const int64_t>, int) override { return {}; }
   LabelStates label_states(const Weights&, std::span<const int64_t>) override { return {}; }
   LossAndGradient loss_and_gradient(const Weights&, std::span<const int64_t> rows, std::optional<Key> dropout) override {

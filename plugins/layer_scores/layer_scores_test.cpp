@@ -153,6 +153,7 @@ TEST(Cka, IsOne_UpToRotationScaleAndShift) {
 class Rotating final : public Probe {
  public:
   int64_t rows() const override { return 30; }
+  std::vector<std::vector<int64_t>> ids(int64_t) override { internal_error("not asked for"); }
   HiddenStates hidden(const Weights&, std::span<const int64_t> rows, int layer) override {
     HiddenStates found{at::stack([&] {
                          std::vector<at::Tensor> all;

@@ -39,6 +39,7 @@ class MadeUpStates final : public Probe {
  public:
   explicit MadeUpStates(LabelStates states) : states_(std::move(states)) {}
   int64_t rows() const override { return 1; }
+  std::vector<std::vector<int64_t>> ids(int64_t) override { internal_error("not asked for"); }
   HiddenStates hidden(const Weights&, std::span<const int64_t>, int) override { internal_error("not asked for"); }
   LabelStates label_states(const Weights&, std::span<const int64_t>) override { return states_; }
   LossAndGradient loss_and_gradient(const Weights&, std::span<const int64_t>, std::optional<Key>) override {

@@ -10,6 +10,7 @@ namespace tsrun::plugin_testing {
 struct Case {
   std::string method;
   nlohmann::json options;
+  Trial trial = {};
 };
 using SubspaceCase = Case;
 using JointCase = Case;

@@ -54,7 +54,7 @@ template <class Method>
 std::vector<Case> completed(std::vector<Case> cases, const std::vector<std::unique_ptr<Method>>& methods) {
   for (const auto& method : methods) {
     const bool listed = std::any_of(cases.begin(), cases.end(), [&](const Case& c) { return c.method == method->name(); });
-    if (!listed) cases.push_back({method->name(), nlohmann::json::object()});
+    if (!listed) cases.push_back({method->name(), nlohmann::json::object(), {}});
   }
   return cases;
 }
@@ -62,27 +62,27 @@ std::vector<Case> completed(std::vector<Case> cases, const std::vector<std::uniq
 }  // namespace
 
 bool add_subspace_case(const std::string& method, const nlohmann::json& options) {
-  listed_cases().subspaces.push_back({method, options});
+  listed_cases().subspaces.push_back({method, options, {}});
   return true;
 }
 
 bool add_joint_case(const std::string& method, const nlohmann::json& options) {
-  listed_cases().joints.push_back({method, options});
+  listed_cases().joints.push_back({method, options, {}});
   return true;
 }
 
 bool add_delta_case(const std::string& method, const nlohmann::json& options) {
-  listed_cases().deltas.push_back({method, options});
+  listed_cases().deltas.push_back({method, options, {}});
   return true;
 }
 
-bool add_selector_case(const std::string& method, const nlohmann::json& options) {
-  listed_cases().selectors.push_back({method, options});
+bool add_selector_case(const std::string& method, const nlohmann::json& options, Trial trial) {
+  listed_cases().selectors.push_back({method, options, trial});
   return true;
 }
 
-bool add_regularizer_case(const std::string& method, const nlohmann::json& options) {
-  listed_cases().regularizers.push_back({method, options});
+bool add_regularizer_case(const std::string& method, const nlohmann::json& options, Trial trial) {
+  listed_cases().regularizers.push_back({method, options, trial});
   return true;
 }
 

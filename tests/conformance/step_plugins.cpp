@@ -3,7 +3,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/train/probe.h"
-#include "unit/train/toy.h"
+#include "unit/train/kinds.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -27,8 +27,10 @@ Weights made_up_solution(const Weights& origin) {
 /// A plugin under test in short trainings.
 class Trainings {
  public:
-  explicit Trainings(StepPlugin plugin, double dropout = 0.1)
-      : plugin_(std::move(plugin)), model_(toy::tiny_bert({HeadKind::classification, 2}, dropout)) {}
+  explicit Trainings(StepPlugin plugin, Trial trial = {}, double dropout = 0.1)
+      : plugin_(std::move(plugin)),
+        task_(trial.words ? toy::documents() : toy::sentiment()),
+        model_(trial.words ? toy::with_gpt2(toy::documents()).model : toy::tiny_bert({HeadKind::classification, 2}, dropout)) {}
 
   const Model& model() const { return model_; }
   /// Everything that a choice before any training is given.
@@ -48,7 +50,7 @@ class Trainings {
 
  private:
   StepPlugin plugin_;
-  Task task_ = toy::sentiment();
+  Task task_;
   Model model_;
   toy::Scratch scratch_;
 };
@@ -100,14 +102,14 @@ class Interrupter final : public Regularizer {
   int64_t at_;
 };
 
-void repeats_itself(const StepPlugin& plugin) {
-  const Trainings trainings(plugin);
+void repeats_itself(const StepPlugin& plugin, Trial trial) {
+  const Trainings trainings(plugin, trial);
   expect_same_weights(trainings.run("a", kShort), trainings.run("b", kShort));
 }
 
 /// Stopped behind every step in turn.
-void resumes_to_the_same_bits(const StepPlugin& plugin) {
-  const Trainings trainings(plugin);
+void resumes_to_the_same_bits(const StepPlugin& plugin, Trial trial) {
+  const Trainings trainings(plugin, trial);
   watch_interrupts();
   const auto job = [&](const std::string& folder, int64_t stop) {
     TrainJob job = trainings.job(folder, kShort);
@@ -127,27 +129,28 @@ void resumes_to_the_same_bits(const StepPlugin& plugin) {
 }
 
 /// Beside a plugin that changes the pass, and in micro-batches.
-void works_beside_another(const StepPlugin& plugin) {
+void works_beside_another(const StepPlugin& plugin, Trial trial) {
   class Scaling final : public Regularizer {
    public:
-    void before_forward(Step&, ForwardPass& pass) override {
-      pass.weights.set("classifier.weight", pass.weights.at("classifier.weight") * 0.9);
+    void before_forward(Step& step, ForwardPass& pass) override {
+      const std::string name = step.family.parameters().back().name;
+      pass.weights.set(name, pass.weights.at(name) * 0.9);
     }
   };
-  const Trainings trainings(plugin);
+  const Trainings trainings(plugin, trial);
   TrainJob job = trainings.job("a", {{"max_steps", 3}, {"batch_size", 8}, {"gradient_accumulation_steps", 2}});
   job.plugins.push_back({"scaling", {}, {.whole_vocabulary = false}, {}, [](const MethodInputs&) { return std::make_unique<Scaling>(); }});
   EXPECT_EQ(train(std::move(job)).description.at("steps"), 3);
 }
 
-void changes_the_training(const StepPlugin& plugin) {
-  const Trainings trainings(plugin);
+void changes_the_training(const StepPlugin& plugin, Trial trial) {
+  const Trainings trainings(plugin, trial);
   EXPECT_FALSE(same_weights(trainings.run("with", kShort), trainings.run("without", kShort, false)));
 }
 
 /// Without dropout, micro-batches change nothing but rounding. SGD: Adam would turn rounding of tiny gradients into visible steps.
-void sees_steps_not_micro_batches(const StepPlugin& plugin) {
-  const Trainings trainings(plugin, 0);
+void sees_steps_not_micro_batches(const StepPlugin& plugin, Trial trial) {
+  const Trainings trainings(plugin, trial, 0);
   const TrainResult big = trainings.run("big", {{"max_steps", 7}, {"batch_size", 16}, {"optim", "sgd"}});
   const TrainResult small =
       trainings.run("small", {{"max_steps", 7}, {"batch_size", 4}, {"gradient_accumulation_steps", 4}, {"optim", "sgd"}});
@@ -155,8 +158,8 @@ void sees_steps_not_micro_batches(const StepPlugin& plugin) {
     EXPECT_TRUE(at::allclose(big.last_weights.at(name), small.last_weights.at(name), 1e-4, 5e-6)) << name;
 }
 
-void leaves_frozen_parameters_alone(const StepPlugin& plugin) {
-  const Trainings trainings(plugin);
+void leaves_frozen_parameters_alone(const StepPlugin& plugin, Trial trial) {
+  const Trainings trainings(plugin, trial);
   TrainJob job = trainings.job("a", kShort);
   job.tune.scope.frozen_layers = 1;
   const TrainResult result = train(std::move(job));
@@ -187,7 +190,7 @@ void keeps_outside(const Trainings& trainings, const Choice& choice, Freeze free
 void keeps_what_it_chose(const Case& subject) {
   const SelectorMethod& method = selector_method(subject.method);
   const Options options = method.options().resolve(subject.options, "conformance");
-  const Trainings trainings(selector_of(subject));
+  const Trainings trainings(selector_of(subject), subject.trial);
   const Model& model = trainings.model();
   std::optional<Choice> choice;
   try {
@@ -202,8 +205,8 @@ void keeps_what_it_chose(const Case& subject) {
   keeps_outside(trainings, *choice, Freeze::gradient, true);
 }
 
-void acts(const StepPlugin& plugin) {
-  const Trainings trainings(plugin);
+void acts(const StepPlugin& plugin, Trial trial) {
+  const Trainings trainings(plugin, trial);
   const auto scope = trainings.run("a", kShort).description.at("binding").at("scope");
   EXPECT_TRUE(scope.at("acted").get<bool>()) << scope;
   EXPECT_GE(scope.at("changes").get<int64_t>(), 1);
@@ -224,12 +227,12 @@ void add_test(const std::string& suite, const char* name, std::function<void()> 
 }
 
 /// Checks of both kinds.
-void add_common(const std::string& suite, const std::function<StepPlugin()>& plugin) {
-  add_test(suite, "RepeatsItself", [plugin] { repeats_itself(plugin()); });
-  add_test(suite, "ResumesToTheSameBits", [plugin] { resumes_to_the_same_bits(plugin()); });
-  add_test(suite, "WorksBesideAnother", [plugin] { works_beside_another(plugin()); });
-  add_test(suite, "ChangesTheTraining", [plugin] { changes_the_training(plugin()); });
-  add_test(suite, "SeesSteps_NotMicroBatches", [plugin] { sees_steps_not_micro_batches(plugin()); });
+void add_common(const std::string& suite, const std::function<StepPlugin()>& plugin, Trial trial) {
+  add_test(suite, "RepeatsItself", [=] { repeats_itself(plugin(), trial); });
+  add_test(suite, "ResumesToTheSameBits", [=] { resumes_to_the_same_bits(plugin(), trial); });
+  add_test(suite, "WorksBesideAnother", [=] { works_beside_another(plugin(), trial); });
+  add_test(suite, "ChangesTheTraining", [=] { changes_the_training(plugin(), trial); });
+  if (!trial.batch_statistic) add_test(suite, "SeesSteps_NotMicroBatches", [=] { sees_steps_not_micro_batches(plugin(), trial); });
 }
 
 }  // namespace
@@ -238,15 +241,15 @@ void register_step_plugin_tests() {
   for (const Case& subject : selector_cases()) {
     const std::string suite = suite_name(subject.method, subject.options);
     const auto plugin = [subject] { return selector_of(subject); };
-    add_common(suite, plugin);
+    add_common(suite, plugin, subject.trial);
     add_test(suite, "KeepsWhatItChose", [subject] { keeps_what_it_chose(subject); });
-    add_test(suite, "Acts", [plugin] { acts(plugin()); });
+    add_test(suite, "Acts", [=] { acts(plugin(), subject.trial); });
   }
   for (const Case& subject : regularizer_cases()) {
     const std::string suite = suite_name(subject.method, subject.options);
     const auto plugin = [subject] { return regularizer_of(subject); };
-    add_common(suite, plugin);
-    add_test(suite, "LeavesFrozenParametersAlone", [plugin] { leaves_frozen_parameters_alone(plugin()); });
+    add_common(suite, plugin, subject.trial);
+    add_test(suite, "LeavesFrozenParametersAlone", [=] { leaves_frozen_parameters_alone(plugin(), subject.trial); });
   }
 }
 

@@ -23,6 +23,14 @@ class SplitProbe final : public Probe {
 
   int64_t rows() const override { return split_().size(); }
 
+  std::vector<std::vector<int64_t>> ids(int64_t row) override {
+    const EncodedSplit& split = split_();
+    require_row(split, row);
+    std::vector<std::vector<int64_t>> texts = {split.rows[static_cast<size_t>(row)].ids};
+    if (!split.decoder_rows.empty()) texts.push_back(split.decoder_rows[static_cast<size_t>(row)]);
+    return texts;
+  }
+
   HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) override {
     const at::NoGradGuard no_grad;
     if (layer < 0 || layer > family_.layers())
@@ -68,11 +76,14 @@ class SplitProbe final : public Probe {
   }
 
  private:
+  static void require_row(const EncodedSplit& split, int64_t row) {
+    if (row < 0 || row >= split.size()) user_error("a probe of row {}, expected 0 to {}", row, split.size() - 1);
+  }
+
   PackedRows packed_rows(std::span<const int64_t> rows) const {
     const EncodedSplit& split = split_();
     if (rows.empty()) user_error("a probe of no rows; expected some of 0 to {}", split.size() - 1);
-    for (const int64_t row : rows)
-      if (row < 0 || row >= split.size()) user_error("a probe of row {}, expected 0 to {}", row, split.size() - 1);
+    for (const int64_t row : rows) require_row(split, row);
     PackedRows packed = pack_batch(split, rows);
     if (masking_) packed.token_targets = masking_->apply(packed, 0);
     return packed;
@@ -125,6 +136,7 @@ class OwningProbe final : public Probe {
             family, [this]() -> const EncodedSplit& { return encoded(); }, std::move(masking), dropout, device) {}
 
   int64_t rows() const override { return inner_.rows(); }
+  std::vector<std::vector<int64_t>> ids(int64_t row) override { return inner_.ids(row); }
   HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) override {
     return inner_.hidden(weights, rows, layer);
   }

@@ -66,6 +66,12 @@ TEST_F(ProbeTest, OfEncodedRows_GivesTheHiddenStatesOfAnySplit) {
   EXPECT_TRUE(at::equal(found.states, probe()->hidden(model.weights, std::vector<int64_t>{0, 5}, 2).states));
 }
 
+TEST_F(ProbeTest, GivesTheIdsThatTheModelReads) {
+  const auto encoding = model.tokenizer->encode(task.split("train").examples[5].first, std::nullopt, 128);
+  EXPECT_EQ(probe()->ids(5), std::vector<std::vector<int64_t>>{encoding.ids});
+  EXPECT_THROW(probe()->ids(96), Error);
+}
+
 std::unique_ptr<Probe> probe_of(const toy::TaskModel& of) {
   return make_probe(of.model, of.task, train_options().resolve(nlohmann::json::object(), "test"), Key::root(1), at::kCPU);
 }
@@ -92,6 +98,13 @@ TEST(Probe, GivesTheStatesThatTheHeadReads_OfEveryHead) {
   expect_the_tasks_loss("next words", toy::with_gpt2(toy::documents()));
   expect_the_tasks_loss("an answer", toy::with_t5(toy::sentiment_in_words()));
   expect_the_tasks_loss("an answer of a causal model", toy::with_gpt2(toy::sentiment_in_words()));
+}
+
+TEST(Probe, GivesTheDecodersIdsBesideTheEncoders) {
+  const toy::TaskModel t5 = toy::with_t5(toy::sentiment_in_words());
+  const auto texts = probe_of(t5)->ids(0);
+  ASSERT_EQ(texts.size(), 2U);
+  EXPECT_EQ(texts[1].front(), t5.model.family->decoder_start());
 }
 
 TEST(Probe, PutsTheFinalNormOnInnerStates) {

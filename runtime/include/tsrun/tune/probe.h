@@ -34,6 +34,10 @@ class Probe {
 
   virtual ~Probe() = default;
   virtual int64_t rows() const = 0;  ///< of the training split; rows of the calls below are numbers from 0 to this
+  /// Ids that the model reads in `row`, special ones included, one list a text: the row's and, of an encoder-decoder, its decoder's input.
+  /// Words are not hidden (masked language models). Ids number the rows of the word embeddings: where a training leaves rows out, as it may
+  /// when no plugin wants `whole_vocabulary`, those of the embeddings that are left. @throws Error(user) for a row there is not
+  virtual std::vector<std::vector<int64_t>> ids(int64_t row) = 0;
   /// Input of layer `layer` (0: the output of the embeddings; the number of layers: the output of the last), in evaluation. Layers of a
   /// decoder beside an encoder count on from the encoder's, and their rows are the decoder's. @throws Error(user) for rows or layers there
   /// are not

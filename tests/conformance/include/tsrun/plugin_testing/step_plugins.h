@@ -8,15 +8,21 @@
 #include <string>
 #include <vector>
 
-/// What every selector and regulariser must keep, as tests in short trainings of a small BERT; linked like those of subspaces
-/// (subspace.h). Every method that the plugin registers is tried with the options that the functions below list, or with none.
+/// What every selector and regulariser must keep, as tests in short trainings of a small BERT (or a GPT-2, see `Trial`); linked like those
+/// of subspaces (subspace.h). Every method that the plugin registers is tried with the options that the functions below list, or with none.
 ///
 ///     const bool added = tsrun::plugin_testing::add_selector_case("my_selector", {{"layers", 1}});
 namespace tsrun::plugin_testing {
 
+/// What a case's short trainings are like.
+struct Trial {
+  bool words = false;            ///< of a small GPT-2 on texts, for methods that need a head of words; else of a small BERT with classes
+  bool batch_statistic = false;  ///< the term is no mean over rows or tokens, so that micro-batches change it
+};
+
 /// Another set of options under which `method` must pass. Call it before main (from an initialiser). Always true.
-bool add_selector_case(const std::string& method, const nlohmann::json& options);
-bool add_regularizer_case(const std::string& method, const nlohmann::json& options);
+bool add_selector_case(const std::string& method, const nlohmann::json& options, Trial trial = {});
+bool add_regularizer_case(const std::string& method, const nlohmann::json& options, Trial trial = {});
 
 /// The methods that the linked plugin registers.
 const std::vector<std::unique_ptr<SelectorMethod>>& selector_methods();
@@ -29,6 +35,7 @@ class MadeUpProbe final : public Probe {
  public:
   MadeUpProbe(const Family& family, int64_t rows) : family_(family), rows_(rows) {}
   int64_t rows() const override { return rows_; }
+  std::vector<std::vector<int64_t>> ids(int64_t row) override { return {{row, row + 1, row + 1}}; }
   HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) override;  ///< none
   LabelStates label_states(const Weights& weights, std::span<const int64_t> rows) override;        ///< none
   LossAndGradient loss_and_gradient(const Weights& weights, std::span<const int64_t> rows, std::optional<Key> dropout) override;
