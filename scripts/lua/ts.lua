@@ -375,8 +375,16 @@ local function finish_recipe()
   end
 end
 
+-- An operation "tokenizer.train" is ts.tokenizer.train.
 for _, known in ipairs(native.operations()) do
-  if ts[known.name] == nil then ts[known.name] = operation(known.name, known.first) end
+  local group, name = known.name:match("^(.-)%.(.+)$")
+  local place = ts
+  if group then
+    ts[group] = ts[group] or strict({}, "operation of ts." .. group)
+    place = ts[group]
+  end
+  name = name or known.name
+  if rawget(place, name) == nil then rawset(place, name, operation(known.name, known.first)) end
 end
 -- A read-only view for recipes, so that none replaces an operation by accident.
 local view = setmetatable({}, {

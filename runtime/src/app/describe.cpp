@@ -64,19 +64,25 @@ std::vector<std::string> builtin(const std::vector<std::string>& names) {
   return all;
 }
 
+/// Names of the built-in tasks, those of language modelling included.
+std::vector<std::string> builtin_tasks() {
+  std::vector<std::string> names = builtin_task_names();
+  names.insert(names.end(), builtin_text_names().begin(), builtin_text_names().end());
+  return builtin(names);
+}
+
 std::string overview(const std::vector<Described>& all) {
   std::string text = "Verbs (tsrun NAME … --set OPTION=VALUE)\n" + lines_of(all, {"verb"});
   text += "\nOperations (ts.NAME in a recipe)\n" + lines_of(all, {"operation"});
   text += "\nPlugins\n" + lines_of(all, {"subspace", "joint", "delta", "selector", "regularizer"});
-  text +=
-      "\nBuilt-in models\n" + name_lines(builtin(builtin_model_names())) + "\nBuilt-in tasks\n" + name_lines(builtin(builtin_task_names()));
+  text += "\nBuilt-in models\n" + name_lines(builtin(builtin_model_names())) + "\nBuilt-in tasks\n" + name_lines(builtin_tasks());
   return text + "\ntsrun describe NAME shows the options; NAME may be a recipe's file too.\n";
 }
 
 json overview_json(const std::vector<Described>& all) {
   json list = json::array();
   for (const auto& one : all) list.push_back(json_of(one));
-  return {{"described", list}, {"models", builtin(builtin_model_names())}, {"tasks", builtin(builtin_task_names())}};
+  return {{"described", list}, {"models", builtin(builtin_model_names())}, {"tasks", builtin_tasks()}};
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tsrun/data/builtin.h"
 
+#include "builtin_stories.h"
 #include "builtin_tasks.h"
 #include "data/task_file.h"
 #include "tsrun/base/error.h"
@@ -19,13 +20,13 @@ constexpr std::string_view kPrefix = "builtin:";
 constexpr int64_t kTrainRows = 1200, kDevRows = 480;
 using Seen = std::set<std::pair<std::string, std::optional<std::string>>>;
 
-const Plan& find_plan(const std::string& name) {
-  const std::string bare = name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+const Plan& find_plan(const std::string& bare) {
   for (const Plan& plan : builtin::plans()) {
     if (plan.name == bare) return plan;
   }
-  user_error("unknown task '{}{}'{}; the generated tasks are {}", kPrefix, bare, did_you_mean(bare, builtin_task_names()),
-             join_words(builtin_task_names()));
+  std::vector<std::string> known = builtin_task_names();
+  known.insert(known.end(), builtin_text_names().begin(), builtin_text_names().end());
+  user_error("unknown task '{}{}'{}; the generated tasks are {}", kPrefix, bare, did_you_mean(bare, known), join_words(known));
 }
 
 /// Rows with classes in turn, none of them `seen` before; each row has a key of its own.
@@ -71,8 +72,15 @@ const std::vector<std::string>& builtin_task_names() {
   return names;
 }
 
+const std::vector<std::string>& builtin_text_names() {
+  static const std::vector<std::string> names = {"stories"};
+  return names;
+}
+
 Task make_builtin_task(const std::string& name) {
-  const Plan& plan = find_plan(name);
+  const std::string bare = name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+  if (bare == builtin_text_names().front()) return builtin::stories_task();
+  const Plan& plan = find_plan(bare);
   Task task;
   task.name = plan.name;
   task.kind = plan.kind;

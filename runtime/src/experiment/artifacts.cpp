@@ -25,6 +25,24 @@ ModelRef::Defaults defaults_from(const json& fields) {
   return {.lr = reader.take<double>("lr"), .lr_head = reader.take<double>("lr_head"), .epochs = reader.take<int64_t>("epochs")};
 }
 
+constexpr std::pair<const char*, WordRule> kWordRules[] = {{"shuffled", WordRule::shuffled}, {"uniform", WordRule::uniform}};
+
+json words_json(const WordControl& control) {
+  const char* name = nullptr;
+  for (const auto& [known, rule] : kWordRules)
+    if (rule == control.rule) name = known;
+  return {{"rule", name}, {"seed", control.seed}, {"every_split", control.every_split}};
+}
+
+WordControl words_from(const json& fields) {
+  HandleReader reader(fields, "task");
+  const auto name = reader.take<std::string>("rule");
+  WordControl control{.seed = reader.take<uint64_t>("seed"), .every_split = reader.take<bool>("every_split")};
+  for (const auto& [known, rule] : kWordRules)
+    if (known == name) control.rule = rule;
+  return control;
+}
+
 template <class T>
 json list_of(const std::vector<T>& handles) {
   json list = json::array();
@@ -71,6 +89,7 @@ TaskRef TaskRef::from_json(const json& handle) {
   task.name = reader.take<std::string>("name");
   task.spec = reader.take<std::string>("spec");
   task.as = reader.take<std::string>("as");
+  if (const auto words = reader.find<json>("words")) task.words = words_from(*words);
   task.metric = reader.take<std::string>("metric");
   const auto splits = reader.take<json>("splits");
   for (const auto& [name, fields] : splits.items()) task.splits[name] = split_from(fields);
@@ -81,7 +100,25 @@ TaskRef TaskRef::from_json(const json& handle) {
 json TaskRef::to_json() const {
   json handle = ArtifactRef::to_json();
   handle.update({{"name", name}, {"spec", spec}, {"as", as}, {"metric", metric}, {"splits", json::object()}});
+  if (words.rule != WordRule::as_written) handle["words"] = words_json(words);
   for (const auto& [split, told] : splits) handle["splits"][split] = {{"rows", told.rows}, {"majority_score", told.majority_score}};
+  return handle;
+}
+
+TokenizerRef TokenizerRef::from_json(const json& handle) {
+  HandleReader reader(handle, "tokenizer");
+  TokenizerRef tokenizer;
+  take_artifact(reader, tokenizer);
+  tokenizer.tokens.vocabulary_size = reader.take<int64_t>("vocabulary_size");
+  const auto special = reader.take<json>("special");
+  for (const auto& [token, id] : special.items()) tokenizer.tokens.special[token] = id.get<int64_t>();
+  tokenizer.facts = std::move(reader).rest();
+  return tokenizer;
+}
+
+json TokenizerRef::to_json() const {
+  json handle = ArtifactRef::to_json();
+  handle.update({{"vocabulary_size", tokens.vocabulary_size}, {"special", tokens.special}});
   return handle;
 }
 

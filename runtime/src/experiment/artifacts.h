@@ -1,6 +1,8 @@
 #pragma once
 
 #include "tsrun/base/options.h"
+#include "tsrun/data/word_control.h"
+#include "tsrun/text/train_tokenizer.h"
 
 #include <nlohmann/json.hpp>
 
@@ -52,10 +54,19 @@ struct TaskRef : ArtifactRef {
   };
   std::string name, spec;
   std::string as;      ///< "itself" or "text_to_text"
+  WordControl words = {};
   std::string metric;  ///< the first metric, which is the score
   std::map<std::string, Split> splits;
 
   static TaskRef from_json(const nlohmann::json& handle);
+  nlohmann::json to_json() const;
+};
+
+/// A tokenizer of ts.tokenizer.train. What its facts say of a planned byte_bpe is what was asked for.
+struct TokenizerRef : ArtifactRef {
+  TokenizerFacts tokens;
+
+  static TokenizerRef from_json(const nlohmann::json& handle);
   nlohmann::json to_json() const;
 };
 

@@ -1,6 +1,7 @@
 #include "experiment/identity.h"
 #include "experiment/peft.h"
 #include "experiment/stored.h"
+#include "experiment/summaries.h"
 #include "experiment/taken_options.h"
 #include "experiment/task_model.h"
 
@@ -25,22 +26,6 @@ using nlohmann::json;
 ModelRef::Defaults training_defaults(bool builtin) {
   return builtin ? ModelRef::Defaults{.lr = 1e-3, .lr_head = 1e-3, .epochs = 8}
                  : ModelRef::Defaults{.lr = 5e-5, .lr_head = 5e-5, .epochs = 3};
-}
-
-/// Facts of a family, for recipes.
-json describe_family(const Family& family) {
-  int64_t total = 0, encoder = 0;
-  for (const auto& parameter : family.parameters()) {
-    int64_t size = 1;
-    for (const int64_t extent : parameter.shape) size *= extent;
-    total += size;
-    if (parameter.part == Part::encoder || parameter.part == Part::decoder) encoder += size;
-  }
-  return {{"family", family.model_type()},
-          {"layers", family.layers()},
-          {"hidden_size", family.hidden_size()},
-          {"parameters", total},
-          {"encoder_parameters", encoder}};
 }
 
 /// A model that the program pre-trains.
@@ -98,10 +83,20 @@ json run_model(Lab& lab, const Options& options) {
   return model.to_json();
 }
 
+WordControl word_control(const Options& options) {
+  const std::string rule = options.text("words");
+  WordControl control{.seed = static_cast<uint64_t>(options.integer("words_seed")), .every_split = options.text("words_in") == "all"};
+  if (rule == "shuffled") control.rule = WordRule::shuffled;
+  if (rule == "uniform") control.rule = WordRule::uniform;
+  return control;
+}
+
 json run_task(Lab&, const Options& options) {
   const std::string specification = options.text("spec");
-  const Task task = named_task(specification, options.text("as"));
+  const WordControl words = word_control(options);
+  const Task task = named_task(specification, options.text("as"), words);
   TaskRef ref;
+  ref.words = words;
   ref.kind = "task";
   ref.key = task.digest;
   ref.name = task.name;
@@ -193,16 +188,30 @@ std::vector<Operation> model_operations() {
        .run = run_model,
        .on_device = false},  // a built-in model is pre-trained on the CPU
       {.name = "task",
-       .doc = "A task: a folder with a task.toml, or builtin:<name>.",
+       .doc = "A task: a folder with a task.toml, or builtin:<name>; as it is, in words, or with its words shuffled or drawn.",
        .options = {{.name = "spec", .type = OptionType::text, .doc = "folder with a task.toml, or builtin:<name>", .required = true},
                    {.name = "as",
                     .type = OptionType::choice,
                     .fallback = "itself",
                     .doc = "text_to_text: questions and answers in words, by the task's verbaliser",
-                    .choices = {"itself", "text_to_text"}}},
+                    .choices = {"itself", "text_to_text"}},
+                   {.name = "words",
+                    .type = OptionType::choice,
+                    .fallback = "as_written",
+                    .doc =
+                        "controls of language modelling. shuffled: the words of a split permuted over all of it, so that frequencies stay "
+                        "and order is gone; uniform: each word drawn from the different words of the training split, so that "
+                        "frequencies are gone too",
+                    .choices = {"as_written", "shuffled", "uniform"}},
+                   {.name = "words_seed", .type = OptionType::integer, .fallback = 1, .doc = "of shuffled and uniform", .minimum = 0},
+                   {.name = "words_in",
+                    .type = OptionType::choice,
+                    .fallback = "train",
+                    .doc = "splits whose words are shuffled or drawn: train or all",
+                    .choices = {"train", "all"}}},
        .run = run_task},
       {.name = "builtin_tasks",
-       .doc = "Names of the generated tasks.",
+       .doc = "Names of the generated tasks, without the text of language modelling, builtin:stories.",
        .options = {},
        .run = [](Lab&, const Options&) { return json(builtin_task_names()); }},
   };

@@ -60,4 +60,19 @@ std::optional<Interval> interval_of(const EvaluationSet& evaluation_set, const P
   return bootstrap_interval(evaluation_set, predictions, draws, Key::root(0).split("bootstrap"));
 }
 
+nlohmann::json describe_family(const Family& family) {
+  int64_t total = 0, encoder = 0;
+  for (const auto& parameter : family.parameters()) {
+    int64_t size = 1;
+    for (const int64_t extent : parameter.shape) size *= extent;
+    total += size;
+    if (parameter.part == Part::encoder || parameter.part == Part::decoder) encoder += size;
+  }
+  return {{"family", family.model_type()},
+          {"layers", family.layers()},
+          {"hidden_size", family.hidden_size()},
+          {"parameters", total},
+          {"encoder_parameters", encoder}};
+}
+
 }  // namespace tsrun

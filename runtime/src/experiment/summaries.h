@@ -51,4 +51,7 @@ Option bootstrap_option(int64_t fallback);
 /// Nothing for no draws, and for tasks without an answer a row (language modelling).
 std::optional<Interval> interval_of(const EvaluationSet& evaluation_set, const Predictions& predictions, int64_t draws);
 
+/// Facts of a family, for recipes: {"family", "layers", "hidden_size", "parameters", "encoder_parameters"}.
+nlohmann::json describe_family(const Family& family);
+
 }  // namespace tsrun

@@ -28,13 +28,14 @@ void read_values(const PluginHost& plugins, const DeltaRef& ref, const Delta& de
 
 }  // namespace
 
-Task named_task(const std::string& specification, const std::string& as) {
+Task named_task(const std::string& specification, const std::string& as, const WordControl& words) {
   Task task = specification.starts_with("builtin:") ? make_builtin_task(specification) : load_task(specification);
+  task = with_words(std::move(task), words);
   return as == "text_to_text" ? as_text_to_text(task) : task;
 }
 
 Task task_of(const TaskRef& ref) {
-  Task task = named_task(ref.spec, ref.as);
+  Task task = named_task(ref.spec, ref.as, ref.words);
   if (task.digest != ref.key)
     data_error("{}: the task has changed since the recipe started (was {:.8}, is {:.8})", ref.spec, ref.key, task.digest);
   return task;

@@ -13,8 +13,8 @@
 /// Tasks and models that handles name, loaded.
 namespace tsrun {
 
-/// A folder's task or builtin:<name>, as "itself" or as "text_to_text".
-Task named_task(const std::string& specification, const std::string& as);
+/// A folder's task or builtin:<name>, as "itself" or as "text_to_text", with its words as `words` says.
+Task named_task(const std::string& specification, const std::string& as, const WordControl& words);
 /// @throws Error(data) when its files have changed since the handle was made
 Task task_of(const TaskRef& ref);
 /// Without its deltas. @throws Error(data) when its files have changed since the handle was made

@@ -132,6 +132,12 @@ std::string helper_stub(const Helper& helper) {
   return text;
 }
 
+/// "tokenizer" of "tokenizer.train"; "": none.
+std::string group_of(const std::string& operation) {
+  const size_t dot = operation.find('.');
+  return dot == std::string::npos ? "" : operation.substr(0, dot);
+}
+
 std::string default_text(const Option& option) {
   if (option.required) return "required";
   if (option.fallback.is_null()) return "";
@@ -166,8 +172,12 @@ std::string option_rows(const OptionTable& options) {
 std::string lua_stubs(const Lab& lab) {
   std::string text = "---@meta\n-- Written by `tsrun describe --stubs`; do not edit.\n\nlocal ts = {}\n\n";
   for (const auto& helper : helpers()) text += helper_stub(helper);
+  std::string last_group;
   for (const auto& operation : lab.operations()) {
     if (operation.name == "report") continue;  // recipes go through ts.report(title)
+    const std::string group = group_of(operation.name);
+    if (!group.empty() && group != last_group) text += fmt::format("ts.{} = {{}}\n\n", group);
+    last_group = group;
     text += class_stub(operation.name, operation.options);
     text += fmt::format("\n--- {}\n---@param options ts.{}_options\n---@return table\nfunction ts.{}(options) end\n\n", operation.doc,
                         operation.name, operation.name);

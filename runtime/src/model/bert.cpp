@@ -44,7 +44,7 @@ FamilyEntry bert_family() {
             "cls.predictions.bias",
             "cls.predictions.decoder.bias"}},
           bert_architecture,
-          {names_of(EncoderFields()), bert_inert, {}, {}}};
+          {names_of(EncoderFields()), bert_inert, {}, {}, sizes_of(EncoderFields())}};
 }
 
 }  // namespace tsrun

@@ -16,6 +16,8 @@ struct FieldRules {
   std::vector<std::pair<std::string, std::vector<nlohmann::json>>> fixed;
   /// Pairs of a field and its alias in transformers: {"hidden_size", "n_embd"}.
   std::vector<std::pair<std::string, std::string>> aliases;
+  /// Names of ts.architecture and the fields that each sets: {"hidden", {"n_embd"}}.
+  std::vector<std::pair<std::string, std::vector<std::string>>> sizes = {};
 };
 
 /// `config` with every alias under its field's own name. @throws Error(data) where the two contradict each other.

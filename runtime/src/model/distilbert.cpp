@@ -63,7 +63,8 @@ FamilyEntry distilbert_family() {
           {names_of(distilbert_fields()),
            {"qa_dropout", "sinusoidal_pos_embds", "tie_weights_"},
            {},
-           {{"hidden_size", "dim"}, {"num_attention_heads", "n_heads"}, {"num_hidden_layers", "n_layers"}}}};
+           {{"hidden_size", "dim"}, {"num_attention_heads", "n_heads"}, {"num_hidden_layers", "n_layers"}},
+           sizes_of(distilbert_fields())}};
 }
 
 }  // namespace tsrun

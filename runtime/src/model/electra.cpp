@@ -54,7 +54,7 @@ FamilyEntry electra_family() {
            {"discriminator_predictions.", "generator_predictions.", "generator_lm_head.", "classifier."},
            {"electra.embeddings.word_embeddings.weight", {}, "generator_lm_head.weight", "", ""}},
           electra_architecture,
-          {read, {"summary_type", "summary_use_proj", "summary_activation", "summary_last_dropout"}, {}, {}}};
+          {read, {"summary_type", "summary_use_proj", "summary_activation", "summary_last_dropout"}, {}, {}, sizes_of(EncoderFields())}};
 }
 
 }  // namespace tsrun

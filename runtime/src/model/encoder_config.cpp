@@ -34,6 +34,12 @@ std::vector<std::string> names_of(const EncoderFields& fields) {
   return names;
 }
 
+std::vector<std::pair<std::string, std::vector<std::string>>> sizes_of(const EncoderFields& fields) {
+  return {{"layers", {fields.layers}},       {"hidden", {fields.hidden}},
+          {"heads", {fields.heads}},         {"intermediate", {fields.intermediate}},
+          {"positions", {fields.positions}}, {"dropout", {fields.hidden_dropout, fields.attention_dropout}}};
+}
+
 EncoderConfig read_encoder_config(const nlohmann::json& json, const std::string& where, const EncoderFields& fields) {
   constexpr double most = 0.99;  // a dropout of 1 leaves nothing to scale
   const ConfigReader reader(json, where);

@@ -20,6 +20,8 @@ struct EncoderFields {
 
 /// All of these names.
 std::vector<std::string> names_of(const EncoderFields& fields);
+/// Sizes of FieldRules.
+std::vector<std::pair<std::string, std::vector<std::string>>> sizes_of(const EncoderFields& fields);
 
 /// @throws Error(data) naming `where` and the field that is missing, ill-typed, out of range or at odds with another.
 EncoderConfig read_encoder_config(const nlohmann::json& config, const std::string& where, const EncoderFields& fields = {});

@@ -72,7 +72,13 @@ FieldRules gpt2_fields() {
           {{"hidden_size", "n_embd"},
            {"max_position_embeddings", "n_positions"},
            {"num_attention_heads", "n_head"},
-           {"num_hidden_layers", "n_layer"}}};
+           {"num_hidden_layers", "n_layer"}},
+          {{"layers", {"n_layer"}},
+           {"hidden", {"n_embd"}},
+           {"heads", {"n_head"}},
+           {"intermediate", {"n_inner"}},
+           {"positions", {"n_positions"}},
+           {"dropout", {"embd_pdrop", "attn_pdrop", "resid_pdrop"}}}};
 }
 
 }  // namespace

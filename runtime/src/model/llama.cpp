@@ -112,6 +112,10 @@ FieldRules llama_fields(const std::vector<std::string>& own) {
   rules.read.insert(rules.read.end(), own.begin(), own.end());
   // It is a decoder whatever is said; slices of products are the products; the rest is others' bookkeeping.
   rules.inert = {"is_decoder", "pretraining_tp", "is_llama_config", "max_sequence_length"};
+  rules.sizes = {{"layers", {"num_hidden_layers"}},       {"hidden", {"hidden_size"}},
+                 {"heads", {"num_attention_heads"}},      {"key_heads", {"num_key_value_heads"}},
+                 {"intermediate", {"intermediate_size"}}, {"positions", {"max_position_embeddings"}},
+                 {"dropout", {"attention_dropout"}}};
   return rules;
 }
 

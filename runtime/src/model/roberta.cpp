@@ -53,7 +53,7 @@ FamilyEntry roberta_family() {
           make_roberta,
           roberta_names,
           [](HeadKind head) { return class_of("Roberta", head); },
-          {names_of(EncoderFields()), {}, {}, {}}};
+          {names_of(EncoderFields()), {}, {}, {}, sizes_of(EncoderFields())}};
 }
 
 FamilyEntry xlm_roberta_family() {
@@ -61,7 +61,7 @@ FamilyEntry xlm_roberta_family() {
           make_xlm_roberta,
           roberta_names,
           [](HeadKind head) { return class_of("XLMRoberta", head); },
-          {names_of(EncoderFields()), {}, {}, {}}};
+          {names_of(EncoderFields()), {}, {}, {}, sizes_of(EncoderFields())}};
 }
 
 }  // namespace tsrun

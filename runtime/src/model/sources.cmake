@@ -7,7 +7,7 @@ endforeach()
 
 # The last line before the kernels: functions with a backward pass of their own, together because autograd's headers are not precompiled.
 tsrun_room(model TORCH SOURCES
-  weights.cpp finite.cpp families.cpp config_reader.cpp config_fields.cpp blocks.cpp decoding_cache.cpp family_base.cpp pass_base.cpp
+  weights.cpp finite.cpp architecture.cpp families.cpp config_reader.cpp config_fields.cpp blocks.cpp decoding_cache.cpp family_base.cpp pass_base.cpp
   encoder_config.cpp encoder_parameters.cpp encoder.cpp beams.cpp bert.cpp distilbert.cpp electra.cpp roberta.cpp rotary_config.cpp
   sliding_windows.cpp decoder_parameters.cpp decoder.cpp generate.cpp generation_config.cpp generation_fields.cpp score_rules.cpp gpt2.cpp
   llama.cpp relative_places.cpp t5.cpp t5_forward.cpp t5_parameters.cpp incremental_decoder.cpp initial.cpp match_weights.cpp parts.cpp

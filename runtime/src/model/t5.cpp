@@ -69,7 +69,13 @@ FieldRules t5_fields() {
            "is_gated_act", "dense_act_fn", "scale_decoder_outputs"},
           {"n_positions", "classifier_dropout"},  // of places that are absolute, of heads that T5 has not here
           {{"is_encoder_decoder", {true}}},
-          {{"hidden_size", "d_model"}, {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {"head_dim", "d_kv"}}};
+          {{"hidden_size", "d_model"}, {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {"head_dim", "d_kv"}},
+          {{"layers", {"num_layers"}},
+           {"hidden", {"d_model"}},
+           {"heads", {"num_heads"}},
+           {"head_size", {"d_kv"}},
+           {"intermediate", {"d_ff"}},
+           {"dropout", {"dropout_rate"}}}};
 }
 
 }  // namespace

@@ -5,4 +5,4 @@ tsrun_test(data SOURCES
   unit/data/missing_test.cpp
   unit/data/readers_test.cpp unit/data/save_task_test.cpp unit/data/shared_tasks_test.cpp unit/data/table_test.cpp
   unit/data/tag_metrics_test.cpp unit/data/task_file_test.cpp unit/data/template_test.cpp unit/data/text_metrics_test.cpp
-  unit/data/words_test.cpp unit/data/limit_rows_test.cpp)
+  unit/data/word_control_test.cpp unit/data/words_test.cpp unit/data/limit_rows_test.cpp)

@@ -1,5 +1,6 @@
 tsrun_test(model SOURCES
   unit/model/answers_test.cpp
+  unit/model/architecture_test.cpp
   unit/model/attention_test.cpp
   unit/model/bert_test.cpp
   unit/model/config_fields_test.cpp

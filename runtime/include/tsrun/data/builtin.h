@@ -12,6 +12,8 @@
 namespace tsrun {
 
 const std::vector<std::string>& builtin_task_names();
+/// Names of the generated texts of language modelling, which are tasks as well: "stories".
+const std::vector<std::string>& builtin_text_names();
 /// "entailment" (or "builtin:entailment"). @throws Error(user) with the near miss.
 Task make_builtin_task(const std::string& name);
 /// The tokenizer of a built-in model. "bert-mini": WordPiece with [CLS] and [SEP]. "gpt-mini" and "t5-mini": the same words, the words of

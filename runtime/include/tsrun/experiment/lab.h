@@ -95,6 +95,8 @@ class Lab {
 
 /// The operations of each room; `Lab` gathers them. (experiment/operations_*.cpp)
 std::vector<Operation> model_operations();
+std::vector<Operation> tokenizer_operations();
+std::vector<Operation> architecture_operations();
 std::vector<Operation> training_operations();
 std::vector<Operation> evaluation_operations();
 std::vector<Operation> tuning_operations();
