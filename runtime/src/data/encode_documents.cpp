@@ -67,7 +67,7 @@ class BlockCutter {
   size_t document_ = 0;
 };
 
-void cut_causal(const TokenStream& stream, int64_t length, EncodedSplit& into) {
+void cut_causal(const TokenStream& stream, int64_t length, bool continued, EncodedSplit& into) {
   BlockCutter cutter(stream, 1, into);
   for (int64_t begin = 0; begin + 1 < stream.size(); begin += length) {
     const int64_t end = std::min(begin + length, stream.size()), to = std::min(end + 1, stream.size());
@@ -75,6 +75,7 @@ void cut_causal(const TokenStream& stream, int64_t length, EncodedSplit& into) {
     Ids targets(stream.ids.begin() + begin + 1, stream.ids.begin() + to);
     targets.resize(static_cast<size_t>(end - begin), no_target);
     into.token_targets.push_back(std::move(targets));
+    if (continued) into.continues.push_back(begin > 0);
     const auto block = ids.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
     cutter.add({Ids(block.begin(), block.end()), Ids(block.size(), 0)}, begin, begin + 1, to);
   }
@@ -126,7 +127,8 @@ EncodedSplit encode_documents(const Split& split, const Tokenizer& tokenizer, co
   std::vector<Ids> documents = causal ? whole_documents(split, tokenizer, frame) : bare_documents(split, tokenizer, options.blocks);
   EncodedSplit encoded;
   for (const TokenStream& stream : streams_of(split, std::move(documents), options.blocks))
-    causal ? cut_causal(stream, options.max_length, encoded) : cut_masked(stream, options.max_length - specials, frame, encoded);
+    causal ? cut_causal(stream, options.max_length, options.continued, encoded)
+           : cut_masked(stream, options.max_length - specials, frame, encoded);
   return encoded;
 }
 

@@ -77,6 +77,7 @@ void DecodingCache::select(const std::vector<int64_t>& chosen) {
     layer.values = layer.values.index_select(0, index);
   }
   if (encoded.defined()) select_encoded(chosen);
+  for (at::Tensor& own : state) own = own.index_select(0, at::tensor(chosen, at::kLong).to(own.device()));
   std::vector<int64_t> lengths;
   for (const int64_t row : chosen) lengths.push_back(lengths_[row]);
   lengths_ = std::move(lengths);

@@ -89,6 +89,8 @@ std::string_view name_of(SiteKind kind) {
       return "output_norm";
     case SiteKind::final_norm:
       return "final_norm";
+    case SiteKind::recurrent_output:
+      return "recurrent_output";
     case SiteKind::cross_query:
       return "cross_query";
     case SiteKind::cross_key:

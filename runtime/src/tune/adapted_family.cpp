@@ -58,6 +58,7 @@ class AdaptedFamily : public Family {
   int64_t max_positions() const override { return base_->max_positions(); }
   ModelKind model_kind() const override { return base_->model_kind(); }
   int64_t decoder_start() const override { return base_->decoder_start(); }
+  std::vector<int64_t> state_widths() const override { return base_->state_widths(); }
   const std::vector<ParameterInfo>& parameters() const override { return parameters_; }
   const std::vector<Site>& sites() const override { return base_->sites(); }
 

@@ -30,6 +30,7 @@ struct EncodeOptions {
   int64_t decoder_start = 0;       ///< first id of an encoder-decoder's decoder (decoder_start_token_id)
   int64_t max_answer_length = 64;  ///< tokens of an answer, the end token included
   Blocks blocks = Blocks::separate;
+  bool continued = false;    ///< language_modelling of a causal model: tell which rows continue the row before (`EncodedSplit::continues`)
   bool all_answers = false;  ///< text_to_text: a row for each accepted answer, not the first only
   int64_t vocabulary = 0;    ///< vocab_size; rows with larger ids are an error; 0: not checked
 };
@@ -50,6 +51,7 @@ struct EncodedSplit {
   std::vector<int64_t> prompts;   ///< text_to_text and multiple_choice: length of the row's prompt; else empty
   std::vector<int64_t> bytes;     ///< language_modelling: bytes of text of the row's targets; else empty
   std::vector<int64_t> examples;  ///< example of each row
+  std::vector<bool> continues;    ///< whether a row goes on where the row before it ends; empty unless asked for (`EncodeOptions`)
   /// First row of each example, and the end, where rows of one example are alternatives (accepted answers); else empty.
   std::vector<int64_t> alternatives;
   int64_t size() const { return static_cast<int64_t>(rows.size()); }

@@ -8,15 +8,15 @@
 
 namespace tsrun {
 
-/// Key/value cache: keys and values of every layer, and the encoder's output of an encoder-decoder. A forward pass with a cache appends the
-/// batch's tokens to the cached ones. No gradient goes through it. Not for use by several threads.
+/// Key/value cache: keys and values of every layer, and the encoder's output of an encoder-decoder; or the state of a recurrent model. A
+/// forward pass with a cache appends the batch's tokens to the cached ones. No gradient goes through it. Not for use by several threads.
 class DecodingCache {
  public:
   /// Room for `capacity` tokens in each of `rows` rows.
   DecodingCache(int64_t rows, int64_t capacity) : lengths_(static_cast<size_t>(rows), 0), capacity_(capacity) {}
 
   int64_t rows() const { return static_cast<int64_t>(lengths_.size()); }
-  bool empty() const { return layers_.empty() && !encoded.defined(); }
+  bool empty() const { return layers_.empty() && !encoded.defined() && state.empty(); }
   const std::vector<int64_t>& lengths() const { return lengths_; }  ///< cached tokens of each row
   /// Keeps these rows, renumbered in this order; a row may occur several times.
   void select(const std::vector<int64_t>& rows);
@@ -39,6 +39,9 @@ class DecodingCache {
   at::Tensor encoded;
   std::vector<int64_t> encoded_offsets;
   std::map<int, std::pair<at::Tensor, at::Tensor>> crossed;
+
+  /// A recurrent model's state behind the cached tokens, [rows, width] each (`ForwardOptions::state`).
+  std::vector<at::Tensor> state;
 
  private:
   struct Layer {

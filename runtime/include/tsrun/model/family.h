@@ -76,8 +76,9 @@ enum class SiteKind {
   feed_forward_in,   ///< output of the activation, i.e. input of the second projection
   feed_forward_out,  ///< output of the second projection, before residual and norm
   attention_norm,
-  output_norm,  ///< outputs of a layer's two norms: behind its blocks in an encoder, before them in a decoder
-  final_norm,   ///< output of the norm behind the last layer of a stack, where there is one
+  output_norm,       ///< outputs of a layer's two norms: behind its blocks in an encoder, before them in a decoder
+  final_norm,        ///< output of the norm behind the last layer of a stack, where there is one
+  recurrent_output,  ///< output of a recurrent layer, before dropout
   cross_query,
   cross_key,
   cross_value,
@@ -120,6 +121,9 @@ struct ForwardOptions {
   int to_layer = -1;
   /// The encoder's output [tokens, hidden] of an encoder-decoder, which is then not computed. Needed to start inside the decoder.
   at::Tensor encoded = {};
+  /// State that the rows of a family with `state_widths` go on from, one tensor [rows, width] each: `Output::state` of the blocks in front
+  /// of them. Constant. Empty: the rows begin a text. Not beside a cache, which keeps its own.
+  std::vector<at::Tensor> state = {};
   DecodingCache* cache = nullptr;            ///< the batch continues the cached tokens; logits are the last token's of every row
   Precision precision = Precision::float32;  ///< of the products with weights
   bool gradient_checkpointing = false;       ///< backward recomputes each layer instead of keeping its intermediates
@@ -142,6 +146,9 @@ struct Output {
   at::Tensor hidden;
   /// Tokens of `hidden` that the logits belong to, ascending; absent: all.
   std::optional<std::vector<int64_t>> tokens;
+  /// State behind the last token of every row, as `ForwardOptions::state` takes it, detached. Empty where the family keeps none, with a
+  /// cache, and where some layers did not run.
+  std::vector<at::Tensor> state;
 };
 
 /// A model without its weights. Immutable: threads may share it.
@@ -151,11 +158,14 @@ class Family {
   virtual std::string_view model_type() const = 0;  ///< as in config.json
   virtual const nlohmann::json& config() const = 0;
   virtual int layers() const = 0;
-  virtual int64_t hidden_size() const = 0;
+  virtual int64_t hidden_size() const = 0;  ///< width of the last hidden state; those of other layers may have others
   virtual const HeadSpec& head() const = 0;
   virtual int64_t max_positions() const = 0;           ///< longest row; very large where positions are relative
   virtual ModelKind model_kind() const = 0;            ///< kind of model that rows are encoded for
   virtual int64_t decoder_start() const { return 0; }  ///< first id of an encoder-decoder's decoder
+  /// Widths of the tensors that a recurrent model hands on from block to block of a text; empty: a block is all that the model sees.
+  virtual std::vector<int64_t> state_widths() const { return {}; }
+  bool carries_state() const { return !state_widths().empty(); }
   /// All parameters, in one fixed order: embeddings, layer 0 (Hugging Face module order), layer 1, …, pooler, head.
   virtual const std::vector<ParameterInfo>& parameters() const = 0;
   virtual const std::vector<Site>& sites() const = 0;

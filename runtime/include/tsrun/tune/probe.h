@@ -12,7 +12,8 @@
 
 namespace tsrun {
 
-/// Calibration: what a model does on rows of the training split. Calls change nothing; they come from the training's thread.
+/// Calibration: what a model does on rows of the training split. Calls change nothing; they come from the training's thread. Every row
+/// begins a text, in recurrent models too.
 class Probe {
  public:
   /// Hidden states of rows that lie end to end.

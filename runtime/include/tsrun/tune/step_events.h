@@ -83,8 +83,9 @@ struct ForwardPass {
   Output output;                          ///< behind the forward pass
   at::Tensor task_loss;                   ///< scalar, connected to autograd
 
-  /// The same batch once more under the dropout key `dropout`; `change` may alter weights and options behind everybody's before_forward,
-  /// in which `step.key` is one of this extra pass. Not to be called inside an extra pass.
+  /// The same batch once more under the dropout key `dropout`, from the same carried state (`ForwardOptions::state`); `change` may alter
+  /// weights and options behind everybody's before_forward, in which `step.key` is one of this extra pass. Not to be called inside an extra
+  /// pass.
   std::function<Output(Key dropout, const std::function<void(Weights&, ForwardOptions&)>& change)> again;
   /// The task's loss of another output of this batch, as the trainer computes it (label smoothing included).
   std::function<at::Tensor(const Output&)> loss_of;
