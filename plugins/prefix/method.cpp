@@ -38,6 +38,9 @@ std::vector<Stack> stacks_of(const Family& family, const std::string& where) {
   const bool two = family.model_kind() == ModelKind::encoder_decoder;
   if (!two && where != "both")
     user_error("prefix: stacks is '{}', but a model of type '{}' has only one stack; expected both", where, family.model_type());
+  if (!stack_of(family, Part::encoder, ""))
+    user_error("prefix: a model of type '{}' has no attention, whose keys and values a prefix could stand in front of",
+               family.model_type());
   std::vector<Stack> stacks;
   if (where != "decoder") stacks.push_back(*stack_of(family, Part::encoder, two ? "encoder." : ""));
   if (two && where != "encoder") stacks.push_back(*stack_of(family, Part::decoder, "decoder."));

@@ -7,9 +7,9 @@
 namespace tsrun {
 
 const std::vector<FamilyEntry>& family_entries() {
-  static const std::vector<FamilyEntry> entries = {bert_family(),  distilbert_family(), electra_family(), gpt2_family(),
-                                                   llama_family(), mistral_family(),    qwen2_family(),   roberta_family(),
-                                                   t5_family(),    xlm_roberta_family()};
+  static const std::vector<FamilyEntry> entries = {awd_lstm_family(), bert_family(),  distilbert_family(), electra_family(),
+                                                   gpt2_family(),     llama_family(), mistral_family(),    qwen2_family(),
+                                                   roberta_family(),  t5_family(),    xlm_roberta_family()};
   return entries;
 }
 

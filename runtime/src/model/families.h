@@ -44,6 +44,7 @@ const FamilyEntry& family_entry(std::string_view model_type);  ///< internal err
 /// The entry of a config.json. @throws Error(data) as make_family
 const FamilyEntry& entry_of(const nlohmann::json& config, const std::string& where);
 
+FamilyEntry awd_lstm_family();
 FamilyEntry bert_family();
 FamilyEntry distilbert_family();
 FamilyEntry electra_family();

@@ -71,8 +71,7 @@ at::Tensor PassBase::rows_of(const std::string& weight, const at::Tensor& ids, c
 }
 
 at::Tensor PassBase::word_rows(const std::string& weight, const std::string& module, int64_t padding) const {
-  if (!has_prompt()) return rows_of(weight, batch_.ids, module, padding);
-  return with_prefix(rows_of(weight, own_ids_, module, padding), options_.prompt, own_offsets_);
+  return behind_prompt(rows_of(weight, own_ids(), module, padding));
 }
 
 std::vector<KeyValuePrefix> PassBase::prefixes(const ForwardOptions& options, int64_t layers) {

@@ -62,6 +62,9 @@ class PassBase {
 
   /// Word embeddings `weight` of the batch behind the hooks of `module`, with the prompt in front where there is one.
   at::Tensor word_rows(const std::string& weight, const std::string& module = {}, int64_t padding = -1) const;
+  /// Ids of the rows without their prompt, and their vectors [tokens, width] with the prompt in front where there is one.
+  const at::Tensor& own_ids() const { return has_prompt() ? own_ids_ : batch_.ids; }
+  at::Tensor behind_prompt(const at::Tensor& rows) const { return has_prompt() ? with_prefix(rows, options_.prompt, own_offsets_) : rows; }
   /// Whether rows begin with a prompt's vectors.
   bool has_prompt() const { return !own_offsets_.empty(); }
 

@@ -57,6 +57,7 @@ PrefixCache::Block PrefixCache::compute(const Weights& weights, int64_t number) 
   options.precision = precision_;
   Block made;
   made.states = family_.forward(weights, to_device(packed, family_.head(), device_), options).hidden.cpu().contiguous();
+  made.width = made.states.size(1);
   const int64_t longer = (made.states.size(0) - packed.tokens()) / packed.rows();
   for (size_t i = 0; i < packed.offsets.size(); ++i) made.offsets.push_back(packed.offsets[i] + static_cast<int64_t>(i) * longer);
   return made;
@@ -80,9 +81,9 @@ void PrefixCache::write(Block& block) {
 at::Tensor PrefixCache::row(const Block& block, size_t index) {
   const int64_t begin = block.offsets[index], tokens = block.offsets[index + 1] - begin;
   if (block.states.defined()) return block.states.narrow(0, begin, tokens);
-  at::Tensor states = at::empty({tokens, family_.hidden_size()});
+  at::Tensor states = at::empty({tokens, block.width});
   const auto bytes = bytes_of(states);
-  file_.seekg(block.position + begin * family_.hidden_size() * static_cast<int64_t>(sizeof(float)));
+  file_.seekg(block.position + begin * block.width * static_cast<int64_t>(sizeof(float)));
   file_.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   if (!file_) run_error("{}: cannot be read back: expected {} bytes of a row", storage_.file.string(), bytes.size());
   return states;

@@ -38,6 +38,7 @@ class PrefixCache {
     std::vector<int64_t> offsets;  ///< of rows, in hidden states
     at::Tensor states;             ///< undefined: on disk
     int64_t position = 0;          ///< bytes
+    int64_t width = 0;
   };
   const Block& block(const Weights& weights, int64_t number);
   Block compute(const Weights& weights, int64_t number) const;

@@ -37,6 +37,7 @@ std::vector<LinearModule> linear_modules(const Family& family) {
   std::vector<LinearModule> modules;
   for (const ParameterInfo& info : family.parameters()) {
     if (info.part == Part::delta || info.kind != ParameterKind::weight || info.shape.size() != 2) continue;
+    if (!info.name.ends_with(weight_ending)) continue;  // of a recurrent layer, which is no linear module
     modules.push_back(
         {module_of_weight(info), info.layer, info.shape[info.transposed ? 0 : 1], info.shape[info.transposed ? 1 : 0], info.transposed});
   }
