@@ -6,11 +6,10 @@
 #include "tsrun/model/model.h"
 #include "tsrun/model/parts.h"
 #include "tsrun/train/reading.h"
+#include "tsrun/tune/hidden_place.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-
-#include <algorithm>
 
 namespace tsrun {
 namespace {
@@ -33,8 +32,7 @@ class SplitProbe final : public Probe {
 
   HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) override {
     const at::NoGradGuard no_grad;
-    if (layer < 0 || layer > family_.layers())
-      user_error("hidden states of layer {}, expected 0 (the embeddings) to {}, the layers of the model", layer, family_.layers());
+    const size_t place = hidden_place(family_, layer, "a probe");
     const PackedRows packed = packed_rows(rows);
     const bool in_decoder = !packed.decoder_ids.empty() && layer > encoder_layers(family_);
     ForwardOptions options;
@@ -42,7 +40,7 @@ class SplitProbe final : public Probe {
     options.hidden_states = &states;
     if (!in_decoder) options.to_layer = layer;
     family_.forward(weights, to_device(packed, family_.head(), device_), options);
-    const at::Tensor& found = states.at(static_cast<size_t>(in_decoder ? layer + 1 : layer));  // the decoder's embeddings are one more
+    const at::Tensor& found = states.at(place);
     return lengthened(found, in_decoder ? packed.decoder_offsets : packed.offsets);
   }
 

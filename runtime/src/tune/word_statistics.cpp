@@ -1,0 +1,89 @@
+#include "tsrun/tune/word_statistics.h"
+
+#include "tsrun/base/error.h"
+#include "tsrun/linalg/largest_lists.h"
+#include "tsrun/tune/delta.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <bit>
+#include <limits>
+
+namespace tsrun {
+namespace {
+
+constexpr int64_t rows_at_once = 512;  // a block of their products stays in the cache
+
+}  // namespace
+
+at::Tensor token_counts(Probe& probe, int64_t vocabulary) {
+  at::Tensor counts = at::zeros({vocabulary}, at::kLong);
+  int64_t* of = counts.mutable_data_ptr<int64_t>();
+  for (int64_t row = 0; row < probe.rows(); ++row)
+    for (const auto& text : probe.ids(row))
+      for (const int64_t id : text)
+        if (id >= 0 && id < vocabulary) ++of[id];
+  return counts;
+}
+
+at::Tensor frequency_buckets(const at::Tensor& counts) {
+  at::Tensor buckets = at::empty_like(counts);
+  const int64_t* from = counts.const_data_ptr<int64_t>();
+  int64_t* to = buckets.mutable_data_ptr<int64_t>();
+  for (int64_t i = 0; i < counts.numel(); ++i) to[i] = std::bit_width(static_cast<uint64_t>(from[i]));
+  return buckets;
+}
+
+std::string input_embeddings(const Family& family) { return embedding_modules(family).at(0).weight; }
+
+std::string output_embeddings(const Family& family) {
+  const HeadKind head = family.head().kind;
+  const bool words = head == HeadKind::masked_lm || head == HeadKind::causal_lm || head == HeadKind::seq2seq_lm;
+  return words ? family.label_matrix() : "";
+}
+
+Option word_matrix_option() {
+  return {
+      .name = "matrix",
+      .type = OptionType::choice,
+      .fallback = "embeddings",
+      .doc = "vectors of words: those that the head scores, those that the model reads, or (embeddings) the former where there are such",
+      .choices = {"embeddings", "input_embeddings", "output_embeddings"}};
+}
+
+std::string word_matrix(const Family& family, const std::string& choice, const std::string& who) {
+  const std::string scores = output_embeddings(family);
+  if (choice == "output_embeddings" && scores.empty())
+    user_error("{}: the {} head scores no words; expected matrix = \"input_embeddings\"", who, name_of(family.head().kind));
+  return choice == "input_embeddings" || scores.empty() ? input_embeddings(family) : scores;
+}
+
+at::Tensor unit_rows(const at::Tensor& rows) {
+  const at::Tensor norms = rows.norm(2, {-1}, true);
+  return rows / at::where(norms > 0, norms, at::full_like(norms, std::numeric_limits<double>::infinity()));
+}
+
+/// Every pair of blocks is multiplied once and shown to the rows of both.
+NearestRows nearest_rows(const at::Tensor& rows, int64_t k) {
+  const at::NoGradGuard no_grad;
+  const int64_t count = rows.size(0);
+  if (k < 1 || k >= count) internal_error("the {} nearest of {} rows", k, count);
+  const at::Tensor unit = unit_rows(rows.detach().to(at::kCPU, at::kFloat)).contiguous();
+  const at::Tensor memory = at::empty({rows_at_once * rows_at_once}, at::kFloat);
+  LargestLists nearest(count, k);
+  for (int64_t i = 0; i < count; i += rows_at_once) {
+    const at::Tensor own = unit.narrow(0, i, std::min(rows_at_once, count - i));
+    for (int64_t j = i; j < count; j += rows_at_once) {
+      const at::Tensor other = unit.narrow(0, j, std::min(rows_at_once, count - j));
+      at::Tensor cosines = memory.narrow(0, 0, own.size(0) * other.size(0)).view({own.size(0), other.size(0)});
+      at::mm_out(cosines, own, other.t());
+      if (i == j) cosines.fill_diagonal_(-std::numeric_limits<double>::infinity());
+      nearest.show(cosines.const_data_ptr<float>(), i, cosines.size(0), j, cosines.size(1));
+      if (i != j) nearest.show_transposed(cosines.const_data_ptr<float>(), i, cosines.size(0), j, cosines.size(1));
+    }
+  }
+  return {at::tensor(nearest.columns(), at::kLong).view({count, k}), at::tensor(nearest.values(), at::kFloat).view({count, k})};
+}
+
+}  // namespace tsrun
