@@ -168,6 +168,7 @@ TrainingSummary TrainingSummary::planned(const TrainRequest& request) {
   TrainingSummary plan;
   plan.training.metric = request.task.metric;
   plan.model = request.model();
+  if (request.options.integer("geometry_every") > 0) plan.geometry.resize(2);  // start and end
   return plan;
 }
 

@@ -22,6 +22,21 @@ bool any_larger(const json& buckets, int64_t most) {
   return std::any_of(buckets.begin(), buckets.end(), [&](const json& bucket) { return bucket.at("rows").get<int64_t>() > most; });
 }
 
+/// Cuts the bins at both ends that are empty in all histograms, but for one at each end.
+void leave_out_empty_ends(std::vector<Figure::Series>& histograms) {
+  const auto bins = static_cast<std::ptrdiff_t>(histograms.front().y.size());
+  std::ptrdiff_t begin = bins, end = 0;
+  for (const auto& series : histograms) {
+    for (std::ptrdiff_t i = 0; i < bins; ++i)
+      if (series.y[static_cast<size_t>(i)] > 0) begin = std::min(begin, i), end = std::max(end, i + 1);
+  }
+  if (end == 0) return;
+  begin = std::max<std::ptrdiff_t>(0, begin - 1), end = std::min(bins, end + 1);
+  for (auto& series : histograms) {
+    for (auto* list : {&series.x, &series.y}) *list = std::vector(list->begin() + begin, list->begin() + end);
+  }
+}
+
 /// A metric's number of one step; an undefined one has none.
 void add_point(Figure::Series& series, const json& point, const std::string& metric, bool centred, const std::string& figure) {
   const json& numbers = part_of(point, centred);
@@ -73,6 +88,7 @@ void draw_cosines(Figure& figure, const json& geometry, bool centred) {
     for (size_t i = 0; i < series.y.size(); ++i) series.x.push_back((2 * static_cast<double>(i) + 1) / bins - 1);
     figure.series.push_back(std::move(series));
   }
+  leave_out_empty_ends(figure.series);
   const auto most = geometry.at("pair_rows").get<int64_t>();
   if (any_larger(buckets, most)) add_sentence(figure.caption, fmt::format("Pairs of {} evenly spaced vectors of larger buckets.", most));
 }

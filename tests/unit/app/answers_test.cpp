@@ -206,5 +206,71 @@ TEST_F(AnswersTest, ReadsATokenizerLongerThanTheVocabulary_UntilATextUsesTheRest
   }
 }
 
+/// A task with training rows, whose words tell frequencies.
+class GeometryVerb : public AnswersTest {
+ protected:
+  GeometryVerb() {
+    write_task();
+    write("task/train.tsv", "text\tlabel\ngood film\tyes\nbad film\tno\nthe film\tno\n");
+    write("task/task.toml",
+          "name = \"t\"\nkind = \"classification\"\ntext = \"text\"\nlabel = \"label\"\nlabels = [\"no\", \"yes\"]\nmetrics = "
+          "[\"accuracy\"]\n[splits]\ntrain = \"train.tsv\"\ndev = \"dev.tsv\"\n");
+  }
+  Outcome geometry(std::vector<std::string> words) {
+    words.insert(words.begin(), "geometry");
+    return tsrun_program(words, folder_);
+  }
+  void expect_refusal(const std::vector<std::string>& words, int code, const std::string& message) {
+    const Outcome outcome = geometry(words);
+    EXPECT_EQ(outcome.code, code) << outcome.err;
+    EXPECT_THAT(outcome.out, IsEmpty());
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+  }
+};
+
+TEST_F(GeometryVerb, PrintsTheMetricsOfAnyFolder) {
+  save(small_bert(), {}, {}, [](Weights& weights) {
+    const std::string words = "bert.embeddings.word_embeddings.weight";
+    weights.set(words, weights.at(words).narrow(1, 0, 8).repeat({1, 2}));  // rank 8 of 12
+  });
+  const Outcome outcome = geometry({"model"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("model: input embeddings, 12 vectors of width 16"), HasSubstr("tied"), HasSubstr("mean cosine"),
+                                 HasSubstr("condition number                       inf           inf"), HasSubstr("intrinsic dimension")));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / ".tsrun"));
+}
+
+TEST_F(GeometryVerb, TellsBucketsOfATasksWords_AndDrawsThem) {
+  save(small_bert(), {});
+  const Outcome outcome = geometry({"model", "task", "--set", "ranks=[2, 3]", "--figures", "figures"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("ranks 1 to 2"), HasSubstr("rank 3"), HasSubstr("ranks 4 to 6"), HasSubstr("never seen")));
+  for (const char* name : {"spectrum", "cosines", "cosines_centred", "projection"})
+    EXPECT_TRUE(std::filesystem::exists(folder_ / "figures" / (std::string(name) + ".dat"))) << name;
+}
+
+TEST_F(GeometryVerb, MeasuresHiddenStates_WithoutATrainedHead) {
+  save(small_bert(), kTwoClasses, {"classifier.weight", "classifier.bias", "bert.pooler.dense.weight"});
+  const Outcome outcome = geometry({"model", "task", "--set", "of=hidden", "--set", "layer=1", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json found = json::parse(outcome.out);
+  EXPECT_EQ(found.at("rows"), 8);  // two rows of [CLS], two words and [SEP]
+  EXPECT_EQ(found.at("layer"), 1);
+  EXPECT_EQ(found.at("of"), "hidden states of layer 1");
+}
+
+TEST_F(GeometryVerb, RefusesWhatItCannotMeasure) {
+  save(small_bert(), {});
+  expect_refusal({"modle"}, 3, "modle");
+  expect_refusal({"model", "--set", "off=hidden"}, 2, "unknown option 'off' (did you mean 'of'?)");
+  expect_refusal({"model", "--set", "of=hidden"}, 2, "there is no task");
+  expect_refusal({"model", "task", "--set", "of=hidden", "--set", "layer=2"}, 2, "expected 0 (the embeddings) to 1");
+  expect_refusal({"model", "task", "--set", "of=hidden", "--set", "split=dve"}, 2, "dev");
+  expect_refusal({"model", "missing"}, 3, "missing");
+  expect_refusal({"model", "builtin:sentimant"}, 2, "did you mean 'sentiment'?");
+  save(small_bert(), {}, {}, [](Weights& weights) { weights.set("bert.embeddings.word_embeddings.weight", at::full({12, 16}, NAN)); });
+  expect_refusal({"model"}, 4, "bert.embeddings.word_embeddings.weight");
+}
+
 }  // namespace
 }  // namespace tsrun

@@ -48,8 +48,8 @@ TEST_F(CommandTest, ListsCommandsAndOptions) {
   for (const auto& words : {std::vector<std::string>{"help"}, {"--help"}, {"run", "--help"}}) {
     const auto outcome = tsrun(words);
     EXPECT_EQ(outcome.code, 0);
-    EXPECT_THAT(outcome.out, AllOf(HasSubstr("check RECIPE"), HasSubstr("predict MODEL TASK"), HasSubstr("--threads"), HasSubstr("--pair"),
-                                   Not(HasSubstr("worker"))));
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("check RECIPE"), HasSubstr("predict MODEL TASK"), HasSubstr("geometry MODEL [TASK]"),
+                                   HasSubstr("--threads"), HasSubstr("--pair"), Not(HasSubstr("worker"))));
   }
 }
 

@@ -181,6 +181,19 @@ TEST_F(GeometryTest, WhereAnUndefinedNumberIsAbsent_AndAnInfiniteOneSaysSo) {
   EXPECT_EQ(told.at("condition_number"), "inf");
 }
 
+TEST_F(GeometryTest, OfAPlan_HasTheFieldsOfTheResult) {
+  LabSettings settings = lab_->settings();
+  settings.store = folder_ / "other";
+  settings.plan_only = true;
+  const json done = trained({{"geometry_every", 1}}), measured = geometry({{"solution", done}});
+  lab_.emplace(settings);
+  const json plan = trained({{"geometry_every", 1}});
+  ASSERT_EQ(plan.at("geometry").size(), 2U);
+  for (const auto& [name, value] : done.at("geometry")[0].items()) EXPECT_TRUE(plan.at("geometry")[0].contains(name)) << name;
+  const json planned = geometry({{"solution", plan}});
+  for (const auto& [name, value] : measured.items()) EXPECT_TRUE(planned.contains(name) || name == "parameter") << name;
+}
+
 TEST_F(GeometryTest, KeepsTheKeysOfTrainingsWithoutIt) {
   const json plain = trained();
   EXPECT_EQ(trained({{"geometry_every", 0}}).at("key"), plain.at("key"));

@@ -134,6 +134,15 @@ TEST(FigureOf, CosinesAreCurvesOverTheMiddlesOfTheirBins_AndSayHowManyPairs) {
   EXPECT_THAT(figure_of(description).series[0].y, ElementsAre(1, 0));
 }
 
+TEST(FigureOf, CosinesLeaveOutBinsThatAreEmptyInAllBuckets) {
+  json geometry = two_buckets();
+  geometry["buckets"][0]["cosines"] = {0, 0, 0, 0, 0.5, 0.5, 0, 0, 0, 0};
+  geometry["buckets"][1]["cosines"] = {0, 0, 0, 0, 0, 0.5, 0.5, 0, 0, 0};
+  const Figure figure = figure_of({{"name", "c"}, {"kind", "cosines"}, {"geometry", geometry}});
+  EXPECT_THAT(figure.series[0].y, ElementsAre(0, 0.5, 0.5, 0, 0));
+  EXPECT_NEAR(figure.series[1].x.front(), -0.3, 1e-12);
+}
+
 TEST(FigureOf, ProjectionIsACloudABucket_AndSaysHowItIsThinned) {
   const Figure figure = figure_of({{"name", "p"}, {"kind", "projection"}, {"geometry", two_buckets()}});
   EXPECT_EQ(figure.kind, Figure::Kind::points);

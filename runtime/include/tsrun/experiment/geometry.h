@@ -46,7 +46,7 @@ struct GeometrySummary {
     std::vector<double> histogram, centred_histogram;  ///< shares of the cosines of its pairs, of at most `pair_rows` rows
     std::vector<double> x, y;                          ///< along the two principal directions of all rows; at most `cloud_rows` of them
   };
-  static constexpr int64_t bins = 40, pair_rows = 512, cloud_rows = 300;
+  static constexpr int64_t bins = 50, pair_rows = 512, cloud_rows = 300;
 
   std::string of, parameter;  ///< parameter: of embeddings
   std::optional<int> layer;   ///< of hidden states
