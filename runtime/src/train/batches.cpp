@@ -1,12 +1,14 @@
 #include "train/batches.h"
 
+#include "train/streams.h"
+
 #include <algorithm>
 #include <numeric>
 
 namespace tsrun {
 namespace {
 
-constexpr int64_t most_rows = 64, most_scores = int64_t{1} << 25;
+constexpr int64_t most_rows = 64, most_streams = 10, most_scores = int64_t{1} << 25;
 
 std::vector<int64_t> by_length(const EncodedSplit& split) {
   std::vector<int64_t> order(split.rows.size());
@@ -38,6 +40,15 @@ std::vector<std::vector<int64_t>> evaluation_batches(const EncodedSplit& split, 
     batches.back().push_back(row);
     scores += own;
   }
+  return batches;
+}
+
+std::vector<std::vector<int64_t>> evaluation_streams(const EncodedSplit& split, int64_t outputs) {
+  int64_t largest = 1;
+  for (int64_t row = 0; row < split.size(); ++row) largest = std::max(largest, judged_tokens(split, row) * outputs);
+  const Streams streams(split.size(), std::clamp<int64_t>(most_scores / largest, 1, most_streams));
+  std::vector<std::vector<int64_t>> batches;
+  for (int64_t index = 0; index < streams.batches(); ++index) batches.push_back(streams.batch(index));
   return batches;
 }
 

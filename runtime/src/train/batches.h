@@ -11,6 +11,10 @@ namespace tsrun {
 /// into `scores` numbers when each has `outputs` of them. What comes of a row does not depend on its neighbours.
 std::vector<std::vector<int64_t>> evaluation_batches(const EncodedSplit& split, int64_t outputs);
 
+/// The same where rows continue each other, in streams (train/streams.h): 10, as the reference of AWD-LSTM evaluates, or fewer where so
+/// many rows are too large.
+std::vector<std::vector<int64_t>> evaluation_streams(const EncodedSplit& split, int64_t outputs);
+
 /// Tokens of `row` that have a target; 1 where rows are judged.
 int64_t judged_tokens(const EncodedSplit& split, int64_t row);
 

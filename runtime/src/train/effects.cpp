@@ -29,7 +29,7 @@ std::vector<Scope> text_scopes(const Options& reading, const Task& task) {
   const bool chosen = answer == "choose" || (answer == "auto" && task.kind == TaskKind::multiple_choice);
   const std::string no_words = "a " + kind + " is not answered in words";
   return {
-      {{"blocks"}, task.kind == TaskKind::language_modelling, "a " + kind + " has no documents to cut"},
+      {{"blocks", "carry_state"}, task.kind == TaskKind::language_modelling, "a " + kind + " has no documents to cut"},
       {{"answer"}, in_words, no_words},
       {{"choose_by"}, in_words && chosen, in_words ? "answers are written, not chosen" : no_words},
       {{"num_beams", "length_penalty", "do_sample", "stop"}, in_words && !chosen, in_words ? "answers are chosen, not written" : no_words}};

@@ -1,7 +1,9 @@
 // Evaluation of heads that judge tokens: tags of words, and language models.
 #include "train/batches.h"
+#include "train/carried_state.h"
 #include "train/evaluate.h"
 #include "train/masking.h"
+#include "train/streams.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/data/metrics.h"
 
@@ -91,11 +93,18 @@ std::vector<Likelihood> row_likelihoods(const EvaluatedModel& model, const Encod
   if (head == HeadKind::masked_lm)
     masking.emplace(tokenizer, 0.15, Key::root(0).split("evaluation masking"), model.family.config().at("vocab_size").get<int64_t>());
   std::vector<Likelihood> likelihoods(split.rows.size());
-  for (const auto& rows : evaluation_batches(split, tokenizer.vocabulary_size())) {
+  const bool carries = has_continued_rows(split);
+  const int64_t words = tokenizer.vocabulary_size();
+  CarriedState carried;
+  for (const auto& rows : carries ? evaluation_streams(split, words) : evaluation_batches(split, words)) {
     check_interrupt();
     const PackedBatch batch = batch_of(model, split, rows, masking ? &*masking : nullptr);
     const auto& offsets = head == HeadKind::seq2seq_lm ? batch.decoder_host_offsets : batch.host_offsets;
-    const at::Tensor logits = model.family.forward(model.weights, batch, {}).logits;
+    ForwardOptions forward;
+    if (carries) forward.state = carried.before(split, rows);
+    const Output output = model.family.forward(model.weights, batch, forward);
+    if (carries) carried.take(rows, output.state);
+    const at::Tensor& logits = output.logits;
     const at::Tensor targets = batch.targets.masked_select(batch.targets != no_target);
     require_finite_scores(model, logits, split, rows, judged_in_rows(batch.targets, offsets));
     const at::Tensor losses = at::cross_entropy_loss(logits, targets, {}, at::Reduction::None).cpu().contiguous();

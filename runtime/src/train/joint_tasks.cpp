@@ -1,6 +1,7 @@
 #include "tsrun/train/joint_tasks.h"
 #include "train/backward.h"
 #include "train/member_state.h"
+#include "train/streams.h"
 #include "tsrun/base/error.h"
 #include "tsrun/train/effects.h"
 #include "tsrun/train/settings.h"
@@ -42,6 +43,11 @@ TaskRows task_rows_of(const Task& task, const Model& model, const Options& optio
   }
   TaskRows rows;
   rows.train = encode_training_rows(model, task, options);
+  if (has_continued_rows(rows.train))
+    user_error(
+        "task '{}': a joint space draws blocks in any order, and the model carries its state from block to block; expected carry_state = "
+        "false",
+        task.name);
   rows.evaluation_set = make_evaluation_set(model, task, options.text("eval_split"), options);
   return rows;
 }

@@ -36,6 +36,18 @@ bool numbered(const std::vector<std::string>& names) {
   return true;
 }
 
+/// Whether a block begins with the state that the block in front of it left.
+bool carries_state(const Family& family, const Options& reading) {
+  if (!reading.has("carry_state")) return family.carries_state();
+  const bool wanted = reading.flag("carry_state");
+  if (!family.carries_state())
+    user_error(
+        "option 'carry_state' is {}, but nothing reads it: a model of type '{}' keeps no state from block to block; expected it to be left "
+        "out",
+        wanted, family.model_type());
+  return wanted;
+}
+
 }  // namespace
 
 Task task_for(const Task& task, ModelKind model_kind) {
@@ -87,6 +99,11 @@ OptionTable text_options() {
        .fallback = "separate",
        .doc = "Language modelling: each document is cut into blocks by itself, or documents are joined and blocks are full.",
        .choices = {"separate", "joined"}},
+      {.name = "carry_state",
+       .type = OptionType::boolean,
+       .doc =
+           "Language modelling by a recurrent model: a block begins with the state that the block in front of it left, and training rows "
+           "keep their order, in as many streams as a batch has rows; absent: true where the model keeps a state."},
       {.name = "max_answer_length",
        .type = OptionType::integer,
        .fallback = 64,
@@ -132,6 +149,7 @@ EncodeOptions encode_options_for(const Family& family, const Options& reading) {
   options.decoder_start = family.decoder_start();
   options.max_answer_length = reading.integer("max_answer_length");
   options.vocabulary = family.config().at("vocab_size").get<int64_t>();
+  options.continued = carries_state(family, reading);
   options.blocks = reading.text("blocks") == "joined" ? Blocks::joined : Blocks::separate;
   return options;
 }

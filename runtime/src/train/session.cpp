@@ -41,6 +41,13 @@ std::optional<ReachedVocabulary> use_reached_vocabulary(const TrainJob& job, con
   return reached;
 }
 
+/// Tensors under names in their order.
+NamedTensors numbered(const std::vector<at::Tensor>& tensors) {
+  NamedTensors named;
+  for (size_t i = 0; i < tensors.size(); ++i) named[fmt::format("{:06}", i)] = tensors[i];
+  return named;
+}
+
 int64_t numbers_of(const Family& family) {
   int64_t numbers = 0;
   for (const ParameterInfo& info : family.parameters())
@@ -59,7 +66,7 @@ Session::Session(TrainJob& job)
       family_(vocabulary_ ? *vocabulary_->family() : *job.model->family),
       binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
                job.device),
-      plan_(settings_, train_.epoch_size(), job.key.split("data order")),
+      plan_(settings_, train_.epoch_size(), job.key.split("data order"), has_continued_rows(train_)),
       probe_(make_split_probe(
           family_, [this]() -> const EncodedSplit& { return train_; }, masking_of(job, settings_), settings_.dropout, job.device)),
       plugins_(job.plugins, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch(), probe_.get()}),
@@ -124,6 +131,8 @@ void Session::save(Checkpoint& checkpoint) const {
   checkpoint.state["scopes"] = plugins_.scopes();
   checkpoint.state["scope_use"] = {use.restricted, use.masked, use.acted};
   checkpoint.state["scope_changes"] = use.changes;
+  add_tensors(checkpoint, "carried.", numbered(stepper_.carried().tensors()));
+  checkpoint.state["carried_rows"] = stepper_.carried().rows();
   checkpoint.state["cached_layers"] = stepper_.caching().layers;
   checkpoint.state["cached_since_epoch"] = stepper_.caching().since_epoch;
 }
@@ -137,6 +146,9 @@ void Session::restore(const Checkpoint& checkpoint) {
   binding_.restore_scope_use({state.at("scope_changes").get<int64_t>(), use.at(0), use.at(1), use.at(2)});
   stepper_.restore({state.value("cached_layers", 0), state.value("cached_since_epoch", int64_t{0})});
   stepper_.optimizer().restore(tensors_under(checkpoint, "optimizer."));
+  std::vector<at::Tensor> carried;
+  for (const auto& [name, tensor] : tensors_under(checkpoint, "carried.")) carried.push_back(tensor.to(job_.device));
+  stepper_.restore_carried(state.value("carried_rows", std::vector<int64_t>()), std::move(carried));
 }
 
 void Session::require_acting_scope(int64_t steps) const {

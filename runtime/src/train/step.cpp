@@ -1,6 +1,7 @@
 #include "train/step.h"
 
 #include "train/backward.h"
+#include "train/streams.h"
 #include "tsrun/base/error.h"
 #include "tsrun/model/finite.h"
 #include "tsrun/model/model.h"
@@ -82,7 +83,8 @@ Stepper::Stepper(const Family& family, const EncodedSplit& split, Binding& bindi
       gradient_checkpointing_(settings.gradient_checkpointing),
       dropout_(settings.dropout),
       needs_whole_tensors_(settings.needs_whole_tensors()),
-      optimizer_(make_optimizer(binding.groups(), settings)) {}
+      optimizer_(make_optimizer(binding.groups(), settings)),
+      carries_(has_continued_rows(split)) {}
 
 /// transformers' LabelSmoother: of every target with a class, the share `label_smoothing_factor` is spread evenly over all classes.
 at::Tensor Stepper::loss_of(const Output& output, const PackedBatch& batch) const {
@@ -101,6 +103,7 @@ PackedRows Stepper::packed(const std::vector<int64_t>& rows, int64_t epoch) cons
 ForwardOptions Stepper::forward_options(Key dropout) const {
   ForwardOptions forward = training_pass(dropout, precision_, gradient_checkpointing_);
   forward.training = dropout_;
+  forward.state = state_;
   if (prefix_) forward.from_layer = prefix_->layers(), forward.from_hidden = prefix_states_;
   return forward;
 }
@@ -127,17 +130,25 @@ at::Tensor Stepper::loss_with_plugins(Step& step, ForwardPass& pass) {
   return more.defined() ? pass.task_loss + more : pass.task_loss;
 }
 
+void Stepper::carry(const PackedRows& packed, const Output& output) {
+  if (carries_) carried_.take(packed.row_numbers, output.state);
+}
+
 /// Adds the gradient of `share` times the mean loss of `packed`; returns that mean.
 double Stepper::backward(const PackedRows& packed, double share, size_t number, Key dropout, Step& step) {
   const PackedBatch batch = to_device(packed, family_.head(), device_);
   if (prefix_) prefix_states_ = prefix_->hidden(binding_.weights(), packed.row_numbers);
+  if (carries_) state_ = carried_.before(split_, packed.row_numbers);
   std::optional<ForwardPass> pass;
   at::Tensor loss;
   if (plugins_.empty()) {
-    loss = loss_of(family_.forward(binding_.weights(), batch, forward_options(dropout)), batch);
+    const Output output = family_.forward(binding_.weights(), batch, forward_options(dropout));
+    carry(packed, output);
+    loss = loss_of(output, batch);
   } else {
     pass.emplace(ForwardPass{batch, share, static_cast<int>(number), false, step.weights, forward_options(dropout), {}, {}, {}, {}, {}});
     loss = loss_with_plugins(step, *pass);
+    carry(packed, pass->output);
   }
   return backpropagate(loss, share);
 }
@@ -175,6 +186,11 @@ void Stepper::refresh_prefix() {
   if ((prefix_ ? prefix_->layers() : 0) == layers) return;
   prefix_.reset();
   if (layers == 0) return;
+  if (carries_)
+    user_error(
+        "cache_prefix: the model carries its state from block to block, and cached layers keep none; expected it left out, or carry_state "
+        "= "
+        "false");
   if (masking_) user_error("cache_prefix: masked language modelling hides other tokens in every epoch; expected it left out");
   if (plugins_.wants().hidden_states)
     user_error("cache_prefix: a plugin looks at the hidden states of all layers, and those of cached ones are not computed again");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "train/carried_state.h"
 #include "train/layer_work.h"
 #include "train/masking.h"
 #include "train/prefix_cache.h"
@@ -51,6 +52,10 @@ class Stepper {
   Caching caching() const { return caching_; }
   void restore(Caching caching) { caching_ = caching; }
 
+  /// Of a recurrent model, behind the last micro-batch.
+  const CarriedState& carried() const { return carried_; }
+  void restore_carried(std::span<const int64_t> rows, std::vector<at::Tensor> state) { carried_.take(rows, std::move(state)); }
+
  private:
   PackedRows packed(const std::vector<int64_t>& rows, int64_t epoch) const;
   ForwardOptions forward_options(Key dropout) const;
@@ -58,6 +63,7 @@ class Stepper {
   void refuse_changed_prefix(const Step& step, const ForwardPass& pass) const;
   double backward(const PackedRows& packed, double share, size_t number, Key dropout, Step& step);
   at::Tensor loss_with_plugins(Step& step, ForwardPass& pass);
+  void carry(const PackedRows& packed, const Output& output);
   void add_step_loss(Step& step, StepReport& report);
   Step begin_step(const When& when, Key key) const;
   void update(const Step& step, double factor);
@@ -79,6 +85,9 @@ class Stepper {
   std::optional<PrefixCache> prefix_;
   at::Tensor prefix_states_;  ///< of the micro-batch at hand
   Caching caching_;           ///< as the last step found it
+  bool carries_ = false;      ///< rows continue each other
+  CarriedState carried_;
+  std::vector<at::Tensor> state_;  ///< in front of the micro-batch at hand
 };
 
 }  // namespace tsrun

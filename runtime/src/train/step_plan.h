@@ -1,8 +1,10 @@
 #pragma once
 
+#include "train/streams.h"
 #include "tsrun/data/batch.h"
 #include "tsrun/train/settings.h"
 
+#include <optional>
 #include <vector>
 
 namespace tsrun {
@@ -10,7 +12,8 @@ namespace tsrun {
 /// Rows of each optimiser step: a function of (key, settings, step) alone, so a run can be entered at any step.
 class StepPlan {
  public:
-  StepPlan(const TrainSettings& settings, int64_t rows, Key data_order);
+  /// `streams`: rows in their own order, a stream a place of the batch; otherwise in a new order in every epoch.
+  StepPlan(const TrainSettings& settings, int64_t rows, Key data_order, bool streams = false);
 
   int64_t steps() const { return steps_; }                                  ///< planned in all
   int64_t steps_per_epoch() const { return steps_per_epoch_; }              ///< the last step of an epoch may be smaller
@@ -22,6 +25,7 @@ class StepPlan {
 
  private:
   Sampler sampler_;
+  std::optional<Streams> streams_;  ///< as many batches as the sampler
   int64_t accumulation_ = 1, steps_per_epoch_ = 1, steps_ = 0;
 };
 

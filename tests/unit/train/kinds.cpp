@@ -27,6 +27,12 @@ nlohmann::json t5_config(int64_t vocabulary) {
           {"d_ff", 32},         {"num_layers", 1},          {"num_decoder_layers", 1}, {"dropout_rate", 0.0}};
 }
 
+nlohmann::json awd_lstm_config(int64_t vocabulary) {
+  return {{"model_type", "awd_lstm"}, {"vocab_size", vocabulary}, {"embedding_size", 16},    {"hidden_size", 20},
+          {"num_hidden_layers", 2},   {"embedding_dropout", 0.0}, {"input_dropout", 0.1},    {"hidden_dropout", 0.1},
+          {"output_dropout", 0.1},    {"weight_dropout", 0.2},    {"initializer_range", 1.0}};
+}
+
 int64_t words_known() { return tiny_bert().tokenizer->vocabulary_size(); }
 
 }  // namespace
@@ -47,6 +53,7 @@ TrainResult TaskModel::train(nlohmann::json options, double lr) const {
 }
 
 TaskModel with_gpt2(const Task& task) { return {task, gpt2_config(words_known())}; }
+TaskModel with_awd_lstm(const Task& task) { return {task, awd_lstm_config(words_known())}; }
 TaskModel with_t5(const Task& task) { return {task, t5_config(words_known())}; }
 TaskModel with_bert(const Task& task) { return {task, tiny_bert({}, 0.0).family->config()}; }
 

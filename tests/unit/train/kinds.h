@@ -23,6 +23,7 @@ struct TaskModel {
 /// Models of the toy vocabulary.
 TaskModel with_gpt2(const Task& task);
 TaskModel with_t5(const Task& task);
+TaskModel with_awd_lstm(const Task& task);
 TaskModel with_bert(const Task& task);
 
 /// The sentiment task, answered with a word of its vocabulary.

@@ -51,6 +51,7 @@ const std::vector<Trial>& trials() {
       {"mlm_probability", 0.5},
       {"max_length", 6},
       {"blocks", "joined"},
+      {"carry_state", false},
       {"max_answer_length", 1},
       {"answer", "generate"},
       {"choose_by", "mean"},
@@ -114,20 +115,21 @@ std::set<std::string> with_words(std::set<std::string> more) {
 const std::map<std::string, std::string> kNoAnswers = {{"max_answer_length", "a limit, and there are no answers to reach it"}};
 
 std::vector<Kind> kinds() {
-  const std::set<std::string> rows = with_words({"accepted_answers", "mlm_probability", "blocks"});
-  const std::set<std::string> values = with_words({"accepted_answers", "mlm_probability", "blocks", "label_smoothing_factor"});
-  const std::set<std::string> written = {"mlm_probability", "blocks", "choose_by"};
-  const std::set<std::string> chosen = {"mlm_probability", "blocks", "accepted_answers", "num_beams", "length_penalty",
-                                        "do_sample",       "stop"};
+  const std::set<std::string> rows = with_words({"accepted_answers", "mlm_probability", "blocks", "carry_state"});
+  const std::set<std::string> values =
+      with_words({"accepted_answers", "mlm_probability", "blocks", "carry_state", "label_smoothing_factor"});
+  const std::set<std::string> written = {"mlm_probability", "blocks", "carry_state", "choose_by"};
+  const std::set<std::string> chosen = {"mlm_probability", "blocks",         "carry_state", "accepted_answers",
+                                        "num_beams",       "length_penalty", "do_sample",   "stop"};
   return {
       {"EncoderClassification", with_bert, few_classes, rows, kNoAnswers},
       {"EncoderRegression", with_bert, few_degrees, values, kNoAnswers},
       {"EncoderTags", with_bert, few_tags, rows, kNoAnswers},
-      {"EncoderLanguage", with_bert, few_documents, with_words({"accepted_answers"}), kNoAnswers},
+      {"EncoderLanguage", with_bert, few_documents, with_words({"accepted_answers", "carry_state"}), kNoAnswers},
       {"CausalClassification", with_gpt2, few_classes, rows, kNoAnswers},
       {"CausalRegression", with_gpt2, few_degrees, values, kNoAnswers},
       {"CausalTags", with_gpt2, few_tags, rows, kNoAnswers},
-      {"CausalLanguage", with_gpt2, few_documents, with_words({"accepted_answers", "mlm_probability"}), kNoAnswers},
+      {"CausalLanguage", with_gpt2, few_documents, with_words({"accepted_answers", "mlm_probability", "carry_state"}), kNoAnswers},
       {"CausalAnswers", with_gpt2, few_answers, written, {{"answer", "the default writes, too"}}},
       {"CausalChoice", with_gpt2, few_choices, chosen},
       {"EncoderDecoderAnswers", with_t5, few_answers, written, {{"answer", "the default writes, too"}}},

@@ -8,6 +8,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 namespace tsrun {
 
 template <class Method>
@@ -34,6 +36,18 @@ class PluggedTraining : public ::testing::Test {
 
 /// Does nothing.
 class Idle final : public Regularizer {};
+
+/// Interrupts at the end of step `at`, once.
+class Interrupting final : public Regularizer {
+ public:
+  explicit Interrupting(int64_t at) : at_(at) {}
+  void after_update(Step& step) override {
+    if (step.number == at_) std::raise(SIGINT);
+  }
+
+ private:
+  int64_t at_;
+};
 
 /// Replaces a weight in one pass by zeros: its gradient must then vanish, and the stored weight stay.
 class Zeroing final : public Regularizer {

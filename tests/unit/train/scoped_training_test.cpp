@@ -125,18 +125,6 @@ class Alternating final : public Selector {
   int64_t choices_ = 0;
 };
 
-/// Interrupts at the end of step `at`, once.
-class Interrupting final : public Regularizer {
- public:
-  explicit Interrupting(int64_t at) : at_(at) {}
-  void after_update(Step& step) override {
-    if (step.number == at_) std::raise(SIGINT);
-  }
-
- private:
-  int64_t at_;
-};
-
 TEST_F(ScopedTraining, ResumesToTheSameBits_InTheMiddleOfACycle) {
   watch_interrupts();
   const nlohmann::json options = {{"max_steps", 8}, {"batch_size", 16}};

@@ -21,6 +21,7 @@ tsrun_test(train SOURCES
   unit/train/pretrain_test.cpp
   unit/train/joint_tasks_test.cpp
   unit/train/bootstrap_test.cpp
+  unit/train/carried_training_test.cpp
   unit/train/adafactor_rule_test.cpp
   unit/train/toy.cpp)
 add_dependencies(train_test adapter lora prefix)
