@@ -103,7 +103,7 @@ TEST_F(Schedules, KeepTheOutputOfAGrowingPrefix_WithoutEffectOnTheTraining) {
   const TrainResult plain = run(schedule("freeze_out", options), 10);
   options["cache_prefix"] = true;
   const TrainResult cached = run(schedule("freeze_out", options), 10);
-  EXPECT_EQ(cached.description.at("plugins")[0].at("frozen_layers"), 2);
+  EXPECT_EQ(cached.report.plugins[0].at("frozen_layers"), 2);
   for (const std::string& name : plain.last_weights.names())
     EXPECT_TRUE(at::allclose(plain.last_weights.at(name), cached.last_weights.at(name), 1e-4, 1e-4)) << name;
 }
@@ -112,7 +112,7 @@ void expect_to_freeze(const toy::TaskModel& of, const char* name, const json& op
   const toy::Scratch scratch;
   TrainJob job = toy::job(of.model, of.task, {{"max_steps", 6}, {"batch_size", 8}, {"max_length", 24}}, scratch.path() / "a");
   job.plugins.push_back(schedule(name, options));
-  EXPECT_TRUE(train(std::move(job)).description.at("binding").at("scope").at("acted").get<bool>()) << name;
+  EXPECT_TRUE(train(std::move(job)).report.binding.at("scope").at("acted").get<bool>()) << name;
 }
 
 TEST(LayerSchedules, FreezeLayersOfEveryKindOfModel) {

@@ -124,7 +124,7 @@ void resumes_to_the_same_bits(const StepPlugin& plugin, Trial trial) {
     clear_interrupt();
     const TrainResult resumed = train(job(folder, -1));
     expect_same_weights(whole, resumed);
-    EXPECT_EQ(whole.description, resumed.description);
+    EXPECT_EQ(whole.report.to_json(), resumed.report.to_json());
   }
 }
 
@@ -140,7 +140,7 @@ void works_beside_another(const StepPlugin& plugin, Trial trial) {
   const Trainings trainings(plugin, trial);
   TrainJob job = trainings.job("a", {{"max_steps", 3}, {"batch_size", 8}, {"gradient_accumulation_steps", 2}});
   job.plugins.push_back({"scaling", {}, {.whole_vocabulary = false}, {}, [](const MethodInputs&) { return std::make_unique<Scaling>(); }});
-  EXPECT_EQ(train(std::move(job)).description.at("steps"), 3);
+  EXPECT_EQ(train(std::move(job)).report.steps, 3);
 }
 
 void changes_the_training(const StepPlugin& plugin, Trial trial) {
@@ -207,7 +207,7 @@ void keeps_what_it_chose(const Case& subject) {
 
 void acts(const StepPlugin& plugin, Trial trial) {
   const Trainings trainings(plugin, trial);
-  const auto scope = trainings.run("a", kShort).description.at("binding").at("scope");
+  const auto scope = trainings.run("a", kShort).report.binding.at("scope");
   EXPECT_TRUE(scope.at("acted").get<bool>()) << scope;
   EXPECT_GE(scope.at("changes").get<int64_t>(), 1);
 }

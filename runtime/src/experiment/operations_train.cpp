@@ -149,10 +149,10 @@ struct ShownCoordinates {
   std::vector<float> last, best;
 };
 
-/// The result of ts.train: scores, the trainer's description, coordinates, and the parameters that were new.
+/// The result of ts.train: scores, the trainer's report, coordinates, and the parameters that were new.
 struct TrainingSummary {
   TrainSummary training;
-  json description = json::object();  ///< of the trainer
+  std::optional<TrainReport> report;  ///< absent of a plan
   std::optional<ShownCoordinates> coordinates;
   std::vector<std::string> initialised, reinitialised;  ///< parameters
   ModelRef model;                                       ///< for the tokenizer and config of `tsrun predict`
@@ -175,14 +175,14 @@ TrainingSummary TrainingSummary::planned(const TrainRequest& request) {
 TrainingSummary TrainingSummary::of(const TrainRequest& request, const TrainResult& result, const TaskModel& start) {
   const Task& task = start.task;
   TrainingSummary summary;
-  summary.description = result.description;
+  summary.report = result.report;
   summary.step_seconds = result.step_seconds;
   summary.training = {.best = Score::of(result.best, task),
                       .last = Score::of(result.last, task),
                       .metric = task.metrics.front(),
-                      .trainable = result.description.at("trainable"),
-                      .degrees_of_freedom = result.description.at("degrees_of_freedom"),
-                      .bytes_shipped = result.description.at("bytes_shipped")};
+                      .trainable = result.report.trainable,
+                      .degrees_of_freedom = result.report.degrees_of_freedom,
+                      .bytes_shipped = result.report.bytes_shipped};
   if (result.coordinates.defined() && result.coordinates.numel() <= kShownCoordinates)
     summary.coordinates = {listed(result.coordinates), listed(result.best_coordinates)};
   summary.initialised = start.model.initialised;
@@ -192,7 +192,7 @@ TrainingSummary TrainingSummary::of(const TrainRequest& request, const TrainResu
 }
 
 json TrainingSummary::to_json() const {
-  json summary = description;
+  json summary = report ? report->to_json() : json::object();
   summary.update(training.to_json());
   if (coordinates) summary["coordinates"] = {{"last", coordinates->last}, {"best", coordinates->best}};
   summary["initialised"] = initialised;

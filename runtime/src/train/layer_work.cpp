@@ -1,7 +1,6 @@
 #include "train/layer_work.h"
 
 #include "tsrun/model/parts.h"
-#include "tsrun/tune/hidden_place.h"
 
 #include <ATen/core/Tensor.h>
 

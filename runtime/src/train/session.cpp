@@ -160,20 +160,20 @@ void Session::require_acting_scope(int64_t steps) const {
               steps);
 }
 
-nlohmann::json Session::describe(int64_t steps, int64_t tokens) const {
+TrainReport Session::report(int64_t steps, int64_t tokens) const {
   const int64_t unreached = vocabulary_ ? vocabulary_->numbers_left_out() : 0, free = binding_.degrees_of_freedom() + unreached;
-  nlohmann::json description = {{"binding", binding_.describe()},
-                                {"trainable", binding_.trainable() + unreached},
-                                {"degrees_of_freedom", free},
-                                {"trainable_share", static_cast<double>(free) / static_cast<double>(numbers_of(*job_.model->family))},
-                                {"bytes_shipped", binding_.bytes_shipped() + static_cast<int64_t>(sizeof(float)) * unreached},
-                                {"out_of_reach", unreached},
-                                {"steps", steps},
-                                {"steps_planned", plan_.steps()},
-                                {"steps_per_epoch", plan_.steps_per_epoch()},
-                                {"tokens", tokens}};
-  if (!plugins_.empty()) description["plugins"] = plugins_.report();
-  return description;
+  TrainReport report{.trainable = binding_.trainable() + unreached,
+                     .degrees_of_freedom = free,
+                     .trainable_share = static_cast<double>(free) / static_cast<double>(numbers_of(*job_.model->family)),
+                     .bytes_shipped = binding_.bytes_shipped() + static_cast<int64_t>(sizeof(float)) * unreached,
+                     .out_of_reach = unreached,
+                     .steps = steps,
+                     .steps_planned = plan_.steps(),
+                     .steps_per_epoch = plan_.steps_per_epoch(),
+                     .tokens = tokens,
+                     .binding = binding_.describe()};
+  if (!plugins_.empty()) report.plugins = plugins_.report();
+  return report;
 }
 
 }  // namespace tsrun

@@ -38,8 +38,8 @@ class Session {
   /// Selectors that do nothing, and masks that meet no gradient, would pass for a method that was tried.
   /// @throws Error(user), Error(run) naming the training
   void require_acting_scope(int64_t steps) const;
-  /// As TrainResult::description. Counts are those of the model: rows that no text reaches are trainable too, they only never move.
-  nlohmann::json describe(int64_t steps, int64_t tokens) const;
+  /// Without the work of the layers.
+  TrainReport report(int64_t steps, int64_t tokens) const;
 
  private:
   std::vector<std::vector<int64_t>> rows_of(int64_t step);

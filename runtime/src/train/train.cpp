@@ -126,9 +126,9 @@ class FineTuning final : public LoopBody {
     result.best = evaluations_[evaluations_.size() - 1 - static_cast<size_t>(best_.later)];
     result.last_weights = session_.whole_weights();
     result.coordinates = session_.binding().coordinates();
-    result.description = session_.describe(steps, tokens_);
-    result.description["forward_share"] = forward_ / static_cast<double>(std::max<int64_t>(1, steps));
-    result.description["backward_share"] = backward_ / static_cast<double>(std::max<int64_t>(1, steps));
+    result.report = session_.report(steps, tokens_);
+    result.report.forward_share = forward_ / static_cast<double>(std::max<int64_t>(1, steps));
+    result.report.backward_share = backward_ / static_cast<double>(std::max<int64_t>(1, steps));
     result.step_seconds = seconds_ / static_cast<double>(std::max<int64_t>(1, timed_steps_));
     session_.take_values(best_values_);
     result.best_weights = session_.whole_weights();
@@ -160,6 +160,23 @@ TrainResult train(TrainJob job) {
   refuse_idle(idle_options(job.options, has, *job.task), job.options, *job.task);
   std::filesystem::create_directories(job.work);
   return FineTuning(job).run();
+}
+
+nlohmann::json TrainReport::to_json() const {
+  nlohmann::json json = {{"binding", binding},
+                         {"trainable", trainable},
+                         {"degrees_of_freedom", degrees_of_freedom},
+                         {"trainable_share", trainable_share},
+                         {"bytes_shipped", bytes_shipped},
+                         {"out_of_reach", out_of_reach},
+                         {"steps", steps},
+                         {"steps_planned", steps_planned},
+                         {"steps_per_epoch", steps_per_epoch},
+                         {"tokens", tokens},
+                         {"forward_share", forward_share},
+                         {"backward_share", backward_share}};
+  if (!plugins.is_null()) json["plugins"] = plugins;
+  return json;
 }
 
 }  // namespace tsrun

@@ -1,17 +1,9 @@
 #include "tsrun/tune/hidden_place.h"
 
 #include "tsrun/base/error.h"
-
-#include <algorithm>
+#include "tsrun/model/parts.h"
 
 namespace tsrun {
-
-int encoder_layers(const Family& family) {
-  int layers = 0;
-  for (const ParameterInfo& info : family.parameters())
-    if (info.part == Part::encoder) layers = std::max(layers, info.layer + 1);
-  return layers;
-}
 
 size_t hidden_place(const Family& family, int64_t layer, const std::string& where) {
   if (layer < 0 || layer > family.layers())

@@ -245,8 +245,8 @@ TEST(AdafactorTraining, LeavesNoRowOfTheVocabularyOut) {
   const nlohmann::json options = {{"max_steps", 1}, {"batch_size", 16}};
   const TrainResult elementwise = train(toy::job(model, task, options, scratch.path() / "adamw"));
   const TrainResult factored = train(toy::job(model, task, published_setting(options), scratch.path() / "adafactor"));
-  EXPECT_GT(elementwise.description.at("out_of_reach"), 0);
-  EXPECT_EQ(factored.description.at("out_of_reach"), 0);
+  EXPECT_GT(elementwise.report.out_of_reach, 0);
+  EXPECT_EQ(factored.report.out_of_reach, 0);
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ TEST_F(GeometryRecorderTest, MeasuresTheStart_EveryInterval_AndTheEnd) {
   EXPECT_EQ(points[1].step, 4);
   EXPECT_EQ(points[2].step, 6);
   EXPECT_EQ(points[2].epoch, 1);
-  ASSERT_GT(result.description.at("out_of_reach").get<int64_t>(), 0);  // words that the trainer leaves out are measured all the same
+  ASSERT_GT(result.report.out_of_reach, 0);  // words that the trainer leaves out are measured all the same
   for (const auto& [point, weights] : {std::pair(points[0], model.weights), std::pair(points[2], result.last_weights)}) {
     const at::Tensor rows = weights.at(kWords), mean = mean_row(rows);
     expect_equal(point.given, row_geometry(rows, {}, singular_directions(rows, {}), 3));

@@ -48,14 +48,14 @@ TEST_F(LayerWorkTest, IsPartOfTheResult_AsAMeanOverTheSteps) {
   TrainJob run = job("a");
   run.tune.scope.frozen_layers = 1;
   const TrainResult plain = train(std::move(run));
-  EXPECT_DOUBLE_EQ(plain.description.at("backward_share"), 0.5);
-  EXPECT_DOUBLE_EQ(plain.description.at("forward_share"), 1);
+  EXPECT_DOUBLE_EQ(plain.report.backward_share, 0.5);
+  EXPECT_DOUBLE_EQ(plain.report.forward_share, 1);
   TrainJob cached = job("b", {{"epochs", 2}, {"batch_size", 32}});
   cached.tune.scope.frozen_layers = 1;
   cached.tune.scope.cache_prefix = true;
   const TrainResult result = train(std::move(cached));
-  EXPECT_DOUBLE_EQ(result.description.at("forward_share"), 0.75);  // the lower of two layers in one epoch of two
-  const double share = result.description.at("trainable_share");
+  EXPECT_DOUBLE_EQ(result.report.forward_share, 0.75);  // the lower of two layers in one epoch of two
+  const double share = result.report.trainable_share;
   EXPECT_GT(share, 0);
   EXPECT_LT(share, 1);
   EXPECT_GT(result.step_seconds, 0);

@@ -140,7 +140,7 @@ std::vector<Kind> kinds() {
 /// Everything that an option could change: trained weights, evaluations and answers.
 std::string fingerprint(const TaskModel& small, json options, double lr) {
   const TrainResult result = small.train(options, lr);
-  json all = {{"evaluations", json::array()}, {"steps", result.description.at("steps")}};
+  json all = {{"evaluations", json::array()}, {"steps", result.report.steps}};
   for (const Evaluation& evaluation : result.evaluations) all["evaluations"].push_back(evaluation.to_json());
   for (const std::string& name : result.last_weights.names())
     all["weights"].push_back(result.last_weights.at(name).to(at::kDouble).square().sum().item<double>());

@@ -34,7 +34,7 @@ void run_whole(const fs::path& folder, const nlohmann::json& options = kOptions)
   const TrainResult result = train(std::move(job));
   save_weights(result.last_weights, folder / "last.safetensors");
   save_weights(result.best_weights, folder / "best.safetensors");
-  write_durable(folder / "description.json", result.description.dump());
+  write_durable(folder / "description.json", result.report.to_json().dump());
 }
 
 /// Everything is done in children, so that no thread pool crosses a fork.

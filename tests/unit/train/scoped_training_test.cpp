@@ -29,8 +29,7 @@ TEST_F(ScopedTraining, FreezesLayersFromTheBottom_WithTheEmbeddings) {
     if (!frozen && info.kind != ParameterKind::weight) continue;  // a bias of keys has no gradient
     EXPECT_EQ(moved(result, model, info.name), !frozen) << info.name;
   }
-  EXPECT_LT(result.description.at("degrees_of_freedom").get<int64_t>(),
-            train(job("b")).description.at("degrees_of_freedom").get<int64_t>());
+  EXPECT_LT(result.report.degrees_of_freedom, train(job("b")).report.degrees_of_freedom);
 }
 
 Scope half_masked(const Model& model, const std::string& name, Freeze freeze) {
@@ -141,7 +140,7 @@ TEST_F(ScopedTraining, ResumesToTheSameBits_InTheMiddleOfACycle) {
     const TrainResult resumed = train(make("stopped", -1));
     for (const auto& name : whole.last_weights.names())
       EXPECT_TRUE(at::equal(whole.last_weights.at(name), resumed.last_weights.at(name))) << name;
-    EXPECT_EQ(whole.description.at("plugins"), resumed.description.at("plugins"));
+    EXPECT_EQ(whole.report.plugins, resumed.report.plugins);
   }
 }
 
@@ -173,8 +172,8 @@ TEST_F(ScopedTraining, MovesChosenEntriesAlike_WhetherCompactOrMasked) {
     EXPECT_TRUE(at::allclose(a, b, 0, 1e-6)) << name << ' ' << (a - b).abs().max().item<double>();
     EXPECT_TRUE(at::equal(a == model.weights.at(name), b == model.weights.at(name))) << name;
   }
-  EXPECT_EQ(masked.description.at("degrees_of_freedom"), compact.description.at("degrees_of_freedom"));
-  EXPECT_LT(compact.description.at("trainable").get<int64_t>(), masked.description.at("trainable").get<int64_t>());
+  EXPECT_EQ(masked.report.degrees_of_freedom, compact.report.degrees_of_freedom);
+  EXPECT_LT(compact.report.trainable, masked.report.trainable);
 }
 
 }  // namespace

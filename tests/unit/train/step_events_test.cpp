@@ -51,7 +51,7 @@ TEST_F(StepEventsTest, EndAnEpochOnce_AfterItsLastStep) {
   Calls calls;
   TrainJob run = job("a", {{"epochs", 2}, {"batch_size", 48}});
   run.plugins.push_back(regularizer("recorder", [&](const MethodInputs&) { return std::make_unique<Recorder>(&calls); }));
-  const int64_t steps = train(std::move(run)).description.at("steps");
+  const int64_t steps = train(std::move(run)).report.steps;
   Calls ends;
   for (const auto& call : calls)
     if (call.starts_with("epoch_ended")) ends.push_back(call);

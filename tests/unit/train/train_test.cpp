@@ -32,7 +32,7 @@ TEST(Train, LearnsToySentiment_FullFineTuning) {
   EXPECT_GE(result.best.metrics.at("accuracy"), result.last.metrics.at("accuracy"));
   EXPECT_LT(result.last.top_answer_share, 0.7);
   EXPECT_EQ(result.evaluations.size(), 10U);
-  EXPECT_EQ(result.description.at("steps"), 60);
+  EXPECT_EQ(result.report.steps, 60);
 }
 
 TEST(Train, GivesBackTheWeightsItScored) {
@@ -74,7 +74,7 @@ TEST(Train, AccumulatedBatchesEqualOneBigBatch_WithoutDropout) {
   auto parts = toy::job(model, task, small, scratch.path() / "small");
   whole.tune.lr = parts.tune.lr = whole.tune.lr_head = parts.tune.lr_head = 0.1;
   const TrainResult a = train(std::move(whole)), b = train(std::move(parts));
-  EXPECT_EQ(a.description.at("steps"), b.description.at("steps"));
+  EXPECT_EQ(a.report.steps, b.report.steps);
   EXPECT_GT(largest_difference(a.last_weights, model.weights), 1e-3);
   EXPECT_LT(largest_difference(a.last_weights, b.last_weights), 2e-6);
 }
@@ -189,9 +189,9 @@ TEST(Train, EqualsTrainingOnTheWholeVocabulary_WhenRowsAreOutOfReach) {
     job->observers.push_back(make_weight_averager(job->work / "mean.safetensors", 0));
   }
   const TrainResult a = train(std::move(reached)), b = train(std::move(whole));
-  EXPECT_GT(a.description.at("out_of_reach"), 0);
-  EXPECT_EQ(b.description.at("out_of_reach"), 0);
-  EXPECT_EQ(a.description.at("trainable"), b.description.at("trainable"));
+  EXPECT_GT(a.report.out_of_reach, 0);
+  EXPECT_EQ(b.report.out_of_reach, 0);
+  EXPECT_EQ(a.report.trainable, b.report.trainable);
   for (const auto& name : a.last_weights.names()) EXPECT_TRUE(at::equal(a.last_weights.at(name), b.last_weights.at(name))) << name;
   for (const char* file : {"metrics.jsonl", "mean.safetensors", "trajectory/row-00002.safetensors"}) {
     EXPECT_TRUE(toy::bytes_of(scratch.path() / "reached" / file) == toy::bytes_of(scratch.path() / "whole" / file)) << file;

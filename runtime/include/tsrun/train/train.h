@@ -46,16 +46,28 @@ struct TrainJob {
   std::string title;                        ///< for the progress display
 };
 
+/// What was trained, and what it took.
+struct TrainReport {
+  int64_t trainable = 0;           ///< numbers that the optimiser holds; rows of words that no text reaches count, though they never move
+  int64_t degrees_of_freedom = 0;  ///< of these, those that no mask holds, and coordinates in the place of what they span
+  double trainable_share = 0;      ///< degrees of freedom over the model's numbers
+  int64_t bytes_shipped = 0;       ///< float32, of what must be stored beside the model that the training began with
+  int64_t out_of_reach = 0;        ///< numbers in rows of words that no text reaches
+  int64_t steps = 0, steps_planned = 0, steps_per_epoch = 0;
+  int64_t tokens = 0;                            ///< that forward passes of the training read
+  double forward_share = 1, backward_share = 1;  ///< work of the layers, means over the steps; 1 where everything is trained
+  nlohmann::json binding = {};                   ///< Binding::describe
+  nlohmann::json plugins = {};                   ///< reports of selectors and regularisers, in their order; null without any
+  nlohmann::json to_json() const;
+};
+
 struct TrainResult {
   Evaluation best, last;
   std::vector<Evaluation> evaluations;
   Weights last_weights, best_weights;  ///< all parts
   at::Tensor coordinates;              ///< z at the end; undefined in full space
   at::Tensor best_coordinates;         ///< z of the best evaluation
-  /// Binding::describe, trainable, degrees_of_freedom, bytes_shipped, steps, tokens; "trainable_share" of the model's numbers;
-  /// "forward_share" and "backward_share": work of the layers, means over the steps, 1 where everything is trained; "plugins": their
-  /// reports.
-  nlohmann::json description;
+  TrainReport report;
   double step_seconds = 0;  ///< mean over the steps of this process, without evaluations
 };
 

@@ -8,9 +8,6 @@
 
 namespace tsrun {
 
-/// Layers of the encoder, or of the only stack.
-int encoder_layers(const Family& family);
-
 /// Place in a forward pass's hidden states of layer `layer`: 0 is the output of the embeddings, the number of layers the output of the
 /// last. A decoder's layers count on from the encoder's. @throws Error(user) beginning with `where` for a layer there is not
 size_t hidden_place(const Family& family, int64_t layer, const std::string& where);
