@@ -47,7 +47,7 @@ Spectrum spectrum_of(const SingularDirections& found, int64_t top_k) {
   spectrum.largest = nothing ? 0 : values[0];
   double entropy = 0;
   for (int64_t i = 0; i < count; ++i) {
-    spectrum.relative.push_back(nothing ? 0 : values[i] / values[0]);
+    spectrum.relative.push_back(values[i] > found.zero ? values[i] / values[0] : 0);
     const double share = values[i] * values[i] / energy;
     if (share > 0) entropy -= share * std::log(share);
   }

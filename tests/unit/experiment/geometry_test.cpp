@@ -3,8 +3,9 @@
 
 #include "support/folder_test.h"
 #include "tsrun/experiment/lab.h"
+#include "tsrun/model/parts.h"
 #include "tsrun/train/reading.h"
-#include "unit/train/toy.h"
+#include "unit/train/kinds.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -120,6 +121,27 @@ TEST_F(GeometryTest, OfHiddenStates_HasOneForEveryToken) {
   EXPECT_NE(first.at("mean_cosine"), last.at("mean_cosine"));
   EXPECT_EQ(geometry({{"model", model()}, {"task", task()}, {"of", "hidden"}, {"rows", 0}, {"layer", 2}}).at("i2"), last.at("i2"));
   EXPECT_LT(geometry({{"model", model()}, {"task", task()}, {"of", "hidden"}, {"rows", 3}}).at("rows"), tokens);
+}
+
+TEST(GeometryOf, LayersOfADecoder_AreThoseOfItsTokens) {
+  const toy::TaskModel t5 = toy::with_t5(toy::sentiment_in_words());
+  const int encoder = encoder_layers(*t5.model.family);
+  ASSERT_LT(encoder, t5.model.family->layers());
+  const EncodedSplit dev = encode_split(t5.task, t5.task.split("dev"), *t5.model.tokenizer,
+                                        encode_options_for(*t5.model.family, text_options().resolve(json::object(), "test")));
+  int64_t read = 0, written = 0;
+  for (size_t row = 0; row < dev.rows.size(); ++row) {
+    read += static_cast<int64_t>(dev.rows[row].ids.size());
+    written += static_cast<int64_t>(dev.decoder_rows[row].size());
+  }
+  for (const auto& [layer, tokens] : {std::pair(encoder, read), std::pair(encoder + 1, written)}) {
+    const Options options = GeometryRequest::options().resolve({{"of", "hidden"}, {"layer", layer}, {"rows", 0}}, "test");
+    const GeometrySummary found = geometry_of(t5.model, &t5.task, GeometryRequest::from(options, true, "test"), at::kCPU);
+    EXPECT_EQ(found.rows, tokens);
+    int64_t in_buckets = 0;
+    for (const auto& bucket : found.buckets) in_buckets += bucket.rows;
+    EXPECT_EQ(in_buckets, tokens);
+  }
 }
 
 TEST_F(GeometryTest, OfASolution_IsThatOfItsWeights) {

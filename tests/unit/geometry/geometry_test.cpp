@@ -107,6 +107,14 @@ TEST(Geometry, KeepsSmallSingularValues_WhichAGramMatrixWouldLose) {
   EXPECT_NEAR(found.condition_number, 1e10, 1e-4 * 1e10);
 }
 
+TEST(Geometry, CallsSingularValuesThatAreRoundingZero) {
+  const at::Tensor rows = many_rows(300, 4), doubled = at::cat({rows, rows.matmul(many_rows(4, 3))}, 1);
+  const Spectrum found = spectrum_of(singular_directions(doubled, {}), 1);
+  EXPECT_EQ(found.rank, 4);
+  for (size_t i = 4; i < 7; ++i) EXPECT_EQ(found.relative[i], 0);
+  EXPECT_TRUE(std::isinf(found.condition_number));
+}
+
 TEST(Geometry, OfEqualRows_HasNoDirectionsOnceTheirMeanIsGone) {
   const at::Tensor rows = at::tensor({0.1, 0.7, -0.3}, at::kDouble).expand({7, 3}).contiguous(), mean = mean_row(rows);
   const RowGeometry found = row_geometry(rows, mean, singular_directions(rows, mean), 1);

@@ -37,7 +37,7 @@ SingularDirections singular_directions(const at::Tensor& rows, const at::Tensor&
 
 /// Size and evenness of the singular values σ.
 struct Spectrum {
-  std::vector<double> relative;  ///< divided by the largest, descending; zeros where all are zero
+  std::vector<double> relative;  ///< divided by the largest, descending; values that are rounding are 0
   double largest = 0;
   int64_t rank = 0;             ///< values above `SingularDirections::zero`
   double top_share = 0;         ///< share of the k largest in Σσ²
