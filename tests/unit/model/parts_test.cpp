@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace tsrun {
 namespace {
@@ -28,6 +29,17 @@ TEST(Parts, RefuseAnUnknownName_WithTheNearMiss) {
     EXPECT_EQ(error.kind(), ErrorKind::user);
     EXPECT_THAT(error.what(), AllOf(HasSubstr("train: option 'train': unknown part 'encodr'"), HasSubstr("did you mean 'encoder'?")));
   }
+}
+
+TEST(Parts, WordEmbeddings_AreFound_WherePositionsAreAsManyToo) {
+  const nlohmann::json config = {{"model_type", "bert"},         {"vocab_size", 32},         {"hidden_size", 16},
+                                 {"num_hidden_layers", 1},       {"num_attention_heads", 2}, {"intermediate_size", 32},
+                                 {"max_position_embeddings", 32}};
+  const auto family = make_family(config, {}, "config.json");
+  const ParameterInfo* words = word_embeddings(*family);
+  ASSERT_NE(words, nullptr);
+  EXPECT_EQ(words->name, "bert.embeddings.word_embeddings.weight");
+  EXPECT_EQ(encoder_layers(*family), 1);
 }
 
 }  // namespace
