@@ -1,10 +1,12 @@
 #include "method.h"
 
+#include "tsrun/base/error.h"
 #include "tsrun/model/model.h"
 #include "tsrun/tune/extra_deltas.h"
 #include "tsrun/tune/module_rules.h"
 #include "tsrun/tune/parameter_subset.h"
 
+#include <algorithm>
 #include <set>
 
 namespace tsrun::layernorm {
@@ -26,6 +28,8 @@ OptionTable Method::options() const {
 }
 
 std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
+  if (std::none_of(family.parameters().begin(), family.parameters().end(), is_norm))
+    user_error("layernorm: a model of type '{}' has no norms to train", family.model_type());
   const bool embeddings = options.flag("embeddings");
   std::set<std::string> chosen;
   for (const ParameterInfo& info : find_parameters(family, options, "layernorm", is_norm))

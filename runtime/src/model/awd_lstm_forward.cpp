@@ -139,6 +139,13 @@ class AwdLstm : public FamilyBase {
     return AwdLstmPass(config_, facts_, weights, batch, options).run();
   }
   std::string label_matrix() const override { return head().kind == HeadKind::causal_lm ? awd_lstm_words(config_) : ""; }
+  /// Only states of the last layer's width.
+  at::Tensor read_out(const Weights& /*weights*/, const at::Tensor& states, bool /*normed*/) const override {
+    if (states.size(1) != config_.last_width())
+      user_error("a model of type 'awd_lstm': the words' scores read states of {} features, found a layer's of {}", config_.last_width(),
+                 states.size(1));
+    return states;
+  }
   /// The reference's: U(-range, range) for words, a bias of zeros, and torch.nn.LSTM's U(-1/√width, 1/√width).
   at::Tensor initial(const ParameterInfo& parameter, Key key) const override {
     if (parameter.name == "lm_head.bias") return at::zeros(parameter.shape, at::kFloat);

@@ -49,6 +49,18 @@ TEST(EncodeCausalDocuments, LeaveOutABlock_OfTheLastTokenAlone) {
   EXPECT_EQ(total_bytes(encoded), 4);
 }
 
+TEST(EncodeCausalDocuments, TellWhichRowsContinueTheRowBefore_WhenAsked) {
+  const Task task = texts({"abcde", "ab", "abc"});
+  EncodeOptions options{2, ModelKind::causal};
+  EXPECT_TRUE(encode_split(task, task.split("train"), *tiny_byte_level(), options).continues.empty());
+  options.continued = true;
+  EXPECT_THAT(encode_split(task, task.split("train"), *tiny_byte_level(), options).continues,
+              ElementsAre(false, true, true, false, false, true));
+  options.blocks = Blocks::joined;
+  EXPECT_THAT(encode_split(task, task.split("train"), *tiny_byte_level(), options).continues,
+              ElementsAre(false, true, true, true, true, true));
+}
+
 TEST(EncodeCausalDocuments, GiveNoRow_OfASingleToken) {
   const EncodedSplit encoded = blocks(texts({"a", "ab"}), *tiny_byte_level(false), ModelKind::causal, 8);
   ASSERT_EQ(encoded.size(), 1);

@@ -17,7 +17,8 @@ namespace {
 
 using nlohmann::json;
 
-const std::vector<std::string> families = {"bert", "roberta", "electra", "distilbert", "gpt2", "llama", "mistral", "qwen2", "t5"};
+const std::vector<std::string> families = {"bert",  "roberta", "electra", "distilbert", "gpt2",
+                                           "llama", "mistral", "qwen2",   "t5",         "awd_lstm"};
 
 /// A line of the table: a method, or one of its options that PEFT counts as a method.
 struct MatrixLine {
@@ -54,7 +55,7 @@ PackedBatch words(const Family& family) {
 }
 
 HeadSpec head_for(const std::string& family) {
-  static const std::set<std::string> causal = {"gpt2", "llama", "mistral", "qwen2"};
+  static const std::set<std::string> causal = {"gpt2", "llama", "mistral", "qwen2", "awd_lstm"};
   return family == "t5"            ? HeadSpec{HeadKind::seq2seq_lm, 0}
          : causal.contains(family) ? HeadSpec{HeadKind::causal_lm, 0}
                                    : HeadSpec{HeadKind::classification, 3};

@@ -125,5 +125,21 @@ TEST(StepMatrix, OfTheDocsSaysWhatTheTestsShow) {
   }
 }
 
+/// A recurrent model runs every method but those that docs/models.md names.
+TEST(StepMatrix, OfTheDocsNamesWhatARecurrentModelRefuses) {
+  set_threads(1);
+  auto* host = new PluginHost();
+  host->load({std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"});
+  const StepColumn column{"recurrent, text", toy::with_awd_lstm(toy::documents())};
+  std::string refused;
+  for (const PluginInfo& plugin : host->plugins()) {
+    if (plugin.kind != "selector" && plugin.kind != "regularizer") continue;
+    if (cell(*host, plugin, column) == "–") refused += (refused.empty() ? "`" : ", `") + plugin.name + "`";
+  }
+  const std::string expected = "A recurrent model (`awd_lstm`) on text runs all of them but: " + (refused.empty() ? "none" : refused) + ".";
+  const std::string docs = read_text(std::filesystem::path(TSRUN_SOURCE_DIR) / "docs/models.md");
+  EXPECT_NE(docs.find("\n" + expected + "\n"), std::string::npos) << "docs/models.md should say\n" << expected;
+}
+
 }  // namespace
 }  // namespace tsrun
