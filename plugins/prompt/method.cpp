@@ -2,6 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/model/model.h"
+#include "tsrun/model/parts.h"
 
 #include <ATen/ATen.h>
 
@@ -44,13 +45,6 @@ class Prompt final : public Delta {
   std::string words_;
 };
 
-const ParameterInfo& word_embeddings(const Family& family) {
-  for (const ParameterInfo& info : family.parameters()) {
-    if (info.part == Part::embeddings && info.kind == ParameterKind::embedding) return info;
-  }
-  user_error("prompt: a model of type '{}' has no word embeddings", family.model_type());
-}
-
 }  // namespace
 
 OptionTable Method::options() const {
@@ -71,12 +65,13 @@ OptionTable Method::options() const {
 }
 
 std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
-  const ParameterInfo& words = word_embeddings(family);
+  const ParameterInfo* words = word_embeddings(family);
+  if (words == nullptr) user_error("prompt: a model of type '{}' has no word embeddings", family.model_type());
   const int64_t tokens = options.integer("num_virtual_tokens");
   if (tokens >= family.max_positions())
     user_error("prompt: num_virtual_tokens is {}, expected fewer than the model's {} positions", tokens, family.max_positions());
   const bool sampled = options.text("prompt_tuning_init") == "SAMPLE_VOCAB";
-  return std::make_unique<Prompt>(tokens, words.shape[1], options.number("init_std"), sampled ? words.name : "");
+  return std::make_unique<Prompt>(tokens, words->shape[1], options.number("init_std"), sampled ? words->name : "");
 }
 
 std::optional<PeftType> Method::peft_type() const {

@@ -4,6 +4,7 @@
 #include "deviation.h"
 #include "rule.h"
 #include "tsrun/base/error.h"
+#include "tsrun/model/parts.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -17,11 +18,6 @@ void require_labels(const MethodInputs& inputs) {
   if (inputs.family.label_matrix().empty())
     user_error("salf: the {} head predicts no labels; expected one with classes or words", name_of(inputs.family.head().kind));
   if (inputs.probe == nullptr) internal_error("salf: called without a probe");
-}
-
-const ParameterInfo& word_embeddings(const Family& family) {
-  const auto& all = family.parameters();
-  return *std::find_if(all.begin(), all.end(), [](const ParameterInfo& info) { return info.kind == ParameterKind::embedding; });
 }
 
 bool predicts_words(HeadKind kind) { return kind == HeadKind::masked_lm || kind == HeadKind::causal_lm || kind == HeadKind::seq2seq_lm; }
@@ -44,7 +40,7 @@ LabelBasis basis_of(const MethodInputs& inputs, const Options& options) {
   const bool words = predicts_words(inputs.family.head().kind);
   if (kind == "input_embedding" && !words) user_error("salf: classes have no input embeddings; expected another 'basis'");
   if (kind == "class_means" && words) user_error("salf: basis = \"class_means\" is of classes, and this head predicts words");
-  if (kind == "input_embedding") return LabelBasis::of_rows(inputs.origin.at(word_embeddings(inputs.family).name));
+  if (kind == "input_embedding") return LabelBasis::of_rows(inputs.origin.at(word_embeddings(inputs.family)->name));
   if (kind == "class_means") return LabelBasis::of_rows(class_means(inputs, options));
   const at::Tensor& matrix = inputs.origin.at(inputs.family.label_matrix());
   return kind == "pinv" ? LabelBasis::pseudo_inverse(matrix, options.number("rcond")) : LabelBasis::of_rows(matrix);

@@ -2,7 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/linalg/largest_lists.h"
-#include "tsrun/tune/delta.h"
+#include "tsrun/model/parts.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -35,7 +35,7 @@ at::Tensor frequency_buckets(const at::Tensor& counts) {
   return buckets;
 }
 
-std::string input_embeddings(const Family& family) { return embedding_modules(family).at(0).weight; }
+std::string input_embeddings(const Family& family) { return word_embeddings(family)->name; }
 
 std::string output_embeddings(const Family& family) {
   const HeadKind head = family.head().kind;
