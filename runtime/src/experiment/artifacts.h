@@ -53,7 +53,7 @@ struct TaskRef : ArtifactRef {
     double majority_score = 0;  ///< NaN where there is none
   };
   std::string name, spec;
-  std::string as;      ///< "itself" or "text_to_text"
+  std::string as;  ///< "itself" or "text_to_text"
   WordControl words = {};
   std::string metric;  ///< the first metric, which is the score
   std::map<std::string, Split> splits;
