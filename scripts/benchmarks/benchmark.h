@@ -51,13 +51,22 @@ inline long peak_mib() {
   return usage.ru_maxrss / 1024;
 }
 
+/// Processor time of all threads so far.
+inline double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_utime.tv_sec) + static_cast<double>(usage.ru_utime.tv_usec) * 1e-6;
+}
+
 /// Seconds, losses and tokens of a training, as one JSON line.
 struct StepTimes {
   std::vector<double> seconds, losses;
   int64_t tokens = 0;
+  double cpu_before = 0, cpu_after = 0;
 
   void add(int64_t step, double took, double loss, int64_t step_tokens) {
     losses.push_back(loss);
+    (step < warm_up ? cpu_before : cpu_after) = cpu_seconds();
     if (step < warm_up) return;
     seconds.push_back(took);
     tokens += step_tokens;
@@ -68,9 +77,9 @@ struct StepTimes {
     for (const double value : seconds) total += value;
     std::printf(
         "{\"s_per_step\": %.4f, \"mean_s_per_step\": %.4f, \"real_tokens_per_s\": %.0f, \"loss_first\": %.4f, \"loss_last\": %.4f, "
-        "\"peak_mib\": %ld%s}\n",
+        "\"peak_mib\": %ld, \"cpu_s_per_step\": %.4f%s}\n",
         median(seconds), total / static_cast<double>(seconds.size()), static_cast<double>(tokens) / total, losses.front(), losses.back(),
-        peak_mib(), more.c_str());
+        peak_mib(), (cpu_after - cpu_before) / static_cast<double>(seconds.size()), more.c_str());
   }
 };
 

@@ -1,11 +1,13 @@
 // Times one optimiser step as the trainer runs it: token ids of the batch, forward, backward, clipping, update.
 //
-// usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin none|still|mask|layers|cached|compact|sift|r_drop|dps_dense|dps_mix]
+// usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin
+// none|still|mask|layers|cached|compact|sift|r_drop|dps_dense|dps_mix|cosine|laplacian]
 // [--precision float32|bf16] [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length 128]
 // still: no dropout; mask: 70 % of every matrix of the layers; layers: the last two; cached: the same with the output of the others kept;
-// compact: 1 % of every tensor, without memory for the rest; sift: 0.8 % of every matrix of the layers, the same, and the rest frozen; dps:
-// stages of four steps. Only the first `rows` rows are used (0: all). Prints one JSON line: median and mean seconds a step, real tokens a
-// second, first and last loss, peak MiB, bytes of gradients and moments. The first three steps warm up.
+// laplacian: ten nearest neighbours, found in the first step; compact: 1 % of every tensor, without memory for the rest; sift: 0.8 % of
+// every matrix of the layers, the same, and the rest frozen; dps: stages of four steps. Only the first `rows` rows are used (0: all).
+// Prints one JSON line: median and mean seconds a step, real tokens a second, first and last loss, peak MiB, bytes of gradients and
+// moments. The first three steps warm up.
 #include "train/step.h"
 #include "benchmark.h"
 #include "train/split_probe.h"
@@ -101,6 +103,8 @@ std::vector<StepPlugin> step_plugins(const std::string& named) {
   if (named == "layers") return {selector("last_layers", {{"layers", 2}})};
   if (named == "dps_dense") return {selector("dps", {{"stage_steps", 4}})};
   if (named == "dps_mix") return {selector("dps", {{"stage_steps", 4}, {"variant", "mix"}})};
+  if (named == "cosine") return {regularizer("cosine", nlohmann::json::object())};
+  if (named == "laplacian") return {regularizer("laplacian", {{"graph", "knn_given"}, {"neighbours", 10}})};
   if (named == "r_drop") return {regularizer("r_drop", nlohmann::json::object())};
   return {};
 }

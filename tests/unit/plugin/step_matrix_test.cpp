@@ -34,6 +34,8 @@ const std::map<std::string, json>& needed_options() {
       {"spectrum", {{"share", 0.5}}},
       {"ila", {{"rows", 16}, {"frozen_share", 0.5}}},
       {"child_tuning", {{"variant", "d"}}},
+      {"laplacian", {{"neighbours", 3}}},
+      {"spectrum_control", {{"of", "matrix"}}},
   };
   return all;
 }
