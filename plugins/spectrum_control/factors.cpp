@@ -63,7 +63,7 @@ OptionTable FactorsMethod::options() const { return {word_matrix_option()}; }
 
 std::unique_ptr<Delta> FactorsMethod::attach(const Family& family, const Options& options) const {
   const std::string choice = options.text("matrix");
-  return std::make_unique<Factors>(choice, info_named(family, word_matrix(family, choice, "spectrum_control")));
+  return std::make_unique<Factors>(choice, info_named(family, word_matrix(family, choice, "spectrum_factors")));
 }
 
 }  // namespace tsrun::spectrum_control

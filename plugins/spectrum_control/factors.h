@@ -11,10 +11,10 @@ struct FactorNames {
 };
 
 /// Words' vectors as a product U diag(Σ) Vᵀ of trained factors, from the singular value decomposition of the matrix at the start
-/// (Wang et al., ICLR 2020). The regulariser of the same name keeps U and V orthonormal.
+/// (Wang et al., ICLR 2020). The regulariser spectrum_control keeps U and V orthonormal.
 class FactorsMethod final : public DeltaMethod {
  public:
-  std::string name() const override { return "spectrum_control"; }
+  std::string name() const override { return "spectrum_factors"; }
   std::string doc() const override { return "Trains words' vectors as U Σ Vᵀ, from their singular value decomposition."; }
   int version() const override { return 1; }
   OptionTable options() const override;

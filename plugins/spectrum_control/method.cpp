@@ -66,7 +66,7 @@ class OfRows final : public RowTerm {
   Decay decay_;
 };
 
-/// Of the factors that the delta method of this name trains.
+/// Of the factors that the delta method spectrum_factors trains.
 class OfFactors final : public Regularizer {
  public:
   OfFactors(const MethodInputs& inputs, const Options& options)
@@ -77,7 +77,7 @@ class OfFactors final : public Regularizer {
     const at::Tensor* sigma = inputs.origin.find(names_.sigma);
     if (sigma == nullptr)
       user_error(
-          "spectrum_control: the model has no factors of '{}'; expected the delta method spectrum_control beside it, or of = \"matrix\"",
+          "spectrum_control: the model has no factors of '{}'; expected the delta method spectrum_factors beside it, or of = \"matrix\"",
           word_matrix(inputs.family, options.text("matrix"), "spectrum_control"));
     decay_.start_from(sigma->abs().max().item<double>());
   }
@@ -135,7 +135,7 @@ OptionTable Method::options() const {
       .add({.name = "of",
             .type = OptionType::choice,
             .fallback = "factors",
-            .doc = "singular values that are trained (by the delta method spectrum_control, whose U and V are kept orthonormal), or those "
+            .doc = "singular values that are trained (by the delta method spectrum_factors, whose U and V are kept orthonormal), or those "
                    "of the matrix as it is",
             .choices = {"factors", "matrix"}})
       .add({.name = "decay",

@@ -18,8 +18,8 @@ namespace {
 using namespace spectrum_control;  // NOLINT: of this plugin
 using nlohmann::json;
 
-const bool cases = add_delta_case("spectrum_control", json::object()) &&
-                   add_delta_case("spectrum_control", {{"matrix", "input_embeddings"}}) &&
+const bool cases = add_delta_case("spectrum_factors", json::object()) &&
+                   add_delta_case("spectrum_factors", {{"matrix", "input_embeddings"}}) &&
                    add_regularizer_case("spectrum_control", {{"of", "matrix"}}) &&
                    add_regularizer_case("spectrum_control", {{"of", "matrix"}, {"decay", "polynomial"}, {"scale", 2}, {"min_count", 1}}) &&
                    add_regularizer_case("spectrum_control", {{"hidden_layer", 1}}, {.batch_statistic = true});
@@ -58,7 +58,7 @@ struct Factored {
 
   Factored() {
     const std::shared_ptr<const Delta> delta =
-        delta_method("spectrum_control").attach(*subject.model.family, Options(json{{"matrix", "embeddings"}}));
+        delta_method("spectrum_factors").attach(*subject.model.family, Options(json{{"matrix", "embeddings"}}));
     subject.model.family = adapt(subject.model.family, {delta});
     add_initial_values({delta}, subject.model.weights, Key::root(2));
   }
