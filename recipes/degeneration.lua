@@ -18,7 +18,7 @@ local arg = ts.arguments {
   line_end = { default = false, doc = "words: a line's end is the end token" },
   block = { default = 64, min = 2, doc = "tokens of a row" },
   lr = { default = 3e-3, min = 0, doc = "learning rate" },
-  epochs = { default = 6, min = 1, doc = "of every training" },
+  epochs = { default = 10, min = 1, doc = "of every training" },
   batch = { default = 16, min = 1, doc = "rows of a step" },
   rows = { default = 320, min = 0, doc = "rows to train on; 0: all" },
   gamma = { default = 1.0, min = 0, doc = "weight of every regulariser" },
@@ -37,9 +37,8 @@ if arg.quick then
 end
 local seeds = ts.seeds(arg.seeds)
 
-
-local function sweep_text(words) return ts.task { spec = arg.task, words = words } end
-local written = sweep_text "as_written"
+local function text(words) return ts.task { spec = arg.task, words = words } end
+local written = text "as_written"
 local tokens = ts.tokenizer.train {
   task = written, kind = arg.tokenizer, vocabulary_size = arg.vocabulary > 0 and arg.vocabulary or nil,
   line_end = arg.tokenizer == "words" and arg.line_end or nil,
@@ -76,7 +75,7 @@ local all = {
   { name = "second moment", terms = term "second_moment" },
   {
     name = "spectrum control", terms = term "spectrum_control",
-    adapt = function(model) return ts.adapt(model, { method = "spectrum_control" }) end,
+    adapt = function(model) return ts.adapt(model, { method = "spectrum_factors" }) end,
   },
   { name = "isotropy", terms = term "isotropy" },
   { name = "gated gradients", terms = function() return { ts.regularizer("adaptive_gradient_gating", {}) } end },
@@ -105,13 +104,16 @@ local function point(method, section, options)
   return lib.with({ method = method, section = section, title = method.name .. options.suffix, task = written, tied = true, watch = 20 }, options)
 end
 local points = lib.map(methods, function(method) return point(method, "tied", { suffix = "" }) end)
-for _, method in ipairs(few) do
-  points[#points + 1] = point(method, "untied", { suffix = ", untied", tied = false })
-  points[#points + 1] = point(method, "no order of words", { suffix = ", shuffled", task = sweep_text "shuffled" })
-  points[#points + 1] = point(method, "every word as frequent", { suffix = ", uniform", task = sweep_text "uniform" })
+local others = {
+  { "untied", { suffix = ", untied", tied = false } },
+  { "no order of words", { suffix = ", shuffled", task = text "shuffled" } },
+  { "every word as frequent", { suffix = ", uniform", task = text "uniform" } },
+}
+for _, other in ipairs(others) do
+  for _, method in ipairs(few) do points[#points + 1] = point(method, other[1], other[2]) end
 end
 local function tested(at, seed)
-  return ts.evaluate { name = "test " .. at.title, solution = train(at, seed), task = written, split = arg.test_split }
+  return ts.evaluate { name = "test " .. at.title, solution = train(at, seed), split = arg.test_split }
 end
 local function geometry(at, seed, of)
   return ts.geometry { name = "geometry of " .. at.title, solution = train(at, seed), of = of, task = at.task, max_length = arg.block }
@@ -142,21 +144,23 @@ end
 local function of_all(read)
   return function(at, seed) return read(geometry(at, seed, "output_embeddings")) end
 end
-local function bucket(place)
-  return of_all(function(found)
-    local words = found.buckets and found.buckets[place(#found.buckets)]
-    return words and words.mean_cosine or 0
-  end)
+-- Of the most frequent words, and of the rarest that occur.
+local function frequent(found) return found.buckets and found.buckets[1].mean_cosine or 0 end
+local function rare(found)
+  local cosine = 0
+  for _, words in ipairs(found.buckets or {}) do cosine = words.occurrences > 0 and words.mean_cosine or cosine end
+  return cosine
 end
 report:table("Geometry of the output embeddings", {
   columns = {
-    "model", "mean cosine", "frequent words", "rare words", "centred", "I1", "I2", "effective rank", "centred", "top 10 (%)", "dimension",
+    "model", "mean cosine", "frequent words", "rare words", "cosine, centred", "I1", "I2", "effective rank", "rank, centred", "top 10 (%)",
+    "dimension",
   },
   rows = lib.map(points, function(at)
     return columns(at, {
       of_all(function(found) return found.mean_cosine end),
-      bucket(function() return 1 end),
-      bucket(function(count) return count end),
+      of_all(frequent),
+      of_all(rare),
       of_all(function(found) return found.centred.mean_cosine end),
       of_all(function(found) return found.i1 end),
       of_all(function(found) return found.i2 end),
@@ -167,8 +171,8 @@ report:table("Geometry of the output embeddings", {
     })
   end),
   digits = { 0, 3, 3, 3, 3, 3, 3, 1, 1, 1, 1 },
-  note = "Mean cosine of pairs of words: of all, of the most frequent bucket, of the last (words never seen, where there are such), and of "
-    .. "all around their mean. I1 is 1 and I2 is 0 where the partition function is the same in every direction. Effective rank: exponential "
+  note = "Mean cosine of pairs of words: of all, of the most frequent fifth, of the rarest fifth that occurs, and of all around "
+    .. "their mean. I1 is 1 and I2 is 0 where the partition function is the same in every direction. Effective rank: exponential "
     .. "of the entropy of the squared singular values. Dimension: by two nearest neighbours.",
 })
 report:table("Perplexity on other rows, and generated text", {

@@ -108,7 +108,7 @@ json run_architecture(Lab& lab, const Options& o) {
   auto model = ref_to<ModelRef>(lab.stage(request.key(), lab.title_of(what, request.seed), summary_of(request),
                                           [&](const auto& out, const auto&) { return initialise_into(lab, request, out); }));
   if (!model.planned) model.path = folder_of(lab, model).string();
-  model.spec = fmt::format("{}, seed {}", what, request.seed);
+  model.spec = what;  // a table may hold several seeds
   model.defaults = {.lr = 1e-3, .lr_head = 1e-3, .epochs = 8};
   return model.to_json();
 }
