@@ -1,5 +1,5 @@
-# A mask that is drawn again, a second pass and a LoRA at once, and the stages of DPS with the geometry of its embeddings, killed at any
-# moment, end with the bytes of undisturbed trainings.
+# A mask that is drawn again, a second pass and a LoRA at once, and the stages of DPS beside a graph of neighbours that is found again, with
+# the geometry of its embeddings, killed at any moment, end with the bytes of undisturbed trainings.
 . "$(dirname "$0")/common.sh"
 new_store calm; new_store stormy
 cat >recipe.lua <<'L'
@@ -15,9 +15,10 @@ for _, plugin in ipairs(run.plugins) do ts.print(plugin.name) end
 local mix = ts.train {
   model = model, task = task, epochs = 3, rows = 400, checkpoint_every = 3, eval_every = 25, geometry_every = 10,
   select = ts.schedule("dps", { variant = "mix", stage_steps = 5, noise = "element" }),
+  regularize = { ts.regularizer("laplacian", { graph = "knn_current", neighbours = 5, every = 7 }) },
 }
 for _, point in ipairs(mix.geometry) do ts.print(point.step, point.mean_cosine, point.centred.i2, point.effective_rank) end
-ts.print(mix.key, mix.last.score, mix.last.loss, mix.best.loss, mix.plugins[1].kept_share, #mix.plugins[1].mask_changes)
+ts.print(mix.key, mix.last.score, mix.last.loss, mix.best.loss, mix.plugins[1].kept_share, #mix.plugins[1].mask_changes, mix.plugins[2].edges)
 L
 "$TSRUN" recipe.lua --store calm --quiet >calm.txt
 cat calm.txt
