@@ -35,10 +35,10 @@ std::vector<Described> all_described(const Lab& lab) {
   std::vector<Described> all;
   for (const auto& plugin : lab.plugins().plugins())
     all.push_back({plugin.name, plugin.kind, plugin.doc, plugin.version, plugin.file.string(), lab.plugins().options_of(plugin.name)});
-  for (const auto& operation : lab.operations())
-    all.push_back({operation.name, "operation", operation.doc, operation.version, "", operation.options});
   for (const auto& verb : verbs())
     if (auto options = set_options(verb.name)) all.push_back({verb.name, "verb", verb.doc, 0, "", std::move(*options)});
+  for (const auto& operation : lab.operations())
+    all.push_back({operation.name, "operation", operation.doc, operation.version, "", operation.options});
   return all;
 }
 
@@ -46,13 +46,16 @@ Described described_recipe(Lab& lab, const std::string& file) {
   return {file, "recipe", opening_comment(file), 0, file, recipe_arguments(lab, file)};
 }
 
-Described find_described(Lab& lab, const std::string& name) {
-  if (name.ends_with(".lua")) return described_recipe(lab, name);
+/// Everything of this name, a verb before an operation; ts.NAME is the operation alone.
+std::vector<Described> find_described(Lab& lab, const std::string& name) {
+  if (name.ends_with(".lua")) return {described_recipe(lab, name)};
   std::vector<std::string> known;
+  std::vector<Described> found;
   for (auto& one : all_described(lab)) {
-    if (one.name == name) return one;
+    if (one.name == name || (one.kind == "operation" && "ts." + one.name == name)) found.push_back(one);
     known.push_back(one.name);
   }
+  if (!found.empty()) return found;
   user_error("nothing is named '{}'{}; name a plugin, an operation or a verb ({}), or a recipe's file", name, did_you_mean(name, known),
              join_words(known));
 }
@@ -112,8 +115,11 @@ void describe(const Command& command) {
     const auto all = all_described(lab);
     return command.json ? print_json(overview_json(all)) : print_result(overview(all));
   }
-  const auto one = find_described(lab, command.operands.front());
-  command.json ? print_json(json_of(one)) : print_result(text_of(one));
+  const auto found = find_described(lab, command.operands.front());
+  if (command.json) return print_json(json_of(found.front()));
+  std::string text;
+  for (const auto& one : found) text += (text.empty() ? "" : "\n") + text_of(one);
+  print_result(text);
 }
 
 }  // namespace tsrun

@@ -22,28 +22,16 @@ constexpr int64_t kMostNewTokens = 256;
 GenerateOptions options_for(const Command& command, const Model& model) {
   const Options given = generate_verb_options().resolve(typed_values(command.values), "tsrun generate");
   json fields = given.json();
-  fields.erase("precision");
+  for (const char* name : {"precision", "temperature", "top_k", "top_p"}) fields.erase(name);
+  const auto sampling = sampling_of(given, Key::root(command.lab.seed).split("generate"));
+  if (sampling) fields["do_sample"] = false;
   GenerateOptions options = generate_options(model.generation, *model.tokenizer, fields, kMostNewTokens);
+  options.sampling = sampling;
   if (given.text("precision") == "bf16") options.forward.precision = Precision::bfloat16;
   return options;
 }
 
 constexpr int64_t kLongestScored = 1024;  ///< tokens of a block by default
-
-/// Ids of a prompt: without the closing tokens of a row, for models that continue it.
-std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& text, ModelKind model_kind, std::optional<int64_t> begin) {
-  std::vector<int64_t> ids = tokenizer.encode(text).ids;
-  if (model_kind == ModelKind::encoder_decoder) return ids;
-  for (const SpecialToken token : {SpecialToken::end, SpecialToken::separator}) {
-    if (!ids.empty() && tokenizer.special_id(token) == ids.back()) ids.pop_back();
-  }
-  if (ids.empty()) {
-    if (!begin) begin = tokenizer.special_id(SpecialToken::begin);
-    if (begin) ids.push_back(*begin);
-  }
-  if (ids.empty()) user_error("tsrun generate: an empty text, and the tokenizer has no token to begin with");
-  return ids;
-}
 
 /// Documents of a file as one split of a task.
 Task text_task(const std::string& path) {
@@ -63,7 +51,7 @@ Task text_task(const std::string& path) {
 }  // namespace
 
 OptionTable generate_verb_options() {
-  return {
+  OptionTable table = {
       {.name = "max_new_tokens",
        .type = OptionType::integer,
        .doc = "maximum number of new tokens; absent (like the next three): from generation_config.json, else 256",
@@ -73,11 +61,9 @@ OptionTable generate_verb_options() {
        .type = OptionType::number,
        .doc = "beams are ranked by log-likelihood over length to this power, by default 1"},
       {.name = "early_stopping", .type = OptionType::boolean, .doc = "stop when num_beams texts have ended, by default false"},
-      {.name = "do_sample",
-       .type = OptionType::boolean,
-       .doc = "sampling, which is not supported: false overrides a generation_config.json that asks for it"},
       {.name = "precision", .type = OptionType::choice, .fallback = "float32", .doc = "of the products", .choices = {"float32", "bf16"}},
   };
+  return table.include(sampling_options());
 }
 
 std::optional<OptionTable> set_options(const std::string& verb) {

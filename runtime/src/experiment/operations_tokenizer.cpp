@@ -34,9 +34,8 @@ OptionTable tokenizer_options() {
       {.name = "special_tokens",
        .type = OptionType::table,
        .fallback = json::object(),
-       .doc =
-           "beside those of the kind (words: eos_token = \"<eos>\", unk_token = \"<unk>\"; byte_bpe: eos_token = \"<|endoftext|>\"), or in "
-           "their place: bos_token, pad_token, cls_token, sep_token, mask_token"},
+       .doc = "beside those of the kind (words: eos_token = \"<eos>\", unk_token = \"<unk>\"; byte_bpe: GPT-2's eos_token), or in "
+              "their place: bos_token, pad_token, cls_token, sep_token, mask_token"},
       {.name = "line_end", .type = OptionType::boolean, .fallback = false, .doc = "words: a line's end inside a text is the end token"},
       {.name = "add_eos_token",
        .type = OptionType::boolean,

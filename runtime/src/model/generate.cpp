@@ -2,6 +2,7 @@
 
 #include "model/beams.h"
 #include "model/incremental_decoder.h"
+#include "model/sampling.h"
 #include "model/score_rules.h"
 #include "tsrun/base/error.h"
 
@@ -74,9 +75,11 @@ at::Tensor own_scores(const at::Tensor& scores) {
   return scores.to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
 }
 
-class Greedy {
+/// Texts that grow by one token at a time, the likeliest or a drawn one.
+class Stepwise {
  public:
-  Greedy(const PromptLimits& limits, size_t prompts, const GenerateOptions& options) : limits_(limits), options_(options), texts_(prompts) {
+  Stepwise(const PromptLimits& limits, size_t prompts, const GenerateOptions& options)
+      : limits_(limits), options_(options), texts_(prompts) {
     for (size_t row = 0; row < prompts; ++row) rows_.push_back(row);
   }
 
@@ -84,7 +87,7 @@ class Greedy {
     at::Tensor logits = decoder.begin();
     while (true) {
       std::vector<int64_t> places, ids;
-      take(ruled(logits).argmax(1).cpu(), places, ids);
+      take(chosen(ruled(logits)), places, ids);
       if (ids.empty()) return std::move(texts_);
       if (places.size() < static_cast<size_t>(logits.size(0))) decoder.select(places);
       logits = decoder.next(ids);
@@ -92,6 +95,22 @@ class Greedy {
   }
 
  private:
+  std::vector<int64_t> chosen(const at::Tensor& scores) const {
+    std::vector<int64_t> ids;
+    if (!options_.sampling) {
+      const at::Tensor best = scores.argmax(1).cpu();
+      ids.assign(best.const_data_ptr<int64_t>(), best.const_data_ptr<int64_t>() + best.numel());
+      return ids;
+    }
+    const at::Tensor host = own_scores(scores);
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      const Key key = options_.sampling->key.split(rows_[i]).split(texts_[rows_[i]].ids.size());
+      const std::span row(host.const_data_ptr<float>() + static_cast<int64_t>(i) * host.size(1), static_cast<size_t>(host.size(1)));
+      ids.push_back(sampled_token(row, *options_.sampling, key));
+    }
+    return ids;
+  }
+
   at::Tensor ruled(const at::Tensor& logits) const {
     if (!limits_.ruled()) return logits;
     const at::Tensor scores = own_scores(logits);
@@ -100,12 +119,12 @@ class Greedy {
   }
 
   /// Appends a token to every row and drops those that have ended.
-  void take(const at::Tensor& best, std::vector<int64_t>& places, std::vector<int64_t>& ids) {
+  void take(const std::vector<int64_t>& next, std::vector<int64_t>& places, std::vector<int64_t>& ids) {
     std::vector<size_t> going_on;
     for (size_t i = 0; i < rows_.size(); ++i) {
-      if (!add(rows_[i], best.const_data_ptr<int64_t>()[i])) continue;
+      if (!add(rows_[i], next[i])) continue;
       places.push_back(static_cast<int64_t>(i));
-      ids.push_back(best.const_data_ptr<int64_t>()[i]);
+      ids.push_back(next[i]);
       going_on.push_back(rows_[i]);
     }
     rows_ = std::move(going_on);
@@ -178,13 +197,16 @@ std::vector<Generated> generate(const Family& family, const Weights& weights, co
   if (head != HeadKind::causal_lm && head != HeadKind::seq2seq_lm) internal_error("generate: a {} head writes no text", name_of(head));
   if (options.max_new_tokens < 1 || options.num_beams < 1)
     user_error("generate: max_new_tokens is {} and num_beams is {}, expected at least 1", options.max_new_tokens, options.num_beams);
+  if (options.sampling) check_sampling(*options.sampling);
+  if (options.sampling && options.num_beams > 1)
+    user_error("generate: num_beams is {} of a text that is sampled, expected 1", options.num_beams);
   check_prompts(family, prompts);
   if (prompts.empty()) return {};
   const c10::InferenceMode no_gradient;
   const PromptLimits limits(family, prompts, options);
   const Weights placed = on_device(weights, device);
   IncrementalDecoder decoder(family, placed, prompts, limits.longest(), options, device);
-  return options.num_beams == 1 ? Greedy(limits, prompts.size(), options).run(decoder)
+  return options.num_beams == 1 ? Stepwise(limits, prompts.size(), options).run(decoder)
                                 : BeamSearch(limits, prompts.size(), options).run(decoder);
 }
 

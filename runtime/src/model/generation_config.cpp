@@ -134,4 +134,16 @@ GenerateOptions generate_options(const GenerationConfig& config, const Tokenizer
   return options;
 }
 
+std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& text, ModelKind model_kind, std::optional<int64_t> begin) {
+  std::vector<int64_t> ids = tokenizer.encode(text).ids;
+  if (model_kind == ModelKind::encoder_decoder) return ids;
+  for (const SpecialToken token : {SpecialToken::end, SpecialToken::separator}) {
+    if (!ids.empty() && tokenizer.special_id(token) == ids.back()) ids.pop_back();
+  }
+  if (!ids.empty()) return ids;
+  if (!begin) begin = tokenizer.special_id(SpecialToken::begin);
+  if (!begin) user_error("generate: an empty text, and the tokenizer has no token to begin with");
+  return {*begin};
+}
+
 }  // namespace tsrun

@@ -9,7 +9,7 @@ endforeach()
 tsrun_room(model TORCH SOURCES
   weights.cpp finite.cpp architecture.cpp families.cpp config_reader.cpp config_fields.cpp blocks.cpp decoding_cache.cpp family_base.cpp pass_base.cpp
   encoder_config.cpp encoder_parameters.cpp encoder.cpp beams.cpp bert.cpp distilbert.cpp electra.cpp roberta.cpp rotary_config.cpp
-  sliding_windows.cpp decoder_parameters.cpp decoder.cpp generate.cpp generation_config.cpp generation_fields.cpp score_rules.cpp gpt2.cpp
+  sliding_windows.cpp decoder_parameters.cpp decoder.cpp generate.cpp generation_config.cpp generation_fields.cpp score_rules.cpp sampling.cpp gpt2.cpp
   llama.cpp relative_places.cpp t5.cpp t5_forward.cpp t5_parameters.cpp incremental_decoder.cpp initial.cpp match_weights.cpp parts.cpp
   ties.cpp load.cpp save.cpp packed_batch.cpp tensors.cpp loss.cpp awd_lstm.cpp awd_lstm_forward.cpp recurrent_rows.cpp
   composition.cpp attention_composition.cpp product.cpp recompute.cpp dropout.cpp rms_norm.cpp rotary.cpp add_norm.cpp attention.cpp

@@ -116,6 +116,8 @@ TEST_F(CommandTest, ListsEverything_WhenNothingIsNamed) {
 TEST_F(CommandTest, DescribesWhatSetMayChange_OfVerbs) {
   EXPECT_THAT(tsrun({"describe", "generate"}).out,
               AllOf(StartsWith("tsrun generate"), HasSubstr("max_new_tokens"), HasSubstr("num_beams")));
+  EXPECT_THAT(tsrun({"describe", "generate"}).out, HasSubstr("\n\nts.generate\n"));
+  EXPECT_THAT(tsrun({"describe", "ts.generate"}).out, AllOf(StartsWith("ts.generate"), HasSubstr("repetition_n")));
   EXPECT_THAT(tsrun({"describe", "predict"}).out, AllOf(StartsWith("tsrun predict"), HasSubstr("max_length")));
   EXPECT_THAT(tsrun({"describe", "score"}).out, AllOf(StartsWith("tsrun score"), HasSubstr("max_length")));
   EXPECT_THAT(tsrun({"describe", "score"}).out, HasSubstr("Absent: the model's maximum, up to 1024"));

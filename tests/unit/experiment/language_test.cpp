@@ -150,6 +150,45 @@ TEST_F(LanguageTest, ScoresTheSameText_UnderControlsOfItsWords) {
               HasSubstr("task 'topic' is a classification"));
 }
 
+TEST_F(LanguageTest, WritesTextsUnderASeed_AndTellsHowDiverseTheyAre) {
+  Lab lab(settings()), plan(settings(true));
+  const json run = trained(lab, architecture(lab, "gpt2", words(lab)), task(lab));
+  const auto written = [&](json more) {
+    more.update({{"solution", run}, {"texts", 12}, {"max_new_tokens", 16}});
+    if (!more.contains("prompt_words")) more["prompt_words"] = 1;
+    return lab.call("generate", more);
+  };
+  const json fresh = written(json::object()), again = written({{"seed", 2}}), hot = written({{"temperature", 50}, {"min_new_tokens", 16}});
+  EXPECT_NE(fresh.at("samples"), again.at("samples"));
+  EXPECT_GT(hot.at("distinct_2"), fresh.at("distinct_2"));
+  EXPECT_LE(hot.at("repetition"), fresh.at("repetition"));
+  const json continued = written({{"prompt_words", 3}, {"top_k", 1}});
+  EXPECT_THAT(continued.at("samples").at(0), ::testing::StartsWith("the dog and"));
+  std::ifstream lines(lab.store().get("generation", continued.at("key")).path / "texts.jsonl");
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_EQ(json::parse(line).at("prompt"), "the cat sees");
+  const json planned = plan.call("generate", {{"solution", run}, {"texts", 12}, {"max_new_tokens", 16}, {"prompt_words", 1}});
+  EXPECT_EQ(planned.at("key"), fresh.at("key"));
+}
+
+TEST_F(LanguageTest, RefusesToWrite_WithoutAWriter) {
+  Lab lab(settings());
+  const json model = architecture(lab, "gpt2", words(lab)), run = trained(lab, model, task(lab), 1);
+  EXPECT_THAT(refusal([&] { lab.call("generate", {{"texts", 2}}); }), HasSubstr("found neither of 'solution' and 'model'"));
+  EXPECT_THAT(refusal([&] { lab.call("generate", {{"solution", run}, {"num_beams", 2}}); }), HasSubstr("num_beams is 2"));
+  EXPECT_THAT(refusal([&] { lab.call("generate", {{"solution", run}, {"do_sample", false}}); }), HasSubstr("are one text"));
+  EXPECT_THAT(refusal([&] { lab.call("generate", {{"model", model}, {"prompt_words", 2}}); }), HasSubstr("expected a 'task'"));
+  const json classes = lab.call("train", {{"model", architecture(lab, "gpt2", "builtin:gpt-mini")},
+                                          {"task", lab.call("task", {{"spec", "builtin:topic"}})},
+                                          {"max_steps", 1},
+                                          {"rows", 8}});
+  EXPECT_THAT(refusal([&] {
+                lab.call("generate", {{"solution", classes}});
+              }),
+              HasSubstr("classification head, expected a causal language model"));
+}
+
 TEST_F(LanguageTest, RefusesWhatDoesNotFit) {
   Lab plan(settings(true));
   const json tokenizer = words(plan);

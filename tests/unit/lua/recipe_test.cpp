@@ -18,6 +18,12 @@ TEST_F(RecipeTest, CallsEveryOperation_AndReturnsItsResult) {
   EXPECT_EQ(kept_[0]["key"].get<std::string>().size(), 64u);
 }
 
+TEST_F(RecipeTest, KeepsOperationsOfOneGroupTogether_AndNamesTheNearMiss) {
+  EXPECT_THAT(failure("local ts = require 'ts'\nts.tokenizer.train{}").what(), HasSubstr("tokenizer.train: option 'task' is missing"));
+  EXPECT_THAT(failure("local ts = require 'ts'\nts.tokenizer.trian{}").what(),
+              HasSubstr("no operation of ts.tokenizer 'trian' (did you mean 'train'?)"));
+}
+
 TEST_F(RecipeTest, BindsAFirstArgumentThatIsNoTable_ToTheFirstOption) {
   run(R"(local ts = require "ts"
          ts.keep("spectrum", { level = 2 }); ts.keep "alone")");

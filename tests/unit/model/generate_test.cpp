@@ -1,5 +1,6 @@
 // What transformers generates (tests/goldens/make_generation.py), and how a cache behaves.
 #include "tsrun/model/generate.h"
+#include "model/sampling.h"
 #include "parity.h"
 #include "tsrun/base/error.h"
 
@@ -128,6 +129,76 @@ TEST(Generate, StopsAtTheLastPosition_CausalModel) {
   options.num_beams = 2;
   EXPECT_EQ(model.write({{5, 9, 11}}, options)[0].ids.size(), 24U - 3U);
   EXPECT_THROW(model.write({std::vector<int64_t>(24, 5)}, options), Error);
+}
+
+/// Shares of each token among `count` samples.
+std::vector<double> shares_of(std::span<const float> scores, const Sampling& sampling, uint64_t count = 20000) {
+  std::vector<double> shares(scores.size());
+  for (uint64_t i = 0; i < count; ++i)
+    shares[static_cast<size_t>(sampled_token(scores, sampling, Key::root(3).split(i)))] += 1 / static_cast<double>(count);
+  return shares;
+}
+
+void expect_shares(const std::vector<double>& found, const std::vector<double>& expected) {
+  for (size_t id = 0; id < expected.size(); ++id) EXPECT_NEAR(found[id], expected[id], 0.02) << id;
+}
+
+// Probabilities 0.1, 0.5, 0.4; squared and scaled under a temperature of a half: 1, 25, 16 of 42.
+TEST(SampledToken, FollowsTheProbabilities_CutToTheLikeliestTokens) {
+  const std::vector<float> scores = {std::log(0.1F), std::log(0.5F), std::log(0.4F)};
+  expect_shares(shares_of(scores, {}), {0.1, 0.5, 0.4});
+  expect_shares(shares_of(scores, {.temperature = 0.5}), {1.0 / 42, 25.0 / 42, 16.0 / 42});
+  expect_shares(shares_of(scores, {.top_k = 2}), {0, 5.0 / 9, 4.0 / 9});
+  expect_shares(shares_of(scores, {.top_k = 1}), {0, 1, 0});
+  expect_shares(shares_of(scores, {.top_p = 0.45}), {0, 1, 0});
+  expect_shares(shares_of(scores, {.top_p = 0.85}), {0, 5.0 / 9, 4.0 / 9});
+}
+
+TEST(SampledToken, IsTheSame_UnderTheSameKey) {
+  const std::vector<float> scores(1000, 0.5F);
+  EXPECT_EQ(sampled_token(scores, {}, Key::root(4)), sampled_token(scores, {}, Key::root(4)));
+  EXPECT_NE(sampled_token(scores, {}, Key::root(4)), sampled_token(scores, {}, Key::root(5)));
+}
+
+TEST(SampledText, DependsOnItsSeedAndItsNumber_AndNotOnItsNeighbours) {
+  const Loaded model("gpt2_tiny");
+  const auto written = [&](const Prompts& prompts, uint64_t seed) {
+    GenerateOptions options;
+    options.max_new_tokens = 8;
+    options.sampling = {.key = Key::root(seed), .temperature = 2};
+    Prompts texts;
+    for (const Generated& text : model.write(prompts, options)) texts.push_back(text.ids);
+    return texts;
+  };
+  const Prompts both = written({{3, 4}, {3, 4}}, 1);
+  EXPECT_NE(both[0], both[1]);
+  EXPECT_EQ(written({{3, 4}, {3, 4}}, 1), both);
+  EXPECT_EQ(written({{3, 4}}, 1)[0], both[0]);
+  EXPECT_EQ(written({{3, 4}, {5}}, 1)[0], both[0]);
+  EXPECT_NE(written({{3, 4}}, 2)[0], both[0]);
+}
+
+TEST(SampledText, IsTheLikeliest_AmongOneToken) {
+  const Loaded model("gpt2_tiny");
+  GenerateOptions options;
+  options.max_new_tokens = 6;
+  const auto greedy = model.write({{3, 4}}, options)[0].ids;
+  options.sampling = {.top_k = 1};
+  EXPECT_EQ(model.write({{3, 4}}, options)[0].ids, greedy);
+}
+
+TEST(SampledText, RefusesSettingsOutOfRange_AndBeams) {
+  const Loaded model("gpt2_tiny");
+  const auto refused = [&](const Sampling& sampling, int64_t beams = 1) {
+    GenerateOptions options;
+    options.num_beams = beams;
+    options.sampling = sampling;
+    EXPECT_THROW(model.write({{3}}, options), Error);
+  };
+  refused({.temperature = 0});
+  refused({.top_k = -1});
+  refused({.top_p = 0});
+  refused({}, 2);
 }
 
 }  // namespace

@@ -28,11 +28,21 @@ struct ScoreOptions {
   std::vector<int64_t> suppressed, suppressed_first;
 };
 
+/// Sampling of tokens in place of the likeliest one. Scores are divided by `temperature`, then cut to the `top_k` likeliest tokens, then to
+/// the fewest of these that have `top_p` of the probability: transformers' order. Token k of prompt i is drawn under key.split(i).split(k).
+struct Sampling {
+  Key key = Key::root(1);
+  double temperature = 1;
+  int64_t top_k = 0;  ///< 0: all
+  double top_p = 1;
+};
+
 /// Options of decoding. Names and meanings as in transformers' GenerationConfig.
 struct GenerateOptions {
   int64_t max_new_tokens = 64;
   int64_t max_length = 0;  ///< in its place: tokens of prompt (of an encoder-decoder: start token) and text; 0: not given
-  int64_t num_beams = 1;   ///< 1: greedy
+  int64_t num_beams = 1;   ///< 1: greedy, or sampled
+  std::optional<Sampling> sampling = {};
   /// Beams are ranked by the sum of their log-probabilities over (new tokens, the end counted) to this power.
   double length_penalty = 1;
   bool early_stopping = false;           ///< stop once `num_beams` texts have ended, even if a running one could still score higher

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tsrun/base/options.h"
 #include "tsrun/model/generate.h"
 #include "tsrun/text/tokenizer.h"
 
@@ -27,5 +28,14 @@ GenerationConfig read_generation_config(const std::filesystem::path& folder, con
 /// @throws Error(data) naming a field that is unsupported, unknown or ill-typed; Error(user) for a given do_sample = true
 GenerateOptions generate_options(const GenerationConfig& config, const Tokenizer& tokenizer, const nlohmann::json& given,
                                  int64_t max_new_tokens);
+
+/// do_sample (with this default), temperature, top_k and top_p.
+OptionTable sampling_options(std::optional<bool> do_sample = {});
+/// Nothing where do_sample is absent or false. @throws Error(user) for another option of sampling then, and for one out of range
+std::optional<Sampling> sampling_of(const Options& options, Key key);
+
+/// Ids of a prompt: for a causal model without the closing tokens of a row; `begin`, else the tokenizer's begin token, stands for an empty
+/// one. @throws Error(user) for an empty prompt without such a token
+std::vector<int64_t> prompt_ids(const Tokenizer& tokenizer, const std::string& text, ModelKind model_kind, std::optional<int64_t> begin);
 
 }  // namespace tsrun
