@@ -11,7 +11,7 @@ local arg = ts.arguments {
   layers = { default = 2, min = 1, doc = "layers of the model" },
   hidden = { default = 64, min = 1, doc = "width of its embeddings" },
   heads = { default = 4, min = 1, doc = "attention heads; not read for awd_lstm" },
-  inner = { default = 0, min = 0, doc = "width of the LSTM layers between the first and the last; 0: twice the embeddings" },
+  inner = { default = 0, min = 0, doc = "awd_lstm: width of the layers but the last; 0: twice the embeddings" },
   dropout = { default = 0.1, min = 0, max = 0.9, doc = "of every site" },
   tokenizer = { default = "words", doc = "words, or byte_bpe" },
   vocabulary = { default = 0, min = 0, doc = "most tokens; 0: every word, or 8000 of byte_bpe" },
@@ -22,6 +22,7 @@ local arg = ts.arguments {
   batch = { default = 16, min = 1, doc = "rows of a step" },
   rows = { default = 320, min = 0, doc = "rows to train on; 0: all" },
   gamma = { default = 1.0, min = 0, doc = "weight of every regulariser" },
+  norm = { default = 0.4, min = 0, doc = "mean norm of the words' vectors that spectrum control prescribes" },
   neighbours = { default = 10, min = 1, doc = "of a word in the graphs" },
   methods = { default = { "all" }, doc = "methods of the first section by their names in the table" },
   few = { default = { "none", "cosine" }, doc = "methods of the sections behind the first; empty: none of these" },
@@ -43,11 +44,10 @@ local tokens = ts.tokenizer.train {
   task = written, kind = arg.tokenizer, vocabulary_size = arg.vocabulary > 0 and arg.vocabulary or nil,
   line_end = arg.tokenizer == "words" and arg.line_end or nil,
 }
-local recurrent = arg.family == "awd_lstm"
 local function fresh(tied, seed)
   local sizes = { tokenizer = tokens, layers = arg.layers, hidden = arg.hidden, dropout = arg.dropout, tied = tied, seed = seed }
-  if recurrent then
-    sizes.intermediate = arg.inner > 0 and arg.inner or nil
+  if arg.family == "awd_lstm" then
+    sizes.embedding_size, sizes.hidden = arg.hidden, arg.inner > 0 and arg.inner or 2 * arg.hidden
   else
     sizes.heads, sizes.positions = arg.heads, arg.block
   end
@@ -74,7 +74,7 @@ local all = {
   { name = "push frequency", terms = laplacian("push", "frequency") },
   { name = "second moment", terms = term "second_moment" },
   {
-    name = "spectrum control", terms = term "spectrum_control",
+    name = "spectrum control", terms = term("spectrum_control", { scale = arg.norm * math.sqrt(tokens.vocabulary_size / arg.hidden) }),
     adapt = function(model) return ts.adapt(model, { method = "spectrum_factors" }) end,
   },
   { name = "isotropy", terms = term "isotropy" },

@@ -8,6 +8,11 @@ function lib.map(list, make)
   for i, value in ipairs(list) do out[i] = make(value) end
   return out
 end
+function lib.numbers(count)
+  local out = {}
+  for i = 1, count do out[i] = i end
+  return out
+end
 function lib.mean(list)
   local sum = 0
   for _, value in ipairs(list) do sum = sum + value end

@@ -71,7 +71,7 @@ Graph together_graph(const PairCounts& counts, int64_t words, int64_t neighbours
 }
 
 Graph bucket_graph(const at::Tensor& counts) {
-  const at::Tensor buckets = frequency_buckets(counts);
+  const at::Tensor buckets = doubling_buckets(counts);
   return {nullptr, buckets, buckets.max().item<int64_t>() + 1};
 }
 

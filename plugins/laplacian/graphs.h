@@ -26,7 +26,7 @@ PairCounts pair_counts(Probe& probe, int64_t window);
 /// the sum of row i of the symmetric counts and C that of all; else by the counts. `graded`: with that weight, else with 1.
 Graph together_graph(const PairCounts& counts, int64_t words, int64_t neighbours, bool pointwise, bool graded);
 
-/// Words of one frequency bucket (`frequency_buckets`) are all joined.
+/// Words of one frequency bucket (`doubling_buckets`) are all joined.
 Graph bucket_graph(const at::Tensor& counts);
 
 /// The graph among the nodes `kept` (ascending) alone, renumbered.

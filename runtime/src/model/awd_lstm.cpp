@@ -54,7 +54,10 @@ FieldRules awd_lstm_fields() {
            {"input_p", "input_dropout"},
            {"hidden_p", "hidden_dropout"},
            {"output_p", "output_dropout"},
-           {"weight_p", "weight_dropout"}}};
+           {"weight_p", "weight_dropout"}},
+          {{"layers", {"num_hidden_layers"}},
+           {"hidden", {"hidden_size"}},
+           {"dropout", {"embedding_dropout", "input_dropout", "hidden_dropout", "output_dropout", "weight_dropout"}}}};
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ at::Tensor token_counts(Probe& probe, int64_t vocabulary) {
   return counts;
 }
 
-at::Tensor frequency_buckets(const at::Tensor& counts) {
+at::Tensor doubling_buckets(const at::Tensor& counts) {
   at::Tensor buckets = at::empty_like(counts);
   const int64_t* from = counts.const_data_ptr<int64_t>();
   int64_t* to = buckets.mutable_data_ptr<int64_t>();

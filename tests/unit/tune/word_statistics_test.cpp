@@ -13,7 +13,7 @@ namespace {
 
 TEST(WordStatistics, PutsCountsIntoBucketsOfPowersOfTwo) {
   const at::Tensor counts = at::tensor(std::vector<int64_t>{0, 1, 2, 3, 4, 7, 8, 1000}, at::kLong);
-  EXPECT_TRUE(at::equal(frequency_buckets(counts), at::tensor(std::vector<int64_t>{0, 1, 2, 2, 3, 3, 4, 10}, at::kLong)));
+  EXPECT_TRUE(at::equal(doubling_buckets(counts), at::tensor(std::vector<int64_t>{0, 1, 2, 2, 3, 3, 4, 10}, at::kLong)));
 }
 
 /// More rows than a block holds, of whole numbers, so that there are equal rows and products are exact.

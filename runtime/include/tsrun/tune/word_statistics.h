@@ -16,7 +16,7 @@ namespace tsrun {
 at::Tensor token_counts(Probe& probe, int64_t vocabulary);
 
 /// Frequency bucket of each count: 0 for an unseen word, else 1 + ⌊log2 count⌋ (once; 2 and 3; 4 to 7; …). int64 [vocabulary]
-at::Tensor frequency_buckets(const at::Tensor& counts);
+at::Tensor doubling_buckets(const at::Tensor& counts);
 
 /// The parameter whose rows are the words that the model reads.
 std::string input_embeddings(const Family& family);
