@@ -111,6 +111,19 @@ TEST(AdaptiveGradientGating, ChangesTheScoredMatrixAlone) {
   }
 }
 
+TEST(AdaptiveGradientGating, RefusesScoresByAnotherMatrix) {
+  const SmallModel model = small_gpt2();
+  const RegularizerMethod& method = regularizer_method("adaptive_gradient_gating");
+  Weights leaves = model.weights;
+  leaves.set("transformer.wte.weight", model.weights.at("transformer.wte.weight").detach().clone().set_requires_grad(true));
+  Step step{0, 1, 0, Key::root(1), *model.family, leaves, {}, 1, false};
+  ForwardPass pass{model.batch, 1, 0, false, leaves, {}, {}, {}, {}, {}, {}};
+  const auto gating = method.make({*model.family, leaves, Key::root(1)}, method.options().resolve(json::object(), "test"));
+  gating->before_forward(step, pass);
+  pass.weights.set("transformer.wte.weight", leaves.at("transformer.wte.weight").flip({0}));
+  EXPECT_THROW(model.family->forward(pass.weights, model.batch, pass.options), Error);
+}
+
 TEST(AdaptiveGradientGating, RefusesHeadsWithoutNextWords) { EXPECT_THROW(gradients(small_bert(), {}), Error); }
 
 }  // namespace
