@@ -113,7 +113,8 @@ std::string first_words(const std::string& text, int64_t count) {
   return std::string(words.front().data(), last.data() + last.size());
 }
 
-Prompts prompts_for(const GenerateRequest& request, const Tokenizer& tokenizer) {
+Prompts prompts_for(const GenerateRequest& request, const Model& model) {
+  const Tokenizer& tokenizer = *model.tokenizer;
   const int64_t words = request.options.integer("prompt_words");
   auto begin = tokenizer.special_id(SpecialToken::begin);
   if (!begin) begin = tokenizer.special_id(SpecialToken::end);
@@ -125,8 +126,10 @@ Prompts prompts_for(const GenerateRequest& request, const Tokenizer& tokenizer) 
       beginnings.push_back(first_words(example.first, words));
   }
   Prompts prompts;
-  for (int64_t text = 0; text < request.options.integer("texts"); ++text)
+  for (int64_t text = 0; text < request.options.integer("texts"); ++text) {
     prompts.push_back(prompt_ids(tokenizer, beginnings[static_cast<size_t>(text) % beginnings.size()], ModelKind::causal, begin));
+    require_known_ids(tokenizer, prompts.back(), model.family->config().at("vocab_size").get<int64_t>(), "generate: a prompt");
+  }
   return prompts;
 }
 
@@ -173,25 +176,40 @@ struct GenerationSummary {
   }
 };
 
+/// A text without its end token. Other special tokens in it (<unk>) are words.
+struct Text {
+  std::vector<int64_t> ids;
+  std::string text;
+
+  Text(const Tokenizer& tokenizer, Generated generated) : ids(std::move(generated.ids)) {
+    if (generated.ended) ids.pop_back();
+    text = tokenizer.decode(ids, /*skip_special_tokens=*/false);
+  }
+  Sequence units(const std::string& kind) const {
+    Sequence units;
+    if (kind == "tokens")
+      for (const int64_t id : ids) units.push_back(std::to_string(id));
+    else
+      for (const std::string_view word : split_words(text)) units.emplace_back(word);
+    return units;
+  }
+};
+
 json generate_into(Lab& lab, const GenerateRequest& request, const std::filesystem::path& out) {
   constexpr size_t kSamples = 4;
   const Model model = writer_of(lab, request);
-  const Prompts prompts = prompts_for(request, *model.tokenizer);
-  for (const auto& prompt : prompts)
-    require_known_ids(*model.tokenizer, prompt, model.family->config().at("vocab_size").get<int64_t>(), "generate: a prompt");
-  const std::vector<Generated> texts = written(lab, model, prompts, writing_of(request, model));
+  const Tokenizer& tokenizer = *model.tokenizer;
+  const Prompts prompts = prompts_for(request, model);
   GenerationSummary summary;
   std::string lines;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    const std::string text = model.tokenizer->decode(texts[i].ids, /*skip_special_tokens=*/true);
-    lines += json{{"prompt", model.tokenizer->decode(prompts[i], true)}, {"text", text}, {"ended", texts[i].ended}}.dump() + "\n";
-    Sequence& units = summary.sequences.emplace_back();
-    if (request.options.text("units") == "tokens")
-      for (const int64_t id : texts[i].ids) units.push_back(std::to_string(id));
-    else
-      for (const std::string_view word : split_words(text)) units.emplace_back(word);
-    if (summary.samples.size() < kSamples) summary.samples.push_back(text);
-    summary.ended += texts[i].ended;
+  for (Generated& generated : written(lab, model, prompts, writing_of(request, model))) {
+    const bool ended = generated.ended;
+    const Text text(tokenizer, std::move(generated));
+    lines +=
+        json{{"prompt", tokenizer.decode(prompts[summary.sequences.size()], true)}, {"text", text.text}, {"ended", ended}}.dump() + "\n";
+    summary.sequences.push_back(text.units(request.options.text("units")));
+    summary.ended += ended;
+    if (summary.samples.size() < kSamples) summary.samples.push_back(text.text);
   }
   write_durable(out / "texts.jsonl", lines);
   return summary.to_json(request.options);

@@ -172,6 +172,15 @@ TEST_F(LanguageTest, WritesTextsUnderASeed_AndTellsHowDiverseTheyAre) {
   EXPECT_EQ(planned.at("key"), fresh.at("key"));
 }
 
+TEST_F(LanguageTest, CountsTheUnknownToken_AsAWord_AndNotTheEnd) {
+  Lab lab(settings());
+  const json run = trained(lab, architecture(lab, "gpt2", words(lab, {{"vocabulary_size", 5}})), task(lab), 20);
+  const json texts = lab.call("generate", {{"solution", run}, {"texts", 8}, {"max_new_tokens", 12}, {"prompt_words", 1}});
+  const std::string samples = texts.at("samples").dump();
+  EXPECT_THAT(samples, AllOf(HasSubstr("<unk>"), ::testing::Not(HasSubstr("<eos>"))));
+  EXPECT_GT(texts.at("ended"), 0);
+}
+
 TEST_F(LanguageTest, RefusesToWrite_WithoutAWriter) {
   Lab lab(settings());
   const json model = architecture(lab, "gpt2", words(lab)), run = trained(lab, model, task(lab), 1);
