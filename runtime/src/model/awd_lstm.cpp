@@ -56,7 +56,7 @@ FieldRules awd_lstm_fields() {
            {"output_p", "output_dropout"},
            {"weight_p", "weight_dropout"}},
           {{"layers", {"num_hidden_layers"}},
-           {"hidden", {"hidden_size"}},
+           {"hidden", {"hidden_size", "embedding_size"}},
            {"dropout", {"embedding_dropout", "input_dropout", "hidden_dropout", "output_dropout", "weight_dropout"}}}};
 }
 
