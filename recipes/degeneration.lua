@@ -84,7 +84,8 @@ local by_name, names = {}, {}
 for i, method in ipairs(all) do by_name[method.name], names[i] = method, method.name end
 local function chosen(list, what)
   return lib.map(list, function(name)
-    return by_name[name] or error(("degeneration: %s: no method '%s'; expected some of: %s"):format(what, name, table.concat(names, "; ")), 0)
+    local known = table.concat(names, "; ")
+    return by_name[name] or error(("degeneration: %s: no method '%s'; expected some of: %s"):format(what, name, known), 0)
   end)
 end
 local methods, few = chosen(arg.methods[1] == "all" and names or arg.methods, "methods"), chosen(arg.few, "few")
@@ -97,11 +98,12 @@ local function train(at, seed)
     train = at.method.adapt and { "delta", "embeddings", "encoder", "head" } or nil,
     regularize = at.method.terms and at.method.terms() or nil,
     max_length = arg.block, blocks = "joined", rows = arg.rows, batch_size = arg.batch, lr = arg.lr, epochs = arg.epochs,
-    warmup_ratio = 0.1, weight_decay = 0.01, max_grad_norm = 1.0, keep = "last", geometry_every = at.watch, geometry_of = "output_embeddings",
+    warmup_ratio = 0.1, weight_decay = 0.01, max_grad_norm = 1.0, keep = "last",
+    geometry_every = 20, geometry_of = "output_embeddings",
   }
 end
 local function point(method, section, options)
-  return lib.with({ method = method, section = section, title = method.name .. options.suffix, task = written, tied = true, watch = 20 }, options)
+  return lib.with({ method = method, section = section, title = method.name .. options.suffix, task = written, tied = true }, options)
 end
 local points = lib.map(methods, function(method) return point(method, "tied", { suffix = "" }) end)
 local others = {
@@ -113,10 +115,14 @@ for _, other in ipairs(others) do
   for _, method in ipairs(few) do points[#points + 1] = point(method, other[1], other[2]) end
 end
 local function tested(at, seed)
-  return ts.evaluate { name = "test " .. at.title, solution = train(at, seed), split = arg.test_split }
+  return ts.evaluate {
+    name = "test " .. at.title, solution = train(at, seed), split = arg.test_split, max_length = arg.block, blocks = "joined",
+  }
 end
-local function geometry(at, seed, of)
-  return ts.geometry { name = "geometry of " .. at.title, solution = train(at, seed), of = of, task = at.task, max_length = arg.block }
+local function geometry(at, seed)
+  return ts.geometry {
+    name = "geometry of " .. at.title, solution = train(at, seed), of = "output_embeddings", task = at.task, max_length = arg.block,
+  }
 end
 local function texts(at, seed)
   return ts.generate {
@@ -127,7 +133,7 @@ end
 ts.sweep({ point = points, seed = seeds }, function(at)
   train(at.point, at.seed)
   tested(at.point, at.seed)
-  geometry(at.point, at.seed, "output_embeddings")
+  geometry(at.point, at.seed)
   texts(at.point, at.seed)
 end)
 
@@ -142,7 +148,7 @@ local function columns(at, fields)
   end))
 end
 local function of_all(read)
-  return function(at, seed) return read(geometry(at, seed, "output_embeddings")) end
+  return function(at, seed) return read(geometry(at, seed)) end
 end
 -- Of the most frequent words, and of the rarest that occur.
 local function frequent(found) return found.buckets and found.buckets[1].mean_cosine or 0 end
@@ -194,16 +200,17 @@ if not train(points[1], seeds[1]).planned then
   local spectra, paths = {}, {}
   for _, at in ipairs(points) do
     if at.section == "tied" then
-      spectra[at.title], paths[at.title] = geometry(at, seeds[1], "output_embeddings"), train(at, seeds[1])
+      spectra[at.title], paths[at.title] = geometry(at, seeds[1]), train(at, seeds[1])
     end
   end
   report:figure { name = "spectra", kind = "spectrum", geometries = spectra, caption = "Singular values of the output embeddings, tied." }
   report:figure {
-    name = "training", kind = "geometry", runs = paths, metric = "mean_cosine", caption = "Mean cosine of the output embeddings in training.",
+    name = "training", kind = "geometry", runs = paths, metric = "mean_cosine",
+    caption = "Mean cosine of the output embeddings in training.",
   }
   for _, at in ipairs(points) do
     if at.section == "tied" and (at.method.name == "none" or at.method.name == "cosine") then
-      local found = geometry(at, seeds[1], "output_embeddings")
+      local found = geometry(at, seeds[1])
       report:figure {
         name = "cosines_" .. at.method.name, kind = "cosines", geometry = found,
         caption = ("Cosines of pairs of words by their frequency: %s."):format(at.method.name),

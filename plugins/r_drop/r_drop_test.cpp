@@ -20,8 +20,8 @@ double term(const at::Tensor& first, const at::Tensor& second, const nlohmann::j
   const RegularizerMethod& method = regularizer_method("r_drop");
   const auto r_drop = method.make({*model.family, model.weights, Key::root(1)}, method.options().resolve(options, "test"));
   Step step{0, 1, 0, Key::root(1), *model.family, model.weights, {}, 1, false};
-  ForwardPass pass{model.batch, share, 0, false, model.weights, {}, {}, {first, {}, {}}, at::scalar_tensor(1.0, at::kDouble), {}, {}};
-  pass.again = [&](Key, const auto&) { return Output{second, {}, {}}; };
+  ForwardPass pass{model.batch, share, 0, false, model.weights, {}, {}, {first, {}, {}, {}}, at::scalar_tensor(1.0, at::kDouble), {}, {}};
+  pass.again = [&](Key, const auto&) { return Output{second, {}, {}, {}}; };
   pass.loss_of = [](const Output&) { return at::scalar_tensor(3.0, at::kDouble); };
   return r_drop->batch_loss(step, pass).item<double>();
 }

@@ -119,6 +119,7 @@ Script dots_script(const Figure& figure) {
   Script script{"# value, line; then mean, line\n", "", frame.width, frame.height};
   std::string means;
   double low = HUGE_VAL, high = -HUGE_VAL;
+  bool whole = true;  // numbers of layers, say: no ticks between them
   for (double line : figure.horizontal_lines) low = std::min(low, line), high = std::max(high, line);
   for (size_t at = 0; at < lines.size(); ++at) {
     double sum = 0;
@@ -128,6 +129,7 @@ Script dots_script(const Figure& figure) {
       if (series.labels[i] != lines[at].text || !finite_number(series.y[i])) continue;
       script.data += fmt::format("{} {}\n", series.y[i], at);
       low = std::min(low, series.y[i]), high = std::max(high, series.y[i]);
+      whole = whole && series.y[i] == std::floor(series.y[i]);
       sum += series.y[i];
       ++n;
     }
@@ -135,10 +137,10 @@ Script dots_script(const Figure& figure) {
   }
   if (means.empty()) user_error("figure '{}' has no finite value", figure.name);
   script.data += "\n\n" + means;
-  const double pad = std::max((high - low) * 0.05, 1e-3);
+  const double pad = std::max((high - low) * 0.05, 1e-3), step = tidy_step(high - low + 2 * pad, 7);
   script.commands =
       preamble(figure, frame.width, frame.height) + frame.margins() + category_axis(lines, frame) + frame.label(figure.x_label) +
-      fmt::format("set xtics {}\n", tidy_step(high - low + 2 * pad, 7)) +
+      fmt::format("set xtics {}\n", whole ? std::max(1.0, step) : step) +
       fmt::format("set xrange [{}:{}]\nset border 1\nset grid xtics ytics lt 1 lc rgb '{}'\n", low - pad, high + pad, light("grid"));
   for (double line : figure.horizontal_lines) {
     script.commands += fmt::format("set arrow from {0}, graph 0 to {0}, graph 1 nohead dt 2 lw 1.2 lc rgb '{1}'\n", line, light("soft"));

@@ -214,6 +214,17 @@ TEST_F(ReportFolder, AllNonFiniteValuesAreRefused_SomeAreLeftOut) {
   EXPECT_TRUE(draw_figure(score_figure(head(), summarise({row("a", 1, std::nan(""), 0), row("b", 1, 0.5, 0.5)})), path_).has_value());
 }
 
+TEST_F(ReportFolder, DotsOfWholeNumbersHaveNoTicksBetweenThem) {
+  Figure figure;
+  figure.name = "layers";
+  figure.series = {{"", {"first", "last"}, {}, {1, 2}, {}, {}}};
+  draw_figure(figure, path_);
+  EXPECT_THAT(read_text(path_ / "layers.gp"), HasSubstr("set xtics 1\n"));
+  figure.series[0].y = {1, 1.5};
+  draw_figure(figure, path_);
+  EXPECT_THAT(read_text(path_ / "layers.gp"), HasSubstr("set xtics 0.1\n"));
+}
+
 TEST_F(ReportFolder, EveryKindOfFigureIsDrawn) {
   if (!gnuplot_is_installed()) GTEST_SKIP() << "gnuplot is not installed";
   Figure figure;
