@@ -52,7 +52,7 @@ TEST(Config, RefusesHeadsThatDoNotDivideTheWidth) {
 
 TEST(Config, SuggestsTheModelType) {
   EXPECT_THAT(refusal(changed("model_type", "bret")), AllOf(HasSubstr("'bret'"), HasSubstr("did you mean 'bert'")));
-  EXPECT_THAT(refusal(changed("model_type", "bloom")), HasSubstr("expected bert, distilbert"));
+  EXPECT_THAT(refusal(changed("model_type", "bloom")), HasSubstr("expected awd_lstm, bert, distilbert"));
   EXPECT_THAT(refusal(nlohmann::json::array()), HasSubstr("expected a JSON object"));
 }
 
