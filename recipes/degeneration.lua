@@ -151,7 +151,10 @@ local function of_all(read)
   return function(at, seed) return read(geometry(at, seed)) end
 end
 -- Of the most frequent words, and of the rarest that occur.
-local function frequent(found) return found.buckets and found.buckets[1].mean_cosine or 0 end
+local function frequent(found)
+  local words = (found.buckets or {})[1]  -- a plan has none
+  return words and words.mean_cosine or 0
+end
 local function rare(found)
   local cosine = 0
   for _, words in ipairs(found.buckets or {}) do cosine = words.occurrences > 0 and words.mean_cosine or cosine end
