@@ -188,9 +188,8 @@ void Stepper::refresh_prefix() {
   if (layers == 0) return;
   if (carries_)
     user_error(
-        "cache_prefix: the model carries its state from block to block, and cached layers keep none; expected it left out, or carry_state "
-        "= "
-        "false");
+        "cache_prefix: the model carries its state from block to block, and cached layers keep none; expected it left out, or "
+        "carry_state = false");
   if (masking_) user_error("cache_prefix: masked language modelling hides other tokens in every epoch; expected it left out");
   if (plugins_.wants().hidden_states)
     user_error("cache_prefix: a plugin looks at the hidden states of all layers, and those of cached ones are not computed again");
