@@ -311,6 +311,20 @@ function Report:landscape(caption, options)
   drawn(self, "landscape", caption, figure)
 end
 
+-- A number for every pair of a row and a column: { columns = names, rows = names, values = a list for every row, digits, x_label, y_label }.
+function Report:heat_map(caption, options)
+  local figure = { values = {} }
+  for name, value in pairs(expect(options, "table", "report: heat_map")) do
+    if name ~= "values" then figure[name] = value end
+  end
+  local columns = #expect(options.columns, "table", "report: heat_map: columns")
+  for i, row in ipairs(options.values or {}) do
+    local where = ("report: heat_map '%s': row %d"):format(caption, i)
+    figure.values[i] = cells_of(expect(row, "table", where), columns, where)
+  end
+  drawn(self, "heat_map", caption, figure)
+end
+
 -- Prints the page's table of time and memory, of rows in these sections (none: in all).
 function Report:resources(sections)
   rawset(self, "told", sections or {})

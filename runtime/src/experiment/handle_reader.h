@@ -79,6 +79,17 @@ class HandleReader {
 /// The fields that every handle has, into `ref`.
 void take_artifact(HandleReader& reader, ArtifactRef& ref);
 
+/// Handles in a list, whose kind no option table has checked. @throws Error(user) saying what was `expected`
+template <class T>
+std::vector<T> refs_in(const nlohmann::json& list, const char* kind, const std::string& expected) {
+  std::vector<T> refs;
+  for (const nlohmann::json& handle : list) {
+    if (!handle.is_object() || handle.value("artifact", nlohmann::json()) != kind) user_error("{}", expected);
+    refs.push_back(T::from_json(handle));
+  }
+  return refs;
+}
+
 /// The elements of a list of handles, or of an empty table, which Lua may give in its place.
 template <class T>
 std::vector<T> handles_in(const nlohmann::json& list) {

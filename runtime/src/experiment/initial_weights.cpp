@@ -5,6 +5,8 @@
 #include "tsrun/base/hash.h"
 #include "tsrun/model/parts.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <span>
 
@@ -16,6 +18,15 @@ using nlohmann::json;
 
 std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
+/// A parameter as a solution has it. @throws Error(user)
+at::Tensor taken(const SafetensorsFile& file, const ParameterInfo& info) {
+  const TensorInfo* found = file.find(info.name);
+  if (!found) user_error("origin: the solution has no '{}', which belongs to the part '{}' here", info.name, name_of(info.part));
+  if (found->shape != info.shape)
+    user_error("origin: '{}' has shape {} in the solution, expected {}", info.name, shape_text(found->shape), shape_text(info.shape));
+  return as_float32(*found);
+}
+
 }  // namespace
 
 InitialWeights InitialWeights::of(const TrainingRef& training) {
@@ -24,16 +35,17 @@ InitialWeights InitialWeights::of(const TrainingRef& training) {
 
 OptionTable origin_options() {
   return {
-      {.name = "solution", .type = OptionType::artifact, .doc = "training to start from", .required = true, .choices = {"train"}},
+      {.name = "solution", .type = OptionType::artifact, .doc = "training to start from", .choices = {"train"}},
+      {.name = "solutions", .type = OptionType::list, .doc = "instead: trainings to start from, at the mean of their weights"},
       {.name = "which",
        .type = OptionType::choice,
        .fallback = "last",
-       .doc = "weights of the training",
+       .doc = "weights of each training",
        .choices = {"last", "best", "mean"}},
       {.name = "parts",
        .type = OptionType::list,
        .fallback = json::array({"encoder", "decoder"}),
-       .doc = "parts taken from it; the rest is pre-trained, the head new"},
+       .doc = "parts taken; the rest is pre-trained, the head new"},
   };
 }
 
@@ -41,6 +53,9 @@ std::optional<Origin> resolved_origin(const json& given, const std::string& wher
   if (given.is_null()) return std::nullopt;
   const Options origin = origin_options().resolve(given, where + ": origin");
   check_parts(origin.texts("parts"), where + ": origin: option 'parts'");
+  if (origin.has("solution") == origin.has("solutions")) user_error("{}: origin: expected either 'solution' or 'solutions'", where);
+  if (origin.has("solutions") && trainings_in(origin.value("solutions"), where + ": origin: solutions").empty())
+    user_error("{}: origin: option 'solutions' is empty, expected at least one training", where);
   return Origin::from_json(origin.json());
 }
 
@@ -76,20 +91,28 @@ TaskModel initial_task_model(Lab& lab, const TaskRef& task, const InitialWeights
     fresh.labels = std::move(model.labels);
     model = std::move(fresh);
   }
-  if (initial.origin) take_parts(lab, model, *initial.origin->solution, initial.origin->which, initial.origin->parts);
+  if (initial.origin) {
+    std::vector<TrainingRef> solutions;
+    for (const auto& solution : initial.origin->solutions) solutions.push_back(*solution);
+    take_parts(lab, model, solutions, initial.origin->which, initial.origin->parts);
+  }
   loaded.reinitialised = reinitialise_top(model, initial.reinit_layers, key.split("reinit"));
   return loaded;
 }
 
-void take_parts(Lab& lab, Model& model, const TrainingRef& solution, const std::string& which, const std::vector<std::string>& parts) {
-  const SafetensorsFile file = SafetensorsFile::open(solution_file(lab, solution, which));
+void take_parts(Lab& lab, Model& model, const std::vector<TrainingRef>& solutions, const std::string& which,
+                const std::vector<std::string>& parts) {
+  std::vector<SafetensorsFile> files;
+  for (const TrainingRef& solution : solutions) files.push_back(SafetensorsFile::open(solution_file(lab, solution, which)));
   for (const ParameterInfo& info : model.family->parameters()) {
     if (std::find(parts.begin(), parts.end(), name_of(info.part)) == parts.end()) continue;
-    const TensorInfo* found = file.find(info.name);
-    if (!found) user_error("origin: the solution has no '{}', which belongs to the part '{}' here", info.name, name_of(info.part));
-    if (found->shape != info.shape)
-      user_error("origin: '{}' has shape {} in the solution, expected {}", info.name, shape_text(found->shape), shape_text(info.shape));
-    model.weights.set(info.name, as_float32(*found));
+    at::Tensor value = taken(files.front(), info);
+    if (files.size() > 1) {
+      at::Tensor sum = value.to(at::kDouble);
+      for (size_t i = 1; i < files.size(); ++i) sum += taken(files[i], info);
+      value = (sum / static_cast<double>(files.size())).to(at::kFloat);
+    }
+    model.weights.set(info.name, value);
   }
 }
 

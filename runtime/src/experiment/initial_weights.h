@@ -21,7 +21,7 @@ struct InitialWeights {
   static InitialWeights of(const TrainingRef& training);
 };
 
-/// {solution, which, parts} of `origin = {…}`.
+/// {solution or solutions, which, parts} of `origin = {…}`.
 OptionTable origin_options();
 /// Nothing for null. @throws Error(user) naming `where`
 std::optional<Origin> resolved_origin(const nlohmann::json& given, const std::string& where);
@@ -37,9 +37,10 @@ std::vector<std::string> reinitialise_top(Model& model, int64_t layers, Key key)
 
 /// θ0 of every weight, for a task.
 TaskModel initial_task_model(Lab& lab, const TaskRef& task, const InitialWeights& initial);
-/// Copies the weights of `parts` from another training. The two models may differ in every other part. @throws Error(user) naming a weight
-/// that the training lacks or has in another shape
-void take_parts(Lab& lab, Model& model, const TrainingRef& solution, const std::string& which, const std::vector<std::string>& parts);
+/// Copies the weights of `parts` from another training, or the mean of several. The models may differ in every other part. @throws
+/// Error(user) naming a weight that the training lacks or has in another shape
+void take_parts(Lab& lab, Model& model, const std::vector<TrainingRef>& solutions, const std::string& which,
+                const std::vector<std::string>& parts);
 
 /// sha256 of the bytes of flat weights.
 std::string digest_of(const at::Tensor& flat);

@@ -50,7 +50,7 @@ Model frozen_model(Lab& lab, const JointRequest& request, size_t m, size_t t, in
     }
   }
   if (m == 0) to.tasks.push_back(first->task);
-  if (!request.heads.empty()) take_parts(lab, first->model, request.heads[t], "last", {"pooler", "head"});
+  if (!request.heads.empty()) take_parts(lab, first->model, {request.heads[t]}, "last", {"pooler", "head"});
   return std::move(first->model);
 }
 

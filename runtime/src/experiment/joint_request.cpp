@@ -1,5 +1,6 @@
 #include "experiment/joint_request.h"
 
+#include "experiment/handle_reader.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
 
@@ -29,27 +30,6 @@ OptionTable member_options() {
 bool good_name(const std::string& name) {
   const auto good = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_'; };
   return !name.empty() && std::all_of(name.begin(), name.end(), good);
-}
-
-/// Handles in a list, whose kind no option table has checked. @throws Error(user)
-template <class Ref>
-std::vector<Ref> refs_in(const json& list, const char* kind, const std::string& expected) {
-  std::vector<Ref> refs;
-  for (const json& handle : list) {
-    if (!handle.is_object() || handle.value("artifact", json()) != kind) user_error("{}", expected);
-    refs.push_back(Ref::from_json(handle));
-  }
-  return refs;
-}
-
-std::vector<TrainingRef> trainings_in(const json& list, const std::string& where) {
-  return refs_in<TrainingRef>(list, "train", where + ": expected trainings of ts.train");
-}
-
-void require_kept(const TrainingRef& solution, const std::string& which, const std::string& where) {
-  if (!solution.kept(which))
-    user_error("{}: a solution of task '{}' (seed {}) kept no '{}' weights: train it with keep = \"all\"", where, solution.task.name,
-               solution.seed, which);
 }
 
 /// The place of `task` in `tasks`, or its size.

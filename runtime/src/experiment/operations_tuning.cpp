@@ -6,95 +6,17 @@
 #include "experiment/task_model.h"
 
 #include "tsrun/base/error.h"
-#include "tsrun/base/hash.h"
-#include "tsrun/base/suggest.h"
-#include "tsrun/checkpoint/folder.h"
 
 #include <ATen/Functions.h>
 
 #include <algorithm>
 
-/// Operations that make trajectories and subspaces, and export what was made.
+/// Operations that make subspaces, and export what was made.
 namespace tsrun {
 
 namespace {
 
 using nlohmann::json;
-
-// --- trajectory from somebody's checkpoints ---------------------------------------------------------------------------------------
-
-OptionTable trajectory_options() {
-  return {
-      {.name = "origin", .type = OptionType::text, .doc = "Hugging Face folder of the model before training", .required = true},
-      {.name = "checkpoints",
-       .type = OptionType::list,
-       .doc = "Hugging Face folders or safetensors files, in the order of training",
-       .required = true},
-      parameters_option(),
-      {.name = "precision",
-       .type = OptionType::choice,
-       .fallback = "float32",
-       .doc = "of the trajectory's rows on disk",
-       .choices = {"float32", "bfloat16"}},
-  };
-}
-
-std::string digest_of_checkpoint(const std::filesystem::path& checkpoint) {
-  return std::filesystem::is_directory(checkpoint) ? CheckpointFolder::open(checkpoint).digest() : sha256_file(checkpoint);
-}
-
-struct TrajectoryRequest {
-  std::filesystem::path origin;
-  std::vector<std::string> checkpoints;
-  ParameterSelection selection;
-  RowType type = RowType::float32;
-  json inputs;  ///< of the stage key
-
-  static TrajectoryRequest from(const Options& o);
-};
-
-TrajectoryRequest TrajectoryRequest::from(const Options& o) {
-  TrajectoryRequest request;
-  request.origin = resolve_model_folder(o.text("origin"));
-  request.checkpoints = o.texts("checkpoints");
-  if (request.checkpoints.empty()) user_error("trajectory: option 'checkpoints' is empty, expected at least one folder or file");
-  request.selection = parse_selection(o.value("parameters"), "trajectory: parameters");
-  request.type = o.text("precision") == "bfloat16" ? RowType::bfloat16 : RowType::float32;
-  request.inputs = {
-      {"origin", digest_of_checkpoint(request.origin)}, {"parameters", o.value("parameters")}, {"precision", o.text("precision")}};
-  for (const auto& checkpoint : request.checkpoints) request.inputs["checkpoints"].push_back(digest_of_checkpoint(checkpoint));
-  return request;
-}
-
-struct TrajectorySummary {
-  int64_t points = 0;
-
-  json to_json() const { return {{"points", points}}; }
-};
-
-TrajectorySummary record_into(const TrajectoryRequest& request, const Family& family, const ParameterSet& set,
-                              const std::filesystem::path& out) {
-  TrajectoryWriter writer(out, set.layout, flatten(load_weights(request.origin, family), set.layout), request.type);
-  int64_t index = 0;
-  for (const auto& checkpoint : request.checkpoints) {
-    ++index;
-    writer.append({.step = index, .epoch = static_cast<double>(index)}, flatten(load_weights(checkpoint, family), set.layout));
-  }
-  return {.points = writer.size()};
-}
-
-json run_trajectory(Lab& lab, const Options& o) {
-  const TrajectoryRequest request = TrajectoryRequest::from(o);
-  const auto count = static_cast<int64_t>(request.checkpoints.size());
-  const std::shared_ptr<const Family> family =
-      make_family(CheckpointFolder::open(request.origin).config(), HeadSpec{}, (request.origin / "config.json").string());
-  const ParameterSet set = select_parameters(*family, request.selection);
-  return lab.stage({"trajectory", {{"options", request.inputs}}}, lab.title_of(fmt::format("trajectory of {} checkpoints", count)),
-                   TrajectorySummary{.points = count}.to_json(),
-                   [&](const auto& out, const auto&) { return record_into(request, *family, set, out).to_json(); });
-}
-
-// --- subspaces --------------------------------------------------------------------------------------------------------------------
 
 OptionTable discovery_options() {
   return {
@@ -228,12 +150,6 @@ Operation discover_operation() {
 
 std::vector<Operation> tuning_operations() {
   return {
-      {.name = "trajectory",
-       .doc = "Makes a trajectory from existing checkpoints.",
-       .options = trajectory_options(),
-       .run = run_trajectory,
-       .on_device = false,
-       .named = true},
       discover_operation(),
       {.name = "export",
        .doc = "Writes a basis as safetensors with its report, or a training's model: its delta as a PEFT folder, or a Hugging Face folder "

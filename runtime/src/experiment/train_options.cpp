@@ -64,7 +64,7 @@ OptionTable training_options() {
        .doc =
            "parts to train; absent: all, or delta and head of a model with deltas (delta: with the model's own parameters that it trains)"},
       {.name = "tune", .type = OptionType::table, .doc = "ts.within(basis, {…}): trains the layers in a subspace"},
-      {.name = "origin", .type = OptionType::table, .doc = "initial weights from another training: {solution, which, parts}"},
+      {.name = "origin", .type = OptionType::table, .doc = "initial weights from other trainings: {solution or solutions, which, parts}"},
       {.name = "fresh", .type = OptionType::boolean, .fallback = false, .doc = "start from random weights instead of the pre-trained ones"},
       {.name = "reinit_layers",
        .type = OptionType::integer,

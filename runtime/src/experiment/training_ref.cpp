@@ -44,18 +44,49 @@ void read_facts(TrainingRef& training) {
   }
 }
 
+/// One solution stands under "solution", several under "solutions".
+template <class Written>
+json written(const Origin& origin, const Written& of_one) {
+  json result = {{"which", origin.which}, {"parts", origin.parts}};
+  if (origin.solutions.size() == 1) {
+    result["solution"] = of_one(*origin.solutions.front());
+  } else {
+    for (const auto& solution : origin.solutions) result["solutions"].push_back(of_one(*solution));
+  }
+  return result;
+}
+
 }  // namespace
 
 Origin Origin::from_json(const json& resolved) {
   HandleReader reader(resolved, "origin");
-  return {.solution = std::make_shared<const TrainingRef>(reader.take<TrainingRef>("solution")),
-          .which = reader.take<std::string>("which"),
-          .parts = reader.take<std::vector<std::string>>("parts")};
+  Origin origin;
+  const auto add = [&](TrainingRef solution) { origin.solutions.push_back(std::make_shared<const TrainingRef>(std::move(solution))); };
+  if (auto one = reader.find<TrainingRef>("solution")) add(*std::move(one));
+  for (TrainingRef& solution : handles_in<TrainingRef>(reader.find<json>("solutions").value_or(json::array()))) add(std::move(solution));
+  if (origin.solutions.empty()) internal_error("an origin without a solution");
+  origin.which = reader.take<std::string>("which");
+  origin.parts = reader.take<std::vector<std::string>>("parts");
+  return origin;
 }
 
-json Origin::to_json() const { return {{"solution", solution->to_json()}, {"which", which}, {"parts", parts}}; }
+json Origin::to_json() const {
+  return written(*this, [](const TrainingRef& solution) { return solution.to_json(); });
+}
 
-json Origin::identity() const { return {{"solution", solution->identity()}, {"which", which}, {"parts", parts}}; }
+json Origin::identity() const {
+  return written(*this, [](const TrainingRef& solution) { return solution.identity(); });
+}
+
+std::vector<TrainingRef> trainings_in(const json& list, const std::string& where) {
+  return refs_in<TrainingRef>(list, "train", where + ": expected trainings of ts.train");
+}
+
+void require_kept(const TrainingRef& solution, const std::string& which, const std::string& where) {
+  if (!solution.kept(which))
+    user_error("{}: a solution of task '{}' (seed {}) kept no '{}' weights: train it with keep = \"{}\"", where, solution.task.name,
+               solution.seed, which, which == "last" ? "last" : "all");
+}
 
 TrainingRef TrainingRef::from_json(const json& handle) {
   HandleReader reader(handle, "train");

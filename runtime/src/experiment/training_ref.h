@@ -9,15 +9,15 @@ namespace tsrun {
 
 struct TrainingRef;
 
-/// Weights of another training, as initial weights.
+/// Weights of other trainings, as initial weights: those of one, or the mean of several.
 struct Origin {
-  std::shared_ptr<const TrainingRef> solution;
-  std::string which;               ///< weights of the solution: last, best, mean
+  std::vector<std::shared_ptr<const TrainingRef>> solutions;
+  std::string which;               ///< weights of each solution: last, best, mean
   std::vector<std::string> parts;  ///< parts of the model that are copied
 
   static Origin from_json(const nlohmann::json& resolved);
   nlohmann::json to_json() const;
-  /// The same with the identity of its solution, for a stage key.
+  /// The same with the identities of its solutions, for a stage key.
   nlohmann::json identity() const;
 };
 
@@ -44,6 +44,11 @@ struct TrainingRef : ArtifactRef {
   static TrainingRef from_json(const nlohmann::json& handle);
   nlohmann::json to_json() const;
 };
+
+/// Trainings in a list that a recipe gave. @throws Error(user) naming `where`
+std::vector<TrainingRef> trainings_in(const nlohmann::json& list, const std::string& where);
+/// @throws Error(user) naming `where`, when the training kept no such weights
+void require_kept(const TrainingRef& solution, const std::string& which, const std::string& where);
 
 /// A mask of ts.outliers or ts.mask.
 struct MaskRef : ArtifactRef {

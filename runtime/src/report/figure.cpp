@@ -51,10 +51,23 @@ void check_landscape(const Figure& figure) {
   }
 }
 
+void check_heat_map(const Figure& figure) {
+  const auto& map = figure.heat_map;
+  if (map.rows.empty() || map.columns.empty()) user_error("figure '{}' has no rows or no columns", figure.name);
+  if (map.values.size() != map.rows.size())
+    user_error("figure '{}': {} rows of values for {} names of rows", figure.name, map.values.size(), map.rows.size());
+  for (size_t i = 0; i < map.rows.size(); ++i) {
+    if (map.values[i].size() != map.columns.size())
+      user_error("figure '{}', row '{}': {} values for {} columns", figure.name, map.rows[i], map.values[i].size(), map.columns.size());
+  }
+}
+
 void check(const Figure& figure) {
   report::check_file_stem("figure", figure.name);
   if (figure.kind == Figure::Kind::landscape) {
     check_landscape(figure);
+  } else if (figure.kind == Figure::Kind::heat_map) {
+    check_heat_map(figure);
   } else {
     check_series(figure);
   }

@@ -37,6 +37,14 @@ Script script_of(const Figure& figure);
 Script positions_script(const Figure& figure);
 Script scatter_script(const Figure& figure);
 Script landscape_script(const Figure& figure);
+Script heat_map_script(const Figure& figure);
+
+/// Nine stations of viridis (Smith and van der Walt, 2015; CC0): equal steps look equal, also without colour.
+inline constexpr std::string_view heat_colours =
+    "set palette defined (0 '#440154', 1 '#472d7b', 2 '#3b528b', 3 '#2c728e', 4 '#21918c', 5 '#28ae80', 6 '#5ec962', 7 '#addc30', 8 "
+    "'#fde725')\nset palette maxcolors 0\nunset colorbox\n";
+/// Fixed in both themes, for they stand on these colours.
+inline constexpr std::string_view on_light = "#101010", on_dark = "#ffffff";
 
 /// Positions of names beside their points, without overlaps as far as there is room. Units of the SVG, y downwards.
 struct Spot {

@@ -23,8 +23,8 @@ OptionTable figure_options() {
        .type = OptionType::choice,
        .doc = "what is drawn",
        .required = true,
-       .choices = {"dots", "lines", "points", "positions", "bars", "scatter", "landscape", "spectrum", "update", "shares", "layers",
-                   "cosines", "projection", "geometry"}},
+       .choices = {"dots", "lines", "points", "positions", "bars", "scatter", "landscape", "heat_map", "spectrum", "update", "shares",
+                   "layers", "cosines", "projection", "geometry"}},
       {.name = "x_label", .type = OptionType::text, .fallback = "", .doc = "horizontal axis"},
       {.name = "y_label", .type = OptionType::text, .fallback = "", .doc = "vertical axis"},
       {.name = "log_x", .type = OptionType::boolean, .fallback = false, .doc = "logarithmic horizontal axis of lines and scatter"},
@@ -41,6 +41,10 @@ OptionTable figure_options() {
       {.name = "y", .type = OptionType::list, .doc = "landscape: {min, max}"},
       {.name = "points", .type = OptionType::list, .fallback = json::array(), .doc = "landscape: tables {name, x, y}"},
       {.name = "threshold", .type = OptionType::number, .doc = "landscape: cells at or above it are outlined"},
+      {.name = "rows", .type = OptionType::list, .fallback = json::array(), .doc = "heat_map: names from the top"},
+      {.name = "columns", .type = OptionType::list, .fallback = json::array(), .doc = "heat_map: names from the left"},
+      {.name = "values", .type = OptionType::list, .fallback = json::array(), .doc = "heat_map: a list of numbers for every row"},
+      {.name = "digits", .type = OptionType::integer, .fallback = 1, .doc = "heat_map: decimals", .minimum = 0, .maximum = 9},
       {.name = "label", .type = OptionType::text, .fallback = "", .doc = "landscape: what the colours mean"},
       {.name = "series",
        .type = OptionType::list,
@@ -198,8 +202,8 @@ std::array<double, 2> range_of_axis(const json& range, const char* axis) {
 }
 
 /// A missing value (null or false) is a cell that is not drawn.
-std::vector<double> row_of_cells(const json& row, const std::string& panel) {
-  if (!row.is_array()) user_error("report: landscape: panel '{}': a row is {}, expected a list of numbers", panel, row.dump());
+std::vector<double> row_of_cells(const json& row, const std::string& where) {
+  if (!row.is_array()) user_error("report: {}: a row is {}, expected a list of numbers", where, row.dump());
   std::vector<double> cells;
   for (const auto& cell : row) cells.push_back(cell.is_number() ? cell.get<double>() : std::nan(""));
   return cells;
@@ -215,12 +219,19 @@ void draw_landscape(Figure& figure, const Options& o) {
   for (const auto& description : o.value("panels")) {
     const Options panel = panel_options().resolve(description, "report: landscape: panel");
     landscape.panels.push_back({panel.text("name"), {}});
-    for (const auto& row : panel.value("values")) landscape.panels.back().values.push_back(row_of_cells(row, panel.text("name")));
+    for (const auto& row : panel.value("values"))
+      landscape.panels.back().values.push_back(row_of_cells(row, fmt::format("landscape: panel '{}'", panel.text("name"))));
   }
   for (const auto& description : o.value("points")) {
     const Options point = point_options().resolve(description, "report: landscape: point");
     landscape.marks.push_back({point.text("name"), point.number("x"), point.number("y")});
   }
+}
+
+void draw_heat_map(Figure& figure, const Options& o) {
+  figure.kind = Figure::Kind::heat_map;
+  figure.heat_map = {o.texts("columns"), o.texts("rows"), {}, static_cast<int>(o.integer("digits"))};
+  for (const auto& row : o.value("values")) figure.heat_map.values.push_back(row_of_cells(row, "heat map"));
 }
 
 /// What a figure is of. @throws Error(user) when it is not given
@@ -260,6 +271,8 @@ Figure figure_of(const json& description) {
     draw_shares(figure, o.value("outliers"));
   } else if (kind == "landscape") {
     draw_landscape(figure, o);
+  } else if (kind == "heat_map") {
+    draw_heat_map(figure, o);
   } else {
     figure.kind = kinds.at(kind);
     for (const auto& series : o.value("series")) figure.series.push_back(series_of(series));

@@ -16,13 +16,6 @@ using Landscape = Figure::Landscape;
 constexpr double whole_width = 600, room_left = 62, room_right = 92, between = 16, heading_height = 40, room_below = 46,
                  largest_panel = 250;
 constexpr size_t most_abreast = 3;
-/// Fixed in both themes, for they stand on the colours of the map.
-constexpr std::string_view outline_dark = "#101010", outline_light = "#ffffff";
-/// Nine stations of viridis (Smith and van der Walt, 2015; CC0): equal steps look equal, also without colour.
-constexpr std::string_view colours =
-    "set palette defined (0 '#440154', 1 '#472d7b', 2 '#3b528b', 3 '#2c728e', 4 '#21918c', 5 '#28ae80', 6 '#5ec962', 7 '#addc30', 8 "
-    "'#fde725')\nset palette maxcolors 0\nunset colorbox\n";
-
 /// Places of the panels on the page.
 struct Plan {
   size_t across = 1, down = 1;
@@ -149,7 +142,7 @@ std::string names_of_marks(const Landscape& landscape, const Cells& cells, const
   for (size_t i = 0; i < spots.size(); ++i) {
     out += fmt::format("set label {} at screen {:.4f},{:.4f} {} front font 'Halo,11.5' textcolor rgb '{}'\n", gnuplot_text(spots[i].name),
                        (plan.left(panel) + labels[i].x) / whole_width, 1 - (plan.top(panel) + labels[i].y) / plan.page, labels[i].anchor,
-                       outline_dark);
+                       on_light);
   }
   return out;
 }
@@ -198,9 +191,9 @@ std::string panel_script(const Figure& figure, const Cells& cells, const Plan& p
   out += fmt::format(
       "plot '{0}.dat' index {1} using 1:2:($1-{2}):($1+{2}):($2-{3}):($2+{3}):3 with boxxyerror fs solid 1 noborder lc palette notitle",
       figure.name, 2 * panel, cells.wide / 2, cells.high / 2);
-  for (const auto& [colour, width] : {std::pair{outline_light, 3.2}, std::pair{outline_dark, 1.5}})
+  for (const auto& [colour, width] : {std::pair{on_dark, 3.2}, std::pair{on_light, 1.5}})
     out += fmt::format(", \\\n  '' index {} using 1:2:3:4 with vectors nohead lw {} lc rgb '{}' notitle", 2 * panel + 1, width, colour);
-  for (const auto& [colour, size] : {std::pair{outline_light, 0.85}, std::pair{outline_dark, 0.55}})
+  for (const auto& [colour, size] : {std::pair{on_dark, 0.85}, std::pair{on_light, 0.55}})
     out += fmt::format(", \\\n  '' index {} using 1:2 with points pt 7 ps {} lc rgb '{}' notitle", 2 * figure.landscape.panels.size(), size,
                        colour);
   return out + "\n";
@@ -234,7 +227,7 @@ Script landscape_script(const Figure& figure) {
   const Cells cells(landscape);
   const Scale scale = scale_of(figure);
   Script script{data_of(landscape, cells, scale), "", whole_width, plan.page};
-  script.commands = preamble(figure, whole_width, plan.page) + std::string(colours) +
+  script.commands = preamble(figure, whole_width, plan.page) + std::string(heat_colours) +
                     fmt::format("set cbrange [{}:{}]\n", scale.low, scale.high) + "set border 0\nset tics scale 0.4\nset multiplot\n";
   for (size_t panel = 0; panel < landscape.panels.size(); ++panel) script.commands += panel_script(figure, cells, plan, panel);
   script.commands += bar_script(figure, plan, scale) + "unset multiplot\n";

@@ -285,6 +285,8 @@ Script script_of(const Figure& figure) {
       return scatter_script(figure);
     case Figure::Kind::landscape:
       return landscape_script(figure);
+    case Figure::Kind::heat_map:
+      return heat_map_script(figure);
   }
   internal_error("figure '{}' is of no kind", figure.name);
 }

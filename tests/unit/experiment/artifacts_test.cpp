@@ -94,7 +94,7 @@ TEST(TrainingRef, HoldsWhatItsHandleSays) {
   EXPECT_EQ(run.coordinates, 5);
   EXPECT_EQ(run.trajectory->model->spec, "bert");
   EXPECT_EQ(run.origin->which, "mean");
-  EXPECT_EQ(run.origin->solution->key, "r");
+  EXPECT_EQ(run.origin->solutions.front()->key, "r");
 }
 
 TEST(TrainingRef, KeptWhatItsOptionSays) {

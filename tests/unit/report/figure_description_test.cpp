@@ -93,6 +93,20 @@ TEST(FigureOf, LandscapeKeepsHolesAndRefusesAnAxisThatIsNone) {
   EXPECT_THROW(figure_of(description), Error);
 }
 
+TEST(FigureOf, HeatMapKeepsNamesAndHoles) {
+  const Figure figure = figure_of({{"name", "drops"},
+                                   {"kind", "heat_map"},
+                                   {"columns", {"rte", "cola"}},
+                                   {"rows", {"freeze"}},
+                                   {"values", json::array({json::array({1.25, false})})},
+                                   {"digits", 2}});
+  EXPECT_THAT(figure.heat_map.columns, ElementsAre("rte", "cola"));
+  EXPECT_THAT(figure.heat_map.rows, ElementsAre("freeze"));
+  EXPECT_EQ(figure.heat_map.values[0][0], 1.25);
+  EXPECT_TRUE(std::isnan(figure.heat_map.values[0][1]));
+  EXPECT_EQ(figure.heat_map.digits, 2);
+}
+
 /// A geometry of two buckets, of which the second has more vectors than its lists.
 json two_buckets() {
   const json first = {{"name", "ranks 1 to 2"},

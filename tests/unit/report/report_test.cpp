@@ -306,6 +306,23 @@ TEST_F(ReportFolder, LandscapeOutlinesExactlyTheCellsThatReachTheThreshold) {
   EXPECT_THAT(block, HasSubstr("1.5 -0.5 0 1\n"));
 }
 
+TEST_F(ReportFolder, HeatMapWritesEveryNumberInAColourThatCanBeReadOnItsCell) {
+  Figure figure;
+  figure.name = "drops";
+  figure.kind = Figure::Kind::heat_map;
+  figure.heat_map = {{"rte", "cola's"}, {"freeze", "random"}, {{-1.25, 30.5}, {std::nan(""), 12}}, 1};
+  draw_figure(figure, path_);
+  const std::string script = read_text(path_ / "drops.gp"), data = read_text(path_ / "drops.dat");
+  EXPECT_THAT(script, HasSubstr("set label '-1.2' at first 0,0 center front textcolor rgb '#ffffff'"));
+  EXPECT_THAT(script, HasSubstr("set label '30.5' at first 1,0 center front textcolor rgb '#101010'"));
+  EXPECT_THAT(data, HasSubstr("1 1 12\n"));
+  EXPECT_THAT(data, Not(HasSubstr("nan")));
+  figure.heat_map.values.pop_back();
+  EXPECT_THROW(draw_figure(figure, path_), Error);
+  figure.heat_map.values = {{1}, {2}};
+  EXPECT_THROW(draw_figure(figure, path_), Error);
+}
+
 TEST_F(ReportFolder, LandscapesThatDoNotFitTogetherAreUserErrors) {
   const auto failure = [&](const Figure& figure) -> std::string {
     try {

@@ -100,6 +100,7 @@ std::vector<Operation> architecture_operations();
 std::vector<Operation> training_operations();
 std::vector<Operation> evaluation_operations();
 std::vector<Operation> generation_operations();
+std::vector<Operation> trajectory_operations();
 std::vector<Operation> tuning_operations();
 std::vector<Operation> mask_operations();
 std::vector<Operation> selection_operations();

@@ -94,12 +94,13 @@ FreeTable resource_table(const std::vector<ResourceRow>& rows);  ///< named "res
 ///   positions  y along x (positions 0, 1, … when x is empty), as blocks' extremes; series with the same `panel` side by side.
 ///   scatter    a named point a series: the means of its x and y, with sample deviations as bars where there are several values.
 ///   landscape  heat maps of one scale over one plane, with named points and the cells at or above a threshold outlined.
+///   heat_map   a number for every pair of a row and a column, written on its colour.
 ///
 /// The names of several dots series are headings, as sections of a table.
 struct Figure {
   std::string name;  ///< file stem
   std::string caption;
-  enum class Kind { dots, lines, points, positions, bars, scatter, landscape } kind = Kind::dots;
+  enum class Kind { dots, lines, points, positions, bars, scatter, landscape, heat_map } kind = Kind::dots;
   std::string x_label, y_label;
   bool log_x = false, log_y = false;  ///< log_x: `lines`, `points` and `scatter`; log_y: `lines` and `points`
   bool frontier = false;              ///< `scatter`: joins the Pareto-optimal points (less x, more y)
@@ -127,6 +128,11 @@ struct Figure {
     std::optional<double> threshold;
     std::string scale;  ///< meaning of the colours
   } landscape;
+  struct HeatMap {
+    std::vector<std::string> columns, rows;   ///< names, from the left and from the top
+    std::vector<std::vector<double>> values;  ///< a row for every name of `rows`; NaN: an empty cell
+    int digits = 1;
+  } heat_map;
 };
 /// Writes name.dat, name.gp, name.svg into `folder`. @throws Error(run) with gnuplot's own words; a missing gnuplot is said once and
 /// skipped.
