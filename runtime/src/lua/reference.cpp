@@ -60,7 +60,7 @@ const std::vector<Helper>& helpers() {
        "min, "
        "max }, y = { min, max }, points = { { name, x, y } }, threshold, label }) for heat maps over one plane (a row of values for every "
        "y, "
-       "the lowest first), :resources(sections) to print the page's table of time and memory, :cost(caption, sections) for a figure of "
+       "the lowest first), :heat_map(caption, { columns, rows, values, digits, x_label, y_label }) for a number of every pair of names, :resources(sections) to print the page's table of time and memory, :cost(caption, sections) for a figure of "
        "score against "
        "the measured time of a "
        "step, :spectrum(caption, { name = basis "
