@@ -9,7 +9,7 @@ class Method final : public SubspaceMethod {
  public:
   std::string name() const override { return "trajectory_svd"; }
   std::string doc() const override { return "The leading right singular vectors of a recorded training trajectory, group by group."; }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   bool needs_trajectory() const override { return true; }
   std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const override;

@@ -11,6 +11,7 @@
 #include "train/step.h"
 #include "benchmark.h"
 #include "train/split_probe.h"
+#include "tsrun/base/memory.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/data/task.h"
 #include "tsrun/linalg/rows.h"
@@ -34,6 +35,7 @@ class DenseSubspace : public Subspace {
     for (size_t i = 0; i < values_.size(); ++i) {
       values_[i] = at::empty({dim, parameters_.groups[i].size()}, at::kFloat);
       const auto count = static_cast<size_t>(values_[i].numel());
+      tsrun::prefer_large_pages(values_[i].mutable_data_ptr(), values_[i].nbytes());
       fill_uniform(key.split(i), {values_[i].mutable_data_ptr<float>(), count}, 0, -1e-3f, 1e-3f);
     }
   }

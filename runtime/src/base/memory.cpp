@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,6 +43,14 @@ void set_count_back() {
 }
 
 }  // namespace
+
+void prefer_large_pages(void* begin, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE)), first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page,
+             end = (reinterpret_cast<uintptr_t>(begin) + bytes) / page * page;
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+#endif
+}
 
 int64_t peak_memory_bytes() { return std::max<int64_t>(highest_of_process, counted_peak()); }
 

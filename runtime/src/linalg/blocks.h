@@ -38,11 +38,18 @@ struct Lanes {
 };
 
 template <class Element>
-struct Widen {  // to[0, count) in float64, zeros up to `width`
+struct Widen {  // to[0, count) in float64, zeros up to `width`; the same piece of the next block is on its way from memory then
   template <int W>
   TSRUN_INLINE static void run(const Element* from, int64_t count, int64_t width, double* to) {
-    for (int64_t k = 0; k < count; ++k) to[k] = widen(from[k]);
-    for (int64_t k = count; k < width; ++k) to[k] = 0;
+    constexpr int64_t line = 64 / sizeof(Element);
+    int64_t k = 0;
+    for (; k + line <= count; k += line) {
+      __builtin_prefetch(from + k + width, 0, 2);
+#pragma GCC unroll 32
+      for (int64_t i = 0; i < line; ++i) to[k + i] = widen(from[k + i]);
+    }
+    for (; k < count; ++k) to[k] = widen(from[k]);
+    for (k = count; k < width; ++k) to[k] = 0;
   }
 };
 

@@ -5,8 +5,8 @@
 
 #include <cstring>
 
-// A skinny matrix product: a block of columns is widened to float64 in a panel, and outputs are made in register tiles of 4 rows by 2
-// vectors.
+// A skinny matrix product: a block of columns is widened to float64 in a panel, and outputs are made in register tiles of 4 rows by 4
+// vectors, or 2 where there are fewer registers.
 namespace tsrun {
 namespace {
 
@@ -20,34 +20,40 @@ struct Product {
 };
 
 struct ProductTiles {
+  /// Vectors of a tile: as many as the registers hold beside the sums' operands.
+  template <int W>
+  static constexpr int64_t vectors = W >= 8 ? 4 : 2;
+
   template <int W>
   TSRUN_INLINE static void tile(const Product& p, int64_t i, int64_t at) {
     using Vector = typename kernel::Lanes<W>::Vector;
-    Vector left[tile_rows] = {}, right[tile_rows] = {};  // sums of the tile's two vectors of columns
+    typedef float Narrow __attribute__((vector_size(W * sizeof(float))));
+    Vector sums[tile_rows][vectors<W>] = {};
     const double* coefficients = p.coefficients + i * p.rows;
     for (int64_t j = 0; j < p.rows; ++j) {
-      Vector x, y;
-      std::memcpy(&x, p.panel + j * block + at, sizeof(Vector));
-      std::memcpy(&y, p.panel + j * block + at + W, sizeof(Vector));
+      Vector x[vectors<W>];
+#pragma GCC unroll 4
+      for (int64_t v = 0; v < vectors<W>; ++v) std::memcpy(&x[v], p.panel + j * block + at + v * W, sizeof(Vector));
 #pragma GCC unroll 4
       for (int64_t r = 0; r < tile_rows; ++r) {
-        left[r] += coefficients[r * p.rows + j] * x;
-        right[r] += coefficients[r * p.rows + j] * y;
+#pragma GCC unroll 4
+        for (int64_t v = 0; v < vectors<W>; ++v) sums[r][v] += coefficients[r * p.rows + j] * x[v];
       }
     }
 #pragma GCC unroll 4
     for (int64_t r = 0; r < tile_rows; ++r) {
-      double sums[2 * W];
-      std::memcpy(sums, &left[r], sizeof(Vector));
-      std::memcpy(sums + W, &right[r], sizeof(Vector));
-      for (int lane = 0; lane < 2 * W; ++lane) p.results[(i + r) * block + at + lane] = static_cast<float>(sums[lane]);
+#pragma GCC unroll 4
+      for (int64_t v = 0; v < vectors<W>; ++v) {
+        const Narrow rounded = __builtin_convertvector(sums[r][v], Narrow);
+        std::memcpy(p.results + (i + r) * block + at + v * W, &rounded, sizeof(Narrow));
+      }
     }
   }
 
   template <int W>
   TSRUN_INLINE static void run(const Product& p) {
     for (int64_t i = 0; i < p.outputs; i += tile_rows)
-      for (int64_t at = 0; at < block; at += 2 * W) tile<W>(p, i, at);
+      for (int64_t at = 0; at < block; at += vectors<W> * W) tile<W>(p, i, at);
   }
 };
 

@@ -5,47 +5,56 @@
 #include <cstring>
 
 // Rows are widened block by block into float64 panels that fit the second-level cache; pairs of rows are multiplied in register tiles of
-// 4 x 2. Only tiles that touch the lower triangle are computed.
+// 4 x 4, or 4 x 2 where there are fewer registers. Only tiles that touch the lower triangle are computed.
 namespace tsrun {
 namespace {
 
-constexpr int64_t tile_rows = 4, tile_columns = 2;
+constexpr int64_t tile_rows = 4;
 
 int64_t padded(int64_t rows) { return (rows + tile_rows - 1) / tile_rows * tile_rows; }
 int64_t panel_columns(int64_t rows) { return rows <= 128 ? 512 : 128; }
+
+constexpr int64_t most_lanes = 8;
 
 struct Panel {
   double* values;  // padded rows x width, row-major
   int64_t rows;    // padded
   int64_t width;   // a multiple of 8; columns beyond the data are zero
-  double* result;  // padded x padded; += panel · panelᵀ
+  double* result;  // padded x padded x most_lanes; += panel · panelᵀ, one sum a lane
 };
 
 struct TileProducts {
+  /// Columns of a tile: as many as the registers hold beside the sums' operands.
+  template <int W>
+  static constexpr int64_t columns = W >= 8 ? 4 : 2;
+
   template <int W>
   TSRUN_INLINE static void tile(const Panel& panel, int64_t i, int64_t j) {
     using Vector = typename kernel::Lanes<W>::Vector;
-    Vector left[tile_rows] = {}, right[tile_rows] = {};  // products with the tile's two columns
+    Vector sums[tile_rows][columns<W>] = {};
     const double* a = panel.values + i * panel.width;
     const double* b = panel.values + j * panel.width;
     for (int64_t k = 0; k < panel.width; k += W) {
-      Vector x, y;
-      std::memcpy(&x, b + k, sizeof(Vector));
-      std::memcpy(&y, b + panel.width + k, sizeof(Vector));
+      Vector of_b[columns<W>];
+#pragma GCC unroll 4
+      for (int64_t c = 0; c < columns<W>; ++c) std::memcpy(&of_b[c], b + c * panel.width + k, sizeof(Vector));
 #pragma GCC unroll 4
       for (int64_t r = 0; r < tile_rows; ++r) {
         Vector row;
         std::memcpy(&row, a + r * panel.width + k, sizeof(Vector));
-        left[r] += row * x;
-        right[r] += row * y;
+#pragma GCC unroll 4
+        for (int64_t c = 0; c < columns<W>; ++c) sums[r][c] += row * of_b[c];
       }
     }
 #pragma GCC unroll 4
     for (int64_t r = 0; r < tile_rows; ++r) {
-      double* result = panel.result + (i + r) * panel.rows + j;
-      for (int lane = 0; lane < W; ++lane) {
-        result[0] += left[r][lane];
-        result[1] += right[r][lane];
+#pragma GCC unroll 4
+      for (int64_t c = 0; c < columns<W>; ++c) {
+        double* result = panel.result + ((i + r) * panel.rows + j + c) * most_lanes;
+        Vector before;
+        std::memcpy(&before, result, sizeof(Vector));
+        before += sums[r][c];
+        std::memcpy(result, &before, sizeof(Vector));
       }
     }
   }
@@ -53,14 +62,15 @@ struct TileProducts {
   template <int W>
   TSRUN_INLINE static void run(const Panel& panel) {
     for (int64_t i = 0; i < panel.rows; i += tile_rows)
-      for (int64_t j = 0; j < i + tile_rows; j += tile_columns) tile<W>(panel, i, j);
+      for (int64_t j = 0; j < i + tile_rows; j += columns<W>) tile<W>(panel, i, j);
   }
 };
 
+/// result (padded x padded) of columns [begin, end).
 template <class Element>
 void accumulate_unit(const Rows& rows, int64_t begin, int64_t end, double* result) {
   const int64_t count = padded(rows.count()), block = panel_columns(rows.count());
-  std::vector<double> values(static_cast<size_t>(count * block));
+  std::vector<double> values(static_cast<size_t>(count * block)), lanes(static_cast<size_t>(count * count * most_lanes), 0.0);
   for (int64_t at = begin; at < end; at += block) {
     const int64_t columns = std::min(block, end - at), width = (columns + 7) / 8 * 8;
     for (int64_t r = 0; r < rows.count(); ++r) {
@@ -68,8 +78,10 @@ void accumulate_unit(const Rows& rows, int64_t begin, int64_t end, double* resul
       kernel::run<kernel::Widen<Element>>(from, columns, width, values.data() + r * width);
     }
     std::fill(values.begin() + rows.count() * width, values.begin() + count * width, 0.0);
-    kernel::run<TileProducts>(Panel{values.data(), count, width, result});
+    kernel::run<TileProducts>(Panel{values.data(), count, width, lanes.data()});
   }
+  for (int64_t e = 0; e < count * count; ++e)
+    for (int64_t lane = 0; lane < most_lanes; ++lane) result[e] += lanes[static_cast<size_t>(e * most_lanes + lane)];
 }
 
 SmallMatrix sum_units(const std::vector<double>& partial, int64_t units, int64_t rows) {
