@@ -5,7 +5,6 @@
 #include "tsrun/base/log.h"
 #include "tsrun/tune/extra_deltas.h"
 #include "tsrun/tune/module_rules.h"
-#include "tsrun/tune/parameter_subset.h"
 
 #include <algorithm>
 #include <cmath>
@@ -95,17 +94,10 @@ std::string why_not_merged(const Family& family, const std::vector<AdaptedLayer>
   return "";
 }
 
-/// The model's own biases that `bias` trains: all, or those of the adapted layers. A head's are trained with it, or not at all.
-std::unique_ptr<Delta> trained_biases(const Family& family, const Options& options, const std::vector<AdaptedLayer>& layers) {
-  const std::string which = options.text("bias");
-  if (which == "none") return nullptr;
-  std::set<std::string> adapted;
-  for (const AdaptedLayer& layer : layers) adapted.insert(layer.bias());
-  const auto saved = options.texts("modules_to_save");
-  return parameter_subset(family, "bias = " + which, [&](const ParameterInfo& info) {
-    if (info.part == Part::head || !info.name.ends_with(".bias")) return false;
-    return (which == "all" || adapted.contains(info.name)) && !is_saved_module(saved, info.name.substr(0, info.name.rfind('.')));
-  });
+std::vector<Target> targets_of(const std::vector<AdaptedLayer>& layers) {
+  std::vector<Target> targets;
+  for (const AdaptedLayer& layer : layers) targets.push_back(layer.target);
+  return targets;
 }
 
 /// A table of embeddings has its trained rows or its factors.
@@ -167,7 +159,7 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
   choices.why_not_merged = why_not_merged(family, layers, choices.bias_of_b);
   std::vector<std::unique_ptr<Delta>> all;
   all.push_back(nullptr);
-  all.push_back(trained_biases(family, options, layers));
+  all.push_back(trained_biases(family, options, targets_of(layers)));
   all.push_back(trained_tokens(family, options.value("trainable_token_indices"), "lora: trainable_token_indices"));
   if (all.back()) check_apart(layers, *all.back());
   all.front() = std::make_unique<Lora>(std::move(layers), std::move(choices));

@@ -34,25 +34,6 @@ std::string start_in_peft(const ordered_json& config) {
   return word;
 }
 
-/// {"key": 4} → [["key", 4]]: another table would lose the order of its keys.
-json as_pairs(const ordered_json& patterns, const char* field) {
-  if (!patterns.is_object()) user_error("{} is {}, expected an object", field, patterns.dump());
-  json pairs = json::array();
-  for (const auto& [pattern, number] : patterns.items()) pairs.push_back({pattern, json(number)});
-  return pairs;
-}
-
-/// Patterns in the order in which they hold, as PEFT reads them.
-ordered_json in_order(const json& patterns) {
-  if (!patterns.is_array()) return patterns;
-  ordered_json object = ordered_json::object();
-  for (const auto& pair : patterns) {
-    const std::string pattern = pair.at(0);
-    if (!object.contains(pattern)) object[pattern] = pair.at(1);
-  }
-  return object;
-}
-
 /// ensure_weight_tying ties the deltas of the word embeddings and of lm_head, which have their own here.
 void check_tying(const ordered_json& config) {
   if (!(config.value("ensure_weight_tying", ordered_json()) == true)) return;
@@ -85,7 +66,7 @@ json Method::options_from_peft(const ordered_json& config) const {
   for (const char* name : shared_options)
     if (config.contains(name) && !config[name].is_null()) options[name] = config[name];
   for (const char* name : {"rank_pattern", "alpha_pattern"})
-    if (options.contains(name)) options[name] = as_pairs(config[name], name);
+    if (options.contains(name)) options[name] = patterns_from_peft(config[name], name);
   return options;
 }
 
@@ -101,7 +82,7 @@ PeftFolder Method::to_peft(const Delta& delta, const Options& options, const Mod
         "export: pissa took its first values out of the model's weights, which a folder of PEFT does not hold; use form = \"merged\"");
   PeftFolder folder = peft_folder("LORA", delta, model, {".lora_A.weight", ".lora_embedding_A"});
   for (const char* name : shared_options) folder.config[name] = options.value(name);
-  for (const char* name : {"rank_pattern", "alpha_pattern"}) folder.config[name] = in_order(options.value(name));
+  for (const char* name : {"rank_pattern", "alpha_pattern"}) folder.config[name] = patterns_in_peft(options.value(name));
   return folder;
 }
 

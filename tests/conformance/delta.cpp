@@ -131,7 +131,8 @@ void loads_what_was_saved(const DeltaSubject& subject) {
   const Attached attached = subject.attached();
   const auto file = files.folder("saved") / "model.safetensors";
   save_weights(attached.random, file);
-  const Weights loaded = load_weights(file, *attached.family);
+  Weights loaded = load_weights(file, *attached.family);
+  for (const DeltaTensor& constant : attached.delta->constants()) loaded.set(constant.name, attached.first.at(constant.name));
   for (const std::string& name : attached.random.names()) EXPECT_TRUE(at::equal(loaded.at(name), attached.random.at(name))) << name;
   // Equal to rounding: sums run in another order where tensors lie at other places in memory.
   EXPECT_LT(
@@ -162,6 +163,14 @@ void starts_from_its_key_only(const DeltaSubject& subject) {
   }
   if (drawn) {
     EXPECT_FALSE(starts_equal(*one.delta, one.first, other.first));
+  }
+}
+
+void makes_constants_of_no_seed(const DeltaSubject& subject) {
+  const Attached one = subject.attached(5), other = subject.attached(6);
+  for (const DeltaTensor& constant : one.delta->constants()) {
+    EXPECT_EQ(one.first.at(constant.name).sizes().vec(), constant.shape) << constant.name;
+    EXPECT_TRUE(at::equal(one.first.at(constant.name), other.first.at(constant.name))) << constant.name;
   }
 }
 
@@ -297,8 +306,10 @@ class Shift final : public Delta {
 
 /// Logits of the model with `deltas` in this order, at the values in `weights`.
 at::Tensor logits_with(const DeltaSubject& subject, std::vector<std::shared_ptr<const Delta>> deltas, const Weights& weights) {
-  const auto family = adapt(subject.model.family, std::move(deltas));
   Weights own;
+  for (const auto& delta : deltas)
+    for (const DeltaTensor& constant : delta->constants()) own.set(constant.name, weights.at(constant.name));
+  const auto family = adapt(subject.model.family, std::move(deltas));
   for (const ParameterInfo& info : family->parameters()) own.set(info.name, weights.at(info.name));
   return logits_of(*family, own, subject.model.batch);
 }
@@ -353,6 +364,7 @@ const std::vector<std::pair<const char*, DeltaCheck>>& delta_checks() {
       {"StartsAsTheModel_WhenClaimed", starts_as_the_model_when_claimed},
       {"DoesSomething", does_something},
       {"StartsFromItsKeyOnly", starts_from_its_key_only},
+      {"MakesConstantsOfNoSeed", makes_constants_of_no_seed},
       {"MergesOrSaysWhyNot", merges_or_says_why_not},
       {"RowsDoNotMeet", rows_do_not_meet},
       {"CheckpointingChangesNoGradient", checkpointing_changes_no_gradient},

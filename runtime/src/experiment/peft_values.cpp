@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
+#include <list>
 #include <map>
 #include <set>
 
@@ -42,6 +43,7 @@ class PeftValues {
         prefix_(base_prefix(*model.family)) {
     for (const ParameterInfo& info : model.family->parameters()) known_.emplace(info.name, &info);
     if (!known_.contains("lm_head.weight")) add_other_names();
+    for (const DeltaTensor& constant : delta.constants()) add_constant(constant);
   }
 
   void take() {
@@ -51,6 +53,7 @@ class PeftValues {
       if (is_saved_head(info)) require(info.name);
     for (const DeltaTensor& tensor : delta_.tensors()) require(tensor.name);
     for (const std::string& name : delta_.trained_parameters()) require(name);
+    for (const ParameterInfo& constant : constants_) require_constant(constant.name);
     std::erase_if(model_.initialised, [&](const std::string& name) { return taken_.contains(name); });
   }
 
@@ -60,6 +63,13 @@ class PeftValues {
     for (const auto& modules : {linear_modules(*model_.family), embedding_modules(*model_.family)})
       for (const LinearModule& module : modules)
         if (module.shared && module.weight != module.name + ".weight") known_.emplace(module.name + ".weight", known_.at(module.weight));
+  }
+
+  void add_constant(const DeltaTensor& constant) {
+    ParameterInfo& info = constants_.emplace_back();
+    info.name = constant.name;
+    info.shape = constant.shape;
+    known_.emplace(info.name, &info);
   }
 
   const ParameterInfo* parameter_of(const std::string& name) const {
@@ -95,6 +105,12 @@ class PeftValues {
   void require(const std::string& name) const {
     if (!taken_.contains(name)) data_error("{}: found no value of '{}'", where_, name);
   }
+  void require_constant(const std::string& name) const {
+    if (!taken_.contains(name))
+      data_error(
+          "{}: found no value of the frozen '{}', which PEFT would draw from a generator of its own; save it with save_projection = true",
+          where_, name);
+  }
 
   std::string where_;
   SafetensorsFile file_;
@@ -104,6 +120,7 @@ class PeftValues {
   Model& model_;
   std::string prefix_;
   std::map<std::string, const ParameterInfo*> known_;
+  std::list<ParameterInfo> constants_;  ///< names and shapes of the delta's
   std::set<std::string> taken_;
 };
 

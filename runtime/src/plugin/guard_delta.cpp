@@ -16,6 +16,12 @@ class GuardedDelta final : public Delta {
   at::Tensor initial(const DeltaTensor& tensor, const Weights& origin, Key key) const override {
     return origin_.run("initial", [&] { return inner_->initial(tensor, origin, key); });
   }
+  std::vector<DeltaTensor> constants() const override {
+    return origin_.run("constants", [&] { return inner_->constants(); });
+  }
+  Weights constant_values(const Weights& origin) const override {
+    return origin_.run("constant_values", [&] { return inner_->constant_values(origin); });
+  }
   void adjust_origin(const Weights& values, Weights& origin) const override {
     origin_.run("adjust_origin", [&] { inner_->adjust_origin(values, origin); });
   }

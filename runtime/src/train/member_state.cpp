@@ -7,9 +7,9 @@ namespace {
 
 FrozenModel frozen_under(const Weights& leaves, const Model& model, SharedTensors& shared) {
   FrozenModel result{model.family, {}};
-  for (const ParameterInfo& info : model.family->parameters()) {
-    const at::Tensor* leaf = leaves.find(info.name);
-    result.weights.set(info.name, leaf ? *leaf : shared.share(info.name, model.weights.at(info.name).detach()));
+  for (const std::string& name : model.weights.names()) {  // parameters, and constants of deltas
+    const at::Tensor* leaf = leaves.find(name);
+    result.weights.set(name, leaf ? *leaf : shared.share(name, model.weights.at(name).detach()));
   }
   return result;
 }

@@ -4,6 +4,7 @@
 #include <ATen/Functions.h>
 
 #include <algorithm>
+#include <set>
 
 namespace tsrun {
 namespace {
@@ -12,17 +13,6 @@ int64_t count_of(const std::vector<int64_t>& shape) {
   int64_t count = 1;
   for (const int64_t extent : shape) count *= extent;
   return count;
-}
-
-at::Tensor drawn(const DeltaTensor& tensor, Key key) {
-  if (tensor.init == DeltaTensor::Init::zeros) return at::zeros(tensor.shape);
-  if (tensor.init == DeltaTensor::Init::ones) return at::ones(tensor.shape);
-  at::Tensor values = at::empty(tensor.shape);
-  const std::span<float> numbers{values.mutable_data_ptr<float>(), static_cast<size_t>(count_of(tensor.shape))};
-  const auto scale = static_cast<float>(tensor.scale);
-  if (tensor.init == DeltaTensor::Init::normal) fill_normal(key, numbers, 0, 0, scale);
-  if (tensor.init == DeltaTensor::Init::uniform) fill_uniform(key, numbers, 0, -scale, scale);
-  return values;
 }
 
 ParameterInfo info_of(const DeltaTensor& tensor) {
@@ -42,12 +32,16 @@ class AdaptedFamily : public Family {
       : base_(std::move(base)), deltas_(std::move(deltas)), parameters_(base_->parameters()) {
     for (const auto& delta : deltas_) {
       for (const DeltaTensor& tensor : delta->tensors()) {
-        const bool taken = std::any_of(parameters_.begin(), parameters_.end(), [&](const auto& info) { return info.name == tensor.name; });
-        if (taken) user_error("two methods have a tensor named '{}': attach one of them, or give them different targets", tensor.name);
+        check_free(tensor);
         parameters_.push_back(info_of(tensor));
         tensors_.push_back(tensor);
       }
     }
+    for (const auto& delta : deltas_)
+      for (const DeltaTensor& constant : delta->constants()) {
+        check_free(constant);
+        constants_.insert(constant.name);
+      }
   }
 
   std::string_view model_type() const override { return base_->model_type(); }
@@ -83,17 +77,35 @@ class AdaptedFamily : public Family {
   at::Tensor initial(const ParameterInfo& parameter, Key key) const override {
     if (parameter.part != Part::delta) return base_->initial(parameter, key);
     const auto place = std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& tensor) { return tensor.name == parameter.name; });
-    return drawn(*place, key);
+    return values_by_law(*place, key);
   }
 
  private:
+  void check_free(const DeltaTensor& tensor) const {
+    const bool taken = std::any_of(parameters_.begin(), parameters_.end(), [&](const auto& info) { return info.name == tensor.name; });
+    if (taken || constants_.contains(tensor.name))
+      user_error("two methods have a tensor named '{}': attach one of them, or give them different targets", tensor.name);
+  }
+
   std::shared_ptr<const Family> base_;
   std::vector<std::shared_ptr<const Delta>> deltas_;
   std::vector<ParameterInfo> parameters_;
   std::vector<DeltaTensor> tensors_;
+  std::set<std::string> constants_;
 };
 
 }  // namespace
+
+at::Tensor values_by_law(const DeltaTensor& tensor, Key key) {
+  if (tensor.init == DeltaTensor::Init::zeros) return at::zeros(tensor.shape);
+  if (tensor.init == DeltaTensor::Init::ones) return at::ones(tensor.shape);
+  at::Tensor values = at::empty(tensor.shape);
+  const std::span<float> numbers{values.mutable_data_ptr<float>(), static_cast<size_t>(count_of(tensor.shape))};
+  const auto scale = static_cast<float>(tensor.scale);
+  if (tensor.init == DeltaTensor::Init::normal) fill_normal(key, numbers, 0, 0, scale);
+  if (tensor.init == DeltaTensor::Init::uniform) fill_uniform(key, numbers, 0, -scale, scale);
+  return values;
+}
 
 std::unique_ptr<Family> adapt(std::shared_ptr<const Family> base, std::vector<std::shared_ptr<const Delta>> deltas) {
   return std::make_unique<AdaptedFamily>(std::move(base), std::move(deltas));
@@ -104,8 +116,10 @@ void add_initial_values(const std::vector<std::shared_ptr<const Delta>>& deltas,
     const Weights origin = weights;
     for (const DeltaTensor& tensor : delta->tensors()) {
       const at::Tensor given = delta->initial(tensor, origin, key);
-      weights.set(tensor.name, given.defined() ? given : drawn(tensor, key.split(tensor.name)));
+      weights.set(tensor.name, given.defined() ? given : values_by_law(tensor, key.split(tensor.name)));
     }
+    const Weights constants = delta->constant_values(origin);
+    for (const DeltaTensor& constant : delta->constants()) weights.set(constant.name, constants.at(constant.name));
     delta->adjust_origin(weights, weights);
   }
 }

@@ -43,7 +43,9 @@ Binding::State::State(const Family& model, const Weights& start, const TuneOptio
   const at::NoGradGuard no_grad;
   check_options(options);
   for (const ParameterInfo& info : family->parameters()) origin.set(info.name, start.at(info.name).detach().to(device, at::kFloat));
-  weights = origin;  // the order of names; trained entries are replaced by leaves below
+  weights = origin;                              // the order of names; trained entries are replaced by leaves below
+  for (const std::string& name : start.names())  // deltas' constants
+    if (!origin.find(name)) weights.set(name, start.at(name).detach().to(device));
   if (options.subspace) add_bound(key.split("z"));
   options.scope.check(*family, "scope");
   check_compact();

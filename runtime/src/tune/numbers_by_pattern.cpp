@@ -53,4 +53,21 @@ void NumbersByPattern::warn_of_unused(const std::vector<std::string>& names) con
       log_warning("{}: '{}' means no adapted module", where_, pattern.text);
 }
 
+nlohmann::json patterns_from_peft(const nlohmann::ordered_json& patterns, const std::string& field) {
+  if (!patterns.is_object()) user_error("{} is {}, expected an object", field, patterns.dump());
+  nlohmann::json pairs = nlohmann::json::array();
+  for (const auto& [pattern, number] : patterns.items()) pairs.push_back({pattern, nlohmann::json(number)});
+  return pairs;
+}
+
+nlohmann::ordered_json patterns_in_peft(const nlohmann::json& patterns) {
+  if (!patterns.is_array()) return patterns;
+  nlohmann::ordered_json object = nlohmann::ordered_json::object();
+  for (const auto& pair : patterns) {
+    const std::string pattern = pair.at(0);
+    if (!object.contains(pattern)) object[pattern] = pair.at(1);
+  }
+  return object;
+}
+
 }  // namespace tsrun

@@ -34,6 +34,8 @@ void PeftFolder::add_parameter(const std::string& name, const Model& model) {
 PeftFolder peft_folder(const std::string& type, const Delta& delta, const Model& model, const std::vector<std::string>& suffixes) {
   PeftFolder folder{{{"peft_type", type}}, {}};
   for (const DeltaTensor& tensor : delta.tensors()) folder.tensors.push_back({model_prefix + tensor.name, model.weights.at(tensor.name)});
+  for (const DeltaTensor& constant : delta.constants())
+    folder.tensors.push_back({model_prefix + constant.name, model.weights.at(constant.name)});
   folder.adapted = modules_with(delta, suffixes);
   if (!suffixes.empty()) {
     folder.config["target_modules"] = folder.adapted;

@@ -6,6 +6,7 @@
 #include <ATen/ops/linear.h>
 
 #include <algorithm>
+#include <set>
 
 namespace tsrun {
 namespace {
@@ -79,6 +80,18 @@ std::unique_ptr<Delta> with_saved_modules(std::unique_ptr<Delta> delta, const Fa
   if (!own->trained_parameters().empty()) all.push_back(std::move(own));
   if (own_head) all.push_back(std::make_unique<OwnHead>(*tied));
   return together(std::move(all));
+}
+
+std::unique_ptr<Delta> trained_biases(const Family& family, const Options& options, const std::vector<Target>& targets) {
+  const std::string which = options.text("bias");
+  if (which == "none") return nullptr;
+  std::set<std::string> adapted;
+  for (const Target& target : targets) adapted.insert(target.module.name + ".bias");
+  const auto saved = options.texts("modules_to_save");
+  return parameter_subset(family, "bias = " + which, [&](const ParameterInfo& info) {
+    if (info.part == Part::head || !info.name.ends_with(".bias")) return false;
+    return (which == "all" || adapted.contains(info.name)) && !is_saved_module(saved, info.name.substr(0, info.name.rfind('.')));
+  });
 }
 
 }  // namespace tsrun

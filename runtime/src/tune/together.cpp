@@ -29,6 +29,17 @@ class Together : public Delta {
     }
     return {};
   }
+  std::vector<DeltaTensor> constants() const override {
+    return collected<DeltaTensor>([](const Delta& delta) { return delta.constants(); });
+  }
+  Weights constant_values(const Weights& origin) const override {
+    Weights all;
+    for (const auto& delta : deltas_) {
+      const Weights own = delta->constant_values(origin);
+      for (const std::string& name : own.names()) all.set(name, own.at(name));
+    }
+    return all;
+  }
   void adjust_origin(const Weights& values, Weights& origin) const override {
     for (const auto& delta : deltas_) delta->adjust_origin(values, origin);
   }

@@ -68,6 +68,7 @@ class PeftCase : public ::testing::TestWithParam<const char*> {
       ASSERT_EQ(value.sizes().vec(), info.shape) << info.name;
       weights.set(info.name, value.requires_grad_());
     }
+    for (const DeltaTensor& constant : delta->constants()) weights.set(constant.name, golden("value." + constant.name));
   }
 
   PackedBatch batch() const {

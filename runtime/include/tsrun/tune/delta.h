@@ -50,6 +50,11 @@ class Delta {
   virtual at::Tensor initial(const DeltaTensor& /*tensor*/, const Weights& /*origin*/, Key /*key*/) const { return {}; }
   /// Weights that the model starts from in place of `origin`'s, when a first value was taken out of them (PiSSA).
   virtual void adjust_origin(const Weights& /*values*/, Weights& /*origin*/) const {}
+  /// Frozen tensors that the computation reads beside the model's weights: random projections, factors of a weight. They are no parameters:
+  /// nothing trains, selects or counts them, and checkpoints need not hold them. Their laws are ignored.
+  virtual std::vector<DeltaTensor> constants() const { return {}; }
+  /// Values of the constants, by name; made of options and of the weights that the model starts from, and of no training's seed.
+  virtual Weights constant_values(const Weights& /*origin*/) const { return {}; }
   /// The model computes what it computed before as long as the tensors have their first values.
   virtual bool starts_as_identity() const { return true; }
 
@@ -97,8 +102,11 @@ class DeltaMethod {
 /// do. Several deltas act in the order given. @throws Error(user) when two of them have a tensor of one name
 std::unique_ptr<Family> adapt(std::shared_ptr<const Family> base, std::vector<std::shared_ptr<const Delta>> deltas);
 
+/// First values of a tensor by its law under `key`.
+at::Tensor values_by_law(const DeltaTensor& tensor, Key key);
+
 /// First values of the deltas' tensors under `key.split(name)`, put behind the model's weights; what methods take out of the model's is
-/// taken out.
+/// taken out. Constants stand behind all of them.
 void add_initial_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key);
 
 /// A module with a two-dimensional weight: a linear layer or an embedding table; `at_linear` hooks see its calls.

@@ -22,6 +22,10 @@ bool is_saved_module(const std::vector<std::string>& names, const std::string& m
 std::unique_ptr<Delta> with_saved_modules(std::unique_ptr<Delta> delta, const Family& family, const Options& options,
                                           const std::string& where);
 
+/// The model's own biases that the option `bias` means: all, or (any other word than none) those of `targets`. A head's are trained with
+/// it, or not at all. Null for none.
+std::unique_ptr<Delta> trained_biases(const Family& family, const Options& options, const std::vector<Target>& targets);
+
 /// Rows of tables that are trained in the place of the model's own: "<module>.token_adapter.trainable_tokens_delta" [rows, width]. A tied
 /// lm_head has the same rows. `indices` is a list of token ids of the word embeddings, or ids by (ends of) names of modules.
 /// @throws Error(user) naming `where` for a module that is none or has another kind, or ids that the table lacks.

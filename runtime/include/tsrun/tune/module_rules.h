@@ -53,6 +53,11 @@ class NumbersByPattern {
   std::string where_;
 };
 
+/// Numbers by patterns from a field of PEFT's configuration, as pairs: another table would lose the order of its keys. @throws Error(user)
+nlohmann::json patterns_from_peft(const nlohmann::ordered_json& patterns, const std::string& field);
+/// The same as PEFT reads them: a table whose patterns stand in the order in which they hold.
+nlohmann::ordered_json patterns_in_peft(const nlohmann::json& patterns);
+
 /// Of a module's name, what rules are written for: with module_names = "bare", without the prefix of a model without its head.
 std::string rule_name(const Family& family, const Options& options, const std::string& module);
 

@@ -37,8 +37,9 @@ struct PeftFolder {
   void add_parameter(const std::string& name, const Model& model);
 };
 
-/// The folder of a delta whose tensors have PEFT's names: they, then the model's parameters that it trains. Modules with a tensor that ends
-/// in one of `suffixes` are adapted: they are target_modules, and fan_in_fan_out says whether one of them stores [inputs, outputs].
+/// The folder of a delta whose tensors have PEFT's names: they, its constants, then the model's parameters that it trains. Modules with a
+/// tensor that ends in one of `suffixes` are adapted: they are target_modules, and fan_in_fan_out says whether one of them stores [inputs,
+/// outputs].
 PeftFolder peft_folder(const std::string& type, const Delta& delta, const Model& model, const std::vector<std::string>& suffixes = {});
 
 }  // namespace tsrun
