@@ -1,6 +1,6 @@
 -- The module `ts`. Operations come from the program, each with its own option table; the rest, which makes recipes short, is here: arguments, sweeps,
 -- reports. Every function is documented in docs/recipes.md.
-local native = ...
+local native, intrinsic_dimension = ...
 local ts = {}
 
 local raw_resume = coroutine.resume
@@ -388,6 +388,8 @@ local function finish_recipe()
     if not report.saved then report:save() end
   end
 end
+
+intrinsic_dimension(native, ts)
 
 -- An operation "tokenizer.train" is ts.tokenizer.train.
 for _, known in ipairs(native.operations()) do

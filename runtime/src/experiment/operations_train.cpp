@@ -5,6 +5,7 @@
 #include "experiment/train_request.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/files.h"
 
 #include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
@@ -203,6 +204,13 @@ json TrainingSummary::to_json() const {
   return summary;
 }
 
+/// Nothing for tasks without an answer a row.
+void save_outcomes(const TrainResult& result, const std::string& split, const std::filesystem::path& out) {
+  if (result.last_rows.rows() == 0) return;
+  const json outcomes = {{"format", 1}, {"split", split}, {"last", result.last_rows.to_json()}, {"best", result.best_rows.to_json()}};
+  write_durable(out / "outcomes.json", outcomes.dump() + "\n");
+}
+
 void save_result(const TrainResult& result, const std::string& keep, const std::filesystem::path& out) {
   keep_weights(result, keep, out);
   if (!result.coordinates.defined()) return;
@@ -241,6 +249,7 @@ TrainingSummary train_into(Lab& lab, const TrainRequest& request, const std::str
     job.observers.push_back(make_geometry_recorder(std::move(*recording), geometry));
   const TrainResult result = train(std::move(job));
   save_result(result, o.text("keep"), out);
+  save_outcomes(result, o.text("eval_split"), out);
   move_in(work, out);
   TrainingSummary summary = TrainingSummary::of(request, result, start);
   summary.geometry = std::move(geometry);
@@ -307,6 +316,7 @@ std::vector<Operation> training_operations() {
            .doc = "Fine-tunes a model on a task and evaluates it; keeps best and last.",
            .options = training_options(),
            .run = run_train,
+           .version = 2,  // outcomes.json
            .named = true}};
 }
 

@@ -12,15 +12,16 @@ void load_text(lua_State* lua, std::string_view source, const char* name) {
   if (luaL_loadbufferx(lua, source.data(), source.size(), name, "t") != LUA_OK) lua_error(lua);
 }
 
-/// The outermost Lua call: ts.lua makes the module, sandbox.lua closes the environment, then the recipe runs. Its argument is the chunk
-/// name.
+/// The outermost Lua call: ts.lua makes the module, with functions of chunks that it is given; sandbox.lua closes the environment, then the
+/// recipe runs. Its argument is the chunk name.
 int run_chunks(lua_State* lua) {
   const auto* name = static_cast<const char*>(lua_touserdata(lua, 1));
   push_native(lua);
   const int native = lua_gettop(lua);
   load_text(lua, ts_source(), "=ts.lua");
   lua_pushvalue(lua, native);
-  lua_call(lua, 1, 2);
+  load_text(lua, intrinsic_dimension_source(), "=intrinsic_dimension.lua");
+  lua_call(lua, 2, 2);
   const int module = native + 1, finish = native + 2;
   load_text(lua, sandbox_source(), "=sandbox.lua");
   lua_pushvalue(lua, native);

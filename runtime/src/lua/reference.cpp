@@ -71,6 +71,19 @@ const std::vector<Helper>& helpers() {
        {{"name", "string"}},
        "table",
        "A random generator seeded by --seed and `name`: :uniform(), :integer(low, high), :shuffle(list)."},
+      {"intrinsic_dimension",
+       {{"options", "table"}},
+       "table",
+       "The smallest dimension at which training within a subspace reaches a share of full fine-tuning's score, searched by growth and "
+       "bisection, with a 95 % interval by a bootstrap over seeds and rows (docs/methods/intrinsic_dimension.md). Options: model, task, "
+       "method = name or { name, d_min, d_max, rates, per_layer, trajectory, points, within, options of ts.discover }, share = 0.9, "
+       "above = \"zero\" | \"majority\", score = \"last\" | \"best\", seeds = 3 or a list, rates = { 0.1, 0.03, 0.01 } or a function of d, "
+       "d_min = 1, d_max = "
+       "1024, growth = 4, precision = 0.05 (of the bracket), past = 1 (points beyond), within = options of ts.within, train = options of "
+       "every "
+       "training, full = those of full fine-tuning with rates, bootstrap = 1000. Result: d90, total, interval { low, high }, text, "
+       "bracket, "
+       "curve, full, target, violations, trainings, gap_order."},
       {"log", {{"text", "string"}, {"...", "any"}}, "nil", "Writes to standard error, with string.format."},
   };
   return all;

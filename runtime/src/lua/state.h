@@ -82,6 +82,7 @@ void push_native(lua_State* lua);
 
 std::string_view sandbox_source();
 std::string_view ts_source();
+std::string_view intrinsic_dimension_source();
 std::string_view recipes_head_source();
 
 /// Thrown, and caught by no recipe, to end a recipe behind ts.arguments.

@@ -108,7 +108,12 @@ std::vector<std::vector<int64_t>> Session::rows_of(int64_t step) {
   return batches;
 }
 
-Evaluation Session::evaluation() const { return evaluate(family_, binding_.weights(), evaluation_set_, job_.device); }
+Evaluation Session::evaluation(RowOutcomes& rows) const {
+  Predictions predictions;
+  Evaluation evaluation = evaluate(family_, binding_.weights(), evaluation_set_, job_.device, &predictions);
+  rows = RowOutcomes::of(evaluation_set_, predictions);
+  return evaluation;
+}
 
 Weights Session::whole_weights() const { return vocabulary_ ? vocabulary_->whole(binding_.snapshot()) : binding_.snapshot(); }
 

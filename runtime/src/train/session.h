@@ -25,11 +25,11 @@ class Session {
   const Binding& binding() const { return binding_; }
   nlohmann::json identity() const;  ///< what decides the training's bytes
 
-  void compose() const { binding_.compose(); }  ///< before the first step, behind `restore`
-  StepReport advance(int64_t step);             ///< makes step `step`, from 0
-  Evaluation evaluation() const;                ///< the evaluation set, under the present weights; without step and epoch
-  Weights whole_weights() const;                ///< a copy of the present weights, with rows that the training left out
-  NamedTensors copied_values() const;           ///< of what is trained
+  void compose() const { binding_.compose(); }     ///< before the first step, behind `restore`
+  StepReport advance(int64_t step);                ///< makes step `step`, from 0
+  Evaluation evaluation(RowOutcomes& rows) const;  ///< the evaluation set, under the present weights; without step and epoch
+  Weights whole_weights() const;                   ///< a copy of the present weights, with rows that the training left out
+  NamedTensors copied_values() const;              ///< of what is trained
   void take_values(const NamedTensors& values);
 
   void save(Checkpoint& checkpoint) const;

@@ -96,7 +96,7 @@ class FineTuning final : public LoopBody {
   }
 
   void evaluate(int64_t steps_done, Progress& progress) {
-    Evaluation evaluation = session_.evaluation();
+    Evaluation evaluation = session_.evaluation(last_rows_.emplace());
     evaluation.step = steps_done;
     evaluation.epoch = session_.plan().epoch_at(steps_done);
     nlohmann::json record = evaluation.to_json();
@@ -108,7 +108,9 @@ class FineTuning final : public LoopBody {
     const std::string& metric = job_.task->metrics.front();
     progress.milestone(fmt::format("epoch {:.3g}/{:.3g}  loss {:.4f}  {} {:.4f}", evaluation.epoch,
                                    session_.plan().epoch_at(session_.plan().steps()), train_loss, metric, evaluation.metrics.at(metric)));
-    if (add(std::move(evaluation))) best_values_ = session_.copied_values();
+    if (!add(std::move(evaluation))) return;
+    best_values_ = session_.copied_values();
+    best_rows_ = last_rows_;
   }
 
   /// Whether its first metric is the best so far.
@@ -124,6 +126,7 @@ class FineTuning final : public LoopBody {
     result.evaluations = evaluations_;
     result.last = evaluations_.back();
     result.best = evaluations_[evaluations_.size() - 1 - static_cast<size_t>(best_.later)];
+    result.last_rows = rows_behind(std::move(last_rows_));
     result.last_weights = session_.whole_weights();
     result.coordinates = session_.binding().coordinates();
     result.report = session_.report(steps, tokens_);
@@ -131,9 +134,16 @@ class FineTuning final : public LoopBody {
     result.report.backward_share = backward_ / static_cast<double>(std::max<int64_t>(1, steps));
     result.step_seconds = seconds_ / static_cast<double>(std::max<int64_t>(1, timed_steps_));
     session_.take_values(best_values_);
+    result.best_rows = rows_behind(std::move(best_rows_));
     result.best_weights = session_.whole_weights();
     result.best_coordinates = session_.binding().coordinates();
     return result;
+  }
+
+  /// Rows of an evaluation under the present weights, which a process before this one may have made.
+  RowOutcomes rows_behind(std::optional<RowOutcomes> made) const {
+    if (!made) session_.evaluation(made.emplace());
+    return *std::move(made);
   }
 
   TrainJob& job_;
@@ -147,7 +157,8 @@ class FineTuning final : public LoopBody {
   int64_t timed_steps_ = 0;
   std::vector<Evaluation> evaluations_;
   BestScore best_;
-  NamedTensors best_values_;  ///< of what is trained, at the best evaluation
+  std::optional<RowOutcomes> best_rows_, last_rows_;  ///< of this process
+  NamedTensors best_values_;                          ///< of what is trained, at the best evaluation
 };
 
 }  // namespace

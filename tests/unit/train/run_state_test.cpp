@@ -22,6 +22,10 @@ namespace fs = std::filesystem;
 
 const nlohmann::json kOptions = {{"epochs", 6}, {"batch_size", 8}, {"checkpoint_every", 7}, {"eval_every", 5}};
 
+void keep_rows(const TrainResult& result, const fs::path& folder) {
+  write_durable(folder / "rows.json", nlohmann::json({result.last_rows.to_json(), result.best_rows.to_json()}).dump());
+}
+
 /// Trains with both observers and leaves everything that a run writes in `folder`.
 void run_whole(const fs::path& folder, const nlohmann::json& options = kOptions) {
   const Task task = toy::sentiment();
@@ -35,6 +39,7 @@ void run_whole(const fs::path& folder, const nlohmann::json& options = kOptions)
   save_weights(result.last_weights, folder / "last.safetensors");
   save_weights(result.best_weights, folder / "best.safetensors");
   write_durable(folder / "description.json", result.report.to_json().dump());
+  keep_rows(result, folder);
 }
 
 /// Everything is done in children, so that no thread pool crosses a fork.
@@ -59,7 +64,8 @@ int wait_for(pid_t child) {
 }
 
 void expect_same_run(const fs::path& a, const fs::path& b) {
-  for (const char* file : {"work/metrics.jsonl", "last.safetensors", "best.safetensors", "mean.safetensors", "description.json"}) {
+  for (const char* file :
+       {"work/metrics.jsonl", "last.safetensors", "best.safetensors", "mean.safetensors", "description.json", "rows.json"}) {
     EXPECT_EQ(toy::bytes_of(a / file) == toy::bytes_of(b / file), true) << file;
   }
   for (const char* folder : {"epochs", "steps"}) {
@@ -144,7 +150,9 @@ int train_with_signal(const fs::path& folder, bool still = false) {
     auto job = toy::job(model, task, options, folder / "work");
     if (still) job.tune.lr = job.tune.lr_embeddings = job.tune.lr_head = 0;
     job.observers.push_back(std::make_unique<SignalBeforeEvaluation>(folder / "marker"));
-    save_weights(train(std::move(job)).best_weights, folder / "best.safetensors");
+    const TrainResult result = train(std::move(job));
+    save_weights(result.best_weights, folder / "best.safetensors");
+    keep_rows(result, folder);
   } catch (const Error& error) {
     code = error.exit_code();
   }
@@ -160,7 +168,7 @@ TEST(Resume, MakesAnInterruptedEvaluationAgain) {
   EXPECT_TRUE(fs::exists(stopped / "work/step-000010/manifest.json"));
   EXPECT_EQ(train_with_signal(stopped), 0);
   ASSERT_EQ(train_with_signal(whole), 0);
-  for (const char* file : {"work/metrics.jsonl", "best.safetensors"})
+  for (const char* file : {"work/metrics.jsonl", "best.safetensors", "rows.json"})
     EXPECT_TRUE(toy::bytes_of(stopped / file) == toy::bytes_of(whole / file)) << file;
 }
 

@@ -12,6 +12,7 @@
 
 #include <csignal>
 #include <limits>
+#include <numeric>
 #include <sstream>
 
 namespace tsrun {
@@ -49,6 +50,11 @@ TEST(Train, GivesBackTheWeightsItScored) {
   EXPECT_EQ(best.metrics, result.best.metrics);
   EXPECT_EQ(predictions.values.size(), task.split("dev").examples.size());
   EXPECT_EQ(predictions.logits.size(), predictions.values.size());
+  std::vector<int64_t> all(predictions.values.size());
+  std::iota(all.begin(), all.end(), 0);
+  EXPECT_EQ(result.last_rows.values, predictions.values);
+  EXPECT_DOUBLE_EQ(result.last_rows.score(all), last.metrics.at("accuracy"));
+  EXPECT_DOUBLE_EQ(result.best_rows.score(all), best.metrics.at("accuracy"));
 }
 
 TEST(Train, WritesTheSameMetricsBytes_ForTheSameSeed) {

@@ -107,6 +107,7 @@ std::vector<Operation> selection_operations();
 std::vector<Operation> joint_operations();
 std::vector<Operation> decoding_operations();
 std::vector<Operation> low_rank_operations();
+std::vector<Operation> crossing_operations();
 std::vector<Operation> geometry_operations();
 std::vector<Operation> report_operations();
 

@@ -4,6 +4,7 @@
 #include "tsrun/model/model.h"
 #include "tsrun/train/evaluation.h"
 #include "tsrun/train/observer.h"
+#include "tsrun/train/row_outcomes.h"
 #include "tsrun/tune/binding.h"
 #include "tsrun/tune/regularizer.h"
 #include "tsrun/tune/selector.h"
@@ -64,6 +65,7 @@ struct TrainReport {
 struct TrainResult {
   Evaluation best, last;
   std::vector<Evaluation> evaluations;
+  RowOutcomes best_rows, last_rows;    ///< behind `best` and `last`
   Weights last_weights, best_weights;  ///< all parts
   at::Tensor coordinates;              ///< z at the end; undefined in full space
   at::Tensor best_coordinates;         ///< z of the best evaluation
