@@ -5,10 +5,14 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <fstream>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 /// What the benchmark programs share: words and --names of the command line, and the numbers that they print.
@@ -50,6 +54,36 @@ inline long peak_mib() {
   getrusage(RUSAGE_SELF, &usage);
   return usage.ru_maxrss / 1024;
 }
+
+/// Memory of this process that backs no file, in MiB: pages of a mapped file can be given back at any time.
+inline double own_memory_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("RssAnon:")) return std::stod(line.substr(8)) / 1024;
+  return 0;
+}
+
+/// Looks at own memory every few milliseconds, as long as it lives.
+class OwnMemory {
+ public:
+  ~OwnMemory() {
+    done_ = true;
+    watcher_.join();
+  }
+  double before_mib() const { return before_; }
+  double peak_mib() const { return std::max(peak_.load(), own_memory_mib()); }
+
+ private:
+  double before_ = own_memory_mib();
+  std::atomic<bool> done_ = false;
+  std::atomic<double> peak_ = before_;
+  std::thread watcher_{[this] {
+    while (!done_) {
+      peak_ = std::max(peak_.load(), own_memory_mib());
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }};
+};
 
 /// Processor time of all threads so far.
 inline double cpu_seconds() {

@@ -3,6 +3,8 @@
 // usage: bench_discovery [T=32] [D=1000000] [--threads 2]
 #include "method.h"
 
+#include "benchmark.h"
+
 #include "tsrun/base/parallel.h"
 
 #include <ATen/ATen.h>
@@ -10,13 +12,10 @@
 #include <stdlib.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <string>
-#include <thread>
 
 namespace {
 
@@ -34,28 +33,10 @@ double seconds_of(const std::function<void()>& body) {
   return times[2];
 }
 
-/// Memory of this process that backs no file, in MiB.
-double own_memory() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.rfind("RssAnon:", 0) == 0) return std::stod(line.substr(8)) / 1024;
-  return 0;
-}
-
 double peak_growth_of(const std::function<void()>& body) {
-  const double before = own_memory();
-  std::atomic<bool> done = false;
-  std::atomic<double> peak = before;
-  std::thread watcher([&] {
-    while (!done) {
-      peak = std::max(peak.load(), own_memory());
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  });
+  const OwnMemory watch;
   body();
-  done = true;
-  watcher.join();
-  return std::max(peak.load(), own_memory()) - before;
+  return watch.peak_mib() - watch.before_mib();
 }
 
 at::Tensor normals(uint64_t seed, int64_t count, double deviation) {

@@ -1,10 +1,10 @@
 """Random models of the sizes that scripts/bench measures, as Hugging Face folders with their vocabularies.
 
-usage: make_models.py VOCABULARIES FOLDER [--only roberta|gpt2|t5] [--t5-feed-forward relu|gated-gelu]
+usage: make_models.py VOCABULARIES FOLDER [--only roberta|gpt2|t5|bert_base] [--t5-feed-forward relu|gated-gelu]
 
 VOCABULARIES has the folders roberta_base (vocab.json, merges.txt), gpt2 (the same) and t5 (spiece.model).
 Writes FOLDER/roberta (6 layers of 384, 12 heads), FOLDER/gpt2 (6 of 384, 6 heads) and FOLDER/t5 (6 + 6 of 384, 6 heads of 64; the feed-forward
-layers of v1.0, or of v1.1 with a head of its own), each with a vocabulary beside it. The same weights every time.
+layers of v1.0, or of v1.1 with a head of its own), or, where it is asked for, FOLDER/bert_base (BERT's base size), each with a vocabulary beside it. The same weights every time.
 """
 import argparse, os, shutil
 import torch, transformers as hf
@@ -12,7 +12,7 @@ import torch, transformers as hf
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("vocabularies")
 p.add_argument("folder")
-p.add_argument("--only", choices=["roberta", "gpt2", "t5"])
+p.add_argument("--only", choices=["roberta", "gpt2", "t5", "bert_base"])
 p.add_argument("--t5-feed-forward", default="relu", choices=["relu", "gated-gelu"])
 a = p.parse_args()
 gated = a.t5_feed_forward != "relu"
@@ -37,8 +37,12 @@ def t5():
     return net
 
 
-for name, make, vocabulary in (("roberta", roberta, "roberta_base"), ("gpt2", gpt2, "gpt2"), ("t5", t5, "t5")):
-    if a.only in (None, name):
+def bert_base():
+    return hf.BertForMaskedLM(hf.BertConfig())
+
+
+for name, make, vocabulary in (("roberta", roberta, "roberta_base"), ("gpt2", gpt2, "gpt2"), ("t5", t5, "t5"), ("bert_base", bert_base, "bert_base_uncased")):
+    if a.only == name or (a.only is None and name != "bert_base"):
         torch.manual_seed(0)
         make().save_pretrained(os.path.join(a.folder, name))
         for file in os.listdir(os.path.join(a.vocabularies, vocabulary)):

@@ -2,12 +2,13 @@
 //
 // usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin
 // none|still|mask|layers|cached|compact|sift|r_drop|dps_dense|dps_mix|cosine|laplacian]
-// [--precision float32|bf16] [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length 128]
+// [--basis dense|float32|bf16] [--precision float32|bf16] [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length 128]
 // still: no dropout; mask: 70 % of every matrix of the layers; layers: the last two; cached: the same with the output of the others kept;
 // laplacian: ten nearest neighbours, found in the first step; compact: 1 % of every tensor, without memory for the rest; sift: 0.8 % of
 // every matrix of the layers, the same, and the rest frozen; dps: stages of four steps. Only the first `rows` rows are used (0: all).
-// Prints one JSON line: median and mean seconds a step, real tokens a second, first and last loss, peak MiB, bytes of gradients and
-// moments. The first three steps warm up.
+// basis of subspace: 32 directions a layer, random in memory (dense), or those of a random trajectory in a temporary file, factored.
+// Prints one JSON line: median and mean seconds a step, real tokens a second, first and last loss, peak MiB and those that back no file,
+// bytes of gradients and moments. The first three steps warm up.
 #include "train/step.h"
 #include "benchmark.h"
 #include "train/split_probe.h"
@@ -19,12 +20,33 @@
 #include "tsrun/plugin/host.h"
 #include "tsrun/train/train.h"
 
-#include <ATen/ops/empty.h>
+#include <ATen/ATen.h>
+
+#include <stdlib.h>
 
 #include <chrono>
+#include <filesystem>
 
 namespace tsrun {
 namespace {
+
+/// A temporary folder that is removed when the program ends.
+class FolderToRemove {
+ public:
+  FolderToRemove() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "tsrun-bench-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) run_error("no temporary folder: {}", pattern);
+    path_ = pattern;
+  }
+  ~FolderToRemove() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
 
 /// A dense float32 basis with `dim` directions a group: as much memory to read a step as any dense subspace has.
 class DenseSubspace : public Subspace {
@@ -148,7 +170,36 @@ void attach_lora(Model& model) {
   add_initial_values(deltas, model.weights, Key::root(4));
 }
 
-TuneOptions tune_options(const Arguments& arguments, const Family& family) {
+/// The first 32 points of a random walk, recorded in `folder`.
+void record_random(const std::filesystem::path& folder, const ParameterSet& set, const at::Tensor& origin, RowType type) {
+  TrajectoryWriter writer(folder, set.layout, origin, type);
+  at::Tensor weights = origin.clone(), change = at::empty_like(origin);
+  for (int64_t i = 1; i <= 32; ++i) {
+    const auto count = static_cast<size_t>(change.numel());
+    fill_uniform(Key::root(static_cast<uint64_t>(i)), {change.mutable_data_ptr<float>(), count}, 0, -1e-3f, 1e-3f);
+    writer.append({i, static_cast<double>(i)}, weights.add_(change));
+  }
+}
+
+std::shared_ptr<const Subspace> factored_basis(const Model& model, const ParameterSet& set, RowType type) {
+  const SubspaceMethod& method = plugins().subspace("trajectory_svd");
+  static const FolderToRemove folder;  // lives as long as the basis, which maps its files
+  record_random(folder.path(), set, flatten(model.weights, set.layout), type);
+  const Trajectory trajectory = Trajectory::open(folder.path());
+  SubspaceInputs inputs;
+  inputs.parameters = set;
+  inputs.trajectory = &trajectory;
+  return method.discover(inputs, method.options().resolve({{"variant", "delta"}}, "bench_step"));
+}
+
+std::shared_ptr<const Subspace> basis_of(const std::string& kind, const Model& model) {
+  const ParameterSet set = select_parameters(*model.family, {});
+  if (kind == "dense") return std::make_shared<DenseSubspace>(set, 32);
+  return factored_basis(model, set, kind == "bf16" ? RowType::bfloat16 : RowType::float32);
+}
+
+TuneOptions tune_options(const Arguments& arguments, const Model& model) {
+  const Family& family = *model.family;
   TuneOptions tune;
   tune.weight_decay = 0.01;
   if (arguments.text("--method", "full") == "full") return tune;
@@ -157,7 +208,7 @@ TuneOptions tune_options(const Arguments& arguments, const Family& family) {
     tune.scope = scope_of_parts(family, {Part::delta, Part::head});
     return tune;
   }
-  tune.subspace = std::make_shared<DenseSubspace>(select_parameters(family, {}), 32);
+  tune.subspace = basis_of(arguments.text("--basis", "dense"), model);
   return tune;
 }
 
@@ -182,12 +233,13 @@ void run(const Arguments& arguments) {
   };
   for (size_t row = 0; row < examples.size(); ++row) encode(row);
   const std::string plugin = arguments.text("--plugin", "none");
-  TuneOptions tune = tune_options(arguments, *model.family);
+  TuneOptions tune = tune_options(arguments, model);
   tune.scope = intersection(tune.scope, static_scope(plugin, model, split));
   Binding binding(*model.family, model.weights, tune, Key::root(1), at::kCPU);
   const auto settings = TrainSettings::from(
       train_options().resolve({{"precision", arguments.text("--precision", "float32")}, {"dropout", plugin != "still"}}, "bench_step"));
   StepPlugins acting(step_plugins(plugin), {*model.family, binding.origin(), Key::root(5), steps});
+  const OwnMemory watch;  // of the training alone: the basis is there
   Stepper stepper(*model.family, split, binding, settings, at::kCPU, acting);
   stepper.keep_prefixes_in({});
   Sampler sampler(Key::root(2), static_cast<int64_t>(examples.size()), batch);
@@ -200,7 +252,8 @@ void run(const Arguments& arguments) {
         stepper.run({.step = step, .planned = steps}, {{rows.begin(), rows.end()}}, Key::root(3).split(static_cast<uint64_t>(step)), 1);
     times.add(step, std::chrono::duration<double>(Clock::now() - start).count(), report.loss, report.tokens);
   }
-  times.print(fmt::format(", \"gradients_and_moments\": {}", bytes_of_gradients_and_moments(binding, stepper.optimizer())));
+  times.print(fmt::format(", \"gradients_and_moments\": {}, \"own_peak_mib\": {:.0f}",
+                          bytes_of_gradients_and_moments(binding, stepper.optimizer()), watch.peak_mib()));
 }
 
 }  // namespace
