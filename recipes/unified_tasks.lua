@@ -103,8 +103,7 @@ local report = ts.report("One basis for many tasks")
 local function scores(task, run) return lib.map(seeds, function(seed) return run(task, seed).last.score end) end
 report:table("Score on dev after the last update", {
   columns = lib.join({ "" }, names, { "mean" }), digits = 3,
-  note = ("Mean and sample deviation over %d seeds. Unified, random and shuffled: %d directions a layer; zero-shot: %d."):format(
-    #seeds, #tasks, #tasks - 1),
+  note = ("Unified, random and shuffled: %d directions a layer; zero-shot: %d."):format(#tasks, #tasks - 1),
   rows = lib.map(variants, function(one)
     local by_task = lib.map(tasks, function(task) return scores(task, variant(one.name)) end)
     return lib.join({ one.name }, by_task, { lib.mean(lib.map(by_task, lib.mean)) })
