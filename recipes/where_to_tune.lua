@@ -144,20 +144,21 @@ local function study(number)
   end
 
   if not model.planned then
-    local chosen = { x = {}, y = {}, labels = {}, name = "" }
+    local chosen = { rows = {}, values = {} }
     for _, method in ipairs(methods) do
-      for _, seed in ipairs(method.scope and seeds or {}) do
-        local function full(own) return run(methods[1], own, rate[methods[1].name], { keep = "last" }) end
-        for _, layer in ipairs(trained_layers(method.scope(seed, full), n)) do
-          chosen.labels[#chosen.labels + 1], chosen.y[#chosen.y + 1] = method.name, layer
+      if method.scope then
+        local share = lib.map(lib.numbers(n), function() return 0 end)
+        for _, seed in ipairs(seeds) do
+          local function full(own) return run(methods[1], own, rate[methods[1].name], { keep = "last" }) end
+          for _, layer in ipairs(trained_layers(method.scope(seed, full), n)) do share[layer] = share[layer] + 1 / #seeds end
         end
+        chosen.rows[#chosen.rows + 1], chosen.values[#chosen.values + 1] = method.name, share
       end
     end
-    if #chosen.y > 0 then
-      report:figure {
-        name = "layers", kind = "dots", series = { chosen }, x_label = "layer",
-        caption = "Layers in which each choice trains something, of all seeds; the tick is their mean.",
-      }
+    if #chosen.rows > 0 then
+      report:heat_map("Share of the seeds in which a choice trains something of a layer", {
+        rows = chosen.rows, columns = lib.numbers(n), values = chosen.values, digits = #seeds > 1 and 1 or 0, x_label = "layer",
+      })
     end
     for _, method in ipairs(methods) do
       if method.name == "SALF" then

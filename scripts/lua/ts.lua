@@ -313,14 +313,16 @@ end
 
 -- A number for every pair of a row and a column: { columns = names, rows = names, values = a list for every row, digits, x_label, y_label }.
 function Report:heat_map(caption, options)
-  local figure = { values = {} }
+  local figure = { values = {}, columns = {}, rows = {} }
   for name, value in pairs(expect(options, "table", "report: heat_map")) do
-    if name ~= "values" then figure[name] = value end
+    if not figure[name] then figure[name] = value end
   end
-  local columns = #expect(options.columns, "table", "report: heat_map: columns")
+  for _, side in ipairs { "columns", "rows" } do
+    for i, name in ipairs(expect(options[side], "table", "report: heat_map: " .. side)) do figure[side][i] = tostring(name) end
+  end
   for i, row in ipairs(options.values or {}) do
     local where = ("report: heat_map '%s': row %d"):format(caption, i)
-    figure.values[i] = cells_of(expect(row, "table", where), columns, where)
+    figure.values[i] = cells_of(expect(row, "table", where), #figure.columns, where)
   end
   drawn(self, "heat_map", caption, figure)
 end

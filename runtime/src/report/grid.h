@@ -10,7 +10,7 @@ namespace tsrun::report {
 /// A table before its markup: columns, cells and section headings.
 struct Cell {
   std::string text;
-  bool leading = false;  ///< holds the highest mean of its column
+  bool leading = false;  ///< holds the best mean of its column
 };
 
 struct Section {

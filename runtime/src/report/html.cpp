@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace tsrun::report {
 
 namespace {
@@ -89,12 +91,14 @@ std::string words(const nlohmann::json& run, const char* name, std::string_view 
 
 std::string facts(const TableHead& head, const std::vector<VariantSummary>& rows) {
   const auto strong = [](const std::string& text) { return "<strong>" + escape_html(text) + "</strong>"; };
-  return fmt::format("{} of {} on the {} split of {}, over {}. Always giving the commonest answer scores {}.", strong(head.metric),
-                     strong(head.model), strong(head.split), strong(head.task), seeds_in_words(rows), strong(score(head.majority_score)));
+  const std::string what = fmt::format("{} of {} on the {} split of {}, over {}.", strong(head.metric), strong(head.model),
+                                       strong(head.split), strong(head.task), seeds_in_words(rows));
+  if (std::isnan(head.majority_score)) return what;
+  return what + fmt::format(" Always giving the commonest answer scores {}.", strong(score(head.majority_score)));
 }
 
 std::string table_as_html(const TableHead& head, const std::vector<VariantSummary>& rows) {
-  return fmt::format("{}<p class=\"legend\">{} The highest mean of each column is set in bold.</p>\n",
+  return fmt::format("{}<p class=\"legend\">{} The best mean of each column is set in bold.</p>\n",
                      grid_as_html(grid_of(head, rows), "Results"), escape_html(legend()));
 }
 

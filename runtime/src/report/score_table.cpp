@@ -1,5 +1,6 @@
 #include "report/grid.h"
 
+#include "tsrun/data/metrics.h"
 #include "tsrun/report/text.h"
 
 #include <fmt/format.h>
@@ -14,9 +15,11 @@ namespace report {
 
 namespace {
 
-double highest(const std::vector<VariantSummary>& rows, double VariantSummary::*mean) {
-  double found = -HUGE_VAL;
-  for (const auto& row : rows) found = std::max(found, row.*mean);
+double best_of(const std::vector<VariantSummary>& rows, double VariantSummary::*mean, const std::string& metric) {
+  if (rows.empty()) return 0;
+  const bool higher = higher_is_better(metric);
+  double found = higher ? -HUGE_VAL : HUGE_VAL;
+  for (const auto& row : rows) found = higher ? std::max(found, row.*mean) : std::min(found, row.*mean);
   return found;
 }
 
@@ -32,7 +35,7 @@ Grid grid_of(const TableHead& head, const std::vector<VariantSummary>& rows) {
   Grid grid;
   grid.columns = {"variant", "n", head.metric + " (last)", head.metric + " (best)", "commonest", "trainable", "dof", "shipped"};
   grid.alignment = "lrrrrrrr";
-  const double last = highest(rows, &VariantSummary::last_mean), best = highest(rows, &VariantSummary::best_mean);
+  const double last = best_of(rows, &VariantSummary::last_mean, head.metric), best = best_of(rows, &VariantSummary::best_mean, head.metric);
   for (const auto& row : rows) {
     lines_of(grid, row.section)
         .push_back({{one_line(row.variant)},

@@ -137,7 +137,7 @@ Script dots_script(const Figure& figure) {
   }
   if (means.empty()) user_error("figure '{}' has no finite value", figure.name);
   script.data += "\n\n" + means;
-  const double pad = std::max((high - low) * 0.05, 1e-3), step = tidy_step(high - low + 2 * pad, 7);
+  const double pad = std::max((high - low) * 0.05, 1e-3 * std::max(1.0, std::abs(high))), step = tidy_step(high - low + 2 * pad, 7);
   script.commands =
       preamble(figure, frame.width, frame.height) + frame.margins() + category_axis(lines, frame) + frame.label(figure.x_label) +
       fmt::format("set xtics {}\n", whole ? std::max(1.0, step) : step) +

@@ -12,6 +12,7 @@
 namespace tsrun {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -304,6 +305,14 @@ TEST_F(ReportFolder, LandscapeOutlinesExactlyTheCellsThatReachTheThreshold) {
   EXPECT_EQ(std::count(block.begin(), block.end(), '\n'), 6) << block;
   EXPECT_THAT(block, HasSubstr("-0.5 -0.5 1 0\n"));
   EXPECT_THAT(block, HasSubstr("1.5 -0.5 0 1\n"));
+}
+
+TEST(BestMean, IsTheLowestOfAPerplexity) {
+  TableHead of_text = head();
+  of_text.metric = "perplexity";
+  const auto rows = summarise({row("cosine", 1, 90, 90), row("none", 1, 100, 100)});
+  EXPECT_THAT(table_as_markdown(of_text, rows), AllOf(HasSubstr("**90.000"), Not(HasSubstr("**100.000"))));
+  EXPECT_THAT(table_as_markdown(head(), rows), AllOf(HasSubstr("**100.000"), Not(HasSubstr("**90.000"))));
 }
 
 TEST_F(ReportFolder, HeatMapWritesEveryNumberInAColourThatCanBeReadOnItsCell) {
