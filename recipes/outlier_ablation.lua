@@ -12,7 +12,8 @@ local arg = ts.arguments {
   epochs = { default = 0, min = 0, doc = "of every training but the trajectory's; 0: the model's default" },
   rows = { default = 1000, min = 0, doc = "training rows that are used, the same for every variant; 0: all" },
   lr = { default = 0.0, min = 0, doc = "of encoder, embeddings and head; 0: the model's default" },
-  lr_z = { default = 0.01, min = 0, doc = "of the subspace coordinates" },
+  lr_z = { default = 0.0, min = 0, doc = "of the subspace coordinates; 0: so that they can travel as far as the trajectory's update lies" },
+  margin = { default = 0.02, min = 0.001, doc = "of the claims that two variants differ little" },
   sigmas = { default = 3.0, min = 0, doc = "an outlier lies so many standard deviations from its layer's mean" },
   hold = { default = true, doc = "zeroed weights stay zero while training; false: only at the start" },
   ensemble = { default = 1, min = 1, doc = "copies of the coordinates that are averaged (the paper: 16)" },
@@ -43,13 +44,12 @@ local function random_basis(seed)
   return ts.discover("random_projection", { name = "basis, random", model = model, dim = arg.dim, seed = seed })
 end
 
-local function within(seed, subspace, name)
-  return train(seed, {
-    name = name,
-    keep = "last",
-    tune = ts.within(subspace, { lr = arg.lr_z, init = arg.init, ensemble = arg.ensemble, embeddings = arg.embeddings }),
-  })
+local function within(seed, subspace, name, reach_of)
+  local tune = { reach_of = reach_of, init = arg.init, ensemble = arg.ensemble, embeddings = arg.embeddings }
+  tune.lr = arg.lr_z > 0 and arg.lr_z or "reach"
+  return train(seed, { name = name, keep = "last", tune = ts.within(subspace, tune) })
 end
+local function within_random(seed, name) return within(seed, random_basis(seed), name, trajectory_run(seed).trajectory) end
 
 local function intrinsic(seed, reading) return within(seed, basis(seed, reading), "intrinsic " .. reading) end
 
@@ -83,12 +83,13 @@ local function variant(name, run) variants[#variants + 1] = { section = section,
 
 section = "fine-tuning"
 variant(trajectory_name, trajectory_run)
-variant(("full, %d epochs"):format(epochs), function(seed, name) return train(seed, { name = name }) end)
+local full_name = ("full, %d epochs"):format(epochs)
+variant(full_name, function(seed, name) return train(seed, { name = name }) end)
 variant("freeze (z = 0)", function(seed, name) return without_encoder(seed, { name = name }) end)
 variant("intrinsic raw", function(seed) return intrinsic(seed, "raw") end)
 variant("intrinsic delta", function(seed) return intrinsic(seed, "delta") end)
 variant("intrinsic delta, other seed's basis", function(seed, name) return within(seed, basis(other(seed), "delta"), name) end)
-variant("random", function(seed, name) return within(seed, random_basis(seed), name) end)
+variant("random", within_random)
 variant("mean of checkpoints as encoder, frozen", function(seed, name)
   return without_encoder(seed, { name = name, origin = { solution = trajectory_run(seed), which = "mean" } })
 end)
@@ -132,10 +133,29 @@ ts.sweep({ variant = variants, seed = seeds }, function(at)
   report:row(at.variant.name, at.variant.run(at.seed, at.variant.name), at.variant.section)
 end)
 
+-- Claims: those of the paper, and those of its controls.
+local function claim(text, source, options) ts.claim(lib.with({ report = report, text = text, source = source }, options)) end
+for _, reading in ipairs { "raw", "delta" } do
+  local function row(name) return reading .. ": " .. name end
+  claim(reading .. ": zeroing outliers hurts more than zeroing as many random weights", "table 3", {
+    better = row "random", than = row "outliers",
+  })
+  claim(reading .. ": it hurts more than zeroing as many of each tensor", "control", {
+    better = row "random per tensor", than = row "outliers",
+  })
+  claim(reading .. ": zeroing the largest outlier of each layer costs little", "the paper's first test", {
+    not_worse = row "top", than = full_name, by = arg.margin,
+  })
+  claim(reading .. ": zeroing as many of the largest pre-trained weights hurts as much", "control", {
+    not_worse = row "outliers", than = row "magnitude", by = arg.margin,
+  })
+  claim(reading .. ": outliers outside LayerNorms hurt less", "control", { better = row "without norms", than = row "outliers" })
+end
+
 -- Figures of the first seed.
 local seed = seeds[1]
 report:spectrum("Singular values of each layer's basis", { raw = basis(seed, "raw"), delta = basis(seed, "delta") })
-local random = within(seed, random_basis(seed), "random")
+local random = within_random(seed, "random")
 local random_outliers = ts.outliers { name = "outliers of random", solution = random, sigmas = arg.sigmas }
 report:positions("Update along the positions of each layer: intrinsic (raw)", outliers(seed, "raw"), { sigmas = arg.sigmas })
 report:positions("Update along the positions of each layer: intrinsic (delta)", outliers(seed, "delta"), { sigmas = arg.sigmas })

@@ -1,5 +1,7 @@
 -- How many dimensions does fine-tuning need? Full fine-tuning, a frozen encoder, the intrinsic subspace and a random one of the same
--- dimension, over a list of dimensions (Zhang, Liu, Shao, ACL 2023, tables 1 and 5).
+-- dimension, over a list of dimensions (Zhang, Liu, Shao, ACL 2023, tables 1 and 5), compared fairly: every method's learning rates are
+-- picked on dev, coordinates can travel as far as the trajectory's update lies, steps are counted with those of the trajectory, and the
+-- basis is asked what it holds before anything is trained in it. The page begins with the paper's claims and what becomes of them.
 local ts = require "ts"
 local lib = require "lib"
 
@@ -16,40 +18,124 @@ local arg = ts.arguments {
   epochs = { default = 0, min = 0, doc = "of every training but the trajectory's; 0: the model's default" },
   rows = { default = 256, min = 0, doc = "training rows that are used, the same for every variant; 0: all" },
   embeddings = { default = true, doc = "train the embeddings beside the coordinates; false: the honest few-parameter case" },
+  rates = { default = { 0.3, 1.0, 3.0 }, doc = "of the search: multiples of the model's learning rate, and of the reach of coordinates" },
+  head_rates = { default = { 1.0, 10.0, 100.0 }, doc = "of the search: multiples of the model's learning rate of the head" },
+  margin = { default = 0.02, min = 0.001, doc = "of the claims that one method is as good as another" },
+  quick = { default = false, doc = "no search: the model's learning rates, and coordinates that reach the update just so" },
 }
+if arg.quick then arg.rates, arg.head_rates = { 1.0 }, { 1.0 } end
 
 local model, task = ts.model(arg.model), ts.task(arg.task)
+local seeds = ts.seeds(arg.seeds)
 local longest = math.max(table.unpack(arg.dims))
+local epochs = lib.given(arg.epochs, model.defaults.epochs)
+local train = lib.trainer { model = model, task = task, rows = arg.rows, epochs = epochs }
 
-local train = lib.trainer { model = model, task = task, rows = arg.rows, epochs = lib.given(arg.epochs, model.defaults.epochs) }
+-- Methods: run(seed, name, rates) trains with `rates`, a candidate of the search.
 
-local full_name = ("full, %d epochs"):format(longest)
-local function full(seed) return train(seed, { name = full_name, epochs = longest, record = ts.every "epoch" }) end
-local function frozen(seed, name)
-  return train(seed, { name = name, train = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" } })
+local full_name, trajectory_name = ("full, %d epochs"):format(epochs), ("full, %d epochs (trajectory)"):format(longest)
+local function full(seed, name, rates) return train(seed, lib.with({ name = name }, rates)) end
+local function trajectory_run(seed, name, rates)
+  return train(seed, lib.with({ name = name, epochs = longest, record = ts.every "epoch", keep = "all" }, rates))
 end
-local function within(seed, name, basis)
-  return train(seed, { name = name, tune = ts.within(basis, { embeddings = arg.embeddings }) })
+local function frozen(seed, name, rates)
+  local parts = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" }
+  return train(seed, lib.with({ name = name, train = parts }, rates))
 end
-local function intrinsic(seed, name, dim)
-  local found = { name = "basis of " .. name, trajectory = full(seed).trajectory, dim = dim, variant = arg.variant }
-  return within(seed, name, ts.discover("trajectory_svd", found))
-end
-local function random(seed, name, dim)
-  return within(seed, name, ts.discover("random_projection", { name = "basis of " .. name, model = model, dim = dim, seed = seed }))
+local function within(seed, name, rates, basis, options)
+  local tune = lib.with({ lr = "reach", reach = rates.reach, embeddings = arg.embeddings }, options)
+  return train(seed, { name = name, tune = ts.within(basis, tune), lr_head = rates.lr_head })
 end
 
-local variants = {
-  { name = full_name, run = full },
-  { name = "freeze", run = frozen },
-}
-for _, dim in ipairs(arg.dims) do
-  variants[#variants + 1] = { name = "intrinsic d=" .. dim, run = function(seed, name) return intrinsic(seed, name, dim) end }
-  variants[#variants + 1] = { name = "random d=" .. dim, run = function(seed, name) return random(seed, name, dim) end }
+-- The search: the head's learning rate first, then the method's own, on the first seed. Every row of a method takes what it picked.
+
+local heads = not lib.writes(model) and { lr_head = lib.map(arg.head_rates, function(m) return m * model.defaults.lr_head end) } or nil
+local function multiples(axis, of) return { [axis] = lib.map(arg.rates, function(m) return m * of end) } end
+local found = {}
+local function rates_of(method) return found[method] and found[method].rates or {} end
+local function searched(method, result)
+  result.search = found[method]
+  return result
 end
+local function search(method, own, run)
+  local grids = lib.join(heads and { heads } or {}, own and { own } or {})
+  local function trial(rates, seed) return run(seed, "search: " .. method, rates) end
+  if #grids > 0 then found[method] = ts.lr_search(lib.with({ seeds = { seeds[1] }, run = trial }, grids)) end
+end
+
+local function full_run(seed) return searched("full", trajectory_run(seed, trajectory_name, rates_of "full")) end
+local function basis_of(seed, dim)
+  local found_by = { name = "basis of intrinsic d=" .. dim, trajectory = full_run(seed).trajectory, dim = dim, variant = arg.variant }
+  return ts.discover("trajectory_svd", found_by)
+end
+local function random_basis(seed, dim)
+  return ts.discover("random_projection", { name = "basis of random d=" .. dim, model = model, dim = dim, seed = seed })
+end
+local function intrinsic(seed, name, rates, dim) return within(seed, name, rates, basis_of(seed, dim)) end
+local function random(seed, name, rates, dim)
+  return within(seed, name, rates, random_basis(seed, dim), { reach_of = full_run(seed).trajectory })
+end
+
+local encoder = multiples("lr", model.defaults.lr)
+search("full", encoder, full)
+ts.sweep({ seed = seeds }, function(at) full_run(at.seed) end)
+search("freeze", arg.embeddings and multiples("lr_embeddings", model.defaults.lr) or nil, frozen)
+search("intrinsic", multiples("reach", 1), function(seed, name, rates) return intrinsic(seed, name, rates, longest) end)
+search("random", multiples("reach", 1), function(seed, name, rates) return random(seed, name, rates, longest) end)
+
+-- Rows.
 
 local report = ts.report("Fine-tuning in tiny subspaces", { model = model, task = task })
-ts.sweep({ variant = variants, seed = ts.seeds(arg.seeds) }, function(at)
-  report:row(at.variant.name, at.variant.run(at.seed, at.variant.name))
+local variants = {}
+local function variant(section, name, run) variants[#variants + 1] = { section = section, name = name, run = run } end
+
+variant("fine-tuning", full_name, function(seed, name) return searched("full", full(seed, name, rates_of "full")) end)
+variant("fine-tuning", trajectory_name, full_run)
+variant("fine-tuning", "freeze", function(seed, name) return searched("freeze", frozen(seed, name, rates_of "freeze")) end)
+for _, dim in ipairs(arg.dims) do
+  variant("fine-tuning", "intrinsic d=" .. dim, function(seed, name)
+    return searched("intrinsic", intrinsic(seed, name, rates_of "intrinsic", dim))
+  end)
+  variant("fine-tuning", "random d=" .. dim, function(seed, name)
+    return searched("random", random(seed, name, rates_of "random", dim))
+  end)
+end
+
+local function evaluated(name, options)
+  variant("no training inside", name, function(seed)
+    return ts.evaluate(lib.with({ name = name, solution = full_run(seed) }, options(seed)))
+  end)
+end
+local held, held_random = ("last update projected, d=%d"):format(longest), ("last update projected, random d=%d"):format(longest)
+evaluated(held, function(seed) return { project = basis_of(seed, longest) } end)
+evaluated("last update, top direction", function(seed) return { project = basis_of(seed, longest), directions = 1 } end)
+evaluated(held_random, function(seed) return { project = random_basis(seed, longest) } end)
+evaluated("mean of checkpoints", function() return { which = "mean" } end)
+
+ts.sweep({ variant = variants, seed = seeds }, function(at)
+  report:row(at.variant.name, at.variant.run(at.seed, at.variant.name), at.variant.section)
 end)
+
+-- Claims: those of the paper, and those of its controls.
+
+local function claim(text, source, options) ts.claim(lib.with({ report = report, text = text, source = source }, options)) end
+local tuned, chance = "intrinsic d=" .. longest, "random d=" .. longest
+claim("A few dimensions a layer are as good as full fine-tuning of as many epochs", "table 1", {
+  not_worse = tuned, than = full_name, by = arg.margin,
+})
+claim("They are better than as many random dimensions", "table 1", { better = tuned, than = chance })
+claim("They are better than a frozen encoder", "table 1", { better = tuned, than = "freeze" })
+claim("Random dimensions are better than a frozen encoder", "table 1", { better = chance, than = "freeze" })
+if #arg.dims > 1 then
+  claim("More dimensions are better", "table 5", { better = tuned, than = "intrinsic d=" .. math.min(table.unpack(arg.dims)) })
+end
+claim("A few dimensions a layer are as good as the training behind their basis", "control", {
+  not_worse = tuned, than = trajectory_name, by = arg.margin,
+})
+claim("The basis holds a solution before anything is trained in it", "control", {
+  not_worse = held, than = trajectory_name, by = arg.margin,
+})
+claim("Its top direction alone holds one", "control", { not_worse = "last update, top direction", than = trajectory_name, by = arg.margin })
+claim("Random dimensions hold none", "control", { better = held, than = held_random })
+claim("Training inside finds more than the basis holds", "control", { better = tuned, than = held })
 report:save()

@@ -1,6 +1,6 @@
 -- The module `ts`. Operations come from the program, each with its own option table; the rest, which makes recipes short, is here: arguments, sweeps,
 -- reports. Every function is documented in docs/recipes.md.
-local native, intrinsic_dimension = ...
+local native, intrinsic_dimension, search = ...
 local ts = {}
 
 local raw_resume = coroutine.resume
@@ -356,9 +356,22 @@ function Report:outliers(name, outliers)
   end
 end
 
+-- A note for every row whose learning rates were searched, once a variant.
+local function note_searches(page)
+  local told = {}
+  for _, row in ipairs(page.rows) do
+    local search = rawget(row.result, "search")
+    local note = search and row.variant .. ": " .. search.note
+    if note and not told[note] then
+      told[note] = true
+      page.notes[#page.notes + 1] = note
+    end
+  end
+end
+
 function Report:save()
   if current() then native.fail("report: save() belongs after the sweep, when all its rows are there") end
-  local page = { title = rawget(self, "title"), split = rawget(self, "split"), folder = rawget(self, "folder"), rows = {}, figures = {}, tables = {}, notes = {},
+  local page = { title = rawget(self, "title"), split = rawget(self, "split"), folder = rawget(self, "folder"), rows = {}, figures = {}, tables = {}, claims = {}, notes = {},
     resources = rawget(self, "told"), show_resources = rawget(self, "told") ~= nil, cost = rawget(self, "cost_caption"), cost_sections = rawget(self, "cost_sections") }
   for _, entry in ipairs(root.entries) do
     if entry.report == self then
@@ -366,6 +379,7 @@ function Report:save()
       list[#list + 1] = entry.value
     end
   end
+  note_searches(page)
   rawset(self, "saved", true)
   return call("report", page)
 end
@@ -382,6 +396,19 @@ function ts.report(title, options)
   end
   reports[#reports + 1] = report
   return report
+end
+
+-- ts.claim { text, source, better | not_worse | no_different = row, than = row, by, score, level }: judged by the rows when the report is saved.
+function ts.claim(options)
+  local claim = {}
+  for name, value in pairs(expect(options, "table", "claim")) do
+    if name ~= "report" then claim[name] = value end
+  end
+  local report = options.report or reports[#reports]
+  if getmetatable(report) ~= report_meta then
+    native.fail("claim: expected a report, as ts.report returns it, found " .. (report == nil and "none" or "a " .. type(report)))
+  end
+  add(report, "claims", claim)
 end
 
 -- The program calls this when the recipe has ended.
@@ -404,6 +431,7 @@ for _, known in ipairs(native.operations()) do
   name = name or known.name
   if rawget(place, name) == nil then rawset(place, name, operation(known.name, known.first)) end
 end
+search(native, ts)
 -- A read-only view for recipes, so that none replaces an operation by accident.
 local view = setmetatable({}, {
   __index = function(_, name)

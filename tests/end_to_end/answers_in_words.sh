@@ -30,7 +30,7 @@ awk -v s="$score" 'BEGIN { exit !(s > 0.6) }' || fail "the model did not learn t
 "$TSRUN" predict "train:${key:0:12}" copy --store store --quiet >answers.jsonl
 (($(wc -l <answers.jsonl) == 64)) || fail "expected an answer a row: $(head -n 3 answers.jsonl)"
 grep -q '"text":"the"' answers.jsonl || fail "$(head -n 3 answers.jsonl)"
-"$TSRUN" "$TSRUN_SOURCE/recipes/tiny_subspace.lua" --set model=builtin:t5-mini --set task=copy --set seeds=1 --set dims=2 --set epochs=1 --set rows=64 --store store --quiet >table.txt
+"$TSRUN" "$TSRUN_SOURCE/recipes/tiny_subspace.lua" --set quick=yes --set model=builtin:t5-mini --set task=copy --set seeds=1 --set dims=2 --set epochs=1 --set rows=64 --store store --quiet >table.txt
 grep -q 'intrinsic d=2' table.txt && grep -q 'exact_match' table.txt || fail "$(cat table.txt)"
 "$TSRUN" score builtin:gpt-mini copy/dev.tsv --store store --quiet | grep -q perplexity || fail "score"
 "$TSRUN" generate builtin:t5-mini "the good" --store store --quiet --set max_new_tokens=5 >text.txt

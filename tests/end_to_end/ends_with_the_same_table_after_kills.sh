@@ -1,6 +1,6 @@
 . "$(dirname "$0")/common.sh"
 new_store calm; new_store stormy
-recipe=("$TSRUN_SOURCE/recipes/tiny_subspace.lua" --set seeds=2 --set epochs=2 --set rows=300 --jobs 2 --quiet)
+recipe=("$TSRUN_SOURCE/recipes/tiny_subspace.lua" --set quick=yes --set seeds=2 --set epochs=2 --set rows=300 --jobs 2 --quiet)
 (mkdir calm.d && cd calm.d && "$TSRUN" "${recipe[@]}" --store ../calm >../calm.txt)
 mkdir stormy.d && cd stormy.d
 landed=0

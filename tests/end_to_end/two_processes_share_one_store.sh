@@ -1,6 +1,6 @@
 . "$(dirname "$0")/common.sh"
 new_store store
-recipe=("$TSRUN_SOURCE/recipes/tiny_subspace.lua" --set seeds=2 --set epochs=1 --set rows=200 --threads 1 --jobs 1 --quiet)
+recipe=("$TSRUN_SOURCE/recipes/tiny_subspace.lua" --set quick=yes --set seeds=2 --set epochs=1 --set rows=200 --threads 1 --jobs 1 --quiet)
 mkdir a b
 (cd a && "$TSRUN" "${recipe[@]}" --store "$scratch/store" >../a.txt) & first=$!
 (cd b && "$TSRUN" "${recipe[@]}" --store "$scratch/store" >../b.txt) & second=$!

@@ -188,6 +188,7 @@ TrajectoryRef TrajectoryRef::from_json(const json& handle) {
   TrajectoryRef trajectory;
   take_artifact(reader, trajectory);
   trajectory.model = reader.find<ModelRef>("model");
+  trajectory.rests_on = reader.find<StepsByTraining>("rests_on").value_or(StepsByTraining());
   trajectory.facts = std::move(reader).rest();
   return trajectory;
 }
@@ -195,6 +196,7 @@ TrajectoryRef TrajectoryRef::from_json(const json& handle) {
 json TrajectoryRef::to_json() const {
   json handle = ArtifactRef::to_json();
   if (model) handle["model"] = model->to_json();
+  if (!rests_on.empty()) handle["rests_on"] = rests_on;
   return handle;
 }
 
@@ -206,6 +208,7 @@ BasisRef BasisRef::from_json(const json& handle) {
   basis.member = reader.find<std::string>("member");
   basis.dim = reader.take<int64_t>("dim");
   basis.model = reader.take<ModelRef>("model");
+  basis.trajectory = reader.find<TrajectoryRef>("trajectory");
   basis.facts = std::move(reader).rest();
   return basis;
 }
@@ -214,6 +217,7 @@ json BasisRef::to_json() const {
   json handle = ArtifactRef::to_json();
   handle.update({{"method", method}, {"dim", dim}, {"model", model.to_json()}});
   put(handle, "member", member);
+  if (trajectory) handle["trajectory"] = trajectory->to_json();
   return handle;
 }
 

@@ -121,9 +121,13 @@ struct ModelRef : ArtifactRef {
   nlohmann::json to_json() const;
 };
 
+/// Steps of trainings by their key: what a result rests on, each training once.
+using StepsByTraining = std::map<std::string, int64_t>;
+
 /// A trajectory of ts.trajectory, or one that a training recorded.
 struct TrajectoryRef : ArtifactRef {
   std::optional<ModelRef> model;  ///< of the parameters; nothing where it is not known
+  StepsByTraining rests_on;       ///< the training that recorded it, and those behind that one
 
   static TrajectoryRef from_json(const nlohmann::json& handle);
   nlohmann::json to_json() const;
@@ -135,6 +139,7 @@ struct BasisRef : ArtifactRef {
   std::optional<std::string> member;  ///< its name in the joint space
   int64_t dim = 0;                    ///< coordinates; 0 while it is planned
   ModelRef model;
+  std::optional<TrajectoryRef> trajectory;  ///< that it was made of
 
   const std::string& title() const { return member ? *member : method; }
   static BasisRef from_json(const nlohmann::json& handle);

@@ -171,7 +171,11 @@ json run_evaluate(Lab& lab, const Options& o) {
   const auto plan = EvaluationSummary::planned(request.task().metric, request.bootstrap);
   const json handle = lab.stage(request.key(), title_of(lab, request), plan.to_json(),
                                 [&](const auto&, const auto&) { return evaluated(lab, request).to_json(); });
-  return untrained(handle, solution.model, request.task(), solution.seed);
+  StepsByTraining steps = with_own_steps(solution);
+  if (request.project && request.project->trajectory) steps.merge(StepsByTraining(request.project->trajectory->rests_on));
+  json result = untrained(handle, solution.model, request.task(), solution.seed);
+  put_steps(result, steps);
+  return result;
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "experiment/handed_out.h"
+#include "experiment/report_claims.h"
 #include "experiment/report_rows.h"
 #include "tsrun/report/figure_description.h"
 #include "tsrun/report/module_table.h"
@@ -89,7 +90,7 @@ std::vector<ResourceRow> resources_of(Lab& lab, const std::vector<ReportedRow>& 
 }
 
 void announce(const ReportPage& page, const std::filesystem::path& path, bool with_resources) {
-  std::string text, files;
+  std::string text = claims_as_text(page.claims), files;
   const auto add = [&](const std::string& table, const std::string& name) {
     text += table + "\n";
     files += fmt::format("   {0}.csv  {0}.md  {0}.tex", name);
@@ -105,12 +106,14 @@ void announce(const ReportPage& page, const std::filesystem::path& path, bool wi
 json run_report(Lab& lab, const Options& o) {
   ReportPage page;
   for (const auto& table : o.value("tables")) page.tables.push_back(free_table_of(table));  // in a plan too, for its errors
+  const std::vector<Claim> claims = claims_of(o.value("claims"), o.value("rows"));
   if (lab.settings().plan_only || lab.settings().worker) return json::object();
   const std::vector<ReportedRow> reported = rows_of(o.value("rows"));
   page.head = head_of(o.text("title"), reported, o.text("split"));
   std::vector<ReportRow> rows;
   for (const ReportedRow& row : reported) rows.push_back(row.row);
   page.rows = summarise(rows);
+  page.claims = judged(claims, reported, page.head);
   if (!page.rows.empty()) page.figures.push_back(score_figure(page.head, page.rows));
   for (const auto& figure : o.value("figures")) page.figures.push_back(given_as("figures", figure, figure_of));
   const auto resources = resources_of(lab, reported, o.texts("resources"));
@@ -134,6 +137,7 @@ json run_report(Lab& lab, const Options& o) {
                         {"last", row.last},
                         {"commonest_share", row.top_answer_share}});
   }
+  if (!page.claims.empty()) run.set("claims", claims_as_json(page.claims));
   run.set("table", table_as_json(page.head, page.rows));
   if (!reported.empty()) run.set("inputs", inputs_of(reported.front()));
   if (!page.tables.empty()) run.set("tables", o.value("tables"));
@@ -162,6 +166,7 @@ std::vector<Operation> report_operations() {
                 {.name = "show_resources", .type = OptionType::boolean, .fallback = false, .doc = "print time and memory too"},
                 {.name = "cost", .type = OptionType::text, .doc = "caption of a figure of score against the time of a step; absent: none"},
                 {.name = "cost_sections", .type = OptionType::list, .fallback = json::array(), .doc = "sections in that figure; none: all"},
+                {.name = "claims", .type = OptionType::list, .fallback = json::array(), .doc = "tables of ts.claim"},
                 {.name = "notes", .type = OptionType::list, .fallback = json::array(), .doc = "paragraphs"},
                 {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split of the scores"},
                 {.name = "folder", .type = OptionType::text, .doc = "folder inside the run's, for recipes with several reports"}},

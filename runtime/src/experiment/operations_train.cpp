@@ -7,12 +7,12 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 
-#include "tsrun/base/log.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/experiment/geometry.h"
 #include "tsrun/model/parts.h"
 #include "tsrun/train/geometry_recorder.h"
 #include "tsrun/train/train.h"
+#include "tsrun/tune/reach.h"
 
 #include <algorithm>
 #include <cmath>
@@ -92,21 +92,18 @@ void move_in(const std::filesystem::path& work, const std::filesystem::path& out
   }
 }
 
-/// Under Adam with linear decay a coordinate travels at most lr × steps / 2. Warns where the update of the trajectory behind the basis is
-/// longer: the training cannot reach it.
-std::vector<std::string> reach_warnings(const Subspace& subspace, double lr, int64_t steps) {
-  std::vector<std::string> warnings;
-  const auto groups = subspace.facts().groups;
-  for (size_t g = 0; g < groups.size(); ++g) {
-    const double length = groups[g].update_length, dim = static_cast<double>(subspace.dims().at(g));
-    const double reach = lr * static_cast<double>(steps) / 2 * std::sqrt(dim);
-    if (length > reach) {
-      warnings.push_back(
-          fmt::format("{}: the coordinates can travel {:.3g} at most, but the trajectory's update is {:.3g} long; raise lr or epochs",
-                      subspace.parameters().groups.at(g).name, reach, length));
-    }
-  }
-  return warnings;
+/// Distances of the coordinates to the update that they should reach; none where it is not known.
+std::vector<double> distances_of(Lab& lab, const Within& within, const Subspace& subspace) {
+  const bool asked = within.reach || within.reach_of || within.reach_length;
+  if (!within.has_distance() || (!asked && !subspace.linear())) return {};
+  const ParameterSet& set = subspace.parameters();
+  if (within.reach_length) return spread_coordinates(subspace, std::vector<double>(set.groups.size(), *within.reach_length));
+  const Trajectory trajectory = trajectory_of(lab, within.reach_of ? *within.reach_of : *within.basis.trajectory);
+  if (const auto difference = first_difference(set.layout, trajectory.layout()))
+    user_error("train: tune: the trajectory of 'reach_of' was recorded over other parameters than the subspace's: {}", *difference);
+  const at::Tensor update = last_update(trajectory);
+  if (!within.reach_of && subspace.claims_orthonormal()) return largest_coordinates(subspace, update);
+  return spread_coordinates(subspace, group_lengths(set, update));
 }
 
 /// Up to this many coordinates are returned to the recipe.
@@ -115,14 +112,6 @@ constexpr int64_t kShownCoordinates = 1024;
 std::vector<float> listed(const at::Tensor& vector) {
   const at::Tensor host = vector.cpu().contiguous();
   return {host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel()};
-}
-
-void warn_of_reach(const TrainRequest& request, const TuneOptions& tune, const Task& task, const std::string& title) {
-  const Options& o = request.options;
-  const auto rows = static_cast<int64_t>(task.split("train").examples.size());
-  const int64_t batch = o.integer("batch_size") * o.integer("gradient_accumulation_steps");
-  const auto warnings = reach_warnings(*tune.subspace, tune.lr_subspace, (rows + batch - 1) / batch * o.integer("epochs"));
-  for (const auto& warning : warnings) log_warning("{}: {}", title, warning);
 }
 
 std::vector<std::unique_ptr<Observer>> recorders(const Record& record, const Family& family, const std::filesystem::path& work) {
@@ -235,7 +224,8 @@ TrainingSummary train_into(Lab& lab, const TrainRequest& request, const std::str
   job.tune.scope = trained_scope(lab, request, *model.family, start.trained_parameters, job.tune.subspace.get());
   if (job.tune.subspace) {
     check_joint_start(lab, request.within->basis, *job.tune.subspace, model);
-    warn_of_reach(request, job.tune, task, title);
+    job.distances = distances_of(lab, *request.within, *job.tune.subspace);
+    job.reach = request.within->reach;
   }
   for (const StepPluginRequest& plugin : request.step_plugins) job.plugins.push_back(step_plugin_of(lab.plugins(), plugin));
   job.key = Key::root(static_cast<uint64_t>(request.initial.seed));
@@ -288,7 +278,19 @@ TrajectoryRef trajectory_inside(const TrainingRef& training) {
   trajectory.key = training.key;
   trajectory.planned = training.planned;
   trajectory.model = training.model;
+  trajectory.rests_on = with_own_steps(training);
   return trajectory;
+}
+
+/// Steps of the trainings behind a request's inputs.
+StepsByTraining behind(const TrainRequest& request) {
+  StepsByTraining steps;
+  if (request.within && request.within->basis.trajectory) steps.merge(StepsByTraining(request.within->basis.trajectory->rests_on));
+  if (request.within && request.within->reach_of) steps.merge(StepsByTraining(request.within->reach_of->rests_on));
+  if (request.initial.origin) steps.merge(with_own_steps(*request.initial.origin->solution));
+  for (const auto& mask : {request.zero, request.held})
+    if (mask) steps.merge(with_own_steps(mask->solution));
+  return steps;
 }
 
 json run_train(Lab& lab, const Options& given) {
@@ -305,6 +307,8 @@ json run_train(Lab& lab, const Options& given) {
   training.origin = request.initial.origin;
   training.reinit_layers = request.initial.reinit_layers;
   if (request.within) training.subspace = request.within->basis.place();
+  training.steps = training.facts.value("steps", int64_t{0});
+  training.rests_on = behind(request);
   if (request.record) training.trajectory = trajectory_inside(training);
   return training.to_json();
 }

@@ -116,6 +116,7 @@ json run_discover(Lab& lab, const Options& o) {
   json handle = lab.stage(request.key(), lab.title_of("discover " + method.name(), request.seed), BasisSummary().to_json(),
                           [&](const auto& out, const auto& work) { return discover_into(lab, request, out, work).to_json(); });
   handle.update({{"method", method.name()}, {"model", request.model.to_json()}});
+  if (trajectory) handle["trajectory"] = trajectory->to_json();
   return handle;
 }
 

@@ -20,8 +20,11 @@ void take_task(const json& handle, ReportedRow& to) {
   to.task_key = reader.find<std::string>("key");
   to.metric = reader.take<std::string>("metric");
   const auto splits = reader.take<json>("splits");
-  for (const auto& [name, split] : splits.items())
-    to.majority_scores[name] = HandleReader(split, "task").find<double>("majority_score").value_or(std::nan(""));
+  for (const auto& [name, split] : splits.items()) {
+    HandleReader told(split, "task");
+    to.majority_scores[name] = told.find<double>("majority_score").value_or(std::nan(""));
+    to.split_rows[name] = told.find<int64_t>("rows").value_or(0);
+  }
 }
 
 /// NaN where the metric has no value: Lua drops it.
@@ -32,6 +35,13 @@ void take_scores(HandleReader& reader, ReportRow& to) {
   to.best = score_in(best);
   to.last = score_in(last);
   to.top_answer_share = last.find<double>("commonest_share").value_or(0);
+}
+
+/// What ts.lr_search says of a training's rates.
+void take_search(const json& given, Effort& effort) {
+  HandleReader search(given, "search");
+  effort.search = search.take<int64_t>("steps");
+  effort.rates = search.take<std::string>("picked");
 }
 
 void take_result(const json& result, ReportedRow& to) {
@@ -48,6 +58,12 @@ void take_result(const json& result, ReportedRow& to) {
   to.trainable_share = reader.find<double>("trainable_share");
   to.forward_share = reader.find<double>("forward_share");
   to.backward_share = reader.find<double>("backward_share");
+  to.row.effort = {.steps = to.kind == "train" ? reader.find<int64_t>("steps").value_or(0) : 0,
+                   .before = reader.find<int64_t>("steps_before").value_or(0),
+                   .search = {},
+                   .reach = reader.find<double>("reach_share"),
+                   .rates = {}};
+  if (const auto search = reader.find<json>("search")) take_search(*search, to.row.effort);
   to.row.trained = reader.find<bool>("trained").value_or(true);
 }
 

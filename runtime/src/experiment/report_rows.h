@@ -21,6 +21,7 @@ struct ReportedRow {
   std::optional<std::string> model_key, task_key;
   std::optional<double> trainable_share, forward_share, backward_share;  ///< of a training
   std::map<std::string, double> majority_scores;                         ///< by split; NaN where there is none
+  std::map<std::string, int64_t> split_rows;                             ///< by split; 0: not known
 
   /// {"variant", "result", "section"}. @throws Error(user) for a result that a
   /// recipe made up and that is not whole, Error(internal) for one that ts

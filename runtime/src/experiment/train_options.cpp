@@ -13,7 +13,25 @@ OptionTable within_options() {
        .doc = "basis in which the layers are trained",
        .required = true,
        .choices = {"subspace"}},
-      {.name = "lr", .type = OptionType::number, .fallback = 0.01, .doc = "learning rate of the coordinates", .minimum = 0},
+      {.name = "lr",
+       .type = OptionType::number,
+       .fallback = 0.01,
+       .doc =
+           "learning rate of the coordinates; \"reach\": a rate for each group, such that under the schedule of all steps its coordinates "
+           "can travel just as far as the trajectory's update lies (AdamW, which moves a coordinate by its rate a step at most)",
+       .minimum = 0,
+       .choices = {"text"}},
+      {.name = "reach",
+       .type = OptionType::number,
+       .fallback = 1.0,
+       .doc = "of lr = \"reach\": so many times that distance",
+       .minimum = 0.01},
+      {.name = "reach_of",
+       .type = OptionType::table,
+       .doc =
+           "update to be reached, for a basis that no trajectory is behind: a trajectory, whose update's length in each group is spread "
+           "evenly over the coordinates, or that length as a number; absent: the basis's own trajectory, and of it the largest coordinate",
+       .choices = {"number"}},
       {.name = "init",
        .type = OptionType::number,
        .fallback = 0.0,

@@ -1,6 +1,7 @@
 #include "experiment/train_request.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/suggest.h"
 #include "tsrun/model/parts.h"
 
 namespace tsrun {
@@ -22,9 +23,45 @@ void require_use(const Options& given, const TrainRequest& request) {
   if (given.flag("compact") && !request.scope) refuse("compact", "there is no scope with masks (scope)");
   if (request.within && given.has("train") && !request.model().adapted())
     refuse("train", "beside a subspace, ts.within says which of embeddings, pooler and head are trained");
+  if (request.within && request.within->reach && given.text("optim") != "adamw")
+    user_error(
+        "train: lr = \"reach\" counts on steps that the learning rate bounds, as AdamW's; found optim = \"{}\"; expected lr as a number",
+        given.text("optim"));
   if (request.within) return;
   if (given.has("lr_embeddings") && !request.trains("embeddings")) refuse("lr_embeddings", "the embeddings are not trained");
   if (given.has("lr_head") && !request.trains("head") && !request.trains("pooler")) refuse("lr_head", "neither pooler nor head is trained");
+}
+
+bool has_reach_of(const Options& within) { return within.has("reach_of"); }
+
+void take_reach_of(const json& given, Within& within) {
+  if (given.is_number()) {
+    within.reach_length = given.get<double>();
+    if (*within.reach_length <= 0) user_error("train: tune: option 'reach_of' is {}, expected a length above 0", given.dump());
+    return;
+  }
+  if (given.value("artifact", json()) != "trajectory")
+    user_error("train: tune: option 'reach_of' is {}, expected a trajectory or a length",
+               given.contains("artifact") ? "an artifact of kind " + given["artifact"].get<std::string>() : "a table");
+  within.reach_of = TrajectoryRef::from_json(given);
+}
+
+void take_reach(const Options& o, Within& within) {
+  if (has_reach_of(o)) take_reach_of(o.value("reach_of"), within);
+  if (o.value("lr").is_number()) {
+    within.lr = o.number("lr");
+    if (o.number("reach") != 1) user_error("train: tune: nothing reads option 'reach': lr is a number; expected lr = \"reach\" beside it");
+    return;
+  }
+  if (o.text("lr") != "reach")
+    user_error("train: tune: option 'lr' is '{}', expected a number or \"reach\"{}", o.text("lr"),
+               did_you_mean(o.text("lr"), std::vector<std::string>{"reach"}));
+  within.reach = o.number("reach");
+  if (!within.has_distance())
+    user_error(
+        "train: tune: lr = \"reach\", but no trajectory is behind a basis of '{}'; expected 'reach_of', a trajectory or the length of "
+        "the update, or lr as a number",
+        within.basis.title());
 }
 
 /// The options with what the model says of those that were left open.
@@ -46,18 +83,22 @@ Options completed(const Options& given, const ModelRef& model) {
 std::optional<Within> Within::from(const json& given) {
   if (given.is_null()) return std::nullopt;
   const Options o = within_options().resolve(given, "train: tune");
-  return Within{.basis = BasisRef::from_json(o.value("subspace")),
-                .lr = o.number("lr"),
+  Within within{.basis = BasisRef::from_json(o.value("subspace")),
                 .init = o.number("init"),
                 .ensemble = o.integer("ensemble"),
                 .embeddings = o.flag("embeddings"),
                 .pooler = o.flag("pooler"),
                 .head = o.flag("head"),
                 .options = o};
+  take_reach(o, within);
+  return within;
 }
 
 json Within::to_key() const {
   json key = options.json();
+  if (reach_of) key["reach_of"] = reach_of->identity();
+  if (!has_reach_of(options)) key.erase("reach_of");  // no part of the keys of trainings without it
+  if (!reach) key.erase("reach");
   key["subspace"] = basis.identity();
   return key;
 }

@@ -21,8 +21,11 @@ OptionTable record_options();
 /// `tune = ts.within(basis, {…})`, resolved.
 struct Within {
   BasisRef basis;
-  double lr = 0;    ///< of the coordinates
-  double init = 0;  ///< standard deviation of their initial values
+  double lr = 0;                               ///< of the coordinates, where `reach` does not choose it
+  std::optional<double> reach = {};            ///< lr = "reach": times the distance
+  std::optional<TrajectoryRef> reach_of = {};  ///< trajectory with the update to be reached, instead of the basis's own
+  std::optional<double> reach_length = {};     ///< or its length in each group
+  double init = 0;                             ///< standard deviation of their initial values
   int64_t ensemble = 1;
   bool embeddings = true, pooler = true, head = true;  ///< trained beside the coordinates
   Options options;                                     ///< all of them
@@ -30,6 +33,8 @@ struct Within {
   /// Nothing for null.
   static std::optional<Within> from(const nlohmann::json& given);
   nlohmann::json to_key() const;
+  /// Whether the way to an update is known.
+  bool has_distance() const { return reach_of || reach_length || basis.trajectory; }
 };
 
 /// `record = {…}`, resolved.

@@ -38,6 +38,7 @@ void read_facts(TrainingRef& training) {
   try {
     training.best = score_in(training.facts, "best");
     training.last = score_in(training.facts, "last");
+    training.steps = training.facts.value("steps", int64_t{0});
     training.coordinates = coordinates_in(training.facts);
   } catch (const json::exception& error) {
     internal_error("a handle of kind 'train': {}", error.what());
@@ -99,6 +100,7 @@ TrainingRef TrainingRef::from_json(const json& handle) {
   if (const auto start = reader.find<json>("start")) take_start(*start, training);
   training.subspace = reader.find<ArtifactRef>("subspace");
   training.trajectory = reader.find<TrajectoryRef>("trajectory");
+  training.rests_on = reader.find<StepsByTraining>("rests_on").value_or(StepsByTraining());
   training.facts = std::move(reader).rest();
   read_facts(training);
   return training;
@@ -113,7 +115,20 @@ json TrainingRef::to_json() const {
   }
   if (subspace) handle["subspace"] = subspace->to_json();
   if (trajectory) handle["trajectory"] = trajectory->to_json();
+  put_steps(handle, rests_on);
   return handle;
+}
+
+StepsByTraining with_own_steps(const TrainingRef& training) {
+  StepsByTraining steps = training.rests_on;
+  if (training.steps > 0) steps[training.key] = training.steps;
+  return steps;
+}
+
+void put_steps(json& handle, const StepsByTraining& rests_on) {
+  int64_t sum = 0;
+  for (const auto& [key, steps] : rests_on) sum += steps;
+  if (sum > 0) handle.update({{"rests_on", rests_on}, {"steps_before", sum}});
 }
 
 MaskRef MaskRef::from_json(const json& handle) {

@@ -32,6 +32,8 @@ struct TrainingRef : ArtifactRef {
   int64_t reinit_layers = 0;                ///< layers from the top that were drawn anew before it
   std::optional<ArtifactRef> subspace;      ///< of its layers; nothing: full space
   std::optional<TrajectoryRef> trajectory;  ///< recorded during the training
+  StepsByTraining rests_on;                 ///< trainings behind its inputs
+  int64_t steps = 0;                        ///< its own, once it is computed; also among the facts
   double best = 0, last = 0;                ///< scores; also among the facts
   std::optional<int64_t> coordinates;       ///< in its subspace, once it is computed
 
@@ -49,6 +51,11 @@ struct TrainingRef : ArtifactRef {
 std::vector<TrainingRef> trainings_in(const nlohmann::json& list, const std::string& where);
 /// @throws Error(user) naming `where`, when the training kept no such weights
 void require_kept(const TrainingRef& solution, const std::string& which, const std::string& where);
+/// Steps of `training` and of what it rests on.
+StepsByTraining with_own_steps(const TrainingRef& training);
+/// Adds to the handle of a result the steps that it rests on: "rests_on" by training and "steps_before" in all; nothing where there are
+/// none.
+void put_steps(nlohmann::json& handle, const StepsByTraining& rests_on);
 
 /// A mask of ts.outliers or ts.mask.
 struct MaskRef : ArtifactRef {

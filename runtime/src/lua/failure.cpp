@@ -43,7 +43,7 @@ Host::Failure read_error_object(lua_State* lua, int index) {
 /// A message of Lua itself that names our own chunk. A bad argument came from the recipe through a wrapper of ours, so it gets the recipe's
 /// line; anything else is a bug of ours.
 void blame(Host::Failure& failure, lua_State* thread) {
-  for (const char* chunk : {"ts.lua:", "intrinsic_dimension.lua:", "sandbox.lua:"}) {
+  for (const char* chunk : {"ts.lua:", "search.lua:", "intrinsic_dimension.lua:", "sandbox.lua:"}) {
     if (!failure.message.starts_with(chunk)) continue;
     const auto place = failure.message.find(": ");
     const bool theirs =

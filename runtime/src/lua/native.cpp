@@ -6,6 +6,7 @@
 #include "tsrun/base/log.h"
 #include "tsrun/base/random.h"
 #include "tsrun/base/suggest.h"
+#include "tsrun/data/metrics.h"
 
 #include <chrono>
 #include <new>
@@ -127,6 +128,15 @@ int native_did_you_mean(lua_State* lua) {
   return ok ? push_result(lua) : raise(lua);
 }
 
+/// higher_is_better(metric)
+int native_higher_is_better(lua_State* lua) {
+  bool higher = true;
+  const bool ok = attempt_here(lua, [&] { higher = higher_is_better(text_at(lua, 1)); });
+  if (!ok) return raise(lua);
+  lua_pushboolean(lua, higher ? 1 : 0);
+  return 1;
+}
+
 /// fail(message): a user error at the recipe's line
 int native_fail(lua_State* lua) {
   attempt_here(lua, [&] { throw Error(ErrorKind::user, text_at(lua, 1)); });
@@ -230,6 +240,7 @@ void push_native(lua_State* lua) {
                                 {"fail", native_fail},
                                 {"error", raise_value},
                                 {"failure", native_failure},
+                                {"higher_is_better", native_higher_is_better},
                                 {"did_you_mean", native_did_you_mean},
                                 {"fatal", native_fatal},
                                 {"pause", native_pause},

@@ -21,7 +21,8 @@ int run_chunks(lua_State* lua) {
   load_text(lua, ts_source(), "=ts.lua");
   lua_pushvalue(lua, native);
   load_text(lua, intrinsic_dimension_source(), "=intrinsic_dimension.lua");
-  lua_call(lua, 2, 2);
+  load_text(lua, search_source(), "=search.lua");
+  lua_call(lua, 3, 2);
   const int module = native + 1, finish = native + 2;
   load_text(lua, sandbox_source(), "=sandbox.lua");
   lua_pushvalue(lua, native);

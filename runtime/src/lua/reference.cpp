@@ -67,6 +67,23 @@ const std::vector<Helper>& helpers() {
        "}), :positions(caption, outliers, { sigmas }), :shares(caption, { name = "
        "outliers }), :layers(caption, { name = scope }) for the numbers by layer that selectors chose by, "
        ":outliers(name, outliers), :save()."},
+      {"claim",
+       {{"options", "table"}},
+       "nil",
+       "States what a report's rows should show: { text, source, better | not_worse | no_different = a variant, than = another, by = "
+       "margin, "
+       "score = \"last\" | \"best\", level = 0.95, report = the last one }. The page begins with the verdict, supported, contradicted or "
+       "open, by Student's interval over the differences of seeds that both rows have; with one seed it is open."},
+      {"lr_search",
+       {{"options", "table"}},
+       "table",
+       "Learning rates with the highest mean score over seeds, the first of equals: { lr = { … }, lr_head = { … }, seeds = { … }, run = "
+       "function(rates, seed) … end }. Axes: lr, lr_embeddings, lr_head, lr_coordinates (lr of ts.within) and reach (multiples of lr = "
+       "\"reach\"); all combinations, or grid after grid of a list of such tables, each beside what the one before it picked. score = "
+       "\"last\" | \"best\"; split = \"dev\", never the test split. Returns rates, picked (in words), steps, trainings, edges and "
+       "note. ts.train{ …, lr_search = { … } } does it over its own options and its own seed (or `seeds`), and its row shows what was "
+       "picked "
+       "and the steps it took."},
       {"random",
        {{"name", "string"}},
        "table",

@@ -81,6 +81,7 @@ int message_handler(lua_State* lua);
 void push_native(lua_State* lua);
 
 std::string_view sandbox_source();
+std::string_view search_source();
 std::string_view ts_source();
 std::string_view intrinsic_dimension_source();
 std::string_view recipes_head_source();

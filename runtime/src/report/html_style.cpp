@@ -36,6 +36,12 @@ tbody tr:not(.section):hover>*{background:var(--faint)}
 td .spread{color:var(--soft)}
 td.lead{font-weight:650}
 td.lead .spread{font-weight:400}
+.claims{max-width:42rem;padding-left:1.1rem}
+.claims li{margin:.45rem 0}
+.claims .spread{color:var(--soft);font-size:.9375rem}
+.claims .supported{color:#1a7f4b}
+.claims .contradicted{color:#b3382c}
+@media (prefers-color-scheme:dark){.claims .supported{color:#5fcf97}.claims .contradicted{color:#f08a7e}}
 .legend{font-size:.875rem;line-height:1.5;color:var(--soft);max-width:42rem}
 figure{margin:2.4rem 0}
 figure .box{overflow-x:auto}

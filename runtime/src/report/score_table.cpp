@@ -23,6 +23,31 @@ double best_of(const std::vector<VariantSummary>& rows, double VariantSummary::*
   return found;
 }
 
+std::string steps_text(int64_t steps) { return steps == 0 ? "" : count(steps); }
+
+/// A column of Effort.
+struct EffortColumn {
+  const char* name;
+  char alignment;
+  std::string (*text)(const Effort&);
+};
+
+const EffortColumn kEffortColumns[] = {
+    {"steps", 'r', [](const Effort& effort) { return steps_text(effort.steps); }},
+    {"steps before", 'r', [](const Effort& effort) { return steps_text(effort.before); }},
+    {"search", 'r', [](const Effort& effort) { return steps_text(effort.search); }},
+    {"reach", 'r', [](const Effort& effort) { return effort.reach ? fmt::format("{:.2f}", *effort.reach) : std::string(); }},
+    {"rates", 'l', [](const Effort& effort) { return one_line(effort.rates); }},
+};
+
+/// Columns that some row fills.
+std::vector<EffortColumn> effort_columns(const std::vector<VariantSummary>& rows) {
+  std::vector<EffortColumn> columns;
+  for (const EffortColumn& column : kEffortColumns)
+    if (std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return !column.text(row.effort).empty(); })) columns.push_back(column);
+  return columns;
+}
+
 std::vector<std::vector<Cell>>& lines_of(Grid& grid, const std::string& heading) {
   auto found = std::find_if(grid.sections.begin(), grid.sections.end(), [&](const Section& section) { return section.heading == heading; });
   if (found == grid.sections.end()) found = grid.sections.insert(grid.sections.end(), {heading, {}});
@@ -35,17 +60,20 @@ Grid grid_of(const TableHead& head, const std::vector<VariantSummary>& rows) {
   Grid grid;
   grid.columns = {"variant", "n", head.metric + " (last)", head.metric + " (best)", "commonest", "trainable", "dof", "shipped"};
   grid.alignment = "lrrrrrrr";
+  const std::vector<EffortColumn> effort = effort_columns(rows);
+  for (const EffortColumn& column : effort) grid.columns.emplace_back(column.name), grid.alignment += column.alignment;
   const double last = best_of(rows, &VariantSummary::last_mean, head.metric), best = best_of(rows, &VariantSummary::best_mean, head.metric);
   for (const auto& row : rows) {
-    lines_of(grid, row.section)
-        .push_back({{one_line(row.variant)},
-                    {std::to_string(row.n)},
-                    {mean_and_deviation(row.last_mean, row.last_deviation, row.n), row.last_mean == last},
-                    {mean_and_deviation(row.best_mean, row.best_deviation, row.n), row.best_mean == best},
-                    {percent(row.top_answer_share)},
-                    {count(row.trainable)},
-                    {count(row.degrees_of_freedom)},
-                    {bytes(row.bytes_shipped)}});
+    auto& lines = lines_of(grid, row.section);
+    lines.push_back({{one_line(row.variant)},
+                     {std::to_string(row.n)},
+                     {mean_and_deviation(row.last_mean, row.last_deviation, row.n), row.last_mean == last},
+                     {mean_and_deviation(row.best_mean, row.best_deviation, row.n), row.best_mean == best},
+                     {percent(row.top_answer_share)},
+                     {count(row.trainable)},
+                     {count(row.degrees_of_freedom)},
+                     {bytes(row.bytes_shipped)}});
+    for (const EffortColumn& column : effort) lines.back().push_back({column.text(row.effort)});
   }
   return grid;
 }
@@ -62,7 +90,11 @@ std::string legend() {
          "on this "
          "same split. commonest: share of the most frequent answer. trainable: numbers the optimiser owns. dof: the same, copies counted "
          "once. "
-         "shipped: what somebody who has the origin must be sent.";
+         "shipped: what somebody who has the origin must be sent. steps: of the optimiser. steps before: of the trainings that a row rests "
+         "on, such "
+         "as a basis's trajectory. search: of all trainings that picked its learning rates on dev. reach: how far coordinates could "
+         "travel, over "
+         "the way to the update they were to reach.";
 }
 
 }  // namespace report
@@ -78,14 +110,15 @@ std::string table_as_csv(const TableHead& head, const std::vector<VariantSummary
   std::string out =
       "section,variant,model,task,split,metric,majority_score,n,last_mean,last_deviation,best_mean,best_deviation,commonest_share,"
       "trainable,"
-      "degrees_of_freedom,bytes_shipped,last_by_seed,best_by_seed\n";
+      "degrees_of_freedom,bytes_shipped,last_by_seed,best_by_seed,steps,steps_before,search_steps,reach_share,rates\n";
   for (const auto& row : rows) {
     const auto deviation = [&](double value) { return row.n < 2 ? std::string() : fmt::format("{}", value); };
-    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quote_csv(row.section), quote_csv(row.variant),
-                       quote_csv(head.model), quote_csv(head.task), quote_csv(head.split), quote_csv(head.metric), head.majority_score,
-                       row.n, row.last_mean, deviation(row.last_deviation), row.best_mean, deviation(row.best_deviation),
-                       row.top_answer_share, row.trainable, row.degrees_of_freedom, row.bytes_shipped, fmt::join(row.last_by_seed, " "),
-                       fmt::join(row.best_by_seed, " "));
+    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quote_csv(row.section),
+                       quote_csv(row.variant), quote_csv(head.model), quote_csv(head.task), quote_csv(head.split), quote_csv(head.metric),
+                       head.majority_score, row.n, row.last_mean, deviation(row.last_deviation), row.best_mean,
+                       deviation(row.best_deviation), row.top_answer_share, row.trainable, row.degrees_of_freedom, row.bytes_shipped,
+                       fmt::join(row.last_by_seed, " "), fmt::join(row.best_by_seed, " "), row.effort.steps, row.effort.before,
+                       row.effort.search, row.effort.reach ? fmt::format("{}", *row.effort.reach) : "", quote_csv(row.effort.rates));
   }
   return out;
 }

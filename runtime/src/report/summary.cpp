@@ -41,6 +41,14 @@ double deviation(const std::vector<double>& values) {
   return std::sqrt(sum / static_cast<double>(values.size() - 1));
 }
 
+void add(Effort& sum, const Effort& one) {
+  sum.steps = std::max(sum.steps, one.steps);
+  sum.before = std::max(sum.before, one.before);
+  sum.search = std::max(sum.search, one.search);
+  if (one.reach) sum.reach = std::min(*one.reach, sum.reach.value_or(*one.reach));
+  if (sum.rates.find(one.rates) == std::string::npos) sum.rates += (sum.rates.empty() ? "" : "; ") + one.rates;
+}
+
 VariantSummary summary_of(const Group& group) {
   VariantSummary out;
   out.variant = group.variant;
@@ -53,6 +61,7 @@ VariantSummary summary_of(const Group& group) {
     out.trainable = std::max(out.trainable, row->trainable);
     out.degrees_of_freedom = std::max(out.degrees_of_freedom, row->degrees_of_freedom);
     out.bytes_shipped = std::max(out.bytes_shipped, row->bytes_shipped);
+    add(out.effort, row->effort);
   }
   out.best_mean = mean(out.best_by_seed);
   out.last_mean = mean(out.last_by_seed);
@@ -76,6 +85,23 @@ std::vector<VariantSummary> summarise(const std::vector<ReportRow>& rows) {
   return out;
 }
 
+nlohmann::json to_json(const Effort& effort) {
+  nlohmann::json json = {{"steps", effort.steps}, {"steps_before", effort.before}, {"search_steps", effort.search}};
+  if (effort.reach) json["reach_share"] = *effort.reach;
+  if (!effort.rates.empty()) json["rates"] = effort.rates;
+  return json;
+}
+
+Effort effort_from_json(const nlohmann::json& json) {
+  Effort effort{.steps = json.value("steps", int64_t{0}),
+                .before = json.value("steps_before", int64_t{0}),
+                .search = json.value("search_steps", int64_t{0}),
+                .reach = {},
+                .rates = json.value("rates", "")};
+  if (const auto reach = json.find("reach_share"); reach != json.end()) effort.reach = reach->get<double>();
+  return effort;
+}
+
 nlohmann::json table_as_json(const TableHead& head, const std::vector<VariantSummary>& rows) {
   nlohmann::json lines = nlohmann::json::array();
   for (const auto& row : rows) {
@@ -90,6 +116,7 @@ nlohmann::json table_as_json(const TableHead& head, const std::vector<VariantSum
                      {"trainable", row.trainable},
                      {"degrees_of_freedom", row.degrees_of_freedom},
                      {"bytes_shipped", row.bytes_shipped},
+                     {"effort", to_json(row.effort)},
                      {"best_by_seed", row.best_by_seed},
                      {"last_by_seed", row.last_by_seed}});
   }
@@ -128,6 +155,7 @@ ResultTable table_from_json(const nlohmann::json& json) {
                             .trainable = line.at("trainable"),
                             .degrees_of_freedom = line.at("degrees_of_freedom"),
                             .bytes_shipped = line.at("bytes_shipped"),
+                            .effort = effort_from_json(line.value("effort", nlohmann::json::object())),
                             .best_by_seed = numbers(line.at("best_by_seed")),
                             .last_by_seed = numbers(line.at("last_by_seed"))});
     }

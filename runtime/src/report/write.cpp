@@ -1,3 +1,4 @@
+#include "report/claims.h"
 #include "report/figure.h"
 #include "report/html.h"
 #include "tsrun/base/error.h"
@@ -42,6 +43,16 @@ std::string tables_as_html(const std::vector<FreeTable>& tables, std::string_vie
   return out.empty() ? out : fmt::format("<h2>{}</h2>\n{}", heading, out);
 }
 
+std::string claims_as_html(const std::vector<JudgedClaim>& claims) {
+  std::string out;
+  for (const JudgedClaim& judged : claims) {
+    const std::string word = report::verdict_word(judged);
+    out += fmt::format("<li><strong class=\"{0}\">{0}</strong>: {1}. <span class=\"spread\">{2}.</span></li>\n", word,
+                       report::escape_html(report::claim_sentence(judged.claim)), report::escape_html(report::claim_numbers(judged)));
+  }
+  return out.empty() ? out : "<h2>Claims</h2>\n<ul class=\"claims\">\n" + out + "</ul>\n";
+}
+
 std::string notes_as_html(const std::vector<std::string>& notes) {
   std::string out;
   for (const auto& note : notes) out += fmt::format("<p class=\"note\">{}</p>\n", report::escape_html(note));
@@ -60,6 +71,7 @@ std::string page_as_html(const ReportPage& page, const std::filesystem::path& fo
       "'unsafe-inline'\">\n<title>{}</title>\n<style>\n{}</style>\n"
       "</head>\n<body>\n<main>\n<header>\n<h1>{}</h1>\n{}</header>\n",
       title, report::page_style(), title, has_rows(page) ? "<p>" + report::facts(page.head, page.rows) + "</p>\n" : "");
+  out += claims_as_html(page.claims);
   if (has_rows(page)) out += report::table_as_html(page.head, page.rows) + links({"table.txt", "table.csv", "table.md", "table.tex"});
   out += tables_as_html(page.tables, "Tables") + figures_as_html(page, folder) + tables_as_html(page.modules, "What was trained") +
          tables_as_html(page.resources, "What it took");
@@ -92,9 +104,9 @@ std::filesystem::path write_report(const ReportPage& page, const std::filesystem
   check_names(page);
   std::filesystem::create_directories(folder);
   if (has_rows(page)) {
-    write_durable(folder / "table.txt", table_as_text(page.head, page.rows));
+    write_durable(folder / "table.txt", claims_as_text(page.claims) + table_as_text(page.head, page.rows));
     write_durable(folder / "table.csv", table_as_csv(page.head, page.rows));
-    write_durable(folder / "table.md", table_as_markdown(page.head, page.rows));
+    write_durable(folder / "table.md", claims_as_markdown(page.claims) + table_as_markdown(page.head, page.rows));
     write_durable(folder / "table.tex", table_as_latex(page.head, page.rows));
   }
   for (const auto& table : page.tables) write_table(table, folder);

@@ -15,4 +15,10 @@ double schedule_factor(LrScheduler scheduler, int64_t step, int64_t steps, int64
   return scheduler == LrScheduler::linear ? left : 0.5 * (1 + std::cos(std::numbers::pi * (1 - left)));
 }
 
+double schedule_sum(LrScheduler scheduler, int64_t steps, int64_t warmup) {
+  double sum = 0;
+  for (int64_t step = 0; step < steps; ++step) sum += schedule_factor(scheduler, step, steps, warmup);
+  return sum;
+}
+
 }  // namespace tsrun

@@ -64,9 +64,9 @@ Session::Session(TrainJob& job)
       evaluation_set_(make_evaluation_set(*job.model, *job.task, job.eval_split, job.options)),
       vocabulary_(use_reached_vocabulary(job, settings_, train_, evaluation_set_.rows)),
       family_(vocabulary_ ? *vocabulary_->family() : *job.model->family),
-      binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, job.tune, job.key.split("tune"),
-               job.device),
       plan_(settings_, train_.epoch_size(), job.key.split("data order"), has_continued_rows(train_)),
+      binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, tune_options(), job.key.split("tune"),
+               job.device),
       probe_(make_split_probe(
           family_, [this]() -> const EncodedSplit& { return train_; }, masking_of(job, settings_), settings_.dropout, job.device)),
       plugins_(job.plugins, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch(), probe_.get()}),
@@ -76,6 +76,33 @@ Session::Session(TrainJob& job)
   stepper_.keep_prefixes_in({job.cache_memory, job.work / "prefix.float32"});
   if (!vocabulary_) return;
   for (const auto& observer : job.observers) observer->set_whole([this](const Weights& weights) { return vocabulary_->whole(weights); });
+}
+
+double Session::scheduled_steps() const {
+  return schedule_sum(settings_.scheduler, plan_.steps(), warmup_steps(settings_.warmup_ratio, plan_.steps()));
+}
+
+TuneOptions Session::tune_options() const {
+  TuneOptions tune = job_.tune;
+  if (!job_.reach) return tune;
+  if (settings_.optimizer != OptimizerKind::adamw)
+    user_error("lr = \"reach\" counts on AdamW, whose steps are bounded by the learning rate; found another optimiser (optim)");
+  const double steps = scheduled_steps();
+  for (double distance : job_.distances) tune.lr_groups.push_back(steps > 0 ? *job_.reach * distance / steps : 0);
+  if (std::none_of(tune.lr_groups.begin(), tune.lr_groups.end(), [](double lr) { return lr > 0; }))
+    user_error("lr = \"reach\": the update to be reached has no length, or the schedule no step; expected a learning rate as a number");
+  return tune;
+}
+
+std::optional<ReachReport> Session::reach() const {
+  if (job_.distances.empty() || settings_.optimizer != OptimizerKind::adamw) return std::nullopt;
+  ReachReport report{.names = {}, .distances = job_.distances, .ways = {}};
+  const auto rates = binding_.lr_of_coordinates();
+  for (size_t g = 0; g < rates.size(); ++g) {
+    report.names.push_back(job_.tune.subspace->parameters().groups[g].name);
+    report.ways.push_back(rates[g] * scheduled_steps());
+  }
+  return report;
 }
 
 nlohmann::json Session::identity() const {
@@ -176,6 +203,7 @@ TrainReport Session::report(int64_t steps, int64_t tokens) const {
                      .steps_planned = plan_.steps(),
                      .steps_per_epoch = plan_.steps_per_epoch(),
                      .tokens = tokens,
+                     .reach = reach(),
                      .binding = binding_.describe()};
   if (!plugins_.empty()) report.plugins = plugins_.report();
   return report;

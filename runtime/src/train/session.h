@@ -23,7 +23,8 @@ class Session {
   const TrainSettings& settings() const { return settings_; }
   const StepPlan& plan() const { return plan_; }
   const Binding& binding() const { return binding_; }
-  nlohmann::json identity() const;  ///< what decides the training's bytes
+  std::optional<ReachReport> reach() const;  ///< nothing where distances are not known, or the optimiser is not AdamW
+  nlohmann::json identity() const;           ///< what decides the training's bytes
 
   void compose() const { binding_.compose(); }     ///< before the first step, behind `restore`
   StepReport advance(int64_t step);                ///< makes step `step`, from 0
@@ -43,6 +44,8 @@ class Session {
 
  private:
   std::vector<std::vector<int64_t>> rows_of(int64_t step);
+  double scheduled_steps() const;    ///< sum of the schedule over the planned steps
+  TuneOptions tune_options() const;  ///< the job's, with the rates that its reach asks for
 
   TrainJob& job_;
   TrainSettings settings_;
@@ -50,8 +53,8 @@ class Session {
   EvaluationSet evaluation_set_;
   std::optional<ReachedVocabulary> vocabulary_;
   const Family& family_;
-  Binding binding_;
   StepPlan plan_;
+  Binding binding_;
   std::unique_ptr<Probe> probe_;
   StepPlugins plugins_;
   Stepper stepper_;

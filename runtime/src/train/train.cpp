@@ -3,6 +3,7 @@
 #include "train/metrics_log.h"
 #include "train/session.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
 #include "tsrun/data/metrics.h"
 #include "tsrun/train/effects.h"
 #include "tsrun/train/loop.h"
@@ -19,6 +20,8 @@ class FineTuning final : public LoopBody {
   explicit FineTuning(TrainJob& job) : job_(job), session_(job) {}
 
   TrainResult run() {
+    if (const auto reach = session_.reach())
+      for (const std::string& warning : reach->warnings()) log_warning("{}: {}", job_.title, warning);
     LoopSettings loop;
     loop.title = job_.title;
     loop.steps = session_.plan().steps();
@@ -186,6 +189,7 @@ nlohmann::json TrainReport::to_json() const {
                          {"tokens", tokens},
                          {"forward_share", forward_share},
                          {"backward_share", backward_share}};
+  if (reach) json.update({{"reach_share", reach->share()}, {"reach", reach->to_json()}});
   if (!plugins.is_null()) json["plugins"] = plugins;
   return json;
 }

@@ -28,6 +28,11 @@ Binding::Binding(Binding&&) noexcept = default;
 
 std::vector<ParameterGroup>& Binding::groups() { return state_->groups; }
 const std::vector<ParameterGroup>& Binding::groups() const { return state_->groups; }
+std::vector<double> Binding::lr_of_coordinates() const {
+  const TuneOptions& options = state_->options;
+  if (!options.subspace || !options.lr_groups.empty()) return options.lr_groups;
+  return std::vector<double>(options.subspace->dims().size(), options.lr_subspace);
+}
 const Weights& Binding::weights() const { return state_->weights; }
 const Weights& Binding::origin() const { return state_->origin; }
 

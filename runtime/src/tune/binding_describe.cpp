@@ -87,6 +87,7 @@ nlohmann::json Binding::describe() const {
                           {"ensemble", state_->options.ensemble},
                           {"init_deviation", state_->options.init_deviation},
                           {"bytes", state_->options.subspace->bytes_shipped()}};
+  if (!state_->options.lr_groups.empty()) result["subspace"]["lr"] = state_->options.lr_groups;
   return result;
 }
 

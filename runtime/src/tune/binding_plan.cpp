@@ -33,6 +33,9 @@ std::map<std::string, std::vector<int64_t>> by_tensor(const Mask& mask) {
 
 void check_options(const TuneOptions& options) {
   if (options.ensemble < 1) user_error("tune: ensemble is {}, expected 1 or more", options.ensemble);
+  const size_t rates = options.lr_groups.size();
+  if (rates > 0 && (!options.subspace || options.subspace->dims().size() != rates))
+    internal_error("tune: {} learning rates of groups, for {}", rates, options.subspace ? "other groups" : "no subspace");
   if (options.init_deviation < 0) user_error("tune: init_deviation is {}, expected 0 or more", options.init_deviation);
 }
 
@@ -94,7 +97,20 @@ void Binding::State::add_bound(Key key) {
     fill_normal(key, {z.data_ptr<float>(), static_cast<size_t>(z.numel())}, 0, 0, static_cast<float>(options.init_deviation));
   z = z.to(device);
   groups.push_back({"z", z, at::zeros_like(z), options.lr_subspace, 0, std::nullopt, Layout().add("z", {z.numel()})});
+  if (!options.lr_groups.empty()) add_group_rates();
   buffers[0].add_leaves(weights);
+}
+
+/// The largest rate is the group's, all others are factors of it, in every copy of the ensemble.
+void Binding::State::add_group_rates() {
+  ParameterGroup& z = groups.back();
+  z.lr = *std::max_element(options.lr_groups.begin(), options.lr_groups.end());
+  const auto offsets = coordinate_offsets(options.subspace->dims());
+  z.spans.emplace();
+  for (int64_t copy = 0; copy < options.ensemble; ++copy)
+    for (size_t g = 0; g < options.lr_groups.size(); ++g)
+      append(*z.spans,
+             {copy * offsets.back() + offsets[g], copy * offsets.back() + offsets[g + 1], z.lr > 0 ? options.lr_groups[g] / z.lr : 1, 0});
 }
 
 void Binding::State::add_parts() {

@@ -67,6 +67,7 @@ struct Binding::State {
 
  private:
   void add_bound(Key key);
+  void add_group_rates();
   void add_parts();
   void add_chosen(Part part, double lr);
   void add_group(const FlatBuffer& buffer, double lr);

@@ -142,14 +142,14 @@ std::vector<Block> Binding::blocks(double factor, bool with_origin) const {
   for (size_t b = 0; b < s.buffers.size(); ++b) {
     const FlatBuffer& buffer = s.buffers[b];
     const ParameterGroup& group = s.groups[b];
+    const auto spans = group.spans.value_or(std::vector<Span>{{0, group.value.numel(), 1, group.weight_decay}});
     const at::Tensor origin = with_origin ? s.origin_of(b) : at::Tensor();
     if (s.bound == b) {
       blocks.push_back({"composed", &buffer.layout, buffer.value, buffer.gradient, origin, 0, {}, true});
       const at::Tensor start = with_origin ? at::zeros_like(group.value) : at::Tensor();
-      blocks.push_back({group.name, &group.layout, group.value, group.gradient, start, group.lr * factor, {{0, group.value.numel()}}});
+      blocks.push_back({group.name, &group.layout, group.value, group.gradient, start, group.lr * factor, spans});
       continue;
     }
-    const auto spans = group.spans.value_or(std::vector<Span>{{0, group.value.numel(), 1, group.weight_decay}});
     blocks.push_back({buffer.name, &buffer.layout, buffer.value, buffer.gradient, origin, group.lr * factor, spans});
   }
   return blocks;

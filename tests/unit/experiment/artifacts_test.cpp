@@ -66,6 +66,12 @@ TEST(Handles, AreTheSame_ThereAndBack) {
   expect_same_handle<ModelRef>(adapted_model());
   expect_same_handle<TrajectoryRef>({{"artifact", "trajectory"}, {"key", "j"}, {"points", 3}});
   expect_same_handle<BasisRef>(basis());
+  json known = basis();
+  known["trajectory"] = {{"artifact", "trajectory"}, {"key", "j"}, {"rests_on", {{"r", 12}}}};
+  expect_same_handle<BasisRef>(known);
+  json resting = training();
+  resting.update({{"rests_on", {{"r", 12}, {"s", 3}}}, {"steps_before", 15}});
+  expect_same_handle<TrainingRef>(resting);
   expect_same_handle<ScopeRef>({{"artifact", "scope"}, {"key", "s"}, {"method", "last_layers"}, {"trained", 9}, {"planned", true}});
   expect_same_handle<TrainingRef>(training());
   expect_same_handle<TrainingRef>(from_another());

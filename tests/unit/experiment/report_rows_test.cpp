@@ -42,6 +42,18 @@ TEST(ReportedRow, HoldsWhatTheTableNeeds) {
   EXPECT_TRUE(std::isnan(head_of("T", {reported}, "test").majority_score));
 }
 
+TEST(ReportedRow, TakesStepsReachAndSearch) {
+  json given = result(0.5);
+  given.update({{"artifact", "train"}, {"key", "k"}, {"steps", 12}, {"steps_before", 40}, {"reach_share", 0.5}});
+  given["search"] = {{"steps", 30}, {"picked", "lr 0.1"}};
+  const Effort effort = ReportedRow::from_json(row(given)).row.effort;
+  EXPECT_EQ(effort.steps, 12);
+  EXPECT_EQ(effort.before, 40);
+  EXPECT_EQ(effort.search, 30);
+  EXPECT_EQ(effort.reach, 0.5);
+  EXPECT_EQ(effort.rates, "lr 0.1");
+}
+
 TEST(ReportedRow, IsTheUsersMistake_WhereARecipeMadeItUp) {
   json made_up = result(0.5);
   made_up.erase("last");

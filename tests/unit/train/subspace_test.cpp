@@ -1,7 +1,9 @@
+#include "support/errors.h"
 #include "tsrun/base/random.h"
-#include "unit/train/toy.h"
+#include "unit/train/plugged_training.h"
 
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -9,6 +11,8 @@
 
 namespace tsrun {
 namespace {
+
+using testing::message_of;
 
 constexpr int64_t kDim = 3;
 
@@ -140,6 +144,80 @@ TEST(SubspaceTraining, LearnsToySentiment_InAFewDimensions) {
   const TrainResult result = train(std::move(job));
   EXPECT_GE(result.last.metrics.at("accuracy"), 0.9);
   EXPECT_EQ(result.coordinates.numel(), 2 * kDim);
+}
+
+/// Six batches an epoch, two of them a step but for the last, in 2 epochs: 6 steps, of which 2 warm up.
+const nlohmann::json kReachOptions = {
+    {"epochs", 2}, {"batch_size", 18}, {"gradient_accumulation_steps", 2}, {"warmup_ratio", 0.3}, {"max_grad_norm", 0.0}};
+
+class Reaching : public ::testing::Test {
+ protected:
+  TrainJob job(const std::string& folder, nlohmann::json options = kReachOptions) {
+    auto made = toy::job(model, task, options, scratch.path() / folder);
+    made.tune.subspace = std::make_shared<DenseSubspace>(select_parameters(*model.family, {}));
+    made.tune.scope = scope_of_parts(*model.family, {Part::encoder});
+    made.distances = {0.5, 0.02};
+    made.reach = 1.0;
+    return made;
+  }
+  const toy::Scratch scratch;
+  const Task task = toy::sentiment();
+  const Model model = toy::tiny_bert();
+};
+
+TEST_F(Reaching, ChoosesRatesThatTravelTheDistance_UnderTheStepsThatReallyRun) {
+  std::vector<at::Tensor> seen;
+  TrainJob run = job("a");
+  run.observers.push_back(std::make_unique<CoordinateRecorder>(seen));
+  const TrainResult result = train(std::move(run));
+  EXPECT_EQ(result.report.steps, 6);
+  ASSERT_TRUE(result.report.reach);
+  EXPECT_NEAR(result.report.reach->share(), 1, 1e-9);
+  EXPECT_TRUE(result.report.reach->warnings().empty());
+  const double worth = 0 + 1 / 2.0 + 4 / 4.0 + 3 / 4.0 + 2 / 4.0 + 1 / 4.0;  // linear, behind the warm-up
+  const auto rates = result.report.binding.at("subspace").at("lr").get<std::vector<double>>();
+  EXPECT_NEAR(rates[0], 0.5 / worth, 1e-9);
+  EXPECT_NEAR(rates[1], 0.02 / worth, 1e-9);
+  const at::Tensor way = at::stack(seen).abs().amax(0).view({2, kDim}).amax(1);
+  EXPECT_GT(way[0].item<double>(), 0.1);
+  EXPECT_LT(way[0].item<double>(), 0.55);
+  EXPECT_GT(way[1].item<double>(), 0.004);
+  EXPECT_LT(way[1].item<double>(), 0.022);
+}
+
+TEST_F(Reaching, EndsWithTheSameBits_AfterAnInterrupt) {
+  watch_interrupts();
+  const auto make = [&](const std::string& folder, int64_t stop) {
+    TrainJob run = job(folder);
+    run.plugins.push_back(regularizer("interrupting", [stop](const MethodInputs&) { return std::make_unique<Interrupting>(stop); }));
+    return run;
+  };
+  const TrainResult whole = train(make("whole", -1));
+  message_of(ErrorKind::interrupt, [&] { train(make("stopped", 3)); });
+  clear_interrupt();
+  const TrainResult end = train(make("stopped", -1));
+  EXPECT_TRUE(at::equal(end.coordinates, whole.coordinates));
+  EXPECT_EQ(end.report.reach->ways, whole.report.reach->ways);
+}
+
+TEST_F(Reaching, WarnsOfGroupsThatANumberDoesNotReach) {
+  TrainJob run = job("a");
+  run.reach.reset();
+  run.tune.lr_subspace = 0.01;  // worth 3 steps
+  const TrainResult result = train(std::move(run));
+  EXPECT_NEAR(result.report.reach->share(), 0.03 / 0.5, 1e-9);
+  ASSERT_EQ(result.report.reach->warnings().size(), 1U);
+  EXPECT_THAT(result.report.reach->warnings()[0], ::testing::AllOf(::testing::HasSubstr("0.03 at most"), ::testing::HasSubstr("0.5 away")));
+  EXPECT_NEAR(result.report.to_json().at("reach_share").get<double>(), 0.06, 1e-9);
+}
+
+TEST_F(Reaching, RefusesOptimisersWhoseStepsTheRateDoesNotBound_AndAnUpdateOfNoLength) {
+  auto options = kReachOptions;
+  options["optim"] = "sgd";
+  EXPECT_THAT(message_of(ErrorKind::user, [&] { train(job("sgd", options)); }), ::testing::HasSubstr("counts on AdamW"));
+  TrainJob still = job("still");
+  still.distances = {0, 0};
+  EXPECT_THAT(message_of(ErrorKind::user, [&] { train(std::move(still)); }), ::testing::HasSubstr("has no length"));
 }
 
 }  // namespace

@@ -125,20 +125,19 @@ TEST(SubspaceStep, TheSameKeyStartsAtTheSameZ_AnotherElsewhere) {
   EXPECT_EQ(Binding(family, family.weights(), within(subspace, 1, 0), Key::root(5), at::kCPU).coordinates().norm().item<float>(), 0);
 }
 
-TEST(TravelWarnings, NameTheGroupsThatCannotBeReached) {
+TEST(SubspaceStep, GroupsMoveAtTheirOwnRates_InEveryCopyOfTheEnsemble) {
   const FakeFamily family;
-  const TemporaryFolder folder;
   const auto subspace = std::make_shared<PlainSubspace>(select_parameters(family, {}), 4);
-  const ParameterSet& set = subspace->parameters();
-  const at::Tensor origin = flatten(family.weights(), set.layout);
-  at::Tensor end = origin.clone();
-  subspace->expand(at::tensor({0.1, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0}, at::kFloat), end);
-  TrajectoryWriter writer(folder / "t", set.layout, origin, RowType::float32);
-  writer.append({1, 1}, end);
-  const auto warnings = travel_warnings(*subspace, Trajectory::open(folder / "t"), 0.01, 100);  // reaches 0.5
-  ASSERT_EQ(warnings.size(), 1u);
-  EXPECT_NE(warnings[0].find("layer 1"), std::string::npos);
-  EXPECT_TRUE(travel_warnings(*subspace, Trajectory::open(folder / "t"), 0.01, 1000).empty());
+  auto options = within(subspace, 2, 0);
+  options.lr_groups = {0.5, 0.125};
+  Binding binding(family, family.weights(), options, Key::root(5), at::kCPU);
+  EXPECT_EQ(binding.lr_of_coordinates(), options.lr_groups);
+  const Block z = binding.blocks(1, false).at(1);
+  ASSERT_EQ(z.name, "z");
+  const std::vector<Span> expected = {{0, 4, 1, 0}, {4, 8, 0.25, 0}, {8, 12, 1, 0}, {12, 16, 0.25, 0}};
+  EXPECT_EQ(z.spans, expected);
+  EXPECT_EQ(binding.groups()[0].spans, expected);
+  EXPECT_EQ(z.rate, 0.5);
 }
 
 }  // namespace

@@ -11,6 +11,15 @@
 /// Tables, figures and the report page of a run. Everything is a function of plain data, so a report can be made again from run.json.
 namespace tsrun {
 
+/// What a result cost in optimiser steps, and how far its coordinates could travel. Columns that no row needs are not shown.
+struct Effort {
+  int64_t steps = 0;            ///< of the training itself
+  int64_t before = 0;           ///< of the trainings that it rests on: a basis's trajectory, an origin
+  int64_t search = 0;           ///< of the search for its learning rates
+  std::optional<double> reach = {};  ///< way over distance of a subspace's coordinates, the smallest of its groups
+  std::string rates;            ///< learning rates that a search picked: "lr 0.001, lr_head 0.01"
+};
+
 /// One result of one seed (report:row).
 struct ReportRow {
   std::string variant;  ///< "intrinsic delta d=16"; rows of one variant are aggregated over seeds
@@ -19,6 +28,7 @@ struct ReportRow {
   double best = 0, last = 0;    ///< first metric
   double top_answer_share = 0;  ///< at `last`
   int64_t trainable = 0, degrees_of_freedom = 0, bytes_shipped = 0;
+  Effort effort = {};
   bool trained = true;  ///< false: evaluated without training, best equals last
 };
 
@@ -34,6 +44,7 @@ struct VariantSummary {
   double best_mean = 0, best_deviation = 0, last_mean = 0, last_deviation = 0;  ///< sample deviation; 0 and shown as "–" when n = 1
   double top_answer_share = 0;
   int64_t trainable = 0, degrees_of_freedom = 0, bytes_shipped = 0;
+  Effort effort = {};  ///< the largest numbers of steps and the smallest reach over the seeds
   std::vector<double> best_by_seed, last_by_seed;
 };
 /// One summary a (section, variant), in order of first appearance; seeds ascending, so that the order in which processes finish does not
@@ -51,6 +62,46 @@ struct ResultTable {
   std::vector<VariantSummary> rows;
 };
 ResultTable table_from_json(const nlohmann::json& json);  ///< inverse of table_as_json. @throws Error(data)
+
+/// Effort as a key of JSON, without what is not known.
+nlohmann::json to_json(const Effort& effort);
+Effort effort_from_json(const nlohmann::json& json);
+
+/// A comparison of two rows that a recipe claims (ts.claim): of scores where more is better, of their negatives otherwise.
+struct Claim {
+  enum class Kind {
+    better,        ///< `row` beats `than` by more than `margin`
+    not_worse,     ///< `row` falls short of `than` by less than `margin`
+    no_different,  ///< `row` and `than` differ by less than `margin`
+  } kind = Kind::better;
+  std::string text, source;  ///< a sentence, and where it is claimed; the source may be empty
+  std::string row, than;     ///< variants
+  double margin = 0;
+  bool best = false;    ///< of the best checkpoints; otherwise of the last ones
+  double level = 0.95;  ///< of the interval
+};
+
+/// A claim against the rows. The interval is Student's over the differences of seeds that both rows have; with one such seed there is
+/// none. Differences have at least the deviation of two scores that are rounded to whole rows of the split, so that two seeds that
+/// happen to agree decide nothing.
+struct JudgedClaim {
+  enum class Verdict { supported, contradicted, open } verdict = Verdict::open;
+  Claim claim;
+  int64_t n = 0;                                  ///< seeds that both rows have
+  double row_mean = 0, than_mean = 0;             ///< scores as the table has them
+  double difference = 0;                          ///< mean of row − than, more is better
+  std::optional<std::array<double, 2>> interval;  ///< of the difference
+};
+
+/// `resolution`: what one row of the split changes of a score. @throws Error(user) for a claim about a row that is not there, with the near
+/// miss, about one that stands in two sections, and about rows that share no seed
+JudgedClaim judge(const Claim& claim, const std::vector<ReportRow>& rows, const std::string& metric, double resolution);
+/// @throws Error(user) as `judge`, for a name that no variant has
+void require_variants(const Claim& claim, const std::vector<std::string>& variants);
+
+std::string claims_as_text(const std::vector<JudgedClaim>& claims);      ///< a line each; "" for none
+std::string claims_as_markdown(const std::vector<JudgedClaim>& claims);  ///< a list
+nlohmann::json claims_as_json(const std::vector<JudgedClaim>& claims);
 
 /// A table of a recipe's own columns, beside the table of rows; cells may be empty.
 struct FreeTable {
@@ -145,6 +196,7 @@ Figure cost_figure(const TableHead& head, const std::vector<VariantSummary>& row
 
 struct ReportPage {
   TableHead head;
+  std::vector<JudgedClaim> claims;  ///< above everything else
   std::vector<VariantSummary> rows;
   std::vector<FreeTable> tables;     ///< if there are any, `rows` may be empty
   std::vector<FreeTable> modules;    ///< one, or none

@@ -32,12 +32,28 @@ struct StepPlugin {
   std::function<std::unique_ptr<Regularizer>(const MethodInputs&)> regularizer;
 };
 
+/// How far the coordinates of a subspace must and can travel under Adam.
+struct ReachReport {
+  std::vector<std::string> names;  ///< of the subspace's groups
+  std::vector<double> distances;   ///< as TrainJob has them
+  std::vector<double> ways;        ///< learning rate times the schedule, summed over the planned steps
+  /// The smallest way over distance of a group; 1 where none has a distance. Below 1 a group cannot get there.
+  double share() const;
+  std::vector<std::string> warnings() const;  ///< a sentence for each such group
+  nlohmann::json to_json() const;
+};
+
 struct TrainJob {
   const Model* model = nullptr;  ///< family, tokenizer and the weights to start from
   const Task* task = nullptr;    ///< in the form of `task_for`; the model has the head of `head_for`
   std::string eval_split = "dev";
   Options options;  ///< resolved against train_options()
   TuneOptions tune;
+  /// Way of each group's coordinates to the update that they should reach (tune/reach.h); empty: not known.
+  std::vector<double> distances;
+  /// Chooses the learning rates of coordinates, group by group: such that under the schedule of all planned steps they travel so many
+  /// times their distance at most. For AdamW alone, whose steps are bounded by the rate.
+  std::optional<double> reach;
   std::vector<StepPlugin> plugins;  ///< selectors and regularisers, in the order in which they act
   Key key = Key::root(0);           ///< the run's key; data order, dropout, z … are split from it
   at::Device device = at::kCPU;
@@ -57,6 +73,7 @@ struct TrainReport {
   int64_t steps = 0, steps_planned = 0, steps_per_epoch = 0;
   int64_t tokens = 0;                            ///< that forward passes of the training read
   double forward_share = 1, backward_share = 1;  ///< work of the layers, means over the steps; 1 where everything is trained
+  std::optional<ReachReport> reach;              ///< of a subspace with distances, under AdamW
   nlohmann::json binding = {};                   ///< Binding::describe
   nlohmann::json plugins = {};                   ///< reports of selectors and regularisers, in their order; null without any
   nlohmann::json to_json() const;

@@ -37,6 +37,8 @@ struct TuneOptions {
   double lr = 5e-5;                             ///< encoder and decoder in full space, and deltas
   double lr_embeddings = 5e-5, lr_head = 5e-5;  ///< pooler goes with the head
   double lr_subspace = 0.01;
+  /// Of each group's coordinates, in the order of the subspace's groups, instead of `lr_subspace`; empty: that one for all.
+  std::vector<double> lr_groups;
   double weight_decay = 0;
   /// Encoder weights held at zero (from the start on) or only set to zero once.
   std::shared_ptr<const Mask> zeroed;
@@ -70,6 +72,8 @@ class Binding {
 
   std::vector<ParameterGroup>& groups();
   const std::vector<ParameterGroup>& groups() const;
+  /// Learning rate of each group's coordinates; empty without a subspace.
+  std::vector<double> lr_of_coordinates() const;
   const Weights& weights() const;  ///< what forward uses: leaves of the trained parts, constants of the frozen ones
   const Weights& origin() const;
 
@@ -108,9 +112,5 @@ class Binding {
   struct State;
   std::unique_ptr<State> state_;
 };
-
-/// Longest way of z under Adam, lr × steps / 2 per coordinate with linear decay (tiny_subspaces, 1.11.4), against the length of
-/// θ_T − θ_0 per group; a sentence for every group where it is too short.
-std::vector<std::string> travel_warnings(const Subspace& subspace, const Trajectory& trajectory, double lr, int64_t steps);
 
 }  // namespace tsrun

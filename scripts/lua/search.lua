@@ -1,0 +1,181 @@
+-- Learning rates picked on dev for any training: ts.lr_search { … }, and ts.train { …, lr_search = { … } }, the same over the options of one
+-- training. Its trainings are stages as all others: what was computed is read.
+local native, ts = ...
+
+local AXES = { "lr", "lr_coordinates", "lr_embeddings", "lr_head", "reach" }
+local SETTINGS = { "run", "score", "seeds", "split" }
+
+local function is_in(list, name)
+  for _, known in ipairs(list) do
+    if known == name then return true end
+  end
+  return false
+end
+
+local function with(defaults, options)
+  local out = {}
+  for name, value in pairs(defaults) do out[name] = value end
+  for name, value in pairs(options) do out[name] = value end
+  return out
+end
+
+-- Names of a grid's axes in order; each has a list of rates.
+local function axes_of(grid)
+  local names = {}
+  for name, values in pairs(grid) do
+    if not is_in(AXES, name) then
+      local known = {}
+      for _, other in ipairs(AXES) do known[#known + 1] = other end
+      for _, other in ipairs(SETTINGS) do known[#known + 1] = other end
+      native.fail("lr_search: unknown option '" .. tostring(name) .. "'" .. native.did_you_mean(tostring(name), known))
+    end
+    if type(values) ~= "table" or #values == 0 then native.fail("lr_search: '" .. name .. "': expected a list of rates") end
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return names
+end
+
+-- { lr = {…}, lr_head = {…} } is one grid; { { lr_head = {…} }, { lr = {…} } } are two, searched one after the other.
+local function grids_of(search)
+  local grids = { {} }
+  for name, value in pairs(search) do
+    if math.type(name) == "integer" then
+      grids[name + 1] = value
+    elseif not is_in(SETTINGS, name) then
+      grids[1][name] = value
+    end
+  end
+  if next(grids[1]) == nil then table.remove(grids, 1) end
+  if #grids == 0 then native.fail("lr_search: expected a list of rates for at least one of " .. table.concat(AXES, ", ")) end
+  return grids
+end
+
+-- All combinations of a grid's rates, each with those of `fixed`; the last axis fastest.
+local function candidates_of(grid, fixed)
+  local list = { fixed }
+  for _, name in ipairs(axes_of(grid)) do
+    local longer = {}
+    for _, rates in ipairs(list) do
+      for _, value in ipairs(grid[name]) do longer[#longer + 1] = with(rates, { [name] = value }) end
+    end
+    list = longer
+  end
+  return list
+end
+
+local function score_of(run, which)
+  local score = run[which].score
+  if score == nil or score ~= score then return -math.huge end
+  return native.higher_is_better(run.metric) and score or -score
+end
+
+-- The candidate with the highest mean score over the seeds, the first of equals. Counts the steps of each training once.
+local function best_of(candidates, search, found)
+  local runs = ts.sweep({ candidate = candidates, seed = search.seeds }, function(at) return search.run(at.candidate, at.seed) end)
+  local best, highest
+  for i, candidate in ipairs(candidates) do
+    local sum = 0
+    for s = 1, #search.seeds do
+      local run = runs[(i - 1) * #search.seeds + s]
+      sum = sum + score_of(run, search.score)
+      if not found.keys[run.key] then
+        found.keys[run.key] = true
+        found.trainings, found.steps = found.trainings + 1, found.steps + (run.steps or 0)
+      end
+    end
+    if best == nil or sum > highest then best, highest = candidate, sum end
+  end
+  return best
+end
+
+-- "lr_head 0.01 is the highest of its list": what lies beyond was not tried.
+local function edges_of(grids, rates)
+  local edges = {}
+  for _, grid in ipairs(grids) do
+    for _, name in ipairs(axes_of(grid)) do
+      local low, high = math.huge, -math.huge
+      for _, value in ipairs(grid[name]) do
+        if type(value) == "number" then low, high = math.min(low, value), math.max(high, value) end
+      end
+      local which = rates[name] == high and "highest" or rates[name] == low and "lowest" or nil
+      if which and low < high then edges[#edges + 1] = ("%s %.4g is the %s of its list"):format(name, rates[name], which) end
+    end
+  end
+  return edges
+end
+
+local function in_words(rates)
+  local words = {}
+  for _, name in ipairs(AXES) do
+    local value = rates[name]
+    if value ~= nil then words[#words + 1] = name .. " " .. (type(value) == "number" and ("%.4g"):format(value) or tostring(value)) end
+  end
+  return table.concat(words, ", ")
+end
+
+local function checked(given)
+  if type(given) ~= "table" then native.fail("lr_search: expected a table, found a " .. type(given)) end
+  local search = with({ score = "last", split = "dev" }, given)
+  if type(search.run) ~= "function" then native.fail("lr_search: expected 'run', a function of rates and seed that trains") end
+  if search.score ~= "last" and search.score ~= "best" then
+    native.fail("lr_search: score is '" .. tostring(search.score) .. "', expected 'last' or 'best'")
+  end
+  if search.split == "test" then native.fail("lr_search: split is 'test', which must pick nothing; expected 'dev' or another split") end
+  if type(search.seeds) ~= "table" or #search.seeds == 0 then native.fail("lr_search: seeds: expected a list of seeds") end
+  return search
+end
+
+-- ts.lr_search { lr = {…}, lr_head = {…}, seeds = {…}, run = function(rates, seed) … end } -> { rates, picked, steps, trainings, edges, note }
+function ts.lr_search(given)
+  local search = checked(given)
+  local grids = grids_of(search)
+  local found = { steps = 0, trainings = 0, keys = {} }
+  local rates = {}
+  for _, grid in ipairs(grids) do rates = best_of(candidates_of(grid, rates), search, found) end
+  local edges = edges_of(grids, rates)
+  local note = ("learning rates by the mean %s score on %s over %d seed%s, of %d trainings: %s."):format(
+    search.score, search.split, #search.seeds, #search.seeds == 1 and "" or "s", found.trainings, in_words(rates))
+  if #edges > 0 then note = note .. " " .. table.concat(edges, "; ") .. ": a better one may lie beyond." end
+  return { rates = rates, picked = in_words(rates), steps = found.steps, trainings = found.trainings, edges = edges, note = note }
+end
+
+-- The options of a training at `rates`; those of coordinates belong to its subspace.
+local function at_rates(options, rates)
+  local out, tune = with(options, {}), nil
+  for name, value in pairs(rates) do
+    if name == "lr_coordinates" or name == "reach" then
+      if type(options.tune) ~= "table" then
+        native.fail("lr_search: '" .. name .. "' is of coordinates, but the training has no subspace (tune)")
+      end
+      tune = tune or with(options.tune, {})
+      tune.lr = name == "reach" and "reach" or value
+      if name == "reach" then tune.reach = value end
+    else
+      out[name] = value
+    end
+  end
+  out.tune = tune or out.tune
+  return out
+end
+
+local train = ts.train
+
+-- ts.train { …, lr_search = { lr = {…}, … } }: the search's trainings keep no weights and record nothing.
+function ts.train(options, ...)
+  if type(options) ~= "table" or options.lr_search == nil then return train(options, ...) end
+  local own = with(options, {})
+  own.lr_search = nil
+  local given = with({ seeds = { own.seed or 1 }, split = "dev" }, options.lr_search)
+  if given.run ~= nil then native.fail("train: lr_search: 'run' belongs to ts.lr_search; here the training itself runs") end
+  given.run = function(rates, seed)
+    local trial = with(at_rates(own, rates), { seed = seed, keep = "none", eval_split = given.split })
+    trial.record = nil
+    if own.name then trial.name = own.name .. ": " .. in_words(rates) end
+    return train(trial)
+  end
+  local found = ts.lr_search(given)
+  local result = train(at_rates(own, found.rates))
+  result.search = found
+  return result
+end
