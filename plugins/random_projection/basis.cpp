@@ -1,10 +1,10 @@
 #include "basis.h"
 
 #include "tsrun/base/error.h"
-#include "tsrun/base/files.h"
 #include "tsrun/base/hash.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/parallel.h"
+#include "tsrun/tune/key_file.h"
 
 #include <ATen/ops/empty.h>
 
@@ -90,9 +90,6 @@ nlohmann::json Basis::describe() const {
   return {{"distribution", "gaussian, orthonormalised"}, {"digest", digest_}, {"groups", groups}};
 }
 
-void Basis::save(const std::filesystem::path& folder) const {
-  const nlohmann::json index = {{"key", key_.words()}, {"dim", dim_}, {"layout", parameters_.layout.digest()}, {"digest", digest_}};
-  write_durable(folder / index_name, index.dump(1) + "\n");
-}
+void Basis::save(const std::filesystem::path& folder) const { save_key(folder, parameters_, key_, {{"dim", dim_}}, digest_); }
 
 }  // namespace tsrun::random_projection

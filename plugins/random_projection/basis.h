@@ -37,6 +37,4 @@ class Basis final : public Subspace {
   std::string digest_;  ///< sha256 over the first normals of every direction: shows that another machine draws the same basis
 };
 
-inline constexpr const char* index_name = "key.json";
-
 }  // namespace tsrun::random_projection

@@ -40,6 +40,21 @@ TEST(RandomProjection, RefusesToLoad_WhenTheKeyDrawsOtherNumbers) {
   EXPECT_THROW(method.load(folder, small.parameters()), Error);
 }
 
+TEST(RandomProjection, RefusesDirectionsThatDoNotFitIntoMemory_WithBothSizes) {
+  SubspaceInputs inputs;
+  inputs.parameters.layout.add("weight", {1 << 20, 1 << 12});
+  inputs.parameters.groups = {{"whole", 0, inputs.parameters.layout.total()}};
+  const auto& method = subspace_method("random_projection");
+  try {
+    method.discover(inputs, method.options().resolve({{"dim", 100000}}, "here"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::user);
+    EXPECT_NE(std::string(error.what()).find("1600000.0 GiB"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("fastfood"), std::string::npos) << error.what();
+  }
+}
+
 TEST(RandomProjection, GivesSmallGroupsAsManyDirectionsAsTheyHaveWeights) {
   const SmallInputs small;
   SubspaceInputs inputs = small.inputs();

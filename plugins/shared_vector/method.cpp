@@ -8,18 +8,6 @@ namespace tsrun::shared_vector {
 
 OptionTable Method::options() const { return option_table(); }
 
-OptionTable RandomMethod::options() const {
-  return {{.name = "dim", .type = OptionType::integer, .fallback = 8, .doc = "Coordinates of each group.", .minimum = 1, .maximum = 65536}};
-}
-
-std::unique_ptr<Subspace> RandomMethod::discover(const SubspaceInputs& inputs, const Options& options) const {
-  return std::make_unique<Decoder>(inputs.parameters, Shape{.dim = options.integer("dim")}, inputs.key);
-}
-
-std::unique_ptr<Subspace> RandomMethod::load(const std::filesystem::path& folder, const ParameterSet& parameters) const {
-  return Decoder::load(folder, parameters);
-}
-
 std::unique_ptr<Subspace> Method::load(const std::filesystem::path& folder, const ParameterSet& parameters) const {
   return Decoder::load(folder, parameters);
 }

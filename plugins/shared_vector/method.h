@@ -18,16 +18,4 @@ class Method final : public JointMethod {
   JointResult decompose(const JointInputs& inputs, const Options& options) const override;
 };
 
-/// The same Fastfood map without training: a random subspace (Aghajanyan et al., ACL 2021), for each group's tensors from that group's
-/// `dim` coordinates.
-class RandomMethod final : public SubspaceMethod {
- public:
-  std::string name() const override { return "fastfood"; }
-  std::string doc() const override { return "A Fastfood random subspace, regenerated from its key and never stored."; }
-  int version() const override { return 1; }
-  OptionTable options() const override;
-  std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const override;
-  std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const override;
-};
-
 }  // namespace tsrun::shared_vector

@@ -2,7 +2,4 @@
 
 #include "method.h"
 
-TSRUN_PLUGIN(registry) {
-  registry.add(std::make_unique<tsrun::shared_vector::Method>());
-  registry.add(std::make_unique<tsrun::shared_vector::RandomMethod>());
-}
+TSRUN_PLUGIN(registry) { registry.add(std::make_unique<tsrun::shared_vector::Method>()); }

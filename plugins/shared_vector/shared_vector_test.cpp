@@ -55,17 +55,17 @@ at::Tensor fastfood_by_definition(int64_t size, int64_t dim, Key key) {
   return v.slice(0, 0, size).slice(1, 0, dim) / divisor;
 }
 
-class FastfoodMap : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {
+class FastfoodShapes : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {
  protected:
   int64_t size = GetParam().first, dim = GetParam().second;
   Key key = Key::root(7);
 };
-INSTANTIATE_TEST_SUITE_P(Shapes, FastfoodMap,
+INSTANTIATE_TEST_SUITE_P(Shapes, FastfoodShapes,
                          ::testing::Values(std::pair{1, 1}, std::pair{5, 3}, std::pair{64, 8}, std::pair{65, 8}, std::pair{100, 9},
                                            std::pair{20, 33}),
                          [](const auto& info) { return std::to_string(info.param.first) + "By" + std::to_string(info.param.second); });
 
-TEST_P(FastfoodMap, EqualsItsDenseDefinition) {
+TEST_P(FastfoodShapes, EqualsItsDenseDefinition) {
   const Fastfood map(size, dim, key, false);
   const at::Tensor v = fastfood_by_definition(size, dim, key), x = normals(1, dim), g = normals(2, size);
   at::Tensor out = at::ones({size}, at::kFloat);
@@ -76,7 +76,7 @@ TEST_P(FastfoodMap, EqualsItsDenseDefinition) {
   EXPECT_TRUE(at::allclose(at::tensor(back, at::kDouble) - 1, v.t().matmul(g.to(at::kDouble)), 1e-5, 1e-6));
 }
 
-TEST_P(FastfoodMap, GivesTheGradientOfG_ByFiniteDifferences) {
+TEST_P(FastfoodShapes, GivesTheGradientOfG_ByFiniteDifferences) {
   const Fastfood map(size, dim, key, false);
   const at::Tensor x = normals(1, dim), g = normals(2, size), direction = normals(3, map.numbers()[0].values.numel());
   std::vector<double> ignored(static_cast<size_t>(dim));
@@ -92,7 +92,7 @@ TEST_P(FastfoodMap, GivesTheGradientOfG_ByFiniteDifferences) {
   EXPECT_NEAR((value(0.5) - value(-0.5)), product(gradient, direction), scale);
 }
 
-TEST_P(FastfoodMap, DividesGradientsAsTheReleaseDoes_WhenAsked) {
+TEST_P(FastfoodShapes, DividesGradientsAsTheReleaseDoes_WhenAsked) {
   const Fastfood map(size, dim, key, false), release(size, dim, key, true);
   const at::Tensor x = normals(1, dim), g = normals(2, size);
   std::vector<double> true_x(static_cast<size_t>(dim)), release_x(true_x);
@@ -337,23 +337,6 @@ TEST(SharedVector, NamesTheNearestMember_WhenAnOptionNamesNone) {
 }
 
 TEST(SharedVector, NeedsTasks) { EXPECT_THROW(decompose(JointInputs(), Json::object()), Error); }
-
-TEST(SharedVector, DiscoversARandomSubspaceOfEachGroup_ThatShipsNothing) {
-  const SmallInputs model;
-  const RandomMethod method;
-  const auto map = method.discover(model.inputs(), method.options().resolve({{"dim", 100}}, "here"));  // more than a bias has numbers
-  EXPECT_EQ(map->dims(), (std::vector<int64_t>{100, 100}));
-  EXPECT_EQ(map->bytes_shipped(), 0);
-  EXPECT_TRUE(map->linear());
-  const int64_t total = model.parameters().layout.total(), half = model.parameters().groups[0].end;
-  at::Tensor z = normals(1, 200), g = normals(2, total);
-  const at::Tensor out = theta(*map, at::zeros({total}, at::kFloat), z);
-  EXPECT_NEAR(product(out, g), product(map->project(z, g), z), 1e-3);
-  z.slice(0, 100).zero_();
-  const at::Tensor first = theta(*map, at::zeros({total}, at::kFloat), z);
-  EXPECT_TRUE(at::equal(first.slice(0, 0, half), out.slice(0, 0, half)));
-  EXPECT_EQ(first.slice(0, half).abs().max().item<float>(), 0);
-}
 
 TEST(SharedVector, DrawsMapsWithoutTasks_AsAControl) {
   JointInputs inputs;

@@ -5,6 +5,7 @@
 #include "tsrun/checkpoint/safetensors.h"
 
 #include <ATen/ops/empty.h>
+#include <fmt/format.h>
 
 #include <cstring>
 
@@ -13,6 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 const char* const coefficients_name = "coefficients.safetensors";
+
+std::string tensor_name(size_t group) { return fmt::format("group-{:05}", group); }
 
 void link_or_copy(const fs::path& from, const fs::path& to) {
   std::error_code failed;
@@ -34,36 +37,6 @@ SmallMatrix read_coefficients(const SafetensorsFile& file, size_t group, int64_t
 
 }  // namespace
 
-SubspaceFacts Basis::facts() const {
-  SubspaceFacts facts;
-  for (const auto& group : description_.at("groups"))
-    facts.groups.push_back({group.at("singular_values").get<std::vector<double>>(), group.at("update_length").get<double>()});
-  return facts;
-}
-
-std::span<float> Basis::part(at::Tensor& flat, size_t g) const {
-  if (flat.numel() != parameters_.layout.total() || flat.scalar_type() != at::kFloat || !flat.is_cpu() || !flat.is_contiguous())
-    internal_error("trajectory_svd: expected a flat float32 vector of {}", parameters_.layout.total());
-  const Group& group = parameters_.groups[g];
-  return {flat.data_ptr<float>() + group.begin, static_cast<size_t>(group.size())};
-}
-
-std::span<const float> Basis::part(const at::Tensor& flat, size_t g) const {
-  at::Tensor same = flat;
-  return part(same, g);
-}
-
-std::span<const float> Basis::coordinates(const at::Tensor& z, size_t g) const {
-  if (z.numel() != offsets_.back() || z.scalar_type() != at::kFloat || !z.is_cpu() || !z.is_contiguous())
-    internal_error("trajectory_svd: expected {} float32 coordinates, found {}", offsets_.back(), z.numel());
-  return {z.const_data_ptr<float>() + offsets_[g], static_cast<size_t>(dims_[g])};
-}
-
-void Basis::write_index(const fs::path& folder, const std::string& form) const {
-  const nlohmann::json index = {{"form", form}, {"dims", dims_}, {"layout", parameters_.layout.digest()}, {"description", description_}};
-  write_durable(folder / index_name, index.dump(1) + "\n");
-}
-
 RowSource group_rows(const Trajectory& trajectory, const Group& group, bool with_origin) {
   const auto origin = with_origin ? trajectory.origin().subspan(static_cast<size_t>(group.begin), static_cast<size_t>(group.size()))
                                   : std::span<const float>();
@@ -72,7 +45,8 @@ RowSource group_rows(const Trajectory& trajectory, const Group& group, bool with
 
 FactoredBasis::FactoredBasis(ParameterSet parameters, Trajectory trajectory, bool with_origin, std::vector<SmallMatrix> coefficients,
                              nlohmann::json description)
-    : Basis(std::move(parameters), {}, std::move(description)),
+    : parameters_(std::move(parameters)),
+      description_(std::move(description)),
       trajectory_(std::move(trajectory)),
       with_origin_(with_origin),
       coefficients_(std::move(coefficients)) {
@@ -83,12 +57,12 @@ FactoredBasis::FactoredBasis(ParameterSet parameters, Trajectory trajectory, boo
 
 void FactoredBasis::expand(const at::Tensor& z, at::Tensor out) const {
   for (size_t g = 0; g < sources_.size(); ++g) {
-    const auto mine = coordinates(z, g);
+    const auto mine = coordinates_of_group(z, offsets_, g);
     const SmallMatrix& c = coefficients_[g];
     std::vector<double> weights(static_cast<size_t>(c.rows), 0.0);
     for (int64_t i = 0; i < c.rows; ++i)
       for (int64_t k = 0; k < c.columns; ++k) weights[static_cast<size_t>(i)] += c(i, k) * mine[static_cast<size_t>(k)];
-    if (c.columns > 0) sources_[g].expand(weights, part(out, g));
+    if (c.columns > 0) sources_[g].expand(weights, floats_of_group(out, parameters_, g));
   }
 }
 
@@ -97,7 +71,7 @@ at::Tensor FactoredBasis::project(const at::Tensor& /*z*/, const at::Tensor& g) 
   for (size_t group = 0; group < sources_.size(); ++group) {
     const SmallMatrix& c = coefficients_[group];
     if (c.columns == 0) continue;
-    const auto products = sources_[group].project(part(g, group));
+    const auto products = sources_[group].project(read_floats_of_group(g, parameters_, group));
     for (int64_t k = 0; k < c.columns; ++k) {
       double sum = 0;
       for (int64_t i = 0; i < c.rows; ++i) sum += c(i, k) * products[static_cast<size_t>(i)];
@@ -117,7 +91,9 @@ void FactoredBasis::save(const fs::path& folder) const {
     if (c.columns > 0) tensors.push_back({tensor_name(g), DataType::float64, {c.rows, c.columns}, std::as_bytes(std::span(c.values))});
   }
   write_safetensors(folder / coefficients_name, tensors);
-  write_index(folder, "factored");
+  const nlohmann::json index = {
+      {"form", "factored"}, {"dims", dims_}, {"layout", parameters_.layout.digest()}, {"description", description_}};
+  write_durable(folder / index_name, index.dump(1) + "\n");
 }
 
 int64_t FactoredBasis::bytes_shipped() const {

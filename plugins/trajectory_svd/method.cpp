@@ -1,7 +1,6 @@
 #include "method.h"
 
 #include "bases.h"
-#include "factor.h"
 #include "report.h"
 #include "variants.h"
 
@@ -9,6 +8,7 @@
 #include "tsrun/base/files.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/memory.h"
+#include "tsrun/linalg/row_svd.h"
 
 #include <ATen/ops/empty.h>
 
@@ -49,7 +49,7 @@ SmallMatrix without_first_column(const SmallMatrix& m) {
 SmallMatrix without_first(const SmallMatrix& gram) { return without_first_column(transpose(without_first_column(gram))); }
 
 struct Found {
-  Factor factor;
+  RowSvd factor;
   nlohmann::json description;
 };
 
@@ -57,8 +57,9 @@ Found discover_group(const Trajectory& trajectory, const Group& group, const Cho
   const SmallMatrix gram = group_rows(trajectory, group, true).gram();
   const SmallMatrix m = variant_matrix(choices.variant, trajectory.size());
   const bool origin = uses_origin(choices.variant);
-  Factor factor = origin ? factorise(gram, m, trajectory.size(), choices.dim, choices.drop_ratio)
-                         : factorise(without_first(gram), without_first_column(m), trajectory.size() - 1, choices.dim, choices.drop_ratio);
+  RowSvd factor =
+      origin ? right_singular_vectors(gram, m, trajectory.size(), choices.dim, choices.drop_ratio)
+             : right_singular_vectors(without_first(gram), without_first_column(m), trajectory.size() - 1, choices.dim, choices.drop_ratio);
   nlohmann::json description = describe_group({group.name, group.size(), gram, origin}, factor);
   return {std::move(factor), std::move(description)};
 }
@@ -131,7 +132,9 @@ std::unique_ptr<Subspace> Method::discover(const SubspaceInputs& inputs, const O
       directions.push_back(form_directions(group_rows(trajectory, group, origin), found.factor.coefficients, group.size()));
     coefficients.push_back(std::move(found.factor.coefficients));
   }
-  if (choices.form == "dense") return std::make_unique<DenseBasis>(inputs.parameters, std::move(directions), std::move(description));
+  if (choices.form == "dense")
+    return std::make_unique<StoredBasis>(inputs.parameters,
+                                         StoredDirections{.groups = std::move(directions), .description = std::move(description)});
   return std::make_unique<FactoredBasis>(inputs.parameters, trajectory, origin, std::move(coefficients), std::move(description));
 }
 
@@ -141,7 +144,7 @@ std::unique_ptr<Subspace> Method::load(const std::filesystem::path& folder, cons
     if (index.at("layout") != parameters.layout.digest()) data_error("{}: the basis belongs to another parameter set", folder.string());
     const auto form = index.at("form").get<std::string>();
     if (form == "factored") return FactoredBasis::load(folder, parameters, index);
-    if (form == "dense") return DenseBasis::load(folder, parameters, index);
+    if (form == "dense") return StoredBasis::load(folder, parameters);
     data_error("{}: form '{}', expected factored or dense", (folder / index_name).string(), form);
   } catch (const nlohmann::json::exception& e) {
     data_error("{}: not a basis: {}", (folder / index_name).string(), e.what());

@@ -8,7 +8,7 @@ namespace tsrun::trajectory_svd {
 namespace {
 
 /// Inner products of every direction with row `row` of the full Gram matrix.
-std::vector<double> coordinates_of(const GroupFacts& facts, const Factor& factor, int64_t row) {
+std::vector<double> coordinates_of(const GroupFacts& facts, const RowSvd& factor, int64_t row) {
   const int64_t skipped = facts.with_origin ? 0 : 1;
   std::vector<double> result(static_cast<size_t>(factor.coefficients.columns), 0.0);
   for (int64_t k = 0; k < factor.coefficients.columns; ++k)
@@ -27,7 +27,7 @@ std::vector<double> cumulative_energy(const std::vector<double>& singular_values
 }
 
 /// Directions that a float32 Gram matrix could tell from rounding: σ² above its epsilon times σ1².
-int64_t float32_rank(const Factor& factor) {
+int64_t float32_rank(const RowSvd& factor) {
   const auto& s = factor.singular_values;
   const double least = s.empty() ? 0 : std::numeric_limits<float>::epsilon() * s[0] * s[0];
   return std::count_if(s.begin(), s.begin() + factor.rank, [&](double v) { return v * v > least; });
@@ -35,7 +35,7 @@ int64_t float32_rank(const Factor& factor) {
 
 }  // namespace
 
-nlohmann::json describe_group(const GroupFacts& facts, const Factor& factor) {
+nlohmann::json describe_group(const GroupFacts& facts, const RowSvd& factor) {
   const int64_t last = facts.gram.rows - 1;
   const auto on_update = coordinates_of(facts, factor, last), on_origin = coordinates_of(facts, factor, 0);
   double inside = 0;

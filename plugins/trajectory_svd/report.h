@@ -1,6 +1,6 @@
 #pragma once
 
-#include "factor.h"
+#include "tsrun/linalg/row_svd.h"
 
 #include <nlohmann/json.hpp>
 
@@ -18,6 +18,6 @@ struct GroupFacts {
 };
 
 /// name, size, dim, rank, dropped, rank_float32, singular_values, energy, cos_origin, update_share, update_share_first, update_length.
-nlohmann::json describe_group(const GroupFacts& facts, const Factor& factor);
+nlohmann::json describe_group(const GroupFacts& facts, const RowSvd& factor);
 
 }  // namespace tsrun::trajectory_svd

@@ -39,9 +39,42 @@ at::Tensor normals(uint64_t seed, int64_t count, double scale) {
 
 }  // namespace
 
+QuadraticProbe::QuadraticProbe(ParameterSet parameters, at::Tensor origin)
+    : parameters_(std::move(parameters)), origin_(std::move(origin)) {
+  for (size_t g = 0; g < parameters_.groups.size(); ++g) {
+    const int64_t size = parameters_.groups[g].size();
+    const at::Tensor drawn = normals(400 + g, 4 * size, 1).view({4, size});
+    directions_.push_back(std::get<0>(at::linalg_qr(drawn.t().to(at::kDouble))).t().to(at::kFloat).contiguous());
+  }
+}
+
+Probe::HiddenStates QuadraticProbe::hidden(const Weights& /*weights*/, std::span<const int64_t> /*rows*/, int /*layer*/) { return {}; }
+Probe::LabelStates QuadraticProbe::label_states(const Weights& /*weights*/, std::span<const int64_t> /*rows*/) { return {}; }
+
+at::Tensor QuadraticProbe::slope(int64_t row) const { return normals(300 + static_cast<uint64_t>(row), parameters_.layout.total(), 1); }
+at::Tensor QuadraticProbe::directions(size_t group) const { return directions_[group]; }
+
+Probe::LossAndGradient QuadraticProbe::loss_and_gradient(const Weights& weights, std::span<const int64_t> rows,
+                                                         std::optional<Key> /*dropout*/) {
+  const at::Tensor move = flatten(weights, parameters_.layout) - origin_;
+  at::Tensor gradient = at::zeros_like(move);
+  for (const int64_t row : rows) gradient.add_(slope(row), 1.0 / static_cast<double>(rows.size()));
+  double loss = gradient.dot(move).item<double>();
+  const at::Tensor values = at::tensor(at::ArrayRef<double>(eigenvalues), at::kFloat);
+  for (size_t g = 0; g < directions_.size(); ++g) {
+    const Group& group = parameters_.groups[g];
+    const at::Tensor inside = directions_[g].mv(move.slice(0, group.begin, group.end));
+    gradient.slice(0, group.begin, group.end).add_(directions_[g].t().mv(values * inside));
+    loss += (values * inside * inside).sum().item<double>() / 2;
+  }
+  return {loss, unflatten(gradient, parameters_.layout)};
+}
+
 SmallInputs::SmallInputs(int64_t points, RowType type) : root_(temporary_folder()), parameters_(small_parameters()) {
   const int64_t total = parameters_.layout.total();
   origin_ = normals(11, total, 0.05);
+  weights_ = unflatten(origin_, parameters_.layout);
+  probe_ = std::make_unique<QuadraticProbe>(parameters_, origin_);
   TrajectoryWriter writer(root_ / "trajectory", parameters_.layout, origin_, type);
   at::Tensor weights = origin_.clone();
   const at::Tensor drift = normals(12, total, 1e-3);
@@ -65,6 +98,8 @@ SubspaceInputs SmallInputs::inputs(uint64_t seed) const {
   inputs.trajectory = trajectory_.get();
   inputs.key = Key::root(seed);
   inputs.scratch = folder("scratch");
+  inputs.weights = &weights_;
+  inputs.probe = probe_.get();
   return inputs;
 }
 
@@ -104,6 +139,10 @@ at::Tensor materialise(const Subspace& subspace) {
     unit[k] = 1;
     subspace.expand(unit, v[k]);
   }
+  if (subspace.linear()) return v;
+  at::Tensor at_zero = at::zeros({v.size(1)}, at::kFloat);
+  subspace.expand(at::zeros({subspace.dim()}, at::kFloat), at_zero);
+  v.sub_(at_zero);
   return v;
 }
 

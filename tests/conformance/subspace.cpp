@@ -30,7 +30,7 @@ using Check = std::function<void(const Subject&)>;
 Subject subspace_subject(const SubspaceCase& subject) {
   const SubspaceMethod& method = subspace_method(subject.method);
   const auto maker = [&](const SmallInputs& inputs, uint64_t seed) { return discover(method, inputs, subject.options, seed); };
-  return {method, subject.options, maker, false, !method.needs_trajectory()};
+  return {method, subject.options, maker, false, !method.needs_trajectory() && !method.needs_probe()};
 }
 
 Subject joint_subject(const JointCase& subject) {
@@ -142,7 +142,11 @@ void depends_on_its_key_only(const Subject& subject) {
 void another_key_gives_another_basis(const Subject& subject) {
   if (!subject.drawn) GTEST_SKIP() << "made of a trajectory or of solutions";
   const SmallInputs small;
-  const at::Tensor one = materialise(*subject.made(small, 5)), other = materialise(*subject.made(small, 6));
+  const auto first = subject.made(small, 5), second = subject.made(small, 6);
+  const at::Tensor z = random_vector(70, first->dim());
+  EXPECT_FALSE(at::equal(expanded(*first, z), expanded(*second, z)));
+  if (!first->linear()) return;  // a coordinate may move nothing by itself
+  const at::Tensor one = materialise(*first), other = materialise(*second);
   for (int64_t k = 0; k < one.size(0); ++k) EXPECT_GT((one[k] - other[k]).abs().max().item<double>(), 0) << "coordinate " << k;
 }
 

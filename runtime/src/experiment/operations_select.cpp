@@ -6,21 +6,13 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/train/probe.h"
-#include "tsrun/train/reading.h"
+#include "tsrun/train/train.h"
 
 /// The operation `select`: a scope that a selector chooses before any training, shared by seeds.
 namespace tsrun {
 namespace {
 
 using nlohmann::json;
-
-/// How the rows of a probe are read.
-OptionTable reading_options() {
-  const OptionTable all = text_options();
-  OptionTable table;
-  for (const char* name : {"max_length", "blocks", "max_answer_length"}) table.add(*all.find(name));
-  return table;
-}
 
 OptionTable selection_options() {
   OptionTable table = {

@@ -1,11 +1,14 @@
 #include "experiment/export_basis.h"
 #include "experiment/export_model.h"
+#include "experiment/initial_weights.h"
 #include "experiment/parameters_option.h"
 #include "experiment/stored.h"
 #include "experiment/taken_options.h"
 #include "experiment/task_model.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/train/probe.h"
+#include "tsrun/train/train.h"
 
 #include <ATen/Functions.h>
 
@@ -19,7 +22,7 @@ namespace {
 using nlohmann::json;
 
 OptionTable discovery_options() {
-  return {
+  OptionTable table = {
       {.name = "method", .type = OptionType::text, .doc = "name of a subspace plugin", .required = true},
       {.name = "trajectory",
        .type = OptionType::artifact,
@@ -29,9 +32,14 @@ OptionTable discovery_options() {
        .type = OptionType::artifact,
        .doc = "model of the parameters; absent: that of the trajectory",
        .choices = {"model"}},
-      {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of random methods", .minimum = 0},
+      {.name = "task",
+       .type = OptionType::artifact,
+       .doc = "its training rows are what methods of gradients look at, under the initial weights of a training on it; others ignore it",
+       .choices = {"task"}},
+      {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of random methods, and of a task's head", .minimum = 0},
       parameters_option(),
   };
+  return table.include(reading_options());
 }
 
 /// Groups of the selection over the trajectory's own layout, which must be the selection's.
@@ -56,16 +64,22 @@ struct DiscoverRequest {
   std::optional<TrajectoryRef> trajectory;
   ModelRef model;
   int64_t seed = 1;
-  json parameters;  ///< as `parse_selection` reads them
+  json parameters;                            ///< as `parse_selection` reads them
+  std::optional<TaskRef> task = {};           ///< for a method that needs a probe
+  Options reading = Options(json::object());  ///< of the task's rows
 
-  StageKey key() const;
+  StageKey key(const Lab& lab) const;
 };
 
-StageKey DiscoverRequest::key() const {
-  const json inputs = {{"method", method.name()},   {"version", method.version()},
-                       {"options", own.json()},     {"trajectory", identity(trajectory)},
-                       {"model", model.identity()}, {"seed", seed},
-                       {"parameters", parameters}};
+StageKey DiscoverRequest::key(const Lab& lab) const {
+  json inputs = {{"method", method.name()},   {"version", method.version()},
+                 {"options", own.json()},     {"trajectory", identity(trajectory)},
+                 {"model", model.identity()}, {"seed", seed},
+                 {"parameters", parameters}};
+  if (task)
+    inputs.update({{"task", task->identity()},
+                   {"reading", reading.json()},
+                   {"device", c10::DeviceTypeName(lab.settings().device.type(), /*lower_case=*/true)}});
   return {"subspace", {{"inputs", inputs}}};
 }
 
@@ -91,10 +105,24 @@ struct BasisSummary {
   }
 };
 
+/// The model under the weights that a training of the task starts from, and the task's training rows.
+struct Calibration {
+  Calibration(Lab& lab, const DiscoverRequest& request)
+      : loaded(initial_task_model(lab, *request.task, {request.model, request.seed})),
+        weights(on_device(loaded.model.weights, lab.settings().device)),
+        probe(make_probe(loaded.model, loaded.task, train_options().resolve(request.reading.json(), "discover"),
+                         Key::root(static_cast<uint64_t>(request.seed)).split("discover").split("probe"), lab.settings().device)) {}
+  TaskModel loaded;
+  Weights weights;
+  std::unique_ptr<Probe> probe;
+};
+
 BasisSummary discover_into(Lab& lab, const DiscoverRequest& request, const std::filesystem::path& out, const std::filesystem::path& work) {
   const auto family = family_of(lab.plugins(), request.model, {});
   std::optional<Trajectory> trajectory;
   if (request.trajectory) trajectory = trajectory_of(lab, *request.trajectory);
+  std::optional<Calibration> calibration;
+  if (request.task) calibration.emplace(lab, request);
   SubspaceInputs to;
   to.parameters = parameters_of(*family, request.parameters, trajectory ? &*trajectory : nullptr);
   to.trajectory = trajectory ? &*trajectory : nullptr;
@@ -102,18 +130,33 @@ BasisSummary discover_into(Lab& lab, const DiscoverRequest& request, const std::
   to.origin = trajectory ? origin_of(*trajectory) : flatten(weights, to.parameters.layout);
   to.key = Key::root(static_cast<uint64_t>(request.seed)).split("projection");
   to.scratch = work;
+  if (calibration) to.weights = &calibration->weights, to.probe = calibration->probe.get();
   const auto subspace = request.method.discover(to, request.own);
   save_subspace(*subspace, request.method, request.own, out);
   return BasisSummary::of(*subspace);
+}
+
+/// The task of a method that needs one.
+std::optional<TaskRef> task_to_probe(const SubspaceMethod& method, const Options& o) {
+  if (!method.needs_probe()) return std::nullopt;
+  auto task = given_ref<TaskRef>(o, "task");
+  if (!task) user_error("discover: method '{}' needs option 'task', whose gradients it takes", method.name());
+  return task;
 }
 
 json run_discover(Lab& lab, const Options& o) {
   const SubspaceMethod& method = lab.plugins().subspace(o.text("method"));
   if (method.needs_trajectory() && !o.has("trajectory")) user_error("discover: method '{}' needs option 'trajectory'", method.name());
   const auto trajectory = given_ref<TrajectoryRef>(o, "trajectory");
-  const DiscoverRequest request{
-      method, taken_options(method.options(), o), trajectory, model_to_span(o, trajectory), o.integer("seed"), o.value("parameters")};
-  json handle = lab.stage(request.key(), lab.title_of("discover " + method.name(), request.seed), BasisSummary().to_json(),
+  const DiscoverRequest request{.method = method,
+                                .own = taken_options(method.options(), o),
+                                .trajectory = trajectory,
+                                .model = model_to_span(o, trajectory),
+                                .seed = o.integer("seed"),
+                                .parameters = o.value("parameters"),
+                                .task = task_to_probe(method, o),
+                                .reading = taken_options(reading_options(), o)};
+  json handle = lab.stage(request.key(lab), lab.title_of("discover " + method.name(), request.seed), BasisSummary().to_json(),
                           [&](const auto& out, const auto& work) { return discover_into(lab, request, out, work).to_json(); });
   handle.update({{"method", method.name()}, {"model", request.model.to_json()}});
   if (trajectory) handle["trajectory"] = trajectory->to_json();

@@ -7,4 +7,7 @@ namespace tsrun {
 /// Of a call's options, those that `known` declares: what the trainer or a method is given of them.
 Options taken_options(const OptionTable& known, const Options& call);
 
+/// Options of ts.train that decide how the rows of a probe are read.
+OptionTable reading_options();
+
 }  // namespace tsrun

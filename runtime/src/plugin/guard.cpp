@@ -26,6 +26,9 @@ class GuardedSubspace final : public Subspace {
   bool claims_orthonormal() const override {
     return origin_.run("claims_orthonormal", [&] { return inner_->claims_orthonormal(); });
   }
+  double initial_width() const override {
+    return origin_.run("initial_width", [&] { return inner_->initial_width(); });
+  }
   SubspaceFacts facts() const override {
     return origin_.run("facts", [&] { return inner_->facts(); });
   }
@@ -65,6 +68,9 @@ class GuardedSubspaceMethod final : public GuardedSubspaceMaker<SubspaceMethod> 
   using GuardedSubspaceMaker::GuardedSubspaceMaker;
   bool needs_trajectory() const override {
     return origin_.run("needs_trajectory", [&] { return inner_->needs_trajectory(); });
+  }
+  bool needs_probe() const override {
+    return origin_.run("needs_probe", [&] { return inner_->needs_probe(); });
   }
   std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const override {
     return wrap("discover", [&] { return inner_->discover(inputs, options); });

@@ -93,8 +93,12 @@ void Binding::State::add_bound(Key key) {
   const Weights views = unflatten(bound_origin, subspace.parameters().layout);
   for (const std::string& name : views.names()) origin.set(name, views.at(name));
   at::Tensor z = at::zeros({options.ensemble * subspace.dim()}, at::kFloat);
+  const std::span<float> numbers(z.data_ptr<float>(), static_cast<size_t>(z.numel()));
+  const auto width = static_cast<float>(subspace.initial_width());
   if (options.init_deviation > 0)
-    fill_normal(key, {z.data_ptr<float>(), static_cast<size_t>(z.numel())}, 0, 0, static_cast<float>(options.init_deviation));
+    fill_normal(key, numbers, 0, 0, static_cast<float>(options.init_deviation));
+  else if (width > 0)
+    fill_uniform(key.split("uniform"), numbers, 0, -width, width);
   z = z.to(device);
   groups.push_back({"z", z, at::zeros_like(z), options.lr_subspace, 0, std::nullopt, Layout().add("z", {z.numel()})});
   if (!options.lr_groups.empty()) add_group_rates();

@@ -166,6 +166,22 @@ TEST(Binding, WithinASubspace_OnlyZMovesTheEncoder) {
   EXPECT_TRUE(at::allclose(update, subspace->dense().mv(binding.coordinates().to(at::kDouble)), 0, 1e-6));
 }
 
+TEST(Binding, StartsWhereTheSubspaceSays_UnlessTheTrainingNamesADeviation) {
+  const FakeFamily family;
+  const auto subspace = std::make_shared<PlainSubspace>(select_parameters(family, {}), 100);
+  subspace->width = 0.25;
+  const auto start = [&](double deviation) {
+    Binding binding = bind(family, options_with([&](TuneOptions& o) {
+                             o.init_deviation = deviation;
+                             o.subspace = subspace;
+                           }));
+    return binding.coordinates();
+  };
+  EXPECT_LE(start(0).abs().max().item<float>(), 0.25f);
+  EXPECT_NEAR(start(0).square().mean().item<double>(), 0.25 * 0.25 / 3, 0.004);  // uniform
+  EXPECT_GT(start(1).abs().max().item<float>(), 1);
+}
+
 TEST(Binding, SubspaceOverPartOfTheEncoder_FreezesTheRest) {
   const FakeFamily family;
   const auto subspace = std::make_shared<PlainSubspace>(select_parameters(family, parse_selection({{"layers", {1}}}, "here")), 3);

@@ -73,6 +73,8 @@ class PlainSubspace final : public Subspace {
     }
   }
   const ParameterSet& parameters() const override { return set_; }
+  double width = 0;
+  double initial_width() const override { return width; }
   const std::vector<int64_t>& dims() const override { return dims_; }
   void expand(const at::Tensor& z, at::Tensor out) const override {
     for (size_t g = 0; g < v_.size(); ++g) {

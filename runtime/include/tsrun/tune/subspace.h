@@ -3,6 +3,7 @@
 #include "tsrun/base/options.h"
 #include "tsrun/base/random.h"
 #include "tsrun/tune/parameter_set.h"
+#include "tsrun/tune/probe.h"
 #include "tsrun/tune/trajectory.h"
 
 #include <ATen/core/Tensor.h>
@@ -41,6 +42,8 @@ class Subspace {
   virtual at::Tensor project(const at::Tensor& z, const at::Tensor& g) const = 0;
   virtual bool linear() const { return true; }
   virtual bool claims_orthonormal() const = 0;  ///< columns of each group orthonormal
+  /// z starts uniformly in [−w, w] where a training names no initialisation of its own; 0: at zero. For maps that cannot leave zero.
+  virtual double initial_width() const { return 0; }
   /// Read by figures and warnings; all other facts are in `describe`.
   virtual SubspaceFacts facts() const { return {}; }
   /// A description for people, as free JSON: groups, ranks kept and dropped, energy, |cos(v1, θ0)|.
@@ -58,7 +61,9 @@ struct SubspaceInputs {
   const Trajectory* trajectory = nullptr;  ///< of the same layout
   std::vector<at::Tensor> solutions;       ///< flat weights of tuned models, same layout
   Key key = Key::root(0);
-  std::filesystem::path scratch;  ///< a folder for large temporaries
+  std::filesystem::path scratch;     ///< a folder for large temporaries
+  const Weights* weights = nullptr;  ///< of the whole model with the task's head; given with `probe`
+  Probe* probe = nullptr;            ///< rows of the training split, for methods that need it
 };
 
 /// Makes subspaces and reads them again: a method of the kind `subspace`, or of the kind `joint` (tune/joint_method.h).
@@ -77,6 +82,7 @@ class SubspaceMaker {
 class SubspaceMethod : public SubspaceMaker {
  public:
   virtual bool needs_trajectory() const { return false; }
+  virtual bool needs_probe() const { return false; }  ///< reads gradients of a task at θ0 (`task` of ts.discover)
   /// @throws Error(user) when options contradict the inputs (dim larger than the trajectory).
   virtual std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const = 0;
 };

@@ -25,6 +25,26 @@ const SubspaceMethod& subspace_method(const std::string& name);
 const std::vector<std::unique_ptr<JointMethod>>& joint_methods();
 const JointMethod& joint_method(const std::string& name);
 
+/// Made-up calibration over a layout: row r's loss is ½ δᵀ H δ + s_rᵀ δ with δ = θ − θ0. In every group H has the eigenvalues 8, 4, 2, 1
+/// with known directions, and zero besides.
+class QuadraticProbe final : public Probe {
+ public:
+  QuadraticProbe(ParameterSet parameters, at::Tensor origin);
+  int64_t rows() const override { return 40; }
+  std::vector<std::vector<int64_t>> ids(int64_t row) override { return {{row}}; }
+  HiddenStates hidden(const Weights& weights, std::span<const int64_t> rows, int layer) override;  ///< none
+  LabelStates label_states(const Weights& weights, std::span<const int64_t> rows) override;        ///< none
+  LossAndGradient loss_and_gradient(const Weights& weights, std::span<const int64_t> rows, std::optional<Key> dropout) override;
+  at::Tensor slope(int64_t row) const;        ///< s_r, float32 [total]
+  at::Tensor directions(size_t group) const;  ///< eigenvectors, float32 [4, size of the group]
+  static constexpr double eigenvalues[] = {8, 4, 2, 1};
+
+ private:
+  ParameterSet parameters_;
+  at::Tensor origin_;
+  std::vector<at::Tensor> directions_;
+};
+
 /// Inputs of a small made-up model: two layers of a few thousand weights in `layer` groups, an origin, and a trajectory of `points` points
 /// that drifts and decays as training does. Files live in a temporary folder that is removed with the object.
 class SmallInputs {
@@ -41,11 +61,14 @@ class SmallInputs {
   const Trajectory& trajectory() const { return *trajectory_; }
   const ParameterSet& parameters() const { return parameters_; }
   const at::Tensor& origin() const { return origin_; }
+  QuadraticProbe& probe() const { return *probe_; }
 
  private:
   std::filesystem::path root_;
   ParameterSet parameters_;
   at::Tensor origin_;
+  Weights weights_;  ///< the origin by name
+  std::unique_ptr<QuadraticProbe> probe_;
   std::unique_ptr<Trajectory> trajectory_;
 };
 
@@ -57,7 +80,7 @@ std::unique_ptr<Subspace> discover(const SubspaceMethod& method, const SmallInpu
 std::unique_ptr<Subspace> decoder(const JointMethod& method, const SmallInputs& inputs,
                                   const nlohmann::json& options = nlohmann::json::object(), uint64_t seed = 1);
 
-/// V with one row per coordinate, [dim, total], by expanding unit vectors.
+/// V with one row per coordinate, [dim, total], by expanding unit vectors; of a map that is not linear, what they add to zero's update.
 at::Tensor materialise(const Subspace& subspace);
 
 }  // namespace tsrun::plugin_testing

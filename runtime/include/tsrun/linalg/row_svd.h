@@ -6,10 +6,10 @@
 #include <optional>
 #include <vector>
 
-namespace tsrun::trajectory_svd {
+namespace tsrun {
 
 /// The right singular vectors of W = M R, without forming W: V = Rᵀ C.
-struct Factor {
+struct RowSvd {
   SmallMatrix coefficients;             ///< C: rows of R x directions kept
   std::vector<double> singular_values;  ///< all of W, descending
   int64_t rank = 0;                     ///< those above the drop ratio
@@ -20,6 +20,6 @@ struct Factor {
 ///
 /// `gram` is R Rᵀ; `last` the row of R that is the last difference (signs are chosen so that it has positive coordinates). Directions whose
 /// singular value is below `drop_ratio` of the largest are dropped; at most `dim` are kept.
-Factor factorise(const SmallMatrix& gram, const SmallMatrix& m, int64_t last, std::optional<int64_t> dim, double drop_ratio);
+RowSvd right_singular_vectors(const SmallMatrix& gram, const SmallMatrix& m, int64_t last, std::optional<int64_t> dim, double drop_ratio);
 
-}  // namespace tsrun::trajectory_svd
+}  // namespace tsrun

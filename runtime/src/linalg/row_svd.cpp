@@ -1,4 +1,4 @@
-#include "factor.h"
+#include "tsrun/linalg/row_svd.h"
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -8,7 +8,7 @@
 #include <cmath>
 #include <tuple>
 
-namespace tsrun::trajectory_svd {
+namespace tsrun {
 namespace {
 
 /// Rows of R that others determine to this part of their squared length are not independent (float64 cannot tell them apart).
@@ -76,10 +76,10 @@ void orient(SmallMatrix& coefficients, const SmallMatrix& gram, int64_t last) {
 
 }  // namespace
 
-Factor factorise(const SmallMatrix& gram, const SmallMatrix& m, int64_t last, std::optional<int64_t> dim, double drop_ratio) {
+RowSvd right_singular_vectors(const SmallMatrix& gram, const SmallMatrix& m, int64_t last, std::optional<int64_t> dim, double drop_ratio) {
   const RowFactor rows = factor_rows(gram);
   const SmallSvd svd = singular(multiply(m, rows.lower));
-  Factor factor;
+  RowSvd factor;
   factor.singular_values = svd.values;
   const double least = svd.values.empty() ? 0 : drop_ratio * svd.values[0];
   factor.rank = std::count_if(svd.values.begin(), svd.values.end(), [&](double v) { return v > least && v > 0; });
@@ -90,4 +90,4 @@ Factor factorise(const SmallMatrix& gram, const SmallMatrix& m, int64_t last, st
   return factor;
 }
 
-}  // namespace tsrun::trajectory_svd
+}  // namespace tsrun
