@@ -16,26 +16,44 @@ local arg = ts.arguments {
   seeds = { default = 2, min = 1, doc = "number of seeds" },
   epochs = { default = 0, min = 0, doc = "of trainings within a basis, and of frozen encoders; 0: as many as the trajectory's" },
   rows = { default = 160, min = 0, doc = "training rows of each task that are used; 0: all" },
-  lr_z = { default = 0.01, min = 0, doc = "learning rate of the coordinates" },
+  rates = { default = { 1.0 }, doc = "of the search: multiples of the way to the task's own update, which coordinates can travel" },
+  head_rates = { default = { 1.0, 10.0 }, doc = "of the search: multiples of the model's learning rate of the head" },
   embeddings = { default = true, doc = "train the embeddings beside the coordinates (the paper does)" },
   inductive = { default = true, doc = "train every task in the basis of every other" },
+  margin = { default = 0.02, min = 0.001, doc = "of the claims that one method is as good as another" },
   quick = { default = false, doc = "three tasks, one seed, few rows and epochs" },
 }
 if arg.quick then
   arg.tasks, arg.seeds, arg.rows, arg.dim = { arg.tasks[1], arg.tasks[2], arg.tasks[3] }, 1, math.min(arg.rows, 64), 3
+  arg.head_rates = { 1.0 }
 end
 
 local model, seeds = ts.model(arg.model), ts.seeds(arg.seeds)
 local tasks = lib.map(arg.tasks, ts.task)
 local epochs = lib.given(arg.epochs, arg.dim)
 local train = lib.trainer { model = model, rows = arg.rows, epochs = epochs }
+local heads = lib.map(arg.head_rates, function(multiple) return multiple * model.defaults.lr_head end)
 local beside = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" }
+
+-- Learning rates are picked on dev with the first seed, for every method and task; run(task, seed, rates, name) trains. -----------------------
+
+local found = {}
+local function searched(method, task, grid, run)
+  local key = method .. " of " .. task.name
+  found[key] = found[key] or ts.lr_search(lib.with({
+    seeds = { seeds[1] }, run = function(rates, seed) return run(task, seed, rates, "search: " .. method) end,
+  }, grid))
+  return found[key].rates
+end
+local function at_best(method, grid, run)
+  return function(task, seed) return run(task, seed, searched(method, task, grid, run), method) end
+end
 
 -- Solutions ----------------------------------------------------------------------------------------------------------------------------------
 
-local function full(task, seed)
-  return train(seed, { name = "full, " .. task.name, task = task, epochs = arg.dim, record = ts.every "epoch", keep = "all" })
-end
+local full = at_best("full", { lr_head = heads }, function(task, seed, rates, name)
+  return train(seed, lib.with({ name = name .. ", " .. task.name, task = task, epochs = arg.dim, record = ts.every "epoch", keep = "all" }, rates))
+end)
 -- The solutions of all tasks, or of all but one.
 local function solutions(seed, but)
   local list = {}
@@ -57,43 +75,60 @@ local function random_basis(seed, dim)
   return ts.discover("random_projection", { name = "random basis", model = model, dim = dim, seed = seed })
 end
 
--- Trainings ----------------------------------------------------------------------------------------------------------------------------------
+-- Trainings: coordinates of every basis can travel as far as the task's own update is long. -------------------------------------------------
 
-local function within(task, seed, name, basis)
-  return train(seed, { name = name, task = task, tune = ts.within(basis, { lr = arg.lr_z, embeddings = arg.embeddings }) })
+local function within(name, basis)
+  return at_best(name, { reach = arg.rates, lr_head = heads }, function(task, seed, rates, title)
+    local tune = { lr = "reach", reach = rates.reach, reach_of = full(task, seed).trajectory, embeddings = arg.embeddings }
+    return train(seed, { name = title, task = task, tune = ts.within(basis(task, seed), tune), lr_head = rates.lr_head })
+  end)
 end
-local function frozen(task, seed, name, from)
-  return train(seed, { name = name, task = task, train = beside, origin = from and { solutions = from, which = arg.which } })
+local function frozen(name, from)
+  return at_best(name, { lr_head = heads }, function(task, seed, rates, title)
+    local origin = from and { solutions = from(task, seed), which = arg.which }
+    return train(seed, lib.with({ name = title, task = task, train = beside, origin = origin }, rates))
+  end)
+end
+local function projected(name, basis)
+  return function(task, seed) return ts.evaluate { name = name, solution = full(task, seed), project = basis(task, seed) } end
 end
 
-local variants = {
-  { name = "full", run = function(task, seed) return full(task, seed) end },
-  { name = "freeze", run = function(task, seed, name) return frozen(task, seed, name) end },
-  { name = "random", run = function(task, seed, name) return within(task, seed, name, random_basis(seed, #tasks)) end },
-  { name = "unified", run = function(task, seed, name) return within(task, seed, name, common_basis(seed)) end },
-  { name = "zero-shot", run = function(task, seed, name) return within(task, seed, name, common_basis(seed, task)) end },
-  { name = "unified, updates shuffled", run = function(task, seed, name) return within(task, seed, name, common_basis(seed, nil, true)) end },
-  { name = "mean of all tasks, frozen", run = function(task, seed, name) return frozen(task, seed, name, solutions(seed)) end },
-  { name = "mean of the others, frozen", run = function(task, seed, name) return frozen(task, seed, name, solutions(seed, task)) end },
-  {
-    name = "own update in unified, no training",
-    run = function(task, seed, name) return ts.evaluate { name = name, solution = full(task, seed), project = common_basis(seed) } end,
-  },
-  {
-    name = "own update in zero-shot, no training",
-    run = function(task, seed, name) return ts.evaluate { name = name, solution = full(task, seed), project = common_basis(seed, task) } end,
-  },
-}
-local function variant(name)
-  for _, one in ipairs(variants) do
-    if one.name == name then return function(task, seed) return one.run(task, seed, name) end end
+local function unified_basis(_, seed) return common_basis(seed) end
+local function zero_shot_basis(task, seed) return common_basis(seed, task) end
+local variants = {}
+local runs = {}
+local function variant(name, run)
+  variants[#variants + 1], runs[name] = { name = name, run = run }, run
+end
+variant("full", full)
+variant("freeze", frozen "freeze")
+variant("random", within("random", function(_, seed) return random_basis(seed, #tasks) end))
+variant("unified", within("unified", unified_basis))
+variant("zero-shot", within("zero-shot", zero_shot_basis))
+variant("unified, updates shuffled", within("unified, updates shuffled", function(_, seed) return common_basis(seed, nil, true) end))
+variant("mean of all tasks, frozen", frozen("mean of all tasks, frozen", function(_, seed) return solutions(seed) end))
+variant("mean of the others, frozen", frozen("mean of the others, frozen", function(task, seed) return solutions(seed, task) end))
+variant("own update in unified, no training", projected("own update in unified, no training", unified_basis))
+variant("own update in zero-shot, no training", projected("own update in zero-shot, no training", zero_shot_basis))
+
+-- In the basis of another task, at the rates that were picked for the own one.
+local inductive_in = {}
+for _, source in ipairs(tasks) do
+  inductive_in[source.name] = function(task, seed, rates)
+    local tune = { lr = "reach", reach = rates.reach, reach_of = full(task, seed).trajectory, embeddings = arg.embeddings }
+    return train(seed, {
+      name = "in the basis of " .. source.name, task = task, tune = ts.within(own_basis(source, seed), tune), lr_head = rates.lr_head,
+    })
   end
 end
-local function inductive(task, seed, source) return within(task, seed, "in the basis of " .. source.name, own_basis(source, seed)) end
+local function inductive(task, seed, source)
+  local grid = { reach = arg.rates, lr_head = heads }
+  return inductive_in[source.name](task, seed, searched("own basis", task, grid, inductive_in[task.name]))
+end
 
 ts.sweep({ task = tasks, seed = seeds }, function(at) full(at.task, at.seed) end)
 
-ts.sweep({ task = tasks, variant = variants, seed = seeds }, function(at) at.variant.run(at.task, at.seed, at.variant.name) end)
+ts.sweep({ task = tasks, variant = variants, seed = seeds }, function(at) at.variant.run(at.task, at.seed) end)
 
 -- The table of all tasks, and a page of each ------------------------------------------------------------------------------------------------
 
@@ -105,14 +140,14 @@ report:table("Score on dev after the last update", {
   columns = lib.join({ "" }, names, { "mean" }), digits = 3,
   note = ("Unified, random and shuffled: %d directions a layer; zero-shot: %d."):format(#tasks, #tasks - 1),
   rows = lib.map(variants, function(one)
-    local by_task = lib.map(tasks, function(task) return scores(task, variant(one.name)) end)
+    local by_task = lib.map(tasks, function(task) return scores(task, one.run) end)
     return lib.join({ one.name }, by_task, { lib.mean(lib.map(by_task, lib.mean)) })
   end),
 })
 for _, task in ipairs(tasks) do
   local detail = ts.report("One basis for many tasks: " .. task.name, { model = model, task = task, folder = "detail_" .. task.name })
   for _, one in ipairs(variants) do
-    for _, seed in ipairs(seeds) do detail:row(one.name, variant(one.name)(task, seed)) end
+    for _, seed in ipairs(seeds) do detail:row(one.name, one.run(task, seed)) end
   end
 end
 
@@ -129,7 +164,7 @@ if arg.inductive then
     local row = lib.map(tasks, function(source)
       return drop(task, function(t, seed) return inductive(t, seed, source) end)
     end)
-    return lib.join(row, { drop(task, variant "random"), drop(task, variant "freeze") })
+    return lib.join(row, { drop(task, runs.random), drop(task, runs.freeze) })
   end)
   report:heat_map("Points lost to full fine-tuning, within the basis of another task", {
     columns = lib.join(names, { "random", "freeze" }), rows = names, values = values,
@@ -140,7 +175,7 @@ local shown = { "unified", "zero-shot", "unified, updates shuffled", "random", "
 report:heat_map("Points lost to full fine-tuning, by basis", {
   columns = names, rows = shown, y_label = "basis", x_label = "task that is trained",
   values = lib.map(shown, function(name)
-    return lib.map(tasks, function(task) return drop(task, variant(name)) end)
+    return lib.map(tasks, function(task) return drop(task, runs[name]) end)
   end),
 })
 
@@ -156,7 +191,7 @@ local function cosine(a, b, dims)
   return count > 0 and sum / count or nil
 end
 local function mean_cosine(first, second)
-  local unified = variant "unified"
+  local unified = runs.unified
   local list = {}
   for _, seed in ipairs(seeds) do
     local a, b = unified(first, seed), unified(second, seed)
@@ -170,6 +205,34 @@ report:heat_map("Cosine of two tasks' coordinates in the unified basis, mean ove
     return lib.map(tasks, function(second) return mean_cosine(first, second) end)
   end),
 })
+-- Claims, over tasks: each is a pair of means over its seeds. ---------------------------------------------------------------------------------
+
+local means = {}
+for name, run in pairs(runs) do means[name] = lib.map(tasks, function(task) return lib.mean(scores(task, run)) end) end
+if arg.inductive then
+  means["basis of another task"] = lib.map(tasks, function(task)
+    local others = {}
+    for _, source in ipairs(tasks) do
+      if source.name ~= task.name then others[#others + 1] = lib.mean(scores(task, function(t, seed) return inductive(t, seed, source) end)) end
+    end
+    return lib.mean(others)
+  end)
+end
+local function claim(text, source, kind, row, than, by)
+  ts.claim {
+    report = report, text = text, source = source, [kind] = row, than = than, by = by, row_scores = means[row], than_scores = means[than],
+    over = "tasks",
+  }
+end
+claim("One direction a task and layer is as good as full fine-tuning", "table 2", "not_worse", "unified", "full", arg.margin)
+claim("It is better than as many random directions", "table 2", "better", "unified", "random")
+claim("Directions of other tasks are better than random ones", "table 2, zero-shot", "better", "zero-shot", "random")
+if arg.inductive then claim("The basis of another task is better than a random one", "figure 2", "better", "basis of another task", "random") end
+claim("Training in the unified basis finds more than the mean of the solutions", "control", "better", "unified", "mean of all tasks, frozen")
+claim("Training in the zero-shot basis finds more than the mean of the others", "control", "better", "zero-shot", "mean of the others, frozen")
+claim("Where the numbers of the updates stand matters", "control", "better", "unified", "unified, updates shuffled")
+claim("The zero-shot basis holds the task's own update", "control", "not_worse", "own update in zero-shot, no training", "full", arg.margin)
+
 report:note(("A random direction among %d has a cosine of %.2f on average with another one, in absolute value."):format(
   #tasks, math.sqrt(2 / (math.pi * #tasks))))
 report:save()

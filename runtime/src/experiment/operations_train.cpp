@@ -287,7 +287,8 @@ StepsByTraining behind(const TrainRequest& request) {
   StepsByTraining steps;
   if (request.within && request.within->basis.trajectory) steps.merge(StepsByTraining(request.within->basis.trajectory->rests_on));
   if (request.within && request.within->reach_of) steps.merge(StepsByTraining(request.within->reach_of->rests_on));
-  if (request.initial.origin) steps.merge(with_own_steps(*request.initial.origin->solution));
+  if (request.initial.origin)
+    for (const auto& solution : request.initial.origin->solutions) steps.merge(with_own_steps(*solution));
   for (const auto& mask : {request.zero, request.held})
     if (mask) steps.merge(with_own_steps(mask->solution));
   return steps;

@@ -17,10 +17,30 @@ OptionTable claim_options() {
       {.name = "not_worse", .type = OptionType::text, .doc = "or row that is worse than the other by less than `by`"},
       {.name = "no_different", .type = OptionType::text, .doc = "or row that differs from the other by less than `by`"},
       {.name = "than", .type = OptionType::text, .doc = "the other row", .required = true},
+      {.name = "row_scores",
+       .type = OptionType::list,
+       .doc = "with than_scores: numbers in place of the report's rows, more is better, the i-th of one paired with the i-th of the other"},
+      {.name = "than_scores", .type = OptionType::list, .doc = "the other's numbers"},
+      {.name = "over", .type = OptionType::text, .fallback = "seeds", .doc = "what the pairs are, in the plural"},
       {.name = "by", .type = OptionType::number, .fallback = 0.0, .doc = "margin, in the score's own unit", .minimum = 0},
       {.name = "score", .type = OptionType::choice, .fallback = "last", .doc = "score of the rows", .choices = {"last", "best"}},
       {.name = "level", .type = OptionType::number, .fallback = 0.95, .doc = "of the interval", .minimum = 0.5, .maximum = 0.999},
   };
+}
+
+/// Scores that the recipe paired by itself. @throws Error(user)
+void take_scores(const Options& o, const std::string& where, Claim& claim) {
+  claim.over = o.text("over");
+  if (o.has("row_scores") != o.has("than_scores")) user_error("{}: expected 'row_scores' and 'than_scores', or neither", where);
+  if (!o.has("row_scores")) return;
+  for (const auto& [name, scores] : {std::pair{"row_scores", &claim.row_scores}, std::pair{"than_scores", &claim.than_scores}}) {
+    for (const json& score : o.value(name)) {
+      if (!score.is_number()) user_error("{}: option '{}' has {}, expected numbers", where, name, score.dump());
+      scores->push_back(score.get<double>());
+    }
+  }
+  if (claim.row_scores.empty() || claim.row_scores.size() != claim.than_scores.size())
+    user_error("{}: {} and {} scores, expected pairs", where, claim.row_scores.size(), claim.than_scores.size());
 }
 
 Claim claim_of(const json& given) {
@@ -44,6 +64,7 @@ Claim claim_of(const json& given) {
   if (kinds != 1) user_error("{}: {} of 'better', 'not_worse' and 'no_different' are given, expected one", where, kinds);
   if (claim.kind != Claim::Kind::better && claim.margin == 0)
     user_error("{}: option 'by' is missing: expected a margin above 0, for no data shows that two rows are equal", where);
+  take_scores(o, where, claim);
   return claim;
 }
 

@@ -75,35 +75,48 @@ JudgedClaim::Verdict verdict_of(const Claim& claim, const std::array<double, 2>&
   return interval[0] > claim.margin || interval[1] < -claim.margin ? contradicted : open;
 }
 
+/// Scores of two rows, pair by pair.
+struct Pairs {
+  std::vector<double> ours, theirs;
+};
+
+/// By the seeds that both rows have. @throws Error(user)
+Pairs pairs_of(const Claim& claim, const std::vector<ReportRow>& rows) {
+  std::vector<std::string> variants;
+  for (const ReportRow& row : rows) variants.push_back(row.variant);
+  require_variants(claim, variants);
+  const Scores of_row = scores_of(claim, claim.row, rows), of_than = scores_of(claim, claim.than, rows);
+  Pairs pairs;
+  for (const auto& [seed, score] : of_row) {
+    const auto other = of_than.find(seed);
+    if (other == of_than.end()) continue;
+    pairs.ours.push_back(score);
+    pairs.theirs.push_back(other->second);
+  }
+  if (pairs.ours.empty()) user_error("claim '{}': rows '{}' and '{}' share no seed", claim.text, claim.row, claim.than);
+  return pairs;
+}
+
 }  // namespace
 
 void require_variants(const Claim& claim, const std::vector<std::string>& variants) {
+  if (!claim.row_scores.empty()) return;
   require_variant(claim, claim.row, variants);
   require_variant(claim, claim.than, variants);
 }
 
 JudgedClaim judge(const Claim& claim, const std::vector<ReportRow>& rows, const std::string& metric, double resolution) {
-  std::vector<std::string> variants;
-  for (const ReportRow& row : rows) variants.push_back(row.variant);
-  require_variants(claim, variants);
+  const Pairs pairs = claim.row_scores.empty() ? pairs_of(claim, rows) : Pairs{claim.row_scores, claim.than_scores};
+  const double sign = !claim.row_scores.empty() || higher_is_better(metric) ? 1 : -1;
+  std::vector<double> differences;
+  for (size_t i = 0; i < pairs.ours.size(); ++i) differences.push_back(sign * (pairs.ours[i] - pairs.theirs[i]));
   JudgedClaim judged{.verdict = JudgedClaim::Verdict::open, .claim = claim, .interval = {}};
-  const Scores of_row = scores_of(claim, claim.row, rows), of_than = scores_of(claim, claim.than, rows);
-  const double sign = higher_is_better(metric) ? 1 : -1;
-  std::vector<double> ours, theirs, differences;
-  for (const auto& [seed, score] : of_row) {
-    const auto other = of_than.find(seed);
-    if (other == of_than.end()) continue;
-    ours.push_back(score);
-    theirs.push_back(other->second);
-    differences.push_back(sign * (score - other->second));
-  }
-  if (differences.empty()) user_error("claim '{}': rows '{}' and '{}' share no seed", claim.text, claim.row, claim.than);
   judged.n = static_cast<int64_t>(differences.size());
-  judged.row_mean = mean_of(ours);
-  judged.than_mean = mean_of(theirs);
+  judged.row_mean = mean_of(pairs.ours);
+  judged.than_mean = mean_of(pairs.theirs);
   judged.difference = mean_of(differences);
   if (judged.n < 2 || std::isnan(judged.difference)) return judged;
-  judged.interval = student_interval(differences, claim.level, resolution);
+  judged.interval = student_interval(differences, claim.level, claim.row_scores.empty() ? resolution : 0);
   judged.verdict = verdict_of(claim, *judged.interval);
   return judged;
 }
@@ -121,14 +134,20 @@ std::string claim_sentence(const Claim& claim) {
   return claim.source.empty() ? text : fmt::format("{} ({})", text, one_line(claim.source));
 }
 
+namespace {
+
+std::string singular(const std::string& plural) { return plural.ends_with('s') ? plural.substr(0, plural.size() - 1) : plural; }
+
+}  // namespace
+
 std::string claim_numbers(const JudgedClaim& judged) {
   const Claim& claim = judged.claim;
   const std::string bound = claim.kind == Claim::Kind::better      ? fmt::format("above {:.3f}", claim.margin)
                             : claim.kind == Claim::Kind::not_worse ? fmt::format("above {:.3f}", -claim.margin)
                                                                    : fmt::format("within ±{:.3f}", claim.margin);
-  const std::string interval = judged.interval ? fmt::format("{:.0f} % interval {:+.3f} to {:+.3f} over {} seeds", 100 * claim.level,
-                                                             (*judged.interval)[0], (*judged.interval)[1], judged.n)
-                                               : fmt::format("{} seed{}, no interval", judged.n, judged.n == 1 ? "" : "s");
+  const std::string interval = judged.interval ? fmt::format("{:.0f} % interval {:+.3f} to {:+.3f} over {} {}", 100 * claim.level,
+                                                             (*judged.interval)[0], (*judged.interval)[1], judged.n, claim.over)
+                                               : fmt::format("1 {}, no interval", singular(claim.over));
   return fmt::format("{} {:.3f}, {} {:.3f}: {:+.3f}, {}; claimed: {}", one_line(claim.row), judged.row_mean, one_line(claim.than),
                      judged.than_mean, judged.difference, interval, bound);
 }
@@ -165,6 +184,7 @@ nlohmann::json claims_as_json(const std::vector<JudgedClaim>& claims) {
                     {"by", claim.margin},
                     {"score", claim.best ? "best" : "last"},
                     {"level", claim.level},
+                    {"over", claim.over},
                     {"n", judged.n},
                     {"row_mean", judged.row_mean},
                     {"than_mean", judged.than_mean},

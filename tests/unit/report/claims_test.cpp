@@ -64,6 +64,16 @@ TEST(Claims, AreDecidedByTheWholeInterval) {
   EXPECT_EQ(verdict(Claim::Kind::no_different, 0.02, high, wild), Verdict::open);
 }
 
+TEST(Claims, AreJudgedByPairsOfARecipesOwn) {
+  Claim own = claim(Claim::Kind::better);
+  own.row = "unified", own.than = "random", own.over = "tasks";
+  own.row_scores = {0.9, 0.7, 0.8}, own.than_scores = {0.6, 0.39, 0.5};
+  const JudgedClaim judged = judge(own, {}, "", 0);
+  EXPECT_EQ(judged.verdict, Verdict::supported);
+  EXPECT_NEAR(judged.difference, 0.3033, 1e-4);
+  EXPECT_THAT(claims_as_text({judged}), HasSubstr("over 3 tasks"));
+}
+
 TEST(Claims, StayOpen_WithOneSeed) {
   const JudgedClaim judged = judge(claim(Claim::Kind::better), two({0.9}, {0.1}), "accuracy", 0);
   EXPECT_EQ(judged.verdict, Verdict::open);

@@ -13,11 +13,11 @@ namespace tsrun {
 
 /// What a result cost in optimiser steps, and how far its coordinates could travel. Columns that no row needs are not shown.
 struct Effort {
-  int64_t steps = 0;            ///< of the training itself
-  int64_t before = 0;           ///< of the trainings that it rests on: a basis's trajectory, an origin
-  int64_t search = 0;           ///< of the search for its learning rates
+  int64_t steps = 0;                 ///< of the training itself
+  int64_t before = 0;                ///< of the trainings that it rests on: a basis's trajectory, an origin
+  int64_t search = 0;                ///< of the search for its learning rates
   std::optional<double> reach = {};  ///< way over distance of a subspace's coordinates, the smallest of its groups
-  std::string rates;            ///< learning rates that a search picked: "lr 0.001, lr_head 0.01"
+  std::string rates;                 ///< learning rates that a search picked: "lr 0.001, lr_head 0.01"
 };
 
 /// One result of one seed (report:row).
@@ -77,8 +77,10 @@ struct Claim {
   std::string text, source;  ///< a sentence, and where it is claimed; the source may be empty
   std::string row, than;     ///< variants
   double margin = 0;
-  bool best = false;    ///< of the best checkpoints; otherwise of the last ones
-  double level = 0.95;  ///< of the interval
+  bool best = false;                            ///< of the best checkpoints; otherwise of the last ones
+  double level = 0.95;                          ///< of the interval
+  std::vector<double> row_scores = {}, than_scores = {};  ///< pairs in place of the rows' scores by seed, more is better; empty: the rows'
+  std::string over = "seeds";                   ///< what a pair is one of
 };
 
 /// A claim against the rows. The interval is Student's over the differences of seeds that both rows have; with one such seed there is
