@@ -11,3 +11,19 @@ objects=$(find store/objects -name manifest.json | wc -l)
 "$TSRUN" "$TSRUN_SOURCE/recipes/outlier_ablation.lua" "${small[@]}" --store store --quiet >second.txt
 [[ $(find store/objects -name manifest.json | wc -l) == "$objects" ]] || fail "the second run computed something"
 diff <(grep -v '^report' first.txt) <(grep -v '^report' second.txt) || fail "the second run prints another table"
+(($(grep -c '^open: raw: ' first.txt) == 5)) || fail "one seed decides no claim: $(head -n 12 first.txt)"
+grep -q 'claims' "${report%/*}/run.json" && grep -q '<ul class="claims">' "$report" || fail "no claims in run.json or in the report"
+
+# Learning rates are picked on dev, by trainings that are stages as all others.
+cat >search.lua <<'L'
+local ts = require "ts"
+local model, task = ts.model "builtin:bert-mini", ts.task "builtin:paraphrase"
+local report = ts.report("Search", { model = model, task = task })
+report:row("head", ts.train {
+  model = model, task = task, seed = 1, train = { "head" }, rows = 64, epochs = 1, keep = "none", lr_search = { lr_head = { 0.0001, 0.01 } },
+})
+L
+"$TSRUN" search.lua --store store --quiet --jobs 1 >search.txt
+grep -Eq 'steps +search +rates' search.txt && grep -Eq '^head .* 2 +4 +lr_head 0.0' search.txt || fail "$(cat search.txt)"
+(($(find store/objects/train -name manifest.json -newer search.lua | wc -l) == 2)) || fail "the picked training was made twice"
+grep -q 'of its list: a better one may lie beyond' runs/search/*/report.html || fail "nobody says that the best was the last of its list"

@@ -59,7 +59,7 @@ TEST(Claims, AreDecidedByTheWholeInterval) {
   EXPECT_EQ(verdict(Claim::Kind::not_worse, 0.02, high, low), Verdict::supported);
   EXPECT_EQ(verdict(Claim::Kind::not_worse, 0.02, low, high), Verdict::contradicted);
   EXPECT_EQ(verdict(Claim::Kind::not_worse, 0.3, low, high), Verdict::supported);
-  EXPECT_EQ(verdict(Claim::Kind::no_different, 0.02, high, {0.90, 0.90, 0.91}), Verdict::supported);
+  EXPECT_EQ(verdict(Claim::Kind::no_different, 0.05, high, {0.90, 0.90, 0.91}), Verdict::supported);
   EXPECT_EQ(verdict(Claim::Kind::no_different, 0.02, high, low), Verdict::contradicted);
   EXPECT_EQ(verdict(Claim::Kind::no_different, 0.02, high, wild), Verdict::open);
 }
