@@ -206,11 +206,12 @@ TrajectorySummary collect_into(Lab& lab, const SolutionPath& request, const std:
 json run_solution_path(Lab& lab, const Options& o) {
   const SolutionPath request = SolutionPath::from(o);
   const auto count = static_cast<int64_t>(request.solutions.size());
-  json handle =
+  auto trajectory = ref_to<TrajectoryRef>(
       lab.stage(request.key(), lab.title_of(fmt::format("trajectory of {} solutions", count)), TrajectorySummary{.points = count}.to_json(),
-                [&](const auto& out, const auto&) { return collect_into(lab, request, out).to_json(); });
-  handle["model"] = request.model.to_json();
-  return handle;
+                [&](const auto& out, const auto&) { return collect_into(lab, request, out).to_json(); }));
+  trajectory.model = request.model;
+  for (const TrainingRef& solution : request.solutions) trajectory.rests_on.merge(with_own_steps(solution));
+  return trajectory.to_json();
 }
 
 json run_trajectory(Lab& lab, const Options& o) { return o.has("solutions") ? run_solution_path(lab, o) : run_checkpoint_path(lab, o); }

@@ -77,6 +77,7 @@ TEST_F(Solutions, OfSeveralTasksAreThePointsOfATrajectory) {
   const json basis = lab().call(
       "discover",
       {{"method", "trajectory_svd"}, {"variant", "delta"}, {"trajectory", lab().call("trajectory", {{"solutions", {first, second}}})}});
+  EXPECT_EQ(basis.at("trajectory").at("rests_on"), json({{first.at("key"), 3}, {second.at("key"), 3}}));
   EXPECT_EQ(basis.at("dims"), json({2, 2}));  // a direction for each task in either layer
 }
 
