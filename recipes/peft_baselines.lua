@@ -7,7 +7,7 @@ local lib = require "lib"
 local arg = ts.arguments {
   model = { default = "builtin:bert-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
   task = { default = "builtin:paraphrase", doc = "folder with a task.toml, or builtin:<name>" },
-  methods = { default = { "lora", "adapter", "ia3", "bitfit", "layernorm", "prompt", "prefix" }, doc = "delta plugins, by name" },
+  methods = { default = { "lora", "adapter", "ia3", "bitfit", "layernorm", "prompt", "prefix" }, doc = "delta plugins, by name (also vera, randlora, lokr …)" },
   rates = { default = { 1e-3, 3e-3, 1e-2 }, doc = "learning rates of the deltas; the head's is the model's default" },
   seeds = { default = 2, min = 1, doc = "number of seeds" },
   epochs = { default = 0, min = 0, doc = "of every training; 0: the model's default" },
@@ -19,8 +19,9 @@ local seeds = ts.seeds(arg.seeds)
 
 local train = lib.trainer { model = model, task = task, rows = arg.rows, epochs = lib.given(arg.epochs, model.defaults.epochs) }
 
+local settings = { vblora = { vector_length = 32 } } -- a length that small models can have; defaults of all others
 local adapted = {}
-for _, method in ipairs(arg.methods) do adapted[method] = ts.adapt(model, { method = method }) end
+for _, method in ipairs(arg.methods) do adapted[method] = ts.adapt(model, lib.with({ method = method }, settings[method])) end
 
 local function tuned(seed, method, rate)
   return train(seed, {

@@ -10,7 +10,7 @@ namespace {
 
 const UpdateExchange exchange{.type = "VERA",
                               .fields = {"r", "projection_prng_key", "vera_dropout", "d_initial", "bias"},
-                              .ending = ".vera_lambda_b",
+                              .endings = {".vera_lambda_b"},
                               .shared = {"vera_A", "vera_B"}};
 
 class Vera final : public WeightUpdate {

@@ -13,7 +13,7 @@ for file in table.csv table.md metrics.jsonl; do if grep -q 'seconds\|memory' ru
 mkdir t5 && cp "$TSRUN_SOURCE/tests/goldens/t5_tiny/"{config.json,model.safetensors} t5
 printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' the . in is '?' {a..z} >t5/vocab.txt
 printf '##%s\n' {a..z} >>t5/vocab.txt
-"$TSRUN" "$TSRUN_SOURCE/recipes/peft_baselines.lua" --set model=t5 --set task=builtin:topic --set methods=lora,prefix,prompt --set rows=16 --set epochs=1 --set seeds=1 --set rates=1e-3 \
+"$TSRUN" "$TSRUN_SOURCE/recipes/peft_baselines.lua" --set model=t5 --set task=builtin:topic --set methods=lora,prefix,prompt,vera,lokr --set rows=16 --set epochs=1 --set seeds=1 --set rates=1e-3 \
   --store store --quiet >t5.txt 2>t5.err || fail "$(cat t5.err)"
 cat >wrong.lua <<'L'
 local ts = require "ts"
@@ -21,21 +21,25 @@ ts.adapt(ts.model "builtin:bert-mini", { method = "lora", target_modules = { "qu
 L
 if "$TSRUN" wrong.lua --store store --quiet 2>error.txt; then fail "a target that matches nothing was taken"; fi
 grep -q "wrong.lua:2: .*'quary' matches no possible target of the model (did you mean 'query'?)" error.txt || fail "$(cat error.txt)"
-# A merged model answers as the model with its delta did, and the folder says how far its logits moved.
+# A merged model answers as the model with its delta did, and the folder says how far its logits moved; frozen tensors of a delta are made again of the model's weights.
 cat >merge.lua <<'L'
 local ts = require "ts"
 local task = ts.task "builtin:paraphrase"
-local model = ts.adapt(ts.model "builtin:bert-mini", { method = "lora", use_dora = true, lora_dropout = 0.1 })
-local run = ts.train { model = model, task = task, rows = 64, epochs = 1, lr = 1e-2, keep = "last" }
-local distance = ts.export { solution = run, form = "merged", path = "merged" }.merge.distance
-print(run.key, distance.float32 < 1e-4 and distance.bfloat16 < 0.5)
+for _, options in ipairs { { method = "lora", use_dora = true, lora_dropout = 0.1 }, { method = "tinylora", target_modules = "all-linear" }, { method = "vera", r = 32 } } do
+  local model = ts.adapt(ts.model "builtin:bert-mini", options)
+  local run = ts.train { model = model, task = task, rows = 64, epochs = 1, lr = 1e-2, keep = "last" }
+  local distance = ts.export { solution = run, form = "merged", path = "merged_" .. options.method }.merge.distance
+  print(options.method, run.key, distance.float32 < 1e-4 and distance.bfloat16 < 0.5)
+end
 L
 "$TSRUN" merge.lua --store store --quiet >merge.txt
-read -r key close <merge.txt
-[[ $close == true ]] || fail "merging moved the logits: $(cat merged/merge.json)"
-grep -q '"changed"' merged/merge.json || fail "$(cat merged/merge.json)"
-for model in "train:$key" merged; do
-  "$TSRUN" predict "$model" builtin:paraphrase --store store 2>err | sed 's/.*"label":/label /; s/,"logits.*//' >"${model%%:*}.labels" || fail "$(cat err)"
-done
-grep -q "^label " merged.labels || fail "no answers: $(head -n 2 merged.labels)"
-diff train.labels merged.labels >answers || fail "a merged model answers otherwise: $(head -n 4 answers)"
+[[ $(wc -l <merge.txt) -eq 3 ]] || fail "$(cat merge.txt)"
+while read -r method key close; do
+  [[ $close == true ]] || fail "merging moved the logits: $(cat "merged_$method/merge.json")"
+  grep -q '"changed"' "merged_$method/merge.json" || fail "$(cat "merged_$method/merge.json")"
+  for model in "train:$key" "merged_$method"; do
+    "$TSRUN" predict "$model" builtin:paraphrase --store store 2>err | sed 's/.*"label":/label /; s/,"logits.*//' >"${model%%[:_]*}.labels" || fail "$(cat err)"
+  done
+  grep -q "^label " merged.labels || fail "no answers: $(head -n 2 merged.labels)"
+  diff train.labels merged.labels >answers || fail "a merged model answers otherwise than its $method: $(head -n 4 answers)"
+done <merge.txt

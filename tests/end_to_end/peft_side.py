@@ -14,7 +14,8 @@ import sys
 import tomllib
 
 STEPS, BATCH, MAX_LENGTH, VIRTUAL = 6, 16, 512, 5
-RATES = {"lora": 3e-3, "lora_rules": 3e-3, "lora_tables": 3e-3, "lora_tokens": 3e-3, "ia3": 3e-2, "ln_tuning": 1e-2, "prompt": 1e-1, "prefix": 1e-1}
+RATES = {"lora": 3e-3, "lora_rules": 3e-3, "lora_tables": 3e-3, "lora_tokens": 3e-3, "ia3": 3e-2, "ln_tuning": 1e-2, "prompt": 1e-1, "prefix": 1e-1,
+         "vera": 3e-2, "fourierft": 1e-1, "vblora": 3e-2, "randlora": 3e-3, "tinylora": 3e-2, "loha": 1e-2, "lokr": 1e-2}
 
 
 class Task:
@@ -40,6 +41,13 @@ def configs():
             "lora_tables": peft.LoraConfig(task_type="SEQ_CLS", r=4, use_rslora=True, target_modules=["word_embeddings", "position_embeddings", "key"]),
             "lora_tokens": peft.LoraConfig(task_type="SEQ_CLS", r=4, bias="lora_only", lora_bias=True, layers_to_transform=[0], target_modules=["value"],
                                            modules_to_save=["pooler"], trainable_token_indices=[1, 2, 3]),
+            "vera": peft.VeraConfig(task_type="SEQ_CLS", r=16, bias="vera_only", target_modules=["query", "output.dense"]),
+            "fourierft": peft.FourierFTConfig(task_type="SEQ_CLS", n_frequency=100, target_modules=["query", "intermediate.dense"]),
+            "vblora": peft.VBLoRAConfig(task_type="SEQ_CLS", num_vectors=32, vector_length=16, vblora_dropout=0.1, target_modules=["query", "value"]),
+            "randlora": peft.RandLoraConfig(task_type="SEQ_CLS", r=16, randlora_alpha=32, sparse=True, target_modules=["query", "output.dense"]),
+            "tinylora": peft.TinyLoraConfig(task_type="SEQ_CLS", u=16, weight_tying=0.5, init_weights="uniform", target_modules="all-linear"),
+            "loha": peft.LoHaConfig(task_type="SEQ_CLS", r=4, rank_pattern={"key": 2}, target_modules=["query", "key"]),
+            "lokr": peft.LoKrConfig(task_type="SEQ_CLS", r=4, decompose_both=True, target_modules=["value", "output.dense"]),
             "ia3": peft.IA3Config(task_type="SEQ_CLS"),
             "ln_tuning": peft.LNTuningConfig(task_type="SEQ_CLS", target_modules=["LayerNorm"]),
             "prompt": peft.PromptTuningConfig(**prompts),

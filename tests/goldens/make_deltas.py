@@ -138,7 +138,7 @@ class Rows:
         return torch.cat(out)
 
 
-def randomise(net, seed):
+def randomise(net, seed, size):
     """Delta tensors of a size that matters beside the weights; the classifier stays."""
     g = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -151,7 +151,7 @@ def randomise(net, seed):
             elif "ia3_l" in name or "ln_tuning" in name and name.endswith("weight"):
                 p.copy_(1 + 0.25 * noise)
             else:
-                p.copy_((0.8 if "embedding" in name else 0.2) * noise)
+                p.copy_((0.8 if "embedding" in name else size) * noise)
 
 
 def plain(name):
@@ -160,7 +160,7 @@ def plain(name):
 
 def deltas(net):
     """Parameters by the names that they are saved under, and what is saved; prefix_projection trains tensors of which only the outcome is saved."""
-    saved = peft.get_peft_model_state_dict(net)
+    saved = {k: v for k, v in peft.get_peft_model_state_dict(net).items() if not k.startswith("base_model.model.") or "randlora_A" not in k and "randlora_B" not in k}  # saved again for every module
     named = {}
     for name, p in net.named_parameters():
         if p.requires_grad:
@@ -186,8 +186,8 @@ def largest(a, b):
     return (a - b).abs().max().item()
 
 
-def make(base, method, seed):
-    config = config_of(base, method)
+def make(base, method, seed, config=None, size=0.2):
+    config = config or config_of(base, method)
     net, goldens = make_base(base)
     limit = net.config.max_position_embeddings - VIRTUAL if config.is_prompt_learning and base != "t5" else None
     rows = Rows(base, goldens, net.config, limit)
@@ -198,7 +198,7 @@ def make(base, method, seed):
         assert largest(before, goldens[kind + ".logits"]) < 1e-5
 
     net = peft.get_peft_model(net, config)
-    randomise(net, seed)
+    randomise(net, seed, size)
     net.eval()
     named, saved = deltas(net)
     y = net(**rows.batch, labels=rows.labelled())

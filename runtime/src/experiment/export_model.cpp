@@ -126,8 +126,7 @@ json export_model(Lab& lab, const TrainingRef& solution, const std::string& form
   if (!lab.settings().plan_only) {
     TaskModel loaded = task_model_of(lab.plugins(), solution.task, solution.model, Key::root(0));
     const Weights before = loaded.model.weights;
-    const Weights last = solution_weights(lab, solution, "last", *loaded.model.family);
-    for (const auto& name : last.names()) loaded.model.weights.set(name, last.at(name));
+    loaded.model.weights = weights_with_solution(lab, solution, "last", loaded.model);
     if (form == "merged") report = export_merged(lab, solution.model, loaded, to);
     if (form == "peft") export_peft(lab, solution.model, loaded, before, to);
   }

@@ -24,7 +24,7 @@ void add_solution(Lab& lab, const JointRequestMember& asked, const TrainingRef& 
         "start, so attach its delta with a seed (ts.adapt(model, {{ method = …, seed = … }}))",
         asked.name, loaded.task.name, solution.seed, start, record.start);
   }
-  loaded.model.weights = solution_weights(lab, solution, asked.which, *loaded.model.family);
+  loaded.model.weights = weights_with_solution(lab, solution, asked.which, loaded.model);
   member.deltas.back().push_back(flatten(loaded.model.weights, layout) - origin);
   record.solutions.push_back({.task = loaded.task.name,
                               .task_key = solution.task.key,

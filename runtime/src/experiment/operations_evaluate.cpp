@@ -118,7 +118,7 @@ StageKey EvaluateRequest::key() const {
 }
 
 Weights edited_weights(Lab& lab, const EvaluateRequest& request, const Model& model) {
-  Weights weights = solution_weights(lab, request.solution, request.which, *model.family);
+  Weights weights = weights_with_solution(lab, request.solution, request.which, model);
   if (request.project) {
     const auto basis = subspace_of(lab, *request.project);
     if (!basis->claims_orthonormal()) user_error("evaluate: project: this basis is not orthonormal, so V Vᵀ is no projection");

@@ -92,7 +92,7 @@ Model writer_of(Lab& lab, const GenerateRequest& request) {
   Model model;
   if (request.solution) {
     model = initial_task_model(lab, request.solution->task, InitialWeights::of(*request.solution)).model;
-    model.weights = solution_weights(lab, *request.solution, request.options.text("which"), *model.family);
+    model.weights = weights_with_solution(lab, *request.solution, request.options.text("which"), model);
   } else {
     model = model_of(*request.model, {HeadKind::causal_lm, 0}, Key::root(0));
     if (!model.initialised.empty())

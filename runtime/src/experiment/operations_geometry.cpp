@@ -66,8 +66,7 @@ StageKey GeometryCall::key() const {
 /// The model of a training, with the training's weights.
 Model trained_model(Lab& lab, const TrainingRef& solution, const std::string& which) {
   Model model = initial_task_model(lab, solution.task, InitialWeights::of(solution)).model;
-  const Weights trained = solution_weights(lab, solution, which, *model.family);
-  for (const std::string& name : trained.names()) model.weights.set(name, trained.at(name));
+  model.weights = weights_with_solution(lab, solution, which, model);
   return model;
 }
 

@@ -94,7 +94,7 @@ Choice choice_of(Lab& lab, const SelectRequest& request, const TaskModel& loaded
   const auto probe = make_probe(loaded.model, loaded.task, reading, key.split("probe"), device);
   const Weights origin = on_device(loaded.model.weights, device);
   std::optional<Weights> solution;
-  if (request.solution) solution = on_device(solution_weights(lab, *request.solution, "last", *loaded.model.family), device);
+  if (request.solution) solution = on_device(weights_with_solution(lab, *request.solution, "last", loaded.model), device);
   MethodInputs inputs{*loaded.model.family, origin, key};
   inputs.probe = probe.get();
   if (solution) inputs.solution = &*solution;

@@ -35,6 +35,13 @@ Weights solution_weights(Lab& lab, const TrainingRef& training, const std::strin
   return load_weights(solution_file(lab, training, which), family);
 }
 
+Weights weights_with_solution(Lab& lab, const TrainingRef& training, const std::string& which, const Model& model) {
+  Weights weights = model.weights;
+  const Weights trained = solution_weights(lab, training, which, *model.family);
+  for (const std::string& name : trained.names()) weights.set(name, trained.at(name));
+  return weights;
+}
+
 at::Tensor update_of(Lab& lab, const TrainingRef& training, const ParameterSet& set, const Family& family, const Weights& origin) {
   const auto file = folder_of(lab, training) / "coordinates.safetensors";
   if (!training.subspace || !std::filesystem::exists(file))

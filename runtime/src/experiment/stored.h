@@ -24,6 +24,8 @@ Scope scope_of(Lab& lab, const ScopeRef& ref);
 /// The file of a training's weights: `which` is "last", "best" or "mean". @throws Error(user) when the training did not keep them
 std::filesystem::path solution_file(Lab& lab, const TrainingRef& training, const std::string& which);
 Weights solution_weights(Lab& lab, const TrainingRef& training, const std::string& which, const Family& family);
+/// The same in the place of `model`'s own, beside the constants of its deltas.
+Weights weights_with_solution(Lab& lab, const TrainingRef& training, const std::string& which, const Model& model);
 
 /// The flat update that a training made: V z for a subspace, θ_last − θ0 over `set` otherwise; float32 [set.layout.total()].
 at::Tensor update_of(Lab& lab, const TrainingRef& training, const ParameterSet& set, const Family& family, const Weights& origin);

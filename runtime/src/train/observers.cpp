@@ -59,14 +59,14 @@ class WeightAverager final : public Observer {
   WeightAverager(std::filesystem::path file, int64_t every_steps) : file_(std::move(file)), every_(every_steps) {}
 
   void step_ended(const Binding& binding, const StepDone& done) override {
-    if (due(every_, done)) add(binding.weights());
+    if (due(every_, done)) add(binding);
   }
 
   void finished(const Binding& binding) override {
     const at::NoGradGuard no_grad;
-    if (count_ == 0) add(binding.weights());  // a run shorter than one interval: its end is its mean
+    if (count_ == 0) add(binding);  // a run shorter than one interval: its end is its mean
     Weights mean;
-    for (const auto& name : binding.weights().names()) mean.set(name, (sums_.at(name) / count_).to(at::kFloat).to(at::kCPU));
+    for (const auto& name : binding.origin().names()) mean.set(name, (sums_.at(name) / count_).to(at::kFloat).to(at::kCPU));
     save_weights(whole(mean), file_);
   }
 
@@ -84,11 +84,11 @@ class WeightAverager final : public Observer {
   }
 
  private:
-  void add(const Weights& weights) {
+  void add(const Binding& binding) {
     const at::NoGradGuard no_grad;
-    for (const auto& name : weights.names()) {
+    for (const auto& name : binding.origin().names()) {
       at::Tensor& sum = sums_[name];
-      const at::Tensor value = weights.at(name).detach();
+      const at::Tensor value = binding.weights().at(name).detach();
       if (!sum.defined()) {
         sum = value.to(at::kDouble);
       } else {

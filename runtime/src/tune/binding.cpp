@@ -90,7 +90,7 @@ Weights Binding::snapshot() const {
   compose();
   const at::NoGradGuard no_grad;
   Weights copy;
-  for (const std::string& name : state_->weights.names()) copy.set(name, state_->weights.at(name).detach().clone());
+  for (const std::string& name : state_->origin.names()) copy.set(name, state_->weights.at(name).detach().clone());
   return copy;
 }
 

@@ -12,9 +12,10 @@ const char* const model_prefix = "base_model.model.";
 
 std::set<std::string> modules_with(const Delta& delta, const std::vector<std::string>& suffixes) {
   std::set<std::string> modules;
-  for (const DeltaTensor& tensor : delta.tensors())
-    for (const std::string& suffix : suffixes)
-      if (tensor.name.ends_with(suffix)) modules.insert(tensor.name.substr(0, tensor.name.size() - suffix.size()));
+  for (const auto& tensors : {delta.tensors(), delta.constants()})
+    for (const DeltaTensor& tensor : tensors)
+      for (const std::string& suffix : suffixes)
+        if (tensor.name.ends_with(suffix)) modules.insert(tensor.name.substr(0, tensor.name.size() - suffix.size()));
   return modules;
 }
 

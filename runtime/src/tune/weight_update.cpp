@@ -1,7 +1,6 @@
 #include "tsrun/tune/weight_update.h"
 
 #include "tsrun/model/kernels.h"
-#include "tsrun/tune/extra_deltas.h"
 
 #include <ATen/ATen.h>
 #include <c10/util/accumulate.h>
@@ -102,31 +101,6 @@ std::string WeightUpdate::why_not_merged() const {
   for (const Target& target : targets_)
     if (target.module.shared) return target.module.name + " has its weight in common with another module";
   return {};
-}
-
-OptionTable weight_update_options(const std::string& what, const std::string& only_bias) {
-  OptionTable table = module_rule_options(nlohmann::json::array({"query", "value"}), what, LayerRules::by_number);
-  if (only_bias.empty()) return table;
-  table.add({.name = "bias",
-             .type = OptionType::choice,
-             .fallback = "none",
-             .doc = "Trained biases of the model: all, or those of adapted modules (" + only_bias + ").",
-             .choices = {"none", "all", only_bias}});
-  return table;
-}
-
-std::unique_ptr<Delta> with_other_parameters(std::unique_ptr<Delta> update, const Family& family, const Options& options,
-                                             const std::vector<Target>& targets, const std::string& where) {
-  std::vector<std::unique_ptr<Delta>> all;
-  all.push_back(std::move(update));
-  if (options.has("bias")) all.push_back(trained_biases(family, options, targets));
-  return with_saved_modules(together(std::move(all)), family, options, where);
-}
-
-PrincipalPart principal_part(const Target& target, const Weights& weights, int64_t rank) {
-  const at::Tensor weight = weights.at(target.module.weight).detach();
-  const auto [u, s, v] = at::linalg_svd(target.module.transposed ? weight.t() : weight, /*full_matrices=*/false);
-  return {u.narrow(1, 0, rank).contiguous(), s.narrow(0, 0, rank).contiguous(), v.narrow(0, 0, rank).contiguous()};
 }
 
 }  // namespace tsrun

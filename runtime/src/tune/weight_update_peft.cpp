@@ -36,7 +36,7 @@ nlohmann::json UpdateExchange::options_from_peft(const nlohmann::ordered_json& c
 }
 
 PeftFolder UpdateExchange::to_peft(const Delta& delta, const Options& options, const Model& model) const {
-  PeftFolder folder = peft_folder(type, delta, model, {ending});
+  PeftFolder folder = peft_folder(type, delta, model, endings);
   if (!of_transposed) {
     refuse_transposed(*this, folder, *model.family);
     folder.config.erase("fan_in_fan_out");

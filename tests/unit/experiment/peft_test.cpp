@@ -63,8 +63,22 @@ at::Tensor logits(const Model& model, const SafetensorsFile& file) {
 
 double apart(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
+/// Folders of rules and extras of PEFT's, for whose deltas other folders may be written.
+const std::set<std::string> rules_and_extras = {
+    "peft_bias_all_bert", "peft_layers_bert",          "peft_layer_one_bert",      "peft_expressions_bert", "peft_all_linear_bert",
+    "peft_tables_bert",   "peft_tokens_bert",          "peft_tokens_gpt2",         "peft_tables_gpt2",      "peft_own_head_gpt2",
+    "peft_tables_t5",     "peft_ia3_expressions_bert", "peft_norms_and_maps_bert", "peft_bare_bert",        "peft_randlora_gpt2"};
+
+/// All other folders of PEFT's among the goldens.
+std::set<std::string> plain_folders() {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(goldens() / "deltas"))
+    if (entry.is_directory() && !rules_and_extras.contains(entry.path().filename())) names.insert(entry.path().filename());
+  return names;
+}
+
 /// A folder that PEFT saved: "peft_ia3_bert".
-class PeftFolderTest : public ::testing::TestWithParam<const char*> {
+class PeftFolderTest : public ::testing::TestWithParam<std::string> {
  protected:
   const std::string name = GetParam(), base = name.substr(name.rfind('_') + 1);
   const std::filesystem::path folder = goldens() / "deltas" / name;
@@ -95,10 +109,7 @@ TEST_P(PeftFolderTest, IsTheSameWhenWrittenAndReadAgain) {
   EXPECT_EQ(names(again), names(folder));
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, PeftFolderTest,
-                         ::testing::Values("peft_lora_bert", "peft_ia3_bert", "peft_ia3_gpt2", "peft_ln_tuning_bert", "peft_prompt_bert",
-                                           "peft_prompt_t5", "peft_prefix_bert", "peft_prefix_gpt2"),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Methods, PeftFolderTest, ::testing::ValuesIn(plain_folders()), [](const auto& info) { return info.param; });
 
 /// What rules and extras of PEFT's do (make_peft_folders.py): other folders may be written for the same delta.
 class PeftRulesTest : public PeftFolderTest {};
@@ -124,12 +135,7 @@ TEST_P(PeftRulesTest, MergesOrSaysWhyNot) {
   EXPECT_LT(apart(logits(model, rows), expected), 1e-4);
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, PeftRulesTest,
-                         ::testing::Values("peft_bias_all_bert", "peft_layers_bert", "peft_layer_one_bert", "peft_expressions_bert",
-                                           "peft_all_linear_bert", "peft_tables_bert", "peft_tokens_bert", "peft_tokens_gpt2",
-                                           "peft_tables_gpt2", "peft_own_head_gpt2", "peft_tables_t5", "peft_ia3_expressions_bert",
-                                           "peft_norms_and_maps_bert", "peft_bare_bert"),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Rules, PeftRulesTest, ::testing::ValuesIn(rules_and_extras), [](const auto& info) { return info.param; });
 
 /// Beginnings of the SHA-256 of both files as this program has always written them.
 const std::map<std::string, std::string> written_digests = {
@@ -319,6 +325,29 @@ TEST(Peft, HoldsTheFirstPatternOfTheFile) {
   EXPECT_EQ(read_with_ranks(R"j({"self.(query|value)": 4, "attention.*": 3, "b": 2})j"), "nothing was refused");
   EXPECT_EQ(read_with_ranks(R"j({"query|value": 4, "attention.self.query": 3, "attention": 2})j"), "nothing was refused");
   EXPECT_NE(read_with_ranks(R"j({"attention.*": 3, "a.*": 4})j").find("shape"), std::string::npos);
+}
+
+TEST(Peft, RefusesAFolderWithoutItsRandomProjections) {
+  const ChangedFolder folder("peft_vera_bert", {{"save_projection", false}});
+  const auto file = folder.path() / "adapter_model.safetensors";
+  std::vector<TensorInfo> kept;
+  const SafetensorsFile source = SafetensorsFile::open(goldens() / "deltas/peft_vera_bert/adapter_model.safetensors");
+  for (const TensorInfo& tensor : source.tensors())
+    if (tensor.name != "base_model.vera_A") kept.push_back(tensor);
+  write_safetensors(file, kept);
+  const std::string error = refusal([&] { with_peft("bert", folder.path()); }, ErrorKind::data);
+  EXPECT_NE(error.find("'vera_A'"), std::string::npos) << error;
+  EXPECT_NE(error.find("save_projection = true"), std::string::npos) << error;
+}
+
+TEST(Peft, RefusesFieldsOfWeightUpdatesThatChangeWhatIsComputed) {
+  const ChangedFolder folder("peft_vblora_bert", {{"save_only_topk_weights", true}});
+  EXPECT_NE(refusal([&] { with_peft("bert", folder.path()); }, ErrorKind::data).find("save_only_topk_weights"), std::string::npos);
+}
+
+TEST(Peft, RefusesToWriteTransposedModulesOfMethodsThatKnowNone) {
+  for (const char* method : {"loha", "lokr"})
+    EXPECT_NE(refusal_to_write("gpt2", given(method)).find("knows no such modules"), std::string::npos) << method;
 }
 
 TEST(Peft, NamesTensorsThatNothingTakesAndThoseThatLack) {

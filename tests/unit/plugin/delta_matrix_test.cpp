@@ -28,13 +28,18 @@ struct MatrixLine {
 };
 
 std::vector<MatrixLine> matrix_lines(const PluginHost& host) {
-  const std::map<std::string, std::set<std::string>> in_peft = {
-      {"lora", {"lora"}}, {"ia3", {"ia3"}}, {"layernorm", {"ln_tuning"}}, {"prefix", {"prefix"}}, {"prompt", {"prompt"}}};
+  const std::map<std::string, json> fitting = {// defaults that are too large for models as small as these
+                                               {"fourierft", {{"n_frequency", 50}}},
+                                               {"lora_xs", {{"r", 4}}},
+                                               {"vblora", {{"vector_length", 4}}}};
   std::vector<MatrixLine> lines = {{"lora with use_dora", "lora", {{"use_dora", true}}, {"dora"}}};
   for (const PluginInfo& plugin : host.plugins()) {
     if (plugin.kind != "delta") continue;
-    const auto cases = in_peft.find(plugin.name);
-    lines.push_back({plugin.name, plugin.name, json::object(), cases == in_peft.end() ? std::set<std::string>() : cases->second});
+    const auto options = fitting.find(plugin.name);
+    lines.push_back({plugin.name,
+                     plugin.name,
+                     options == fitting.end() ? json::object() : options->second,
+                     {plugin.name == "layernorm" ? "ln_tuning" : plugin.name}});
   }
   return lines;
 }

@@ -5,7 +5,9 @@
 #include <ATen/core/Tensor.h>
 #include <nlohmann/json.hpp>
 
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -68,6 +70,22 @@ OptionTable weight_update_options(const std::string& what, const std::string& on
 std::unique_ptr<Delta> with_other_parameters(std::unique_ptr<Delta> update, const Family& family, const Options& options,
                                              const std::vector<Target>& targets, const std::string& where);
 
+/// Rank and scale (alpha / rank) of every target, by the options r, alpha, rank_pattern and alpha_pattern.
+struct RankAndScale {
+  int64_t rank = 0;
+  double scale = 1;
+};
+OptionTable rank_options(int64_t rank, int64_t alpha);
+/// By module. @throws Error(user) for a rank that is no whole number from 1
+std::map<std::string, RankAndScale> ranks_of(const std::vector<Target>& targets, const Family& family, const Options& options,
+                                             const std::string& where);
+/// Numbers of targets by a pattern option, `fallback` elsewhere; patterns that mean none are warned of.
+std::map<std::string, double> numbers_of(const std::vector<Target>& targets, const Family& family, const Options& options,
+                                         const std::string& pattern_option, double fallback, const std::string& where);
+
+/// Half the width of the uniform law that PyTorch's linear layers start with: 1 / √columns.
+double linear_bound(int64_t columns);
+
 /// W [outputs, inputs] as U diag(S) V: its `rank` largest singular values, U [outputs, rank], S [rank], V [rank, inputs].
 struct PrincipalPart {
   at::Tensor u, s, v;
@@ -78,7 +96,7 @@ PrincipalPart principal_part(const Target& target, const Weights& weights, int64
 struct UpdateExchange {
   std::string type;                        ///< peft_type: "VERA"
   std::vector<std::string> fields;         ///< of the method alone, without the rules' own
-  std::string ending;                      ///< of a tensor that every adapted module has: ".vera_lambda_b"
+  std::vector<std::string> endings;        ///< of tensors of which every adapted module has one: ".vera_lambda_b"
   std::vector<std::string> patterns = {};  ///< options that are numbers by patterns of names, as fields of the same names
   std::vector<std::string> shared = {};    ///< beginnings of tensors that belong to no module: "vera_A"
   bool of_transposed = true;               ///< PEFT knows modules that store [inputs, outputs]
