@@ -5,7 +5,7 @@ local lib = require "lib"
 
 local arg = ts.arguments {
   model = { default = "builtin:bert-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
-  task = { default = "builtin:paraphrase", doc = "folder with a task.toml, or builtin:<name>" },
+  task = { default = "builtin:sentiment", doc = "folder with a task.toml, or builtin:<name>" },
   methods = {
     default = { "random", "fastfood", "said", "trajectory_svd" },
     doc = "subspace methods; random: random_projection, a dense basis in memory",
@@ -18,8 +18,8 @@ local arg = ts.arguments {
   },
   score = { default = "last", choices = { "last", "best" }, doc = "evaluation of each training" },
   seeds = { default = 2, min = 1, doc = "number of seeds" },
-  epochs = { default = 0, min = 0, doc = "of every training; 0: the model's default" },
-  rows = { default = 256, min = 0, doc = "training rows; 0: all" },
+  epochs = { default = 6, min = 0, doc = "of every training; 0: the model's default" },
+  rows = { default = 0, min = 0, doc = "training rows; 0: all" },
   rates = { default = { 0.1, 0.01 }, doc = "learning rates of the coordinates, of which every dimension takes the best on dev" },
   full_rates = { default = { 0.0 }, min = 0, doc = "learning rates of full fine-tuning, likewise; 0: the model's default" },
   lr_head = { default = 0.0, min = 0, doc = "learning rate of pooler and head in every training; 0: the model's default" },
@@ -103,8 +103,8 @@ for i, one in ipairs(methods) do
 end
 for _, result in ipairs(found[1].full.runs) do report:row("full fine-tuning", result) end
 report:note(("d is the smallest tested dimension whose mean %s over seeds reaches %s of full fine-tuning's%s; its 95 %% interval is a "
-  .. "bootstrap over seeds and dev rows. d of trajectory_svd counts each layer's own; coordinates are all of the encoder's. Pooler and head "
-  .. "are trained beside them%s."):format(task.metric, percent, arg.above == "zero" and "" or " (above one answer for all rows)",
+  .. "bootstrap over seeds and dev rows. d of trajectory_svd counts each layer's own; coordinates are all of the encoder's. Pooler and "
+  .. "head are trained beside them%s."):format(task.metric, percent, arg.above == "zero" and "" or " (above one answer for all rows)",
   arg.embeddings and ", the embeddings too" or ", the embeddings are frozen"))
 report:note("sqrt(d/m), with m training rows, is the order of the generalisation gap in Aghajanyan et al.'s compression bound, "
   .. "L <= L_train + O(sqrt(d/m)); no bound by itself, for the constant is not known, and trained heads are not counted.")

@@ -47,7 +47,7 @@ end
 
 local function rates_of(given, d)
   if type(given) == "function" then given = given(d) end
-  if type(given) ~= "table" then given = { given } end
+  if type(given) ~= "table" then given = { given } end  -- an element may be a table, of options of ts.within
   if #given == 0 then fail("option 'rates' is empty, expected a rate at least") end
   return given
 end
@@ -147,7 +147,8 @@ local function trained_at(options, full, d)
   local point = best_rate(options, rates_of(options.rates, d), function(rate, seed)
     local basis = basis_of(options, full, d, seed)
     total = rawget(basis, "dim")
-    return ts.train(with(common(options, seed, name), { tune = ts.within(basis, with(options.within, { lr = rate })) }))
+    local own = type(rate) == "table" and rate or { lr = rate }
+    return ts.train(with(common(options, seed, name), { tune = ts.within(basis, with(options.within, own)) }))
   end)
   point.d, point.total = d, total or d
   return point

@@ -138,7 +138,7 @@ Lab::Lab(LabSettings settings) : state_(std::make_unique<State>()) {
   for (const auto& gather :
        {model_operations, tokenizer_operations, architecture_operations, training_operations, evaluation_operations, generation_operations,
         trajectory_operations, tuning_operations, mask_operations, selection_operations, joint_operations, decoding_operations,
-        low_rank_operations, crossing_operations, geometry_operations, report_operations})
+        low_rank_operations, crossing_operations, quantize_operations, zoo_operations, geometry_operations, report_operations})
     for (auto& operation : gather()) add(std::move(operation));
 }
 

@@ -44,6 +44,14 @@ void take_search(const json& given, Effort& effort) {
   effort.rates = search.take<std::string>("picked");
 }
 
+/// What a training within a subspace ships beside the rest: the basis and its coordinates.
+void take_subspace_bytes(const json& binding, ReportRow& to) {
+  const json subspace = binding.value("subspace", json());
+  if (!subspace.is_object()) return;
+  to.bytes_basis = subspace.value("bytes", int64_t{0});
+  for (const json& dim : subspace.value("dims", json::array())) to.bytes_coordinates += dim.get<int64_t>() * int64_t{sizeof(float)};
+}
+
 void take_result(const json& result, ReportedRow& to) {
   HandleReader reader(result, "result");
   to.kind = reader.find<std::string>("artifact").value_or("");
@@ -55,6 +63,7 @@ void take_result(const json& result, ReportedRow& to) {
   to.row.trainable = reader.find<int64_t>("trainable").value_or(0);
   to.row.degrees_of_freedom = reader.find<int64_t>("degrees_of_freedom").value_or(0);
   to.row.bytes_shipped = reader.find<int64_t>("bytes_shipped").value_or(0);
+  take_subspace_bytes(reader.find<json>("binding").value_or(json::object()), to.row);
   to.trainable_share = reader.find<double>("trainable_share");
   to.forward_share = reader.find<double>("forward_share");
   to.backward_share = reader.find<double>("backward_share");

@@ -1,6 +1,7 @@
 #include "experiment/stored.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/tune/rounded_basis.h"
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -15,10 +16,14 @@ std::filesystem::path folder_of(Lab& lab, const ArtifactRef& ref) {
 
 Trajectory trajectory_of(Lab& lab, const TrajectoryRef& ref) { return Trajectory::open(folder_of(lab, ref)); }
 
-std::shared_ptr<const Subspace> subspace_of(Lab& lab, const ArtifactRef& ref) {
-  return load_subspace(folder_of(lab, ref),
-                       [&lab](const std::string& method) -> const SubspaceMaker& { return lab.plugins().subspace_maker(method); });
+std::shared_ptr<const Subspace> subspace_in(const PluginHost& plugins, const std::filesystem::path& folder) {
+  static const RoundedMaker rounded;
+  return load_subspace(folder, [&](const std::string& method) -> const SubspaceMaker& {
+    return method == rounded.name() ? rounded : plugins.subspace_maker(method);
+  });
 }
+
+std::shared_ptr<const Subspace> subspace_of(Lab& lab, const ArtifactRef& ref) { return subspace_in(lab.plugins(), folder_of(lab, ref)); }
 
 std::shared_ptr<const Mask> mask_of(Lab& lab, const MaskRef& ref) { return std::make_shared<const Mask>(load_mask(folder_of(lab, ref))); }
 

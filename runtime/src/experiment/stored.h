@@ -17,6 +17,8 @@ namespace tsrun {
 
 std::filesystem::path folder_of(Lab& lab, const ArtifactRef& ref);
 Trajectory trajectory_of(Lab& lab, const TrajectoryRef& ref);
+/// A subspace's folder, wherever it lies.
+std::shared_ptr<const Subspace> subspace_in(const PluginHost& plugins, const std::filesystem::path& folder);
 std::shared_ptr<const Subspace> subspace_of(Lab& lab, const ArtifactRef& ref);
 std::shared_ptr<const Mask> mask_of(Lab& lab, const MaskRef& ref);
 Scope scope_of(Lab& lab, const ScopeRef& ref);

@@ -60,6 +60,11 @@ Grid grid_of(const TableHead& head, const std::vector<VariantSummary>& rows) {
   Grid grid;
   grid.columns = {"variant", "n", head.metric + " (last)", head.metric + " (best)", "commonest", "trainable", "dof", "shipped"};
   grid.alignment = "lrrrrrrr";
+  const bool spans = std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.bytes_coordinates > 0; });
+  if (spans) {
+    grid.columns.insert(grid.columns.end(), {"basis", "coordinates"});
+    grid.alignment += "rr";
+  }
   const std::vector<EffortColumn> effort = effort_columns(rows);
   for (const EffortColumn& column : effort) grid.columns.emplace_back(column.name), grid.alignment += column.alignment;
   const double last = best_of(rows, &VariantSummary::last_mean, head.metric), best = best_of(rows, &VariantSummary::best_mean, head.metric);
@@ -73,6 +78,9 @@ Grid grid_of(const TableHead& head, const std::vector<VariantSummary>& rows) {
                      {count(row.trainable)},
                      {count(row.degrees_of_freedom)},
                      {bytes(row.bytes_shipped)}});
+    const bool within = row.bytes_coordinates > 0;
+    if (spans) lines.back().push_back({within ? bytes(row.bytes_basis) : "–"});
+    if (spans) lines.back().push_back({within ? bytes(row.bytes_coordinates) : "–"});
     for (const EffortColumn& column : effort) lines.back().push_back({column.text(row.effort)});
   }
   return grid;
@@ -90,11 +98,12 @@ std::string legend() {
          "on this "
          "same split. commonest: share of the most frequent answer. trainable: numbers the optimiser owns. dof: the same, copies counted "
          "once. "
-         "shipped: what somebody who has the origin must be sent. steps: of the optimiser. steps before: of the trainings that a row rests "
-         "on, such "
-         "as a basis's trajectory. search: of all trainings that picked its learning rates on dev. reach: how far coordinates could "
-         "travel, over "
-         "the way to the update they were to reach.";
+         "shipped: what somebody who has the origin must be sent; of it the basis, which solutions of other tasks may share, and the "
+         "coordinates. steps: of the optimiser. steps before: of the trainings that a row rests on, such as a basis's trajectory. search: "
+         "of "
+         "all trainings that picked its learning rates on dev. reach: how far coordinates could travel, over the way to the update they "
+         "were "
+         "to reach.";
 }
 
 }  // namespace report
@@ -110,15 +119,17 @@ std::string table_as_csv(const TableHead& head, const std::vector<VariantSummary
   std::string out =
       "section,variant,model,task,split,metric,majority_score,n,last_mean,last_deviation,best_mean,best_deviation,commonest_share,"
       "trainable,"
-      "degrees_of_freedom,bytes_shipped,last_by_seed,best_by_seed,steps,steps_before,search_steps,reach_share,rates\n";
+      "degrees_of_freedom,bytes_shipped,bytes_basis,bytes_coordinates,last_by_seed,best_by_seed,steps,steps_before,search_steps,reach_"
+      "share,rates\n";
   for (const auto& row : rows) {
     const auto deviation = [&](double value) { return row.n < 2 ? std::string() : fmt::format("{}", value); };
-    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quote_csv(row.section),
-                       quote_csv(row.variant), quote_csv(head.model), quote_csv(head.task), quote_csv(head.split), quote_csv(head.metric),
-                       head.majority_score, row.n, row.last_mean, deviation(row.last_deviation), row.best_mean,
-                       deviation(row.best_deviation), row.top_answer_share, row.trainable, row.degrees_of_freedom, row.bytes_shipped,
-                       fmt::join(row.last_by_seed, " "), fmt::join(row.best_by_seed, " "), row.effort.steps, row.effort.before,
-                       row.effort.search, row.effort.reach ? fmt::format("{}", *row.effort.reach) : "", quote_csv(row.effort.rates));
+    out +=
+        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quote_csv(row.section),
+                    quote_csv(row.variant), quote_csv(head.model), quote_csv(head.task), quote_csv(head.split), quote_csv(head.metric),
+                    head.majority_score, row.n, row.last_mean, deviation(row.last_deviation), row.best_mean, deviation(row.best_deviation),
+                    row.top_answer_share, row.trainable, row.degrees_of_freedom, row.bytes_shipped, row.bytes_basis, row.bytes_coordinates,
+                    fmt::join(row.last_by_seed, " "), fmt::join(row.best_by_seed, " "), row.effort.steps, row.effort.before,
+                    row.effort.search, row.effort.reach ? fmt::format("{}", *row.effort.reach) : "", quote_csv(row.effort.rates));
   }
   return out;
 }

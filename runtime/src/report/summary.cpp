@@ -62,6 +62,8 @@ VariantSummary summary_of(const Group& group) {
     out.degrees_of_freedom = std::max(out.degrees_of_freedom, row->degrees_of_freedom);
     out.bytes_shipped = std::max(out.bytes_shipped, row->bytes_shipped);
     add(out.effort, row->effort);
+    out.bytes_basis = std::max(out.bytes_basis, row->bytes_basis);
+    out.bytes_coordinates = std::max(out.bytes_coordinates, row->bytes_coordinates);
   }
   out.best_mean = mean(out.best_by_seed);
   out.last_mean = mean(out.last_by_seed);
@@ -117,6 +119,8 @@ nlohmann::json table_as_json(const TableHead& head, const std::vector<VariantSum
                      {"degrees_of_freedom", row.degrees_of_freedom},
                      {"bytes_shipped", row.bytes_shipped},
                      {"effort", to_json(row.effort)},
+                     {"bytes_basis", row.bytes_basis},
+                     {"bytes_coordinates", row.bytes_coordinates},
                      {"best_by_seed", row.best_by_seed},
                      {"last_by_seed", row.last_by_seed}});
   }
@@ -156,6 +160,8 @@ ResultTable table_from_json(const nlohmann::json& json) {
                             .degrees_of_freedom = line.at("degrees_of_freedom"),
                             .bytes_shipped = line.at("bytes_shipped"),
                             .effort = effort_from_json(line.value("effort", nlohmann::json::object())),
+                            .bytes_basis = line.value("bytes_basis", int64_t{0}),
+                            .bytes_coordinates = line.value("bytes_coordinates", int64_t{0}),
                             .best_by_seed = numbers(line.at("best_by_seed")),
                             .last_by_seed = numbers(line.at("last_by_seed"))});
     }

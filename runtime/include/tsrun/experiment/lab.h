@@ -108,6 +108,8 @@ std::vector<Operation> joint_operations();
 std::vector<Operation> decoding_operations();
 std::vector<Operation> low_rank_operations();
 std::vector<Operation> crossing_operations();
+std::vector<Operation> quantize_operations();
+std::vector<Operation> zoo_operations();
 std::vector<Operation> geometry_operations();
 std::vector<Operation> report_operations();
 

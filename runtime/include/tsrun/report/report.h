@@ -29,6 +29,7 @@ struct ReportRow {
   double top_answer_share = 0;  ///< at `last`
   int64_t trainable = 0, degrees_of_freedom = 0, bytes_shipped = 0;
   Effort effort = {};
+  int64_t bytes_basis = 0, bytes_coordinates = 0;  ///< of bytes_shipped: the subspace, and z; no coordinates: no subspace
   bool trained = true;  ///< false: evaluated without training, best equals last
 };
 
@@ -45,6 +46,7 @@ struct VariantSummary {
   double top_answer_share = 0;
   int64_t trainable = 0, degrees_of_freedom = 0, bytes_shipped = 0;
   Effort effort = {};  ///< the largest numbers of steps and the smallest reach over the seeds
+  int64_t bytes_basis = 0, bytes_coordinates = 0;
   std::vector<double> best_by_seed, last_by_seed;
 };
 /// One summary a (section, variant), in order of first appearance; seeds ascending, so that the order in which processes finish does not
