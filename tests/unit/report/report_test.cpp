@@ -103,7 +103,7 @@ TEST(TextTable, TellsBytesOfBasisAndCoordinates_WhereARowHasThem) {
   within.bytes_basis = 1600000;
   within.bytes_coordinates = 384;
   EXPECT_THAT(table_as_text(head(), summarise({within, row("full", 1, 0.9, 0.9)})),
-              AllOf(HasSubstr("coordinates"), HasSubstr("1.6 MB"), HasSubstr("384 B")));
+              ::testing::AllOf(HasSubstr("coordinates"), HasSubstr("1.6 MB"), HasSubstr("384 B")));
   EXPECT_THAT(table_as_text(head(), summarise({row("full", 1, 0.9, 0.9)})), Not(HasSubstr("coordinates")));
   const auto again = table_from_json(table_as_json(head(), summarise({within}))).rows.at(0);
   EXPECT_EQ(again.bytes_basis, 1600000);
