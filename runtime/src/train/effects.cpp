@@ -37,12 +37,19 @@ std::vector<Scope> text_scopes(const Options& reading, const Task& task) {
 
 std::vector<Scope> training_scopes(const Options& options, const HeadSpec& head, const Task& task) {
   const std::string kind(name_of(task.kind)), optim = options.text("optim"), other = "optim is '" + optim + "'";
+  const bool forward_only = optim == "cma_es" || optim == "spsa";
+  const bool adamw = optim != "sgd" && optim != "adafactor" && !forward_only;  // beside the coordinates, too
   return {{{"label_smoothing_factor"}, head.kind != HeadKind::regression, "a regression has no classes to spread a target over"},
           {{"accepted_answers"}, task.kind == TaskKind::text_to_text, "a " + kind + " has no accepted answers"},
           {{"mlm_probability"}, head.kind == HeadKind::masked_lm, "no tokens are hidden"},
-          {{"adam_beta1", "adam_beta2", "adam_epsilon"}, optim == "adamw", other},
+          {{"adam_beta1", "adam_beta2", "adam_epsilon"}, adamw, other},
           {{"momentum"}, optim == "sgd", other},
           {{"clip_threshold", "decay_rate", "eps1"}, optim == "adafactor", other},
+          {{"lbfgs_history"}, optim == "lbfgs", other},
+          {{"lm_damping", "lm_jacobian", "lm_difference"}, optim == "levenberg_marquardt", other},
+          {{"population", "sigma"}, optim == "cma_es", other},
+          {{"spsa_a", "spsa_c", "spsa_stability"}, optim == "spsa", other},
+          {{"lr_scheduler_type", "warmup_ratio", "max_grad_norm", "gradient_checkpointing"}, !forward_only, other + ", without gradients"},
           {{"early_stop"}, options.integer("eval_every") != -1, "the only evaluation is at the end (eval_every = -1)"}};
 }
 

@@ -1,3 +1,4 @@
+#include "train/few_unknowns_options.h"
 #include "tsrun/train/reading.h"
 #include "tsrun/train/train.h"
 
@@ -16,6 +17,11 @@ OptionTable length_options() {
        .type = OptionType::integer,
        .fallback = 0,
        .doc = "Optimiser steps in all, instead of `epochs`; 0: as `epochs` says.",
+       .minimum = 0},
+      {.name = "max_forward_passes",
+       .type = OptionType::integer,
+       .fallback = 0,
+       .doc = "Stop behind the step that reaches so many forward passes, a backward pass counted as two; 0: as epochs or max_steps say.",
        .minimum = 0},
       {.name = "batch_size",
        .type = OptionType::integer,
@@ -41,8 +47,10 @@ OptionTable optimizer_options() {
        .doc =
            "Optimiser. adafactor keeps of a matrix only means of its squared gradients by row and by column, takes the learning rate as it "
            "is (neither scaled by the parameters nor relative to the step), and limits each tensor's update itself: max_grad_norm = 0 "
-           "goes with it.",
-       .choices = {"adamw", "sgd", "adafactor"}},
+           "goes with it. The others move at most 512 coordinates of a subspace and take no learning rate for them (docs/methods/"
+           "few_unknowns.md): lbfgs, levenberg_marquardt and p_bfgs leave embeddings, pooler and head to AdamW; cma_es and spsa make "
+           "forward passes alone, and all but the coordinates is frozen.",
+       .choices = {"adamw", "sgd", "adafactor", "lbfgs", "levenberg_marquardt", "p_bfgs", "cma_es", "spsa"}},
       {.name = "adam_beta1",
        .type = OptionType::number,
        .fallback = 0.9,
@@ -163,7 +171,8 @@ OptionTable model_options() {
 
 OptionTable train_options() {
   OptionTable table;
-  for (const auto& part : {length_options, optimizer_options, rate_options, target_options, loop_options, model_options, text_options})
+  for (const auto& part :
+       {length_options, optimizer_options, few_unknowns_options, rate_options, target_options, loop_options, model_options, text_options})
     table.include(part());
   return table;
 }

@@ -1,6 +1,7 @@
 #include "train/session.h"
 
 #include "train/masking.h"
+#include "train/solver.h"
 #include "train/split_probe.h"
 #include "tsrun/base/error.h"
 
@@ -72,6 +73,7 @@ Session::Session(TrainJob& job)
       plugins_(job.plugins, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch(), probe_.get()}),
       stepper_(family_, train_, binding_, settings_, job.device, plugins_, masking_of(job, settings_)) {
   if (binding_.groups().empty()) user_error("nothing is trained: every part is frozen and there is no subspace");
+  check_solver(job, settings_, binding_, has_continued_rows(train_));
   stepper_.check(job.tune.scope);
   stepper_.keep_prefixes_in({job.cache_memory, job.work / "prefix.float32"});
   if (!vocabulary_) return;
@@ -83,9 +85,9 @@ double Session::scheduled_steps() const {
 }
 
 TuneOptions Session::tune_options() const {
-  TuneOptions tune = job_.tune;
+  TuneOptions tune = tune_for(job_.tune, settings_);
   if (!job_.reach) return tune;
-  if (settings_.optimizer != OptimizerKind::adamw)
+  if (settings_.optimizer != OptimizerKind::adamw || settings_.solves())
     user_error("lr = \"reach\" counts on AdamW, whose steps are bounded by the learning rate; found another optimiser (optim)");
   const double steps = scheduled_steps();
   for (double distance : job_.distances) tune.lr_groups.push_back(steps > 0 ? *job_.reach * distance / steps : 0);
@@ -95,7 +97,7 @@ TuneOptions Session::tune_options() const {
 }
 
 std::optional<ReachReport> Session::reach() const {
-  if (job_.distances.empty() || settings_.optimizer != OptimizerKind::adamw) return std::nullopt;
+  if (job_.distances.empty() || settings_.optimizer != OptimizerKind::adamw || settings_.solves()) return std::nullopt;
   ReachReport report{.names = {}, .distances = job_.distances, .ways = {}};
   const auto rates = binding_.lr_of_coordinates();
   for (size_t g = 0; g < rates.size(); ++g) {
@@ -158,6 +160,7 @@ void Session::take_values(const NamedTensors& values) {
 void Session::save(Checkpoint& checkpoint) const {
   add_tensors(checkpoint, "value.", values_of(binding_));
   add_tensors(checkpoint, "optimizer.", stepper_.optimizer().state());
+  if (stepper_.solver()) add_tensors(checkpoint, "solver.", stepper_.solver()->state());
   add_tensors(checkpoint, "plugin.", plugins_.tensors());
   const ScopeUse use = binding_.scope_use();
   checkpoint.state["scopes"] = plugins_.scopes();
@@ -178,6 +181,7 @@ void Session::restore(const Checkpoint& checkpoint) {
   binding_.restore_scope_use({state.at("scope_changes").get<int64_t>(), use.at(0), use.at(1), use.at(2)});
   stepper_.restore({state.value("cached_layers", 0), state.value("cached_since_epoch", int64_t{0})});
   stepper_.optimizer().restore(tensors_under(checkpoint, "optimizer."));
+  if (stepper_.solver()) stepper_.solver()->restore(tensors_under(checkpoint, "solver."));
   std::vector<at::Tensor> carried;
   for (const auto& [name, tensor] : tensors_under(checkpoint, "carried.")) carried.push_back(tensor.to(job_.device));
   stepper_.restore_carried(state.value("carried_rows", std::vector<int64_t>()), std::move(carried));
@@ -198,6 +202,7 @@ TrainReport Session::report(int64_t steps, int64_t tokens) const {
                      .degrees_of_freedom = free,
                      .trainable_share = static_cast<double>(free) / static_cast<double>(numbers_of(*job_.model->family)),
                      .bytes_shipped = binding_.bytes_shipped() + static_cast<int64_t>(sizeof(float)) * unreached,
+                     .gradient_bytes = binding_.gradient_bytes(),
                      .out_of_reach = unreached,
                      .steps = steps,
                      .steps_planned = plan_.steps(),

@@ -22,7 +22,21 @@ Value choice_of(const Options& options, std::string_view name, Choices<Value> ch
 
 OptimizerKind optimizer_of(const Options& options) {
   return choice_of<OptimizerKind>(options, "optim",
-                                  {{"adamw", OptimizerKind::adamw}, {"sgd", OptimizerKind::sgd}, {"adafactor", OptimizerKind::adafactor}});
+                                  {{"adamw", OptimizerKind::adamw},
+                                   {"sgd", OptimizerKind::sgd},
+                                   {"adafactor", OptimizerKind::adafactor},
+                                   {"lbfgs", OptimizerKind::lbfgs},
+                                   {"levenberg_marquardt", OptimizerKind::levenberg_marquardt},
+                                   {"p_bfgs", OptimizerKind::p_bfgs},
+                                   {"cma_es", OptimizerKind::cma_es},
+                                   {"spsa", OptimizerKind::spsa}});
+}
+
+LevenbergMarquardtOptions levenberg_marquardt_of(const Options& options) {
+  return {.damping = options.number("lm_damping"),
+          .jacobian =
+              choice_of<JacobianBy>(options, "lm_jacobian", {{"backward", JacobianBy::backward}, {"differences", JacobianBy::differences}}),
+          .difference = options.number("lm_difference")};
 }
 
 LrScheduler scheduler_of(const Options& options) {
@@ -40,6 +54,7 @@ TrainSettings TrainSettings::from(const Options& options) {
   return {
       .epochs = options.integer("epochs"),
       .max_steps = options.integer("max_steps"),
+      .max_forward_passes = options.integer("max_forward_passes"),
       .batch_size = options.integer("batch_size"),
       .gradient_accumulation_steps = options.integer("gradient_accumulation_steps"),
       .optimizer = optimizer_of(options),
@@ -48,6 +63,10 @@ TrainSettings TrainSettings::from(const Options& options) {
       .adafactor = {.clip_threshold = options.number("clip_threshold"),
                     .decay_rate = options.number("decay_rate"),
                     .eps1 = options.number("eps1")},
+      .lbfgs = {.history = options.integer("lbfgs_history")},
+      .levenberg_marquardt = levenberg_marquardt_of(options),
+      .cma_es = {.population = options.integer("population"), .sigma = options.number("sigma")},
+      .spsa = {.a = options.number("spsa_a"), .c = options.number("spsa_c"), .stability = options.number("spsa_stability")},
       .scheduler = scheduler_of(options),
       .warmup_ratio = options.number("warmup_ratio"),
       .max_grad_norm = options.number("max_grad_norm"),

@@ -1,6 +1,8 @@
 #include "train/step.h"
 
 #include "train/backward.h"
+#include "train/batch_loss.h"
+#include "train/solver.h"
 #include "train/streams.h"
 #include "tsrun/base/error.h"
 #include "tsrun/model/finite.h"
@@ -84,6 +86,7 @@ Stepper::Stepper(const Family& family, const EncodedSplit& split, Binding& bindi
       dropout_(settings.dropout),
       needs_whole_tensors_(settings.needs_whole_tensors()),
       optimizer_(make_optimizer(binding.groups(), settings)),
+      solver_(make_solver(settings)),
       carries_(has_continued_rows(split)) {}
 
 /// transformers' LabelSmoother: of every target with a class, the share `label_smoothing_factor` is spread evenly over all classes.
@@ -119,6 +122,7 @@ at::Tensor Stepper::loss_with_plugins(Step& step, ForwardPass& pass) {
     plugins_.before_forward(step, extra, key.split("again").split(static_cast<uint64_t>(pass.number)).split(extras++));
     if (change) change(extra.weights, extra.options);
     refuse_changed_prefix(step, extra);
+    ++extra_passes_;
     return family_.forward(extra.weights, pass.batch, extra.options);
   };
   if (plugins_.wants().hidden_states) pass.options.hidden_states = &pass.hidden_states;
@@ -247,6 +251,31 @@ LayerWork Stepper::work_in(int64_t epoch) {
   return layer_work(family_, binding_.weights(), epoch > caching_.since_epoch ? layers : 0);
 }
 
+/// Gradients of the others are those at the z that the step began with; z's own is spent.
+void Stepper::solve(const When& when, const std::vector<PackedRows>& batches, double judged, Key key, double factor, StepReport& report) {
+  std::vector<MicroBatch> parts;
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (prefix_) prefix_states_ = prefix_->hidden(binding_.weights(), batches[i].row_numbers);
+    parts.push_back({to_device(batches[i], family_.head(), device_), judged > 0 ? judged_in(batches[i]) / judged : 0,
+                     forward_options(key.split("dropout").split(i))});
+  }
+  BatchLoss loss(family_, binding_, std::move(parts),
+                 [this](const Output& output, const PackedBatch& batch) { return loss_of(output, batch); });
+  ParameterGroup& coordinates = *coordinate_group(binding_);
+  at::Tensor z = coordinates.value.to(at::kCPU, at::kDouble, /*non_blocking=*/false, /*copy=*/true);
+  const FewUnknowns::Made made = solver_->step(loss, z, key.split("solver"));
+  report.loss = made.loss;
+  report.gradient_norm = made.gradient_norm;
+  report.passes = loss.passes();
+  const at::NoGradGuard no_grad;
+  coordinates.value.copy_(z);
+  if (coordinates.gradient.defined() && std::isfinite(made.loss)) {
+    clip_gradients(binding_.groups(), max_grad_norm_);
+    update(begin_step(when, key), factor);
+  }
+  binding_.after_update();
+}
+
 StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micro_batches, Key key, double factor) {
   StepReport report;
   std::vector<PackedRows> batches;
@@ -257,6 +286,13 @@ StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micr
     report.tokens += batches.back().tokens() + static_cast<int64_t>(batches.back().decoder_ids.size());
   }
 
+  if (solver_) {
+    solve(when, batches, judged, key, factor, report);
+    require_finite_step("loss", report.loss, when.step, binding_.weights(), split_, micro_batches);
+    require_finite_step("norm of the gradient", report.gradient_norm, when.step, binding_.weights(), split_, micro_batches);
+    report.work = work_in(when.epoch);
+    return report;
+  }
   const bool plugged = !plugins_.empty();
   Step step = begin_step(when, key);
   if (plugged) {
@@ -264,12 +300,14 @@ StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micr
     step.blocks = binding_.blocks(factor, plugins_.wants().origin);
   }
   binding_.zero_gradients();
+  extra_passes_ = 0;
   for (size_t i = 0; i < batches.size(); ++i) {
     const double share = judged > 0 ? judged_in(batches[i]) / judged : 0;
     const double loss = backward(batches[i], share, i, key.split("dropout").split(i), step);
     require_finite_step("loss", loss, when.step, binding_.weights(), split_, micro_batches);
     report.loss += loss * share;
   }
+  report.passes = {static_cast<int64_t>(batches.size()) + extra_passes_, static_cast<int64_t>(batches.size())};
   report.work = work_in(when.epoch);
   if (plugged) {
     add_step_loss(step, report);

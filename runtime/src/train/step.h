@@ -3,6 +3,7 @@
 #include "train/carried_state.h"
 #include "train/layer_work.h"
 #include "train/masking.h"
+#include "train/passes.h"
 #include "train/prefix_cache.h"
 #include "train/step_plugins.h"
 #include "tsrun/data/batch.h"
@@ -20,6 +21,7 @@ struct StepReport {
   double gradient_norm = 0;  ///< before clipping
   int64_t tokens = 0;
   LayerWork work;
+  Passes passes;
 };
 
 /// One optimiser step: forward, backward, clip, update, with the events of tune/step_events.h between them.
@@ -37,6 +39,7 @@ class Stepper {
   /// `key` is the step's own; `factor` the schedule's value. @throws Error(run) on a non-finite loss or gradient, naming the step and rows.
   StepReport run(When when, const std::vector<std::vector<int64_t>>& micro_batches, Key key, double factor);
   Optimizer& optimizer() const { return *optimizer_; }
+  FewUnknowns* solver() const { return solver_.get(); }  ///< null where the optimiser moves everything
   /// Trains under `scope` from now on. @throws Error(user) as Binding::rescope and `check`
   void rescope(const Scope& scope);
   /// @throws Error(user) for what the optimiser cannot do
@@ -61,6 +64,8 @@ class Stepper {
   ForwardOptions forward_options(Key dropout) const;
   void refresh_prefix();
   void refuse_changed_prefix(const Step& step, const ForwardPass& pass) const;
+  /// The step of a solver: it moves the coordinates, then the optimiser what is trained beside them.
+  void solve(const When& when, const std::vector<PackedRows>& batches, double judged, Key key, double factor, StepReport& report);
   double backward(const PackedRows& packed, double share, size_t number, Key dropout, Step& step);
   at::Tensor loss_with_plugins(Step& step, ForwardPass& pass);
   void carry(const PackedRows& packed, const Output& output);
@@ -76,11 +81,13 @@ class Stepper {
   at::Device device_;
   StepPlugins& plugins_;
   std::optional<Masking> masking_;
+  int64_t extra_passes_ = 0;  ///< of this step, by plugins
   double max_grad_norm_ = 0, label_smoothing_ = 0;
   Precision precision_ = Precision::float32;
   bool gradient_checkpointing_ = false, dropout_ = true;
   bool needs_whole_tensors_ = false;  ///< the optimiser normalises a tensor as a whole (adafactor)
   std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<FewUnknowns> solver_;
   PrefixStorage prefix_storage_;
   std::optional<PrefixCache> prefix_;
   at::Tensor prefix_states_;  ///< of the micro-batch at hand

@@ -46,6 +46,7 @@ class FineTuning final : public LoopBody {
     seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     ++timed_steps_;
     tokens_ += report.tokens;
+    passes_ += report.passes;
     forward_ += report.work.forward;
     backward_ += report.work.backward;
     loss_sum_ += report.loss;
@@ -59,13 +60,19 @@ class FineTuning final : public LoopBody {
   }
 
   bool ended() const override {
+    if (budget_spent()) return true;
     const int64_t patience = session_.settings().early_stop;
     return patience > 0 && best_.later >= patience;
   }
 
   void save(Checkpoint& checkpoint) const override {
-    checkpoint.state = {{"records", metrics_->records()}, {"tokens", tokens_},   {"loss_sum", loss_sum_},
-                        {"loss_count", loss_count_},      {"forward", forward_}, {"backward", backward_}};
+    checkpoint.state = {{"records", metrics_->records()},
+                        {"tokens", tokens_},
+                        {"loss_sum", loss_sum_},
+                        {"loss_count", loss_count_},
+                        {"forward", forward_},
+                        {"backward", backward_},
+                        {"passes", {passes_.forward, passes_.backward}}};
     session_.save(checkpoint);
     add_tensors(checkpoint, "best.", best_values_);
     for (size_t i = 0; i < job_.observers.size(); ++i) add_tensors(checkpoint, prefix_of(i), job_.observers[i]->state());
@@ -78,6 +85,7 @@ class FineTuning final : public LoopBody {
     loss_count_ = checkpoint.state.at("loss_count").get<int64_t>();
     forward_ = checkpoint.state.value("forward", 0.0);
     backward_ = checkpoint.state.value("backward", 0.0);
+    passes_ = {checkpoint.state.at("passes").at(0).get<int64_t>(), checkpoint.state.at("passes").at(1).get<int64_t>()};
     for (const auto& record : records_) add(Evaluation::from_json(record));
     session_.restore(checkpoint);
     for (const auto& [name, tensor] : tensors_under(checkpoint, "best.")) best_values_[name] = tensor.to(job_.device);
@@ -92,8 +100,13 @@ class FineTuning final : public LoopBody {
     for (const auto& observer : job_.observers) observer->step_ended(session_.binding(), done);
   }
 
+  bool budget_spent() const {
+    const int64_t most = session_.settings().max_forward_passes;
+    return most > 0 && passes_.in_forward_passes() >= most;
+  }
+
   bool evaluation_due(int64_t steps_done) const {
-    if (steps_done == session_.plan().steps()) return true;
+    if (steps_done == session_.plan().steps() || budget_spent()) return true;
     const int64_t every = session_.settings().eval_every;
     return every == 0 ? session_.plan().ends_epoch(steps_done) : every > 0 && steps_done % every == 0;
   }
@@ -105,12 +118,15 @@ class FineTuning final : public LoopBody {
     nlohmann::json record = evaluation.to_json();
     const double train_loss = loss_sum_ / static_cast<double>(std::max<int64_t>(1, loss_count_));
     record["train_loss"] = train_loss;
+    record["forward_passes"] = passes_.forward;
+    record["backward_passes"] = passes_.backward;
     loss_sum_ = 0;
     loss_count_ = 0;
     metrics_->append(record);
     const std::string& metric = job_.task->metrics.front();
-    progress.milestone(fmt::format("epoch {:.3g}/{:.3g}  loss {:.4f}  {} {:.4f}", evaluation.epoch,
-                                   session_.plan().epoch_at(session_.plan().steps()), train_loss, metric, evaluation.metrics.at(metric)));
+    progress.milestone(fmt::format("epoch {:.3g}/{:.3g}  {} forward passes  loss {:.4f}  {} {:.4f}", evaluation.epoch,
+                                   session_.plan().epoch_at(session_.plan().steps()), passes_.in_forward_passes(), train_loss, metric,
+                                   evaluation.metrics.at(metric)));
     if (!add(std::move(evaluation))) return;
     best_values_ = session_.copied_values();
     best_rows_ = last_rows_;
@@ -133,6 +149,9 @@ class FineTuning final : public LoopBody {
     result.last_weights = session_.whole_weights();
     result.coordinates = session_.binding().coordinates();
     result.report = session_.report(steps, tokens_);
+    result.report.evaluations = metrics_->records();
+    result.report.forward_passes = passes_.forward;
+    result.report.backward_passes = passes_.backward;
     result.report.forward_share = forward_ / static_cast<double>(std::max<int64_t>(1, steps));
     result.report.backward_share = backward_ / static_cast<double>(std::max<int64_t>(1, steps));
     result.step_seconds = seconds_ / static_cast<double>(std::max<int64_t>(1, timed_steps_));
@@ -156,7 +175,8 @@ class FineTuning final : public LoopBody {
   int64_t tokens_ = 0, loss_count_ = 0;
   double loss_sum_ = 0;
   double forward_ = 0, backward_ = 0;  ///< sums over steps of LayerWork
-  double seconds_ = 0;                 ///< in steps of this process
+  Passes passes_;
+  double seconds_ = 0;  ///< in steps of this process
   int64_t timed_steps_ = 0;
   std::vector<Evaluation> evaluations_;
   BestScore best_;
@@ -187,6 +207,10 @@ nlohmann::json TrainReport::to_json() const {
                          {"steps_planned", steps_planned},
                          {"steps_per_epoch", steps_per_epoch},
                          {"tokens", tokens},
+                         {"gradient_bytes", gradient_bytes},
+                         {"evaluations", evaluations},
+                         {"forward_passes", forward_passes},
+                         {"backward_passes", backward_passes},
                          {"forward_share", forward_share},
                          {"backward_share", backward_share}};
   if (reach) json.update({{"reach_share", reach->share()}, {"reach", reach->to_json()}});

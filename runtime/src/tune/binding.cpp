@@ -35,6 +35,7 @@ std::vector<double> Binding::lr_of_coordinates() const {
 }
 const Weights& Binding::weights() const { return state_->weights; }
 const Weights& Binding::origin() const { return state_->origin; }
+const Subspace* Binding::subspace() const { return state_->options.subspace.get(); }
 
 void Binding::compose() const {
   State& s = *state_;

@@ -56,6 +56,14 @@ int64_t Binding::degrees_of_freedom() const {
   return count;
 }
 
+int64_t Binding::gradient_bytes() const {
+  int64_t numbers = 0;
+  const auto add = [&](const at::Tensor& gradient) { numbers += gradient.defined() ? gradient.numel() : 0; };
+  for (const FlatBuffer& buffer : state_->buffers) add(buffer.gradient);
+  if (state_->bound) add(state_->groups[*state_->bound].gradient);
+  return static_cast<int64_t>(sizeof(float)) * numbers;
+}
+
 int64_t Binding::bytes_shipped() const {
   int64_t numbers = 0;
   for (size_t b = 0; b < state_->groups.size(); ++b)

@@ -87,7 +87,7 @@ void Binding::State::check_compact() const {
 void Binding::State::add_bound(Key key) {
   const Subspace& subspace = *options.subspace;
   check_layout(subspace.parameters().layout, *family, "the subspace");
-  buffers.emplace_back("z", subspace.parameters().layout, origin, device);
+  buffers.emplace_back("z", subspace.parameters().layout, origin, device, options.gradients);
   bound = 0;
   bound_origin = buffers[0].value.clone();
   const Weights views = unflatten(bound_origin, subspace.parameters().layout);
@@ -100,7 +100,9 @@ void Binding::State::add_bound(Key key) {
   else if (width > 0)
     fill_uniform(key.split("uniform"), numbers, 0, -width, width);
   z = z.to(device);
-  groups.push_back({"z", z, at::zeros_like(z), options.lr_subspace, 0, std::nullopt, Layout().add("z", {z.numel()})});
+  groups.push_back(
+      {"z", z, options.gradients ? at::zeros_like(z) : at::Tensor(), options.lr_subspace, 0, std::nullopt, Layout().add("z", {z.numel()})});
+  if (!options.optimise_z) groups.back().spans.emplace();
   if (!options.lr_groups.empty()) add_group_rates();
   buffers[0].add_leaves(weights);
 }
@@ -162,7 +164,8 @@ double Binding::State::decay_of(const Slice& slice) const { return decays(parame
 
 void Binding::State::add_constants() {
   for (const ParameterInfo& info : family->parameters())
-    if (!weights.at(info.name).requires_grad()) frozen[std::string(name_of(info.part))] += weights.at(info.name).numel();
+    if (!weights.at(info.name).requires_grad() && !(bound && buffers[*bound].layout.find(info.name)))
+      frozen[std::string(name_of(info.part))] += weights.at(info.name).numel();
 }
 
 void Binding::State::apply_masks() {

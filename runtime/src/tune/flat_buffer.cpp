@@ -16,18 +16,20 @@ const ParameterInfo* find_parameter(const Family& family, const std::string& nam
   return found == all.end() ? nullptr : &*found;
 }
 
-FlatBuffer::FlatBuffer(std::string name_, Layout layout_, const Weights& origin, at::Device device)
+FlatBuffer::FlatBuffer(std::string name_, Layout layout_, const Weights& origin, at::Device device, bool with_gradient)
     : name(std::move(name_)), layout(std::move(layout_)) {
   const at::NoGradGuard no_grad;
   value = flatten(origin, layout).to(device);
-  gradient = at::zeros_like(value);
+  if (with_gradient) gradient = at::zeros_like(value);
 }
 
 void FlatBuffer::add_leaves(Weights& weights) const {
   for (const Slice& slice : layout.slices()) {
     at::Tensor leaf = value.narrow(0, slice.offset, slice.size).view(slice.shape).detach();
-    leaf.set_requires_grad(true);
-    leaf.mutable_grad() = gradient.narrow(0, slice.offset, slice.size).view(slice.shape).detach();
+    if (gradient.defined()) {
+      leaf.set_requires_grad(true);
+      leaf.mutable_grad() = gradient.narrow(0, slice.offset, slice.size).view(slice.shape).detach();
+    }
     weights.set(slice.name, leaf);
   }
 }

@@ -18,6 +18,8 @@ tsrun_test(train SOURCES
   unit/train/probe_test.cpp
   unit/train/layer_work_test.cpp
   unit/train/settings_test.cpp
+  unit/train/few_unknowns_test.cpp
+  unit/train/solver_test.cpp
   unit/train/pretrain_test.cpp
   unit/train/joint_tasks_test.cpp
   unit/train/bootstrap_test.cpp

@@ -69,13 +69,16 @@ struct TrainReport {
   int64_t degrees_of_freedom = 0;  ///< of these, those that no mask holds, and coordinates in the place of what they span
   double trainable_share = 0;      ///< degrees of freedom over the model's numbers
   int64_t bytes_shipped = 0;       ///< float32, of what must be stored beside the model that the training began with
+  int64_t gradient_bytes = 0;      ///< of gradient buffers; 0 of forward-only optimisers
   int64_t out_of_reach = 0;        ///< numbers in rows of words that no text reaches
   int64_t steps = 0, steps_planned = 0, steps_per_epoch = 0;
-  int64_t tokens = 0;                            ///< that forward passes of the training read
-  double forward_share = 1, backward_share = 1;  ///< work of the layers, means over the steps; 1 where everything is trained
-  std::optional<ReachReport> reach;              ///< of a subspace with distances, under AdamW
-  nlohmann::json binding = {};                   ///< Binding::describe
-  nlohmann::json plugins = {};                   ///< reports of selectors and regularisers, in their order; null without any
+  int64_t tokens = 0;                               ///< that forward passes of the training read
+  int64_t forward_passes = 0, backward_passes = 0;  ///< of micro-batches, those of plugins too; evaluations do not count
+  double forward_share = 1, backward_share = 1;     ///< work of the layers, means over the steps; 1 where everything is trained
+  std::optional<ReachReport> reach;                 ///< of a subspace with distances, under AdamW
+  nlohmann::json evaluations = {};                  ///< lines of metrics.jsonl: scores, mean loss and passes so far
+  nlohmann::json binding = {};                      ///< Binding::describe
+  nlohmann::json plugins = {};                      ///< reports of selectors and regularisers, in their order; null without any
   nlohmann::json to_json() const;
 };
 

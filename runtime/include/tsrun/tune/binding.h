@@ -49,6 +49,8 @@ struct TuneOptions {
   std::shared_ptr<const Subspace> subspace;
   double init_deviation = 0;  ///< σ of each z^(i); 0: start from zero
   int64_t ensemble = 1;       ///< h copies of z, averaged (Z23 section 3.3)
+  bool optimise_z = true;     ///< false: another than the optimiser moves z (train/few_unknowns.h)
+  bool gradients = true;      ///< false: nothing but z moves, by forward passes alone; no gradient has a buffer
 };
 
 /// Effect of the scopes of a training so far.
@@ -76,6 +78,7 @@ class Binding {
   std::vector<double> lr_of_coordinates() const;
   const Weights& weights() const;  ///< what forward uses: leaves of the trained parts, constants of the frozen ones
   const Weights& origin() const;
+  const Subspace* subspace() const;  ///< null in full space
 
   void compose() const;  ///< before forward: θ = θ0 + expand(z), masks applied. No-op in full space, and when z has not changed since.
   /// Trains what both the options' scope and `scope` leave, from now on: replaces the `scope` before it. Frozen parameters keep their
@@ -100,6 +103,7 @@ class Binding {
 
   int64_t trainable() const;           ///< numbers the optimiser owns
   int64_t degrees_of_freedom() const;  ///< the same with the ensemble counted once, and masked positions left out
+  int64_t gradient_bytes() const;      ///< of gradient buffers
   int64_t bytes_shipped() const;       ///< what must be sent to somebody who has the origin: numbers and basis, float32
   nlohmann::json describe() const;     ///< per group: name, count, lr; what is frozen; what the masks really held
 

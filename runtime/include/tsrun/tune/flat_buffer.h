@@ -14,11 +14,11 @@ namespace tsrun {
 struct FlatBuffer {
   std::string name;
   Layout layout;
-  at::Tensor value, gradient;
+  at::Tensor value, gradient;  ///< without a gradient: undefined
 
   /// Copies the named values of `origin` to `device`.
-  FlatBuffer(std::string name, Layout layout, const Weights& origin, at::Device device);
-  /// Appends one leaf per slice to `weights`.
+  FlatBuffer(std::string name, Layout layout, const Weights& origin, at::Device device, bool with_gradient = true);
+  /// Appends one leaf per slice to `weights`; without a gradient, constants.
   void add_leaves(Weights& weights) const;
 };
 

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "tsrun/base/options.h"
+
+namespace tsrun {
+
+/// Options of the optimisers for few unknowns, part of `train_options()`.
+OptionTable few_unknowns_options();
+
+}  // namespace tsrun
