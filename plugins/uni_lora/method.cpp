@@ -1,0 +1,43 @@
+#include "method.h"
+
+#include "basis.h"
+
+#include "tsrun/base/error.h"
+
+namespace tsrun::uni_lora {
+
+OptionTable Method::options() const {
+  return {
+      {.name = "dim",
+       .type = OptionType::integer,
+       .doc = "Trained numbers of each group.",
+       .required = true,
+       .minimum = 1,
+       .maximum = 100000000},
+      {.name = "origin",
+       .type = OptionType::choice,
+       .fallback = "dropped",
+       .doc = "The parameters are the map alone, whatever their initial values (the release), or their initial values plus the map.",
+       .choices = {"dropped", "kept"}},
+      {.name = "width",
+       .type = OptionType::number,
+       .fallback = 0.02,
+       .doc = "Coordinates start uniformly between its negative and itself, where the origin is dropped and the training names no other "
+              "initialisation: at zero both factors would be zero, and no gradient would reach them.",
+       .minimum = 0}};
+}
+
+std::unique_ptr<Subspace> Method::discover(const SubspaceInputs& inputs, const Options& options) const {
+  at::Tensor dropped;
+  if (options.text("origin") == "dropped") {
+    if (!inputs.origin.defined()) user_error("uni_lora: origin = dropped needs a model");
+    dropped = inputs.origin;
+  }
+  return std::make_unique<Basis>(inputs.parameters, options.integer("dim"), options.number("width"), inputs.key, dropped);
+}
+
+std::unique_ptr<Subspace> Method::load(const std::filesystem::path& folder, const ParameterSet& parameters) const {
+  return Basis::load(folder, parameters);
+}
+
+}  // namespace tsrun::uni_lora
