@@ -356,12 +356,12 @@ function Report:outliers(name, outliers)
   end
 end
 
--- A note for every row whose learning rates were searched, once a variant.
+-- A note for every row whose learning rates were picked among several, once a variant.
 local function note_searches(page)
   local told = {}
   for _, row in ipairs(page.rows) do
     local search = rawget(row.result, "search")
-    local note = search and row.variant .. ": " .. search.note
+    local note = search and search.trainings > 1 and row.variant .. ": " .. search.note
     if note and not told[note] then
       told[note] = true
       page.notes[#page.notes + 1] = note
