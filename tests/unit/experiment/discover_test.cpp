@@ -1,0 +1,79 @@
+// Subspaces as recipes ask for them: of a task's gradients, of a key, and over a delta.
+#include "support/folder_test.h"
+#include "tsrun/data/task.h"
+#include "tsrun/experiment/lab.h"
+#include "unit/train/toy.h"
+
+#include <gmock/gmock.h>
+
+namespace tsrun {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class DiscoverTest : public FolderTest {
+ protected:
+  DiscoverTest() {
+    save_model(toy::tiny_bert(), folder_ / "bert");
+    save_task(toy::sentiment(32, 8), folder_ / "task");
+    LabSettings settings;
+    settings.store = folder_ / "store";
+    settings.plugins = {fs::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"};
+    lab_.emplace(settings);
+  }
+  json model() { return lab_->call("model", {{"spec", (folder_ / "bert").string()}}); }
+  json task() { return lab_->call("task", {{"spec", (folder_ / "task").string()}}); }
+  json discover(const std::string& method, const json& more) {
+    json options = {{"method", method}, {"model", model()}};
+    options.update(more);
+    return lab_->call("discover", options);
+  }
+  json trained(const json& of, const json& tune) {
+    return lab_->call("train", {{"model", of}, {"task", task()}, {"max_length", 24}, {"max_steps", 2}, {"tune", tune}});
+  }
+  std::optional<Lab> lab_;
+};
+
+TEST_F(DiscoverTest, TakesGradientsOfATasksRows_AsTrainingsReadThem) {
+  const json options = {{"task", task()}, {"batches", 3}, {"row_batch", 4}};
+  const json basis = discover("gradient_svd", options);
+  EXPECT_EQ(basis.at("dims").at(0), 3);
+  EXPECT_GT(basis.at("groups").at(0).at("singular_values").at(0).get<double>(), 0);
+  json shorter = options;
+  shorter["max_length"] = 4;
+  EXPECT_NE(discover("gradient_svd", shorter).at("key"), basis.at("key"));
+}
+
+TEST_F(DiscoverTest, RefusesAMethodOfGradientsWithoutATask) {
+  const Error error = error_of([&] { discover("hessian_top", json::object()); });
+  EXPECT_EQ(error.kind(), ErrorKind::user);
+  EXPECT_THAT(error.what(), HasSubstr("'hessian_top' needs option 'task'"));
+}
+
+TEST_F(DiscoverTest, LeavesATaskOutOfTheKey_OfMethodsThatIgnoreIt) {
+  EXPECT_EQ(discover("sparse", {{"dim", 5}, {"task", task()}}).at("key"), discover("sparse", {{"dim", 5}}).at("key"));
+}
+
+TEST_F(DiscoverTest, SpansTheWholeEncoderByOneVector) {
+  for (const char* method : {"sparse", "fastfood", "said", "random_projection"}) {
+    const json basis = discover(method, {{"dim", 60}, {"parameters", {{"parts", {"encoder"}}, {"groups", "whole"}}}});
+    EXPECT_EQ(basis.at("dim"), 60) << method;
+    EXPECT_EQ(basis.at("bytes"), 0) << method;
+    EXPECT_NO_THROW(trained(model(), {{"subspace", basis}})) << method;
+  }
+}
+
+TEST_F(DiscoverTest, SpansTheFactorsOfALora_WhichStartAwayFromZero) {
+  const json adapted = lab_->call("adapt", {{"model", model()}, {"method", "lora"}, {"r", 2}, {"seed", 3}});
+  const json basis = lab_->call(
+      "discover", {{"method", "uni_lora"}, {"model", adapted}, {"dim", 20}, {"parameters", {{"parts", {"delta"}}, {"groups", "whole"}}}});
+  EXPECT_EQ(basis.at("dim"), 20);
+  EXPECT_EQ(basis.at("bytes"), 0);
+  const json run = trained(adapted, {{"subspace", basis}, {"lr", 0.01}});
+  EXPECT_TRUE(run.contains("key"));
+}
+
+}  // namespace
+}  // namespace tsrun
