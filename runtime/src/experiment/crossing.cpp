@@ -66,7 +66,9 @@ size_t first_at(const std::vector<double>& curve, double target) {
   return static_cast<size_t>(std::find_if(curve.begin(), curve.end(), [&](double score) { return score >= target; }) - curve.begin());
 }
 
-MeanScore mean_score(const std::vector<double>& by_run, const std::vector<double>& drawn) {
+/// Draws without a finite score are left out.
+MeanScore mean_score(const std::vector<double>& by_run, std::vector<double> drawn) {
+  std::erase_if(drawn, [](double score) { return !std::isfinite(score); });
   const double mean = mean_of(by_run);
   return {mean, deviation_of(by_run, mean), percentile(drawn, 0.025), percentile(drawn, 0.975), by_run};
 }

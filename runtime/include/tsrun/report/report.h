@@ -30,7 +30,7 @@ struct ReportRow {
   int64_t trainable = 0, degrees_of_freedom = 0, bytes_shipped = 0;
   Effort effort = {};
   int64_t bytes_basis = 0, bytes_coordinates = 0;  ///< of bytes_shipped: the subspace, and z; no coordinates: no subspace
-  bool trained = true;  ///< false: evaluated without training, best equals last
+  bool trained = true;                             ///< false: evaluated without training, best equals last
 };
 
 struct TableHead {
