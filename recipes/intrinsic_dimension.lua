@@ -25,7 +25,7 @@ local arg = ts.arguments {
   lr_head = { default = 0.0, min = 0, doc = "learning rate of pooler and head in every training; 0: the model's default" },
   embeddings = { default = false, doc = "train the embeddings beside the coordinates" },
   d_max = { default = 512, min = 1, doc = "largest dimension of the methods with one vector for the whole model" },
-  dense_max = { default = 64, min = 1, doc = "the same of random, whose basis takes 4 bytes times d times the parameters" },
+  dense_max = { default = 128, min = 1, doc = "the same of random, whose basis takes 4 bytes times d times the parameters" },
   points = { default = 16, min = 1, doc = "of the trajectory, the largest dimension per layer" },
   precision = { default = 0.25, min = 0, doc = "the search ends when the bracket is narrower than this share of its upper end" },
   quick = { default = false, doc = "one seed, one rate and few steps, to see it run" },
