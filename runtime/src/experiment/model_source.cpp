@@ -2,6 +2,7 @@
 
 #include "experiment/identity.h"
 #include "experiment/peft.h"
+#include "experiment/stored.h"
 #include "experiment/task_model.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
@@ -52,6 +53,7 @@ void take_trained(Model& model, const fs::path& file) {
   const Weights trained = load_weights(file, *model.family);
   require_finite(trained, file.string());
   for (const auto& name : trained.names()) model.weights.set(name, trained.at(name));
+  take_constants(file.parent_path(), model.weights);
 }
 
 /// Whether a delta of PEFT was saved of an encoder without a head.

@@ -240,6 +240,7 @@ TrainingSummary train_into(Lab& lab, const TrainRequest& request, const std::str
   const TrainResult result = train(std::move(job));
   save_result(result, o.text("keep"), out);
   save_outcomes(result, o.text("eval_split"), out);
+  if (o.text("keep") != "none") save_constants(model, out);
   move_in(work, out);
   TrainingSummary summary = TrainingSummary::of(request, result, start);
   summary.geometry = std::move(geometry);

@@ -6,7 +6,11 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
+#include <set>
+
 namespace tsrun {
+
+static constexpr const char* constants_file = "constants.safetensors";
 
 std::filesystem::path folder_of(Lab& lab, const ArtifactRef& ref) {
   // A trajectory recorded during a training is a folder inside that training's artifact, as a joint space's decoders are inside its own.
@@ -44,7 +48,23 @@ Weights weights_with_solution(Lab& lab, const TrainingRef& training, const std::
   Weights weights = model.weights;
   const Weights trained = solution_weights(lab, training, which, *model.family);
   for (const std::string& name : trained.names()) weights.set(name, trained.at(name));
+  take_constants(folder_of(lab, training), weights);
   return weights;
+}
+
+void save_constants(const Model& model, const std::filesystem::path& folder) {
+  std::set<std::string> parameters;
+  for (const ParameterInfo& info : model.family->parameters()) parameters.insert(info.name);
+  Weights constants;
+  for (const std::string& name : model.weights.names())
+    if (!parameters.contains(name)) constants.set(name, model.weights.at(name));
+  if (constants.size() > 0) save_weights(constants, folder / constants_file);
+}
+
+void take_constants(const std::filesystem::path& folder, Weights& weights) {
+  if (!std::filesystem::exists(folder / constants_file)) return;
+  const SafetensorsFile file = SafetensorsFile::open(folder / constants_file);
+  for (const TensorInfo& tensor : file.tensors()) weights.set(tensor.name, as_float32(tensor));
 }
 
 at::Tensor update_of(Lab& lab, const TrainingRef& training, const ParameterSet& set, const Family& family, const Weights& origin) {

@@ -26,8 +26,13 @@ Scope scope_of(Lab& lab, const ScopeRef& ref);
 /// The file of a training's weights: `which` is "last", "best" or "mean". @throws Error(user) when the training did not keep them
 std::filesystem::path solution_file(Lab& lab, const TrainingRef& training, const std::string& which);
 Weights solution_weights(Lab& lab, const TrainingRef& training, const std::string& which, const Family& family);
-/// The same in the place of `model`'s own, beside the constants of its deltas.
+/// The same in the place of `model`'s own, with the constants of its deltas that the training had.
 Weights weights_with_solution(Lab& lab, const TrainingRef& training, const std::string& which, const Model& model);
+
+/// Constants of `model`'s deltas, written beside a training's weights: they may be made of weights that its seed drew (a new pooler).
+void save_constants(const Model& model, const std::filesystem::path& folder);
+/// Puts those of `folder`, where there are any, into `weights`.
+void take_constants(const std::filesystem::path& folder, Weights& weights);
 
 /// The flat update that a training made: V z for a subspace, θ_last − θ0 over `set` otherwise; float32 [set.layout.total()].
 at::Tensor update_of(Lab& lab, const TrainingRef& training, const ParameterSet& set, const Family& family, const Weights& origin);
