@@ -1,14 +1,14 @@
 // Times one optimiser step as the trainer runs it: token ids of the batch, forward, backward, clipping, update.
 //
 // usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin
-// none|still|mask|layers|cached|compact|sift|r_drop|dps_dense|dps_mix|cosine|laplacian]
+// none|still|mask|layers|cached|compact|sift|r_drop|dps_dense|dps_mix|cosine|laplacian|galore|apollo|apollo_mini]
 // [--basis dense|float32|bf16] [--precision float32|bf16] [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length 128]
 // still: no dropout; mask: 70 % of every matrix of the layers; layers: the last two; cached: the same with the output of the others kept;
 // laplacian: ten nearest neighbours, found in the first step; compact: 1 % of every tensor, without memory for the rest; sift: 0.8 % of
-// every matrix of the layers, the same, and the rest frozen; dps: stages of four steps. Only the first `rows` rows are used (0: all).
-// basis of subspace: 32 directions a layer, random in memory (dense), or those of a random trajectory in a temporary file, factored.
-// Prints one JSON line: median and mean seconds a step, real tokens a second, first and last loss, peak MiB and those that back no file,
-// bytes of gradients and moments. The first three steps warm up.
+// every matrix of the layers, the same, and the rest frozen; dps: stages of four steps; galore, apollo: rank 64. Only the first `rows` rows
+// are used (0: all). basis of subspace: 32 directions a layer, random in memory (dense), or those of a random trajectory in a temporary
+// file, factored. Prints one JSON line: median and mean seconds a step, real tokens a second, first and last loss, peak MiB and those that
+// back no file, bytes of gradients and moments. The first three steps warm up.
 #include "train/step.h"
 #include "benchmark.h"
 #include "train/split_probe.h"
@@ -129,6 +129,8 @@ std::vector<StepPlugin> step_plugins(const std::string& named) {
   if (named == "dps_mix") return {selector("dps", {{"stage_steps", 4}, {"variant", "mix"}})};
   if (named == "cosine") return {regularizer("cosine", nlohmann::json::object())};
   if (named == "laplacian") return {regularizer("laplacian", {{"graph", "knn_given"}, {"neighbours", 10}})};
+  if (named == "galore" || named == "apollo") return {regularizer(named, {{"rank", 64}})};
+  if (named == "apollo_mini") return {regularizer("apollo", {{"rank", 1}, {"scale_type", "tensor"}, {"scale", 128}})};
   if (named == "r_drop") return {regularizer("r_drop", nlohmann::json::object())};
   return {};
 }
@@ -154,10 +156,11 @@ Scope static_scope(const std::string& named, const Model& model, const EncodedSp
   return scope;
 }
 
-int64_t bytes_of_gradients_and_moments(const Binding& binding, const Optimizer& optimizer) {
+int64_t bytes_of_gradients_and_moments(const Binding& binding, const Optimizer& optimizer, const StepPlugins& acting) {
   size_t bytes = 0;
   for (const ParameterGroup& group : binding.groups()) bytes += group.gradient.nbytes();
   for (const auto& [name, tensor] : optimizer.state()) bytes += tensor.nbytes();
+  for (const auto& [name, tensor] : acting.tensors()) bytes += tensor.nbytes();
   return static_cast<int64_t>(bytes);
 }
 
@@ -235,6 +238,7 @@ void run(const Arguments& arguments) {
   const std::string plugin = arguments.text("--plugin", "none");
   TuneOptions tune = tune_options(arguments, model);
   tune.scope = intersection(tune.scope, static_scope(plugin, model, split));
+  tune.owned = owned_parameters(step_plugins(plugin), *model.family);
   Binding binding(*model.family, model.weights, tune, Key::root(1), at::kCPU);
   const auto settings = TrainSettings::from(
       train_options().resolve({{"precision", arguments.text("--precision", "float32")}, {"dropout", plugin != "still"}}, "bench_step"));
@@ -253,7 +257,7 @@ void run(const Arguments& arguments) {
     times.add(step, std::chrono::duration<double>(Clock::now() - start).count(), report.loss, report.tokens);
   }
   times.print(fmt::format(", \"gradients_and_moments\": {}, \"own_peak_mib\": {:.0f}",
-                          bytes_of_gradients_and_moments(binding, stepper.optimizer()), watch.peak_mib()));
+                          bytes_of_gradients_and_moments(binding, stepper.optimizer(), acting), watch.peak_mib()));
 }
 
 }  // namespace

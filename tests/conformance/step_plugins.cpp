@@ -24,13 +24,25 @@ Weights made_up_solution(const Weights& origin) {
   return solution;
 }
 
+/// The model with this delta of the plugin's attached, at its first values.
+Model with_delta(Model model, const std::string& name) {
+  if (name.empty()) return model;
+  const DeltaMethod& method = delta_method(name);
+  const std::vector<std::shared_ptr<const Delta>> deltas = {
+      method.attach(*model.family, method.options().resolve(nlohmann::json::object(), "conformance"))};
+  model.family = adapt(model.family, deltas);
+  add_initial_values(deltas, model.weights, Key::root(3));
+  return model;
+}
+
 /// A plugin under test in short trainings.
 class Trainings {
  public:
   explicit Trainings(StepPlugin plugin, Trial trial = {}, double dropout = 0.1)
       : plugin_(std::move(plugin)),
         task_(trial.words ? toy::documents() : toy::sentiment()),
-        model_(trial.words ? toy::with_gpt2(toy::documents()).model : toy::tiny_bert({HeadKind::classification, 2}, dropout)) {}
+        model_(with_delta(trial.words ? toy::with_gpt2(toy::documents()).model : toy::tiny_bert({HeadKind::classification, 2}, dropout),
+                          trial.delta)) {}
 
   const Model& model() const { return model_; }
   /// Everything that a choice before any training is given.
@@ -169,6 +181,18 @@ void leaves_frozen_parameters_alone(const StepPlugin& plugin, Trial trial) {
     }
 }
 
+/// The optimiser holds nothing for parameters that the plugin updates, and their layers may freeze.
+void takes_moments_from_the_optimiser(const StepPlugin& plugin, Trial trial) {
+  const Trainings trainings(plugin, trial);
+  int64_t owned = 0;
+  for (const std::string& name : plugin.wants.updated(*trainings.model().family)) owned += trainings.model().weights.at(name).numel();
+  EXPECT_GT(owned, 0);
+  const nlohmann::json one = {{"max_steps", 1}, {"batch_size", 16}, {"optim", "adamw"}};
+  const int64_t with = trainings.run("with", one).report.optimizer_bytes,
+                without = trainings.run("without", one, false).report.optimizer_bytes;
+  EXPECT_EQ(without - with, 2 * static_cast<int64_t>(sizeof(float)) * owned);
+}
+
 /// Nothing moves outside the scope, to the bit. (Under `freeze = gradient` decay may move elements outside masks.)
 void keeps_outside(const Trainings& trainings, const Choice& choice, Freeze freeze, bool compact) {
   const Model& model = trainings.model();
@@ -232,6 +256,7 @@ void add_common(const std::string& suite, const std::function<StepPlugin()>& plu
   add_test(suite, "ResumesToTheSameBits", [=] { resumes_to_the_same_bits(plugin(), trial); });
   add_test(suite, "WorksBesideAnother", [=] { works_beside_another(plugin(), trial); });
   add_test(suite, "ChangesTheTraining", [=] { changes_the_training(plugin(), trial); });
+  if (plugin().wants.updated) add_test(suite, "TakesMomentsFromTheOptimiser", [=] { takes_moments_from_the_optimiser(plugin(), trial); });
   if (!trial.batch_statistic) add_test(suite, "SeesSteps_NotMicroBatches", [=] { sees_steps_not_micro_batches(plugin(), trial); });
 }
 

@@ -24,6 +24,9 @@ class GuardedEvents : public Product {
   void before_update(Step& step) override {
     event("before_update", [&] { inner_->before_update(step); });
   }
+  void update(Step& step, const std::vector<OwnedParameter>& parameters) override {
+    event("update", [&] { inner_->update(step, parameters); });
+  }
   void after_update(Step& step) override {
     event("after_update", [&] { inner_->after_update(step); });
   }
@@ -61,11 +64,17 @@ class GuardedSelector final : public GuardedEvents<Selector> {
   }
 };
 
+Wants guarded_wants(Wants wants, const GuardOrigin& origin) {
+  if (const auto updated = wants.updated)
+    wants.updated = [updated, origin](const Family& family) { return origin.run("updated", [&] { return updated(family); }); };
+  return wants;
+}
+
 class GuardedSelectorMethod final : public Guarded<SelectorMethod> {
  public:
   using Guarded::Guarded;
   Wants wants(const Options& options) const override {
-    return origin_.run("wants", [&] { return inner_->wants(options); });
+    return guarded_wants(origin_.run("wants", [&] { return inner_->wants(options); }), origin_);
   }
   std::optional<Choice> choose(const MethodInputs& inputs, const Options& options) const override {
     return origin_.run("choose", [&] { return inner_->choose(inputs, options); });
@@ -80,7 +89,7 @@ class GuardedRegularizerMethod final : public Guarded<RegularizerMethod> {
  public:
   using Guarded::Guarded;
   Wants wants(const Options& options) const override {
-    return origin_.run("wants", [&] { return inner_->wants(options); });
+    return guarded_wants(origin_.run("wants", [&] { return inner_->wants(options); }), origin_);
   }
   std::unique_ptr<Regularizer> make(const MethodInputs& inputs, const Options& options) const override {
     return std::make_unique<GuardedEvents<Regularizer>>(

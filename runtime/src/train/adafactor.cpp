@@ -141,6 +141,7 @@ class Adafactor final : public Optimizer {
                      group.value.numel());
     }
     auto& tensors = tensors_.emplace_back();
+    if (group.owned) return;
     for (const Slice& slice : group.layout.slices()) {
       if (slice.size > 0) tensors.emplace_back(group, slice);
     }

@@ -68,7 +68,7 @@ class StepCounts {
 class AdamW final : public Optimizer {
  public:
   AdamW(std::vector<ParameterGroup>& groups, const AdamWOptions& options) : groups_(groups), options_(options) {
-    for (auto& group : groups_) slots_.push_back({at::zeros_like(group.value), at::zeros_like(group.value), StepCounts(group), {}});
+    for (auto& group : groups_) slots_.push_back({moments_for(group), moments_for(group), StepCounts(group), {}});
     for (size_t i = 0; i < slots_.size(); ++i) make_calls(i);
   }
 
@@ -148,7 +148,7 @@ class AdamW final : public Optimizer {
   }
 
   static void drop(Slot& slot, const ParameterGroup& group) {
-    for (const Span& gap : outside(spans_of(group), group.value.numel())) {
+    for (const Span& gap : outside(spans_of(group), slot.first.numel())) {
       slot.first.narrow(0, gap.begin, gap.end - gap.begin).zero_();
       slot.second.narrow(0, gap.begin, gap.end - gap.begin).zero_();
     }
@@ -164,7 +164,7 @@ class AdamW final : public Optimizer {
 class Sgd final : public Optimizer {
  public:
   Sgd(std::vector<ParameterGroup>& groups, const SgdOptions& options) : groups_(groups), options_(options) {
-    for (const auto& group : groups_) buffers_.push_back(options_.momentum == 0 ? at::Tensor() : at::zeros_like(group.value));
+    for (const auto& group : groups_) buffers_.push_back(options_.momentum == 0 ? at::Tensor() : moments_for(group));
     spans_changed(Moments::keep);
   }
 
@@ -180,7 +180,7 @@ class Sgd final : public Optimizer {
       const auto spans = spans_of(groups_[i]);
       spans_.push_back(by_rate_and_decay(spans));
       if (moments == Moments::keep || !buffers_[i].defined()) continue;
-      for (const Span& gap : outside(spans, groups_[i].value.numel())) buffers_[i].narrow(0, gap.begin, gap.end - gap.begin).zero_();
+      for (const Span& gap : outside(spans, buffers_[i].numel())) buffers_[i].narrow(0, gap.begin, gap.end - gap.begin).zero_();
     }
   }
 

@@ -2,13 +2,14 @@
 
 #include "tsrun/base/error.h"
 
-#include <ATen/core/Tensor.h>
+#include <ATen/Functions.h>
 
 #include <algorithm>
 
 namespace tsrun {
 std::vector<Span> spans_of(const ParameterGroup& group) {
   const int64_t total = group.value.numel();
+  if (group.owned) return {};
   if (!group.spans) return total > 0 ? std::vector<Span>{{0, total, 1, group.weight_decay}} : std::vector<Span>();
   int64_t done = 0;
   for (const Span& span : *group.spans) {
@@ -19,6 +20,8 @@ std::vector<Span> spans_of(const ParameterGroup& group) {
   }
   return *group.spans;
 }
+
+at::Tensor moments_for(const ParameterGroup& group) { return at::zeros({group.owned ? 0 : group.value.numel()}, group.value.options()); }
 
 std::vector<Span> outside(const std::vector<Span>& spans, int64_t total) {
   std::vector<Span> gaps;

@@ -9,8 +9,11 @@
 /// Shared by the optimisers.
 namespace tsrun {
 
-/// `group`'s spans, explicit. Internal error when they are out of order or beyond the group.
+/// `group`'s spans, explicit; none where a plugin updates it. Internal error when they are out of order or beyond the group.
 std::vector<Span> spans_of(const ParameterGroup& group);
+
+/// Zeros for one number of state an element of `group`; nothing where a plugin updates it.
+at::Tensor moments_for(const ParameterGroup& group);
 
 /// The ranges between `spans` in a vector of `total` elements.
 std::vector<Span> outside(const std::vector<Span>& spans, int64_t total);

@@ -49,6 +49,12 @@ NamedTensors numbered(const std::vector<at::Tensor>& tensors) {
   return named;
 }
 
+int64_t bytes_of(const NamedTensors& tensors) {
+  int64_t bytes = 0;
+  for (const auto& [name, tensor] : tensors) bytes += static_cast<int64_t>(tensor.nbytes());
+  return bytes;
+}
+
 int64_t numbers_of(const Family& family) {
   int64_t numbers = 0;
   for (const ParameterInfo& info : family.parameters())
@@ -86,6 +92,7 @@ double Session::scheduled_steps() const {
 
 TuneOptions Session::tune_options() const {
   TuneOptions tune = tune_for(job_.tune, settings_);
+  tune.owned = owned_parameters(job_.plugins, family_);
   if (!job_.reach) return tune;
   if (settings_.optimizer != OptimizerKind::adamw || settings_.solves())
     user_error("lr = \"reach\" counts on AdamW, whose steps are bounded by the learning rate; found another optimiser (optim)");
@@ -204,6 +211,7 @@ TrainReport Session::report(int64_t steps, int64_t tokens) const {
                      .bytes_shipped = binding_.bytes_shipped() + static_cast<int64_t>(sizeof(float)) * unreached,
                      .gradient_bytes = binding_.gradient_bytes(),
                      .out_of_reach = unreached,
+                     .optimizer_bytes = bytes_of(stepper_.optimizer().state()),
                      .steps = steps,
                      .steps_planned = plan_.steps(),
                      .steps_per_epoch = plan_.steps_per_epoch(),

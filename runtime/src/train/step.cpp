@@ -169,13 +169,17 @@ Step Stepper::begin_step(const When& when, Key key) const {
 }
 
 void Stepper::check(const Scope& scope) const {
-  if (!needs_whole_tensors_) return;
-  const auto refuse = [](const std::string& what) {
-    user_error("a scope with {} needs an optimiser with moments for every element: adamw or sgd; found adafactor", what);
+  const auto& groups = binding_.groups();
+  const bool owned = std::any_of(groups.begin(), groups.end(), [](const ParameterGroup& group) { return group.owned; });
+  if (!needs_whole_tensors_ && !owned) return;
+  const auto refuse = [&](const std::string& what) {
+    user_error("a scope with {} needs an optimiser with moments for every element: adamw or sgd; found {}", what,
+               needs_whole_tensors_ ? "adafactor" : "a plugin that updates parameters itself");
   };
   if (scope.freeze == Freeze::state) refuse("freeze = \"state\"");
   if (scope.moments == Moments::carry) refuse("moments = \"carry\"");
-  if (scope.compact) refuse("compact = true");
+  if (owned && scope.moments == Moments::drop) refuse("moments = \"drop\"");
+  if (scope.compact && needs_whole_tensors_) refuse("compact = true");
 }
 
 void Stepper::keep_prefixes_in(PrefixStorage storage) {
@@ -225,7 +229,7 @@ void Stepper::rescope(const Scope& scope) {
 }
 
 /// Moments that a scope holds still are put back behind the step.
-void Stepper::update(const Step& step, double factor) {
+void Stepper::update(Step& step, double factor) {
   const at::NoGradGuard no_grad;
   std::vector<std::pair<at::Tensor, at::Tensor>> still;  // moments, and what they are now
   std::vector<at::Tensor> outside;
@@ -239,9 +243,30 @@ void Stepper::update(const Step& step, double factor) {
       outside.push_back(mask);
     }
   }
-  const BlockRates rates(binding_.groups(), step.blocks);
-  optimizer_->step(factor * step.rate_factor);
+  {
+    const BlockRates rates(binding_.groups(), step.blocks);
+    optimizer_->step(factor * step.rate_factor);
+  }
+  if (!plugins_.empty()) plugins_.update(step, owned_parameters(step));
   for (size_t i = 0; i < still.size(); ++i) still[i].first.copy_(at::where(outside[i], still[i].second, still[i].first));
+}
+
+/// Those of the step that are trained; the rates of blocks have the schedule's factor.
+std::vector<OwnedParameter> Stepper::owned_parameters(const Step& step) const {
+  std::vector<OwnedParameter> owned;
+  for (const ParameterGroup& group : binding_.groups()) {
+    if (!group.owned) continue;
+    const auto block = std::find_if(step.blocks.begin(), step.blocks.end(), [&](const Block& b) { return b.name == group.name; });
+    for (const Slice& slice : group.layout.slices()) {
+      const auto covers = [&](const Span& span) { return span.begin <= slice.offset && span.end >= slice.offset + slice.size; };
+      const auto span = std::find_if(block->spans.begin(), block->spans.end(), covers);
+      if (span == block->spans.end()) continue;
+      const auto view = [&](const at::Tensor& flat) { return flat.narrow(0, slice.offset, slice.size).view(slice.shape); };
+      owned.push_back({slice.name, view(group.value), view(group.gradient),
+                       block->rate * block->rate_factor * step.rate_factor * span->rate, span->decay});
+    }
+  }
+  return owned;
 }
 
 /// Cached layers are computed in the epoch in which their caching begins.

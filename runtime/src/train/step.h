@@ -71,7 +71,8 @@ class Stepper {
   void carry(const PackedRows& packed, const Output& output);
   void add_step_loss(Step& step, StepReport& report);
   Step begin_step(const When& when, Key key) const;
-  void update(const Step& step, double factor);
+  void update(Step& step, double factor);
+  std::vector<OwnedParameter> owned_parameters(const Step& step) const;
   LayerWork work_in(int64_t epoch);
   at::Tensor loss_of(const Output& output, const PackedBatch& batch) const;
 

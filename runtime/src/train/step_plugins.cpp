@@ -21,12 +21,37 @@ PluginState with_prefix(const PluginState& all, const std::string& prefix) {
   return own;
 }
 
+std::set<std::string> owned_by(const StepPlugin& plugin, const Family& family) {
+  if (!plugin.wants.updated) return {};
+  const auto names = plugin.wants.updated(family);
+  return {names.begin(), names.end()};
+}
+
 }  // namespace
+
+std::set<std::string> owned_parameters(const std::vector<StepPlugin>& plugins, const Family& family) {
+  std::map<std::string, std::string> owners;
+  for (const StepPlugin& plugin : plugins) {
+    for (const std::string& name : owned_by(plugin, family)) {
+      const auto [owner, fresh] = owners.emplace(name, plugin.name);
+      if (!fresh) user_error("plugins {} and {} both update '{}'; expected one of them", owner->second, plugin.name, name);
+    }
+  }
+  std::set<std::string> known, all;
+  for (const ParameterInfo& info : family.parameters()) known.insert(info.name);
+  for (const auto& [name, owner] : owners) {
+    if (!known.contains(name)) user_error("plugin {} would update '{}', which the model lacks", owner, name);
+    all.insert(name);
+  }
+  return all;
+}
 
 StepPlugins::StepPlugins(const std::vector<StepPlugin>& plugins, const MethodInputs& inputs) {
   for (const StepPlugin& plugin : plugins) {
     const auto alike = [&](const Entry& entry) { return entry.name == plugin.name; };
-    Entry entry{plugin.name, std::count_if(entries_.begin(), entries_.end(), alike), nullptr, nullptr, std::nullopt};
+    Entry entry{plugin.name,  std::count_if(entries_.begin(), entries_.end(), alike),
+                nullptr,      nullptr,
+                std::nullopt, owned_by(plugin, inputs.family)};
     MethodInputs own = inputs;
     own.key = inputs.key.split(entry.name).split(static_cast<uint64_t>(entry.ordinal));
     if (plugin.selector) entry.selector = plugin.selector(own);
@@ -99,6 +124,14 @@ void StepPlugins::after_backward(Step& step) {
 }
 void StepPlugins::before_update(Step& step) {
   each(step, step.key, [&](Entry& entry) { entry.events().before_update(step); });
+}
+void StepPlugins::update(Step& step, const std::vector<OwnedParameter>& parameters) {
+  each(step, step.key, [&](Entry& entry) {
+    std::vector<OwnedParameter> own;
+    for (const OwnedParameter& parameter : parameters)
+      if (entry.owned.contains(parameter.name)) own.push_back(parameter);
+    if (!own.empty()) entry.events().update(step, own);
+  });
 }
 void StepPlugins::after_update(Step& step) {
   each(step, step.key, [&](Entry& entry) { entry.events().after_update(step); });

@@ -6,10 +6,14 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace tsrun {
+
+/// Parameters that the plugins update in the optimiser's place. @throws Error(user) for one that two plugins update, or that `family` lacks
+std::set<std::string> owned_parameters(const std::vector<StepPlugin>& plugins, const Family& family);
 
 /// The selectors and regularisers of one training, called in the order given (tune/step_events.h). Every plugin has a key of its own.
 class StepPlugins {
@@ -33,6 +37,8 @@ class StepPlugins {
   at::Tensor step_loss(Step& step);
   void after_backward(Step& step);
   void before_update(Step& step);
+  /// Each plugin moves what it owns; `parameters` are all that are owned and trained.
+  void update(Step& step, const std::vector<OwnedParameter>& parameters);
   void after_update(Step& step);
   void epoch_ended(Step& step);
 
@@ -48,7 +54,8 @@ class StepPlugins {
     int64_t ordinal = 0;  ///< among plugins of one name
     std::unique_ptr<Selector> selector;
     std::unique_ptr<Regularizer> regularizer;
-    std::optional<Scope> scope;  ///< what the selector chose last
+    std::optional<Scope> scope;   ///< what the selector chose last
+    std::set<std::string> owned;  ///< parameters that it updates
     StepEvents& events() const { return selector ? static_cast<StepEvents&>(*selector) : *regularizer; }
   };
   /// Calls `event(entry)` for each, with the step's key made the plugin's own part of `key`.

@@ -203,6 +203,7 @@ nlohmann::json TrainReport::to_json() const {
                          {"trainable_share", trainable_share},
                          {"bytes_shipped", bytes_shipped},
                          {"out_of_reach", out_of_reach},
+                         {"optimizer_bytes", optimizer_bytes},
                          {"steps", steps},
                          {"steps_planned", steps_planned},
                          {"steps_per_epoch", steps_per_epoch},

@@ -52,6 +52,7 @@ Binding::State::State(const Family& model, const Weights& start, const TuneOptio
   if (options.subspace) add_bound(key.split("z"));
   options.scope.check(*family, "scope");
   check_compact();
+  check_owned();
   add_parts();
   add_constants();
   apply_masks();
@@ -82,6 +83,16 @@ void Binding::State::check_compact() const {
   for (const Slice& slice : buffers[*bound].layout.slices())
     if (is_compact(parameter(*family, slice.name)))
       user_error("the compact scope masks '{}', which moves in a subspace; expected a scope that is not compact", slice.name);
+}
+
+void Binding::State::check_owned() const {
+  for (const std::string& name : options.owned) {
+    const ParameterInfo& info = parameter(*family, name);
+    if (is_compact(info))
+      user_error("the compact scope masks '{}', whose update is a plugin's own; expected a scope that is not compact", name);
+    if (bound && buffers[*bound].layout.find(name))
+      user_error("'{}' moves in a subspace, and a plugin would update it; expected one of the two", name);
+  }
 }
 
 void Binding::State::add_bound(Key key) {
@@ -124,18 +135,23 @@ void Binding::State::add_parts() {
                                            {Part::delta, options.lr},       {Part::embeddings, options.lr_embeddings},
                                            {Part::pooler, options.lr_head}, {Part::head, options.lr_head}};
   for (const auto& [part, lr] : parts) {
-    Layout layout;
-    for (const ParameterInfo& info : family->parameters()) {
-      const bool taken = bound && buffers[*bound].layout.find(info.name);
-      if (info.part == part && trains(info) && !taken && !is_compact(info)) layout.add(info.name, info.shape);
-    }
-    if (layout.total() > 0) {
-      buffers.emplace_back(std::string(name_of(part)), layout, origin, device);
-      add_group(buffers.back(), lr);
-      buffers.back().add_leaves(weights);
-    }
+    add_part(part, lr, false);
+    add_part(part, lr, true);
     add_chosen(part, lr);
   }
+}
+
+void Binding::State::add_part(Part part, double lr, bool owned) {
+  Layout layout;
+  for (const ParameterInfo& info : family->parameters()) {
+    const bool taken = bound && buffers[*bound].layout.find(info.name);
+    if (info.part == part && options.owned.contains(info.name) == owned && trains(info) && !taken && !is_compact(info))
+      layout.add(info.name, info.shape);
+  }
+  if (layout.total() == 0) return;
+  buffers.emplace_back(std::string(name_of(part)) + (owned ? "_owned" : ""), layout, origin, device);
+  add_group(buffers.back(), lr, owned);
+  buffers.back().add_leaves(weights);
 }
 
 void Binding::State::add_chosen(Part part, double lr) {
@@ -151,8 +167,8 @@ void Binding::State::add_chosen(Part part, double lr) {
   entries.add_to(weights);
 }
 
-void Binding::State::add_group(const FlatBuffer& buffer, double lr) {
-  ParameterGroup group{buffer.name, buffer.value, buffer.gradient, lr, 0, std::vector<Span>(), buffer.layout};
+void Binding::State::add_group(const FlatBuffer& buffer, double lr, bool owned) {
+  ParameterGroup group{buffer.name, buffer.value, buffer.gradient, lr, 0, std::vector<Span>(), buffer.layout, owned};
   for (const Slice& slice : buffer.layout.slices()) {
     append(*group.spans, {slice.offset, slice.offset + slice.size, 1, decay_of(slice)});
     group.weight_decay = std::max(group.weight_decay, decay_of(slice));

@@ -69,14 +69,16 @@ struct Binding::State {
   void add_bound(Key key);
   void add_group_rates();
   void add_parts();
+  void add_part(Part part, double lr, bool owned);
   void add_chosen(Part part, double lr);
-  void add_group(const FlatBuffer& buffer, double lr);
+  void add_group(const FlatBuffer& buffer, double lr, bool owned = false);
   double decay_of(const Slice& slice) const;
   void apply(size_t buffer);
   void apply_entry(size_t buffer, const Slice& slice, const Scope::Entry& entry);
   at::Tensor outside_of(size_t buffer, const Slice& slice, const at::Tensor& mask) const;
   void forget(size_t buffer, const BufferScope& before);
   void check_compact() const;
+  void check_owned() const;
   bool is_compact(const ParameterInfo& info) const;
   void add_constants();
   void apply_masks();

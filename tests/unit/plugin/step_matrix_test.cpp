@@ -36,6 +36,8 @@ const std::map<std::string, json>& needed_options() {
       {"child_tuning", {{"variant", "d"}}},
       {"laplacian", {{"neighbours", 3}}},
       {"spectrum_control", {{"of", "matrix"}}},
+      {"galore", {{"rank", 2}, {"update_proj_gap", 3}}},
+      {"apollo", {{"rank", 2}, {"update_proj_gap", 3}}},
   };
   return all;
 }
@@ -125,6 +127,24 @@ TEST(StepMatrix, OfTheDocsSaysWhatTheTestsShow) {
     for (const auto& column : columns) expected += " " + cell(*host, plugin, *column) + " |";
     EXPECT_NE(docs.find("\n" + expected + "\n"), std::string::npos) << "docs/models.md should say\n" << expected;
   }
+}
+
+/// What a plugin of a library owns, it moves; the host stands between.
+TEST(StepMatrix, HasMethodsThatUpdateParametersThemselves) {
+  set_threads(1);
+  auto* host = new PluginHost();
+  host->load({std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"});
+  const toy::TaskModel subject = toy::with_bert(toy::sentiment());
+  const toy::Scratch scratch;
+  TrainJob job = toy::job(subject.model, subject.task, {{"max_steps", 1}, {"batch_size", 8}}, scratch.path());
+  const RegularizerMethod& galore = host->regularizer("galore");
+  const Options options = galore.options().resolve({{"rank", 2}}, "galore");
+  const auto owned = galore.wants(options).updated(*subject.model.family);
+  job.plugins.push_back(
+      {"galore", {}, galore.wants(options), {}, [&](const MethodInputs& inputs) { return galore.make(inputs, options); }});
+  const TrainResult result = train(std::move(job));
+  EXPECT_EQ(result.report.plugins.at(0).at("matrices"), owned.size());
+  for (const std::string& name : owned) EXPECT_FALSE(at::equal(result.last_weights.at(name), subject.model.weights.at(name))) << name;
 }
 
 /// A recurrent model runs every method but those that docs/models.md names.

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,12 +29,15 @@ struct ParameterGroup {
   /// The tensors that lie end to end in `value`, for optimisers that treat each on its own. Coordinates are one tensor of one dimension,
   /// the h·d numbers of an ensemble too: its copies share one step size.
   Layout layout;
+  bool owned = false;  ///< its update is a plugin's (`Wants::updated`): the optimiser neither moves it nor holds anything for it
 };
 
 struct TuneOptions {
   /// Trained parameters, from the first step to the last. Frozen ones have no flat vector, no gradient and no moments. With a
   /// subspace only z moves what it spans, and layers outside it are frozen in any case.
   Scope scope;
+  /// Parameters that plugins update in the optimiser's place.
+  std::set<std::string> owned = {};
   double lr = 5e-5;                             ///< encoder and decoder in full space, and deltas
   double lr_embeddings = 5e-5, lr_head = 5e-5;  ///< pooler goes with the head
   double lr_subspace = 0.01;
@@ -67,7 +71,7 @@ class Binding {
  public:
   /// `origin`'s tensors are shared, not copied: they must not change while the binding lives. `key` seeds z.
   /// @throws Error(data) when subspace or mask belong to another model, Error(user) for options out of range, as Scope::check, and for
-  /// parameters that a subspace moves and that the scope freezes or slows.
+  /// parameters that a subspace moves and that the scope freezes or slows, or a plugin owns.
   Binding(const Family& family, const Weights& origin, const TuneOptions& options, Key key, at::Device device);
   ~Binding();
   Binding(Binding&&) noexcept;

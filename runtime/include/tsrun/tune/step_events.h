@@ -23,7 +23,8 @@
 ///     after_backward   once a step: gradients of θ, summed over micro-batches, before masks, projection onto coordinates, and clipping
 ///     scope_after_backward  selectors only: a new scope by these gradients, or nothing; it holds for this step's update already
 ///     before_update    gradients as the optimiser will see them: masked and clipped
-///     after_update     behind the optimiser: weights may be moved, then masks of `freeze = update` are applied
+///     update           beside the optimiser: parameters whose update is the plugin's own (`Wants::updated`)
+///     after_update     behind both: weights may be moved, then masks of `freeze = update` are applied
 ///     epoch_ended      behind the last step of an epoch
 ///
 /// All tensors are on the training's device. Calls come from one thread.
@@ -71,6 +72,14 @@ struct TrainedParameter {
 /// Undefined tensors for a frozen one. @throws Error(user) "`who`: …" under a compact scope, where a gradient has chosen entries alone
 TrainedParameter trained_parameter(const Step& step, const ParameterInfo& info, const std::string& who);
 
+/// A parameter whose update is a plugin's own, in one step.
+struct OwnedParameter {
+  std::string name;
+  at::Tensor value, gradient;  ///< in its shape, views of a block; the gradient is masked and clipped
+  double rate = 0;             ///< learning rate of this step, with the factors of schedule, scope and plugins
+  double decay = 0;            ///< decoupled weight decay
+};
+
 /// One forward pass of a micro-batch.
 struct ForwardPass {
   const PackedBatch& batch;
@@ -102,6 +111,9 @@ struct Wants {
   bool origin = false;
   /// Options whose values name files. In stage keys their contents stand for them, wherever they lie.
   std::vector<std::string> files = {};
+  /// Parameters whose update is the plugin's own (`StepEvents::update`), by name; absent: none. The optimiser holds no state for them.
+  /// Those that the training freezes are not updated by anybody.
+  std::function<std::vector<std::string>(const Family&)> updated = {};
 };
 
 class StepEvents {
@@ -113,6 +125,8 @@ class StepEvents {
   virtual at::Tensor step_loss(Step& /*step*/) { return {}; }
   virtual void after_backward(Step& /*step*/) {}
   virtual void before_update(Step& /*step*/) {}
+  /// Moves the values of `parameters`: those of `Wants::updated` that are trained in this step.
+  virtual void update(Step& /*step*/, const std::vector<OwnedParameter>& /*parameters*/) {}
   virtual void after_update(Step& /*step*/) {}
   virtual void epoch_ended(Step& /*step*/) {}
   /// Counts and measurements of what happened, for the report of the training.

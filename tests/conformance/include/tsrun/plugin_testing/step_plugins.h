@@ -17,6 +17,7 @@ namespace tsrun::plugin_testing {
 /// What a case's short trainings are like.
 struct Trial {
   bool words = false;            ///< of a small GPT-2 on texts, for methods that need a head of words; else of a small BERT with classes
+  std::string delta = {};        ///< attached with its defaults, of the same plugin; empty: none
   bool batch_statistic = false;  ///< the term is no mean over rows or tokens, so that micro-batches change it
 };
 
