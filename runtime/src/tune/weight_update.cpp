@@ -78,7 +78,8 @@ void WeightUpdate::install(const Weights& weights, ForwardOptions& forward) cons
     const Key key = forward.dropout.split(method_).split(target.module.name);
     const bool left_out = forward.training && dropout_.modules > 0 && Stream(key.split("module")).uniform() < dropout_.modules;
     if (left_out || acts_on_weight(target)) continue;
-    InstalledUpdate update{factors(target, weights), forward.training ? dropout_.inputs : 0, key};
+    InstalledUpdate update{forward.training ? training_factors(target, weights, key) : factors(target, weights),
+                           forward.training ? dropout_.inputs : 0, key};
     if (forward.training && dropout_.rows > 0)
       update.factors.push_back(kept_rows(target.module.outputs, dropout_, key.split("rows")).to(update.factors.front().device()));
     installed->emplace(target.module.name, std::move(update));

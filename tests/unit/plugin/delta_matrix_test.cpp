@@ -29,8 +29,10 @@ struct MatrixLine {
 
 std::vector<MatrixLine> matrix_lines(const PluginHost& host) {
   const std::map<std::string, json> fitting = {// defaults that are too large for models as small as these
+                                               {"boft", {{"boft_block_size", 2}}},
                                                {"fourierft", {{"n_frequency", 50}}},
                                                {"lora_xs", {{"r", 4}}},
+                                               {"miss", {{"r", 4}}},
                                                {"vblora", {{"vector_length", 4}}}};
   std::vector<MatrixLine> lines = {{"lora with use_dora", "lora", {{"use_dora", true}}, {"dora"}}};
   for (const PluginInfo& plugin : host.plugins()) {

@@ -28,7 +28,8 @@ struct UpdateDropout {
   double rows = 0;            ///< rows of ΔW, once a pass
   bool rescaled_rows = true;  ///< rows that are left are divided by their share
   double modules = 0;         ///< the whole ΔW, once a pass
-  bool any() const { return inputs > 0 || rows > 0 || modules > 0; }
+  double own = 0;             ///< of the method's own kind, which `training_factors` applies
+  bool any() const { return inputs > 0 || rows > 0 || modules > 0 || own > 0; }
 };
 
 class WeightUpdate : public Delta {
@@ -41,6 +42,10 @@ class WeightUpdate : public Delta {
 
   /// The factors of one module's ΔW, connected to autograd through `weights`.
   virtual UpdateFactors factors(const Target& target, const Weights& weights) const = 0;
+  /// The same in a training pass, under the module's key, where dropout changes the factors themselves.
+  virtual UpdateFactors training_factors(const Target& target, const Weights& weights, Key /*key*/) const {
+    return factors(target, weights);
+  }
 
   /// Every module with its own tensors ("<module>.…"); tensors of no module stand for themselves.
   std::vector<DeltaMatch> matches() const override;
