@@ -1,4 +1,5 @@
 #include "app/described.h"
+#include "app/peft_methods.h"
 #include "app/verbs.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
@@ -56,8 +57,8 @@ std::vector<Described> find_described(Lab& lab, const std::string& name) {
     known.push_back(one.name);
   }
   if (!found.empty()) return found;
-  user_error("nothing is named '{}'{}; name a plugin, an operation or a verb ({}), or a recipe's file", name, did_you_mean(name, known),
-             join_words(known));
+  user_error("nothing is named '{}'{}; name a plugin, an operation or a verb ({}), a recipe's file, or deltas", name,
+             did_you_mean(name, known), join_words(known));
 }
 
 /// As recipes name them.
@@ -79,7 +80,9 @@ std::string overview(const std::vector<Described>& all) {
   text += "\nOperations (ts.NAME in a recipe)\n" + lines_of(all, {"operation"});
   text += "\nPlugins\n" + lines_of(all, {"subspace", "joint", "delta", "selector", "regularizer"});
   text += "\nBuilt-in models\n" + name_lines(builtin(builtin_model_names())) + "\nBuilt-in tasks\n" + name_lines(builtin_tasks());
-  return text + "\ntsrun describe NAME shows the options; NAME may be a recipe's file too.\n";
+  return text +
+         "\ntsrun describe NAME shows the options; NAME may be a recipe's file too. tsrun describe deltas: which of PEFT's methods there "
+         "are.\n";
 }
 
 json overview_json(const std::vector<Described>& all) {
@@ -114,6 +117,10 @@ void describe(const Command& command) {
   if (command.operands.empty()) {
     const auto all = all_described(lab);
     return command.json ? print_json(overview_json(all)) : print_result(overview(all));
+  }
+  if (command.operands.front() == "deltas") {
+    const auto rows = delta_rows(lab.plugins());
+    return command.json ? print_json(json_of(rows)) : print_result(text_of(rows));
   }
   const auto found = find_described(lab, command.operands.front());
   if (command.json) return print_json(json_of(found.front()));

@@ -1,4 +1,4 @@
-set(_sources command_line.cpp describe.cpp described.cpp doctor.cpp geometry_verb.cpp help.cpp main.cpp model_verbs.cpp recipe_verbs.cpp text_verbs.cpp workers.cpp)
+set(_sources command_line.cpp describe.cpp described.cpp doctor.cpp geometry_verb.cpp help.cpp main.cpp model_verbs.cpp peft_methods.cpp recipe_verbs.cpp text_verbs.cpp workers.cpp)
 list(TRANSFORM _sources PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 add_executable(tsrun ${_sources})
 target_include_directories(tsrun PRIVATE ${PROJECT_SOURCE_DIR}/runtime/src)

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include <map>
+
 namespace tsrun {
 namespace {
 
@@ -111,6 +113,18 @@ TEST_F(CommandTest, ListsEverything_WhenNothingIsNamed) {
   for (const char* name :
        {"predict", "generate", "score", "train", "evaluate", "lora", "trajectory_svd", "builtin:bert-mini", "builtin:entailment"})
     EXPECT_THAT(outcome.out, HasSubstr("  " + std::string(name))) << name;
+}
+
+TEST_F(CommandTest, SaysWhichOfPeftsMethodsThereAre) {
+  const auto outcome = tsrun({"describe", "deltas"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, StartsWith("Methods of PEFT 0.21.2: "));
+  for (const auto& [type, name] :
+       std::map<std::string, std::string>{{"LORA", "lora"}, {"OFT", "oft"}, {"XLORA", "not here"}, {"", "adapter"}})
+    EXPECT_THAT(outcome.out, HasSubstr(fmt::format("\n  {:<25}{:<15}", type, name)));
+  const auto json = nlohmann::json::parse(tsrun({"describe", "deltas", "--json"}).out);
+  EXPECT_EQ(json.at("peft"), "0.21.2");
+  EXPECT_GE(json.at("deltas").size(), 45U);
 }
 
 TEST_F(CommandTest, DescribesWhatSetMayChange_OfVerbs) {
