@@ -1,6 +1,7 @@
 // Parameters whose update is a plugin's own (Wants::updated).
 #include "unit/train/plugged_training.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 
 #include <map>
