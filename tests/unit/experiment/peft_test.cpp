@@ -65,9 +65,10 @@ double apart(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().ma
 
 /// Folders of rules and extras of PEFT's, for whose deltas other folders may be written.
 const std::set<std::string> rules_and_extras = {
-    "peft_bias_all_bert", "peft_layers_bert",          "peft_layer_one_bert",      "peft_expressions_bert", "peft_all_linear_bert",
-    "peft_tables_bert",   "peft_tokens_bert",          "peft_tokens_gpt2",         "peft_tables_gpt2",      "peft_own_head_gpt2",
-    "peft_tables_t5",     "peft_ia3_expressions_bert", "peft_norms_and_maps_bert", "peft_bare_bert",        "peft_randlora_gpt2", "peft_boft_bert"};
+    "peft_bias_all_bert",       "peft_layers_bert",   "peft_layer_one_bert", "peft_expressions_bert",
+    "peft_all_linear_bert",     "peft_tables_bert",   "peft_tokens_bert",    "peft_tokens_gpt2",
+    "peft_tables_gpt2",         "peft_own_head_gpt2", "peft_tables_t5",      "peft_ia3_expressions_bert",
+    "peft_norms_and_maps_bert", "peft_bare_bert",     "peft_randlora_gpt2",  "peft_boft_bert"};
 
 /// All other folders of PEFT's among the goldens.
 std::set<std::string> plain_folders() {
