@@ -1,6 +1,6 @@
 -- Few unknowns deserve better optimisers. The coordinates of one basis, found on the trajectory of a training of the layers, are trained by
--- every optimiser at the same number of forward passes, a backward pass counted as two. The head is trained first, alone, and then held, so
--- that the coordinates are all that moves. Optimisers with a length of their own get the best of `scales` by the loss on dev.
+-- every optimiser at the same number of forward passes, a backward pass counted as two. Pooler and head are trained first, and then held,
+-- so that the coordinates are all that moves. Optimisers with a length of their own get the best of `scales` by the loss on dev.
 local ts = require "ts"
 local lib = require "lib"
 
@@ -27,7 +27,10 @@ local seeds = ts.seeds(arg.quick and 1 or arg.seeds)
 
 local model, task = ts.model(arg.model), ts.task(arg.task)
 local train = lib.trainer { model = model, task = task, rows = arg.rows }
-local origin = lib.heads { model = model, seed = seeds[1], rows = arg.rows, lr_head = 1e-2 } (task)
+local head = train(seeds[1], {  -- and the pooler, which some checkpoints lack: it must be the same for every seed
+  name = "head", train = { "pooler", "head" }, keep = "last", lr_head = arg.model:sub(1, 8) == "builtin:" and 1e-2 or 1e-3,
+})
+local origin = { solution = head, parts = { "pooler", "head" } }
 local full = train(seeds[1], {
   name = "the layers, for the basis", train = { "encoder", "decoder" }, origin = origin, epochs = arg.dim, record = ts.every "epoch",
 })
