@@ -28,7 +28,8 @@ void check_others(const TrainJob& job, const Binding& binding) {
   if (!others.empty())
     user_error(
         "{} makes forward passes alone, and nothing else can be trained beside the coordinates; found {}. Train the head first, and begin "
-        "with it: origin = {{ solution = …, parts = {{ \"head\" }} }}, and embeddings = false, pooler = false, head = false in ts.within",
+        "with it: origin = {{ solution = …, parts = {{ \"pooler\", \"head\" }} }}, and embeddings = false, pooler = false, head = false in "
+        "ts.within",
         named(job), fmt::join(others, ", "));
 }
 
