@@ -3,8 +3,8 @@
 new_store store
 "$TSRUN" "$TSRUN_SOURCE/recipes/few_unknowns.lua" --store store --set quick=true --set rows=64 --set dim=2 --quiet >out.txt
 cat out.txt
-folder=$(find runs -type d -name '1_*')
-table=$folder/equal_forward_passes.csv
+table=$(find runs -name equal_forward_passes.csv)
+folder=$(dirname "$table")
 for name in adamw sgd lbfgs levenberg_marquardt p_bfgs cma_es spsa; do
   grep -q "^\"\?$name" "$table" || fail "no row of $name in $(cat "$table")"
 done
