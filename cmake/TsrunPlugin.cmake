@@ -2,7 +2,7 @@
 # It is built with hidden visibility, without the "lib" prefix, and with the ABI tag that the runtime expects. In this tree its sources are
 # compiled once, as NAME_objects, for the library and for the plugin's test.
 string(REPLACE "." "_" TSRUN_TORCH_TAG "${TSRUN_TORCH_VERSION}")
-set(TSRUN_ABI_TAG tsrun_abi_7_torch_${TSRUN_TORCH_TAG}_cxx11_1)
+set(TSRUN_ABI_TAG tsrun_abi_8_torch_${TSRUN_TORCH_TAG}_cxx11_1)
 
 function(tsrun_add_plugin name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})

@@ -24,7 +24,7 @@ class Registry {
 }  // namespace tsrun
 
 /// The name of this symbol holds plugin API version, LibTorch version and C++ ABI, so that a mismatch is found before loading.
-/// The build system defines TSRUN_ABI_TAG (for example tsrun_abi_7_torch_2_13_0_cxx11_1).
+/// The build system defines TSRUN_ABI_TAG (for example tsrun_abi_8_torch_2_13_0_cxx11_1).
 #define TSRUN_PLUGIN(registry)                                                    \
   extern "C" __attribute__((visibility("default"))) const char TSRUN_ABI_TAG = 1; \
   extern "C" __attribute__((visibility("default"))) void tsrun_plugin_register(tsrun::Registry& registry)
