@@ -7,7 +7,10 @@ local lib = require "lib"
 local arg = ts.arguments {
   model = { default = "builtin:bert-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
   task = { default = "builtin:paraphrase", doc = "folder with a task.toml, or builtin:<name>" },
-  methods = { default = { "lora", "adapter", "ia3", "bitfit", "layernorm", "prompt", "prefix" }, doc = "delta plugins, by name (also vera, randlora, lokr …)" },
+  methods = {
+    default = { "lora", "adapter", "ia3", "bitfit", "layernorm", "prompt", "prefix" },
+    doc = "delta plugins, by name (tsrun describe deltas lists them)",
+  },
   rates = { default = { 1e-3, 3e-3, 1e-2 }, doc = "learning rates of the deltas; the head's is the model's default" },
   seeds = { default = 2, min = 1, doc = "number of seeds" },
   epochs = { default = 0, min = 0, doc = "of every training; 0: the model's default" },

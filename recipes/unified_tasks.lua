@@ -1,6 +1,6 @@
--- One basis for many tasks (Zhang, Liu, Shao: Fine-tuning Happens in Tiny Subspaces, ACL 2023, table 2 and figures 2 and 3). Inductive: train
--- a task within the basis of another one. Unified: one direction per layer from each task's solution; zero-shot: the task's own is left
--- out. Beside them the controls that the claims need: a random basis, one of shuffled updates, and the mean of the solutions alone.
+-- One basis for many tasks (Zhang, Liu, Shao: Fine-tuning Happens in Tiny Subspaces, ACL 2023, table 2 and figures 2 and 3). Inductive:
+-- train a task within the basis of another one. Unified: one direction per layer from each task's solution; zero-shot: the task's own is
+-- left out. Beside them the controls that the claims need: a random basis, one of shuffled updates, and the mean of the solutions alone.
 local ts = require "ts"
 local lib = require "lib"
 
@@ -35,7 +35,7 @@ local train = lib.trainer { model = model, rows = arg.rows, epochs = epochs }
 local heads = lib.map(arg.head_rates, function(multiple) return multiple * model.defaults.lr_head end)
 local beside = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" }
 
--- Learning rates are picked on dev with the first seed, for every method and task; run(task, seed, rates, name) trains. -----------------------
+-- Learning rates are picked on dev with the first seed, for every method and task; run(task, seed, rates, name) trains. -----------------
 
 local found = {}
 local function searched(method, task, grid, run)
@@ -49,10 +49,11 @@ local function at_best(method, grid, run)
   return function(task, seed) return run(task, seed, searched(method, task, grid, run), method) end
 end
 
--- Solutions ----------------------------------------------------------------------------------------------------------------------------------
+-- Solutions -----------------------------------------------------------------------------------------------------------------------------
 
 local full = at_best("full", { lr_head = heads }, function(task, seed, rates, name)
-  return train(seed, lib.with({ name = name .. ", " .. task.name, task = task, epochs = arg.dim, record = ts.every "epoch", keep = "all" }, rates))
+  local options = { name = name .. ", " .. task.name, task = task, epochs = arg.dim, record = ts.every "epoch", keep = "all" }
+  return train(seed, lib.with(options, rates))
 end)
 -- The solutions of all tasks, or of all but one.
 local function solutions(seed, but)
@@ -63,19 +64,23 @@ local function solutions(seed, but)
   return list
 end
 
--- Bases --------------------------------------------------------------------------------------------------------------------------------------
+-- Bases ---------------------------------------------------------------------------------------------------------------------------------
 
-local function basis_of(trajectory, name) return ts.discover("trajectory_svd", { name = name, trajectory = trajectory, variant = arg.variant }) end
+local function basis_of(trajectory, name)
+  return ts.discover("trajectory_svd", { name = name, trajectory = trajectory, variant = arg.variant })
+end
 local function own_basis(task, seed) return basis_of(full(task, seed).trajectory, "basis of " .. task.name) end
 local function common_basis(seed, but, shuffled)
-  local points = ts.trajectory { name = "solutions", solutions = solutions(seed, but), which = arg.which, shuffled = shuffled and seed or nil }
+  local points = ts.trajectory {
+    name = "solutions", solutions = solutions(seed, but), which = arg.which, shuffled = shuffled and seed or nil,
+  }
   return basis_of(points, shuffled and "shuffled basis" or but and "basis without " .. but.name or "unified basis")
 end
 local function random_basis(seed, dim)
   return ts.discover("random_projection", { name = "random basis", model = model, dim = dim, seed = seed })
 end
 
--- Trainings: coordinates of every basis can travel as far as the task's own update is long. -------------------------------------------------
+-- Trainings: coordinates of every basis can travel as far as the task's own update is long. ---------------------------------------------
 
 local function within(name, basis)
   return at_best(name, { reach = arg.rates, lr_head = heads }, function(task, seed, rates, title)
@@ -130,7 +135,7 @@ ts.sweep({ task = tasks, seed = seeds }, function(at) full(at.task, at.seed) end
 
 ts.sweep({ task = tasks, variant = variants, seed = seeds }, function(at) at.variant.run(at.task, at.seed) end)
 
--- The table of all tasks, and a page of each ------------------------------------------------------------------------------------------------
+-- The table of all tasks, and a page of each --------------------------------------------------------------------------------------------
 
 local names = lib.map(tasks, function(task) return task.name end)
 local report = ts.report("One basis for many tasks")
@@ -151,7 +156,7 @@ for _, task in ipairs(tasks) do
   end
 end
 
--- Figures ------------------------------------------------------------------------------------------------------------------------------------
+-- Figures -------------------------------------------------------------------------------------------------------------------------------
 
 -- Points that a way of training loses to full fine-tuning, mean over the seeds.
 local function drop(task, run)
@@ -171,7 +176,9 @@ if arg.inductive then
     x_label = "task of the basis", y_label = "task that is trained",
   })
 end
-local shown = { "unified", "zero-shot", "unified, updates shuffled", "random", "mean of all tasks, frozen", "mean of the others, frozen", "freeze" }
+local shown = {
+  "unified", "zero-shot", "unified, updates shuffled", "random", "mean of all tasks, frozen", "mean of the others, frozen", "freeze",
+}
 report:heat_map("Points lost to full fine-tuning, by basis", {
   columns = names, rows = shown, y_label = "basis", x_label = "task that is trained",
   values = lib.map(shown, function(name)
@@ -205,7 +212,7 @@ report:heat_map("Cosine of two tasks' coordinates in the unified basis, mean ove
     return lib.map(tasks, function(second) return mean_cosine(first, second) end)
   end),
 })
--- Claims, over tasks: each is a pair of means over its seeds. ---------------------------------------------------------------------------------
+-- Claims, over tasks: each is a pair of means over its seeds. ---------------------------------------------------------------------------
 
 local means = {}
 for name, run in pairs(runs) do means[name] = lib.map(tasks, function(task) return lib.mean(scores(task, run)) end) end
@@ -213,7 +220,8 @@ if arg.inductive then
   means["basis of another task"] = lib.map(tasks, function(task)
     local others = {}
     for _, source in ipairs(tasks) do
-      if source.name ~= task.name then others[#others + 1] = lib.mean(scores(task, function(t, seed) return inductive(t, seed, source) end)) end
+      local function run(t, seed) return inductive(t, seed, source) end
+      if source.name ~= task.name then others[#others + 1] = lib.mean(scores(task, run)) end
     end
     return lib.mean(others)
   end)
@@ -224,12 +232,15 @@ local function claim(text, source, kind, row, than, by)
     over = "tasks",
   }
 end
+local mean, others = "mean of all tasks, frozen", "mean of the others, frozen"
 claim("One direction a task and layer is as good as full fine-tuning", "table 2", "not_worse", "unified", "full", arg.margin)
 claim("It is better than as many random directions", "table 2", "better", "unified", "random")
 claim("Directions of other tasks are better than random ones", "table 2, zero-shot", "better", "zero-shot", "random")
-if arg.inductive then claim("The basis of another task is better than a random one", "figure 2", "better", "basis of another task", "random") end
-claim("Training in the unified basis finds more than the mean of the solutions", "control", "better", "unified", "mean of all tasks, frozen")
-claim("Training in the zero-shot basis finds more than the mean of the others", "control", "better", "zero-shot", "mean of the others, frozen")
+if arg.inductive then
+  claim("The basis of another task is better than a random one", "figure 2", "better", "basis of another task", "random")
+end
+claim("Training in the unified basis finds more than the mean of the solutions", "control", "better", "unified", mean)
+claim("Training in the zero-shot basis finds more than the mean of the others", "control", "better", "zero-shot", others)
 claim("Where the numbers of the updates stand matters", "control", "better", "unified", "unified, updates shuffled")
 claim("The zero-shot basis holds the task's own update", "control", "not_worse", "own update in zero-shot, no training", "full", arg.margin)
 

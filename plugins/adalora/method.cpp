@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 
 const UpdateExchange exchange{
-    .type = "ADALORA", .fields = {"init_r", "lora_alpha", "lora_dropout", "rank_pattern", "bias"}, .ending = ".lora_E"};
+    .type = "ADALORA", .fields = {"init_r", "lora_alpha", "lora_dropout", "rank_pattern", "bias"}, .endings = {".lora_E"}};
 
 class AdaLora final : public WeightUpdate {
  public:

@@ -10,7 +10,7 @@ namespace {
 
 const UpdateExchange exchange{.type = "BOFT",
                               .fields = {"boft_block_size", "boft_block_num", "boft_n_butterfly_factor", "boft_dropout", "bias"},
-                              .ending = ".boft_R",
+                              .endings = {".boft_R"},
                               .of_transposed = false};
 
 class Boft final : public WeightUpdate {

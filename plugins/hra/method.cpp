@@ -9,7 +9,7 @@
 namespace tsrun::hra {
 namespace {
 
-const UpdateExchange exchange{.type = "HRA", .fields = {"r", "apply_GS", "bias"}, .ending = ".hra_u", .of_transposed = false};
+const UpdateExchange exchange{.type = "HRA", .fields = {"r", "apply_GS", "bias"}, .endings = {".hra_u"}, .of_transposed = false};
 
 class Hra final : public WeightUpdate {
  public:

@@ -10,7 +10,7 @@ namespace {
 using nlohmann::json;
 
 const UpdateExchange exchange{
-    .type = "MISS", .fields = {"r", "miss_dropout", "mini_r", "init_weights", "bias"}, .ending = ".miss_block", .of_transposed = false};
+    .type = "MISS", .fields = {"r", "miss_dropout", "mini_r", "init_weights", "bias"}, .endings = {".miss_block"}, .of_transposed = false};
 
 enum class Variant { balance, mini, bat };
 

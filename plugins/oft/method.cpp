@@ -13,7 +13,7 @@ namespace {
 const UpdateExchange exchange{
     .type = "OFT",
     .fields = {"r", "oft_block_size", "coft", "eps", "block_share", "use_cayley_neumann", "num_cayley_neumann_terms", "bias"},
-    .ending = ".oft_R.weight",
+    .endings = {".oft_R.weight"},
     .of_transposed = false};
 
 /// The divisor of `width` next to `wanted`, of two equally near the smaller.

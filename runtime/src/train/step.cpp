@@ -296,7 +296,8 @@ void Stepper::solve(const When& when, const std::vector<PackedRows>& batches, do
   coordinates.value.copy_(z);
   if (coordinates.gradient.defined() && std::isfinite(made.loss)) {
     clip_gradients(binding_.groups(), max_grad_norm_);
-    update(begin_step(when, key), factor);
+    Step step = begin_step(when, key);
+    update(step, factor);
   }
   binding_.after_update();
 }

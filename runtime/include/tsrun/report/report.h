@@ -79,10 +79,10 @@ struct Claim {
   std::string text, source;  ///< a sentence, and where it is claimed; the source may be empty
   std::string row, than;     ///< variants
   double margin = 0;
-  bool best = false;                            ///< of the best checkpoints; otherwise of the last ones
-  double level = 0.95;                          ///< of the interval
+  bool best = false;                                      ///< of the best checkpoints; otherwise of the last ones
+  double level = 0.95;                                    ///< of the interval
   std::vector<double> row_scores = {}, than_scores = {};  ///< pairs in place of the rows' scores by seed, more is better; empty: the rows'
-  std::string over = "seeds";                   ///< what a pair is one of
+  std::string over = "seeds";                             ///< what a pair is one of
 };
 
 /// A claim against the rows. The interval is Student's over the differences of seeds that both rows have; with one such seed there is
