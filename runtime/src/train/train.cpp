@@ -124,9 +124,10 @@ class FineTuning final : public LoopBody {
     loss_count_ = 0;
     metrics_->append(record);
     const std::string& metric = job_.task->metrics.front();
-    progress.milestone(fmt::format("epoch {:.3g}/{:.3g}  {} forward passes  loss {:.4f}  {} {:.4f}", evaluation.epoch,
-                                   session_.plan().epoch_at(session_.plan().steps()), passes_.in_forward_passes(), train_loss, metric,
-                                   evaluation.metrics.at(metric)));
+    const bool counts = session_.settings().solves() || session_.settings().max_forward_passes > 0;
+    progress.milestone(fmt::format(
+        "epoch {:.3g}/{:.3g}{}  loss {:.4f}  {} {:.4f}", evaluation.epoch, session_.plan().epoch_at(session_.plan().steps()),
+        counts ? fmt::format("  {} forward passes", passes_.in_forward_passes()) : "", train_loss, metric, evaluation.metrics.at(metric)));
     if (!add(std::move(evaluation))) return;
     best_values_ = session_.copied_values();
     best_rows_ = last_rows_;

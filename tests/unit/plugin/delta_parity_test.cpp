@@ -21,7 +21,7 @@ namespace {
 std::vector<std::string> parity_names() {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(goldens() / "deltas"))
-    if (entry.path().extension() == ".safetensors") names.push_back(entry.path().stem());
+    if (entry.path().extension() == ".json") names.push_back(entry.path().stem());
   std::sort(names.begin(), names.end());
   return names;
 }
