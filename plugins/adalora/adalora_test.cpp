@@ -15,7 +15,7 @@ namespace {
 const nlohmann::json pattern = {{"bert.encoder.layer.0.attention.self.query.lora_E", {true, false, true, false, false}}};
 const bool cases =
     add_delta_case("adalora", {{"init_r", 4}}) && add_delta_case("adalora", {{"lora_dropout", 0.3}, {"target_modules", "all-linear"}}) &&
-    add_regularizer_case("rank_budget", {{"target_r", 3}, {"tinit", 1}, {"tfinal", 2}}, {.delta = "adalora", .batch_statistic = true}) &&
+    add_regularizer_case("rank_budget", {{"target_r", 3}, {"tinit", 1}, {"tfinal", 1}}, {.delta = "adalora", .batch_statistic = true}) &&
     add_regularizer_case("rank_budget", {{"target_r", 2}, {"deltaT", 2}, {"orth_reg_weight", 0}},
                          {.delta = "adalora", .batch_statistic = true});
 
