@@ -83,7 +83,7 @@ std::vector<DeltaRow> delta_rows(const PluginHost& plugins) {
 
 std::string text_of(const std::vector<DeltaRow>& rows) {
   const auto line = [](const DeltaRow& row) {
-    return fmt::format("  {:<25}{:<15}{}\n", row.peft_type, row.name.empty() ? "not here" : row.name, row.doc);
+    return fmt::format("  {:<25}{:<18}{}\n", row.peft_type, row.name.empty() ? "not here" : row.name, row.doc);
   };
   std::string here, not_here, alone;
   for (const DeltaRow& row : rows) (row.peft_type.empty() ? alone : row.name.empty() ? not_here : here) += line(row);
