@@ -1,5 +1,5 @@
 -- What does a tiny subspace cost to ship, and to find? A basis in float32, factored, in bfloat16 and in int8, with the accuracy that each
--- form loses; and bases from less than a whole fine-tuning: first epochs, first steps, a tenth of the rows.
+-- form loses; and bases from less than a whole fine-tuning: first epochs, first steps, a tenth of the rows, a LoRA's training.
 local ts = require "ts"
 local lib = require "lib"
 
@@ -65,6 +65,21 @@ local function decoded(seed, form)
   }
 end
 
+-- A LoRA's way as a donor: its update, merged into the weights, after 1, 2, 4, … epochs at a constant rate, where a shorter training is the
+-- beginning of a longer one.
+local adapted = ts.adapt(model, { method = "lora", r = 8 })
+local lengths = { 1 }
+while lengths[#lengths] * 2 <= arg.dim do lengths[#lengths + 1] = lengths[#lengths] * 2 end
+local function lora_path(seed)
+  local solutions = lib.map(lengths, function(length)
+    return train(seed, {
+      name = ("donor: LoRA, %d epochs"):format(length), model = adapted, epochs = length, keep = "last", lr_scheduler_type = "constant",
+      lr = 10 * model.defaults.lr, lr_head = model.defaults.lr_head,
+    })
+  end)
+  return ts.trajectory { name = "path of LoRA", solutions = solutions, model = model }
+end
+
 -- Trajectories that cost less than a whole one; `rows` counts the rows that they read.
 local steps = math.max(2, math.min(arg.dim, 8))
 local tenth = math.max(1, all_rows // 10)
@@ -78,10 +93,15 @@ local donors = {
     options = { epochs = math.max(1, arg.dim // 4), record = ts.every "epoch" },
   },
   { name = "a tenth of the rows", rows = tenth * arg.dim, options = { rows = tenth } },
+  { name = "a LoRA's way", rows = all_rows * lengths[#lengths], path = lora_path, points = #lengths },
 }
 
 -- As many directions as the trajectory has points, at most `dim`.
 local function donated(seed, donor)
+  if donor.path then
+    local basis = basis_from(donor.path(seed), { name = "basis of " .. donor.name, dim = math.min(arg.dim, donor.points) })
+    return within(seed, donor.name, basis)
+  end
   local run = full(seed, lib.with({ name = "donor: " .. donor.name }, donor.options))
   local points = run.steps or 1
   if donor.options.record == nil or donor.options.record.every == "epoch" then points = donor.options.epochs or arg.dim end
