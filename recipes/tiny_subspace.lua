@@ -64,9 +64,16 @@ local function search(method, own, run)
 end
 
 local function full_run(seed) return searched("full", trajectory_run(seed, trajectory_name, rates_of "full")) end
-local function basis_of(seed, dim)
-  local found_by = { name = "basis of intrinsic d=" .. dim, trajectory = full_run(seed).trajectory, dim = dim, variant = arg.variant }
-  return ts.discover("trajectory_svd", found_by)
+local function basis_of(seed, dim, run)
+  local trajectory = (run or full_run(seed)).trajectory
+  return ts.discover("trajectory_svd", {
+    name = "basis of intrinsic d=" .. dim, trajectory = trajectory, dim = dim, variant = arg.variant,
+  })
+end
+-- The other reading of table 5: not the top directions of the long trajectory, but a training of as many epochs.
+local function short_run(seed, dim)
+  local options = { name = ("full, %d epochs (short trajectory)"):format(dim), epochs = dim, record = ts.every "epoch" }
+  return train(seed, lib.with(options, rates_of "full"))
 end
 local function random_basis(seed, dim)
   return ts.discover("random_projection", { name = "basis of random d=" .. dim, model = model, dim = dim, seed = seed })
@@ -96,6 +103,11 @@ for _, dim in ipairs(arg.dims) do
   variant("fine-tuning", "intrinsic d=" .. dim, function(seed, name)
     return searched("intrinsic", intrinsic(seed, name, rates_of "intrinsic", dim))
   end)
+  if dim < longest then
+    variant("fine-tuning", ("intrinsic d=%d, short trajectory"):format(dim), function(seed, name)
+      return searched("intrinsic", within(seed, name, rates_of "intrinsic", basis_of(seed, dim, short_run(seed, dim))))
+    end)
+  end
   variant("fine-tuning", "random d=" .. dim, function(seed, name)
     return searched("random", random(seed, name, rates_of "random", dim))
   end)
