@@ -39,7 +39,7 @@ local model, task = ts.model(arg.model), ts.task(arg.task)
 local function given(value) return value ~= 0 and value or nil end
 local guides = {
   random = { name = "random_projection", d_max = math.min(arg.d_max, arg.dense_max) },
-  said = { d_min = math.min(arg.d_max, 64) },  -- one scale a parameter or layer is taken out of d
+  said = { scales = "layer", d_min = math.min(arg.d_max, (model.layers or 2) + 1) },  -- a scale a layer is taken out of d
   trajectory_svd = { points = arg.points, d_max = arg.points, variant = "delta" },
 }
 local methods = lib.map(arg.methods, function(name)
