@@ -7,6 +7,7 @@
 #include "tsrun/linalg/quantized_rows.h"
 #include "tsrun/linalg/rows.h"
 #include "tsrun/model/tensors.h"
+#include "tsrun/tune/stored_basis.h"
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -117,19 +118,11 @@ void RoundedBasis::add_row(const SafetensorsFile& file, size_t group) {
   to.numbers.scales.push_back(reinterpret_cast<const float*>(scales.data()));
 }
 
-void check_flat(const at::Tensor& flat, int64_t expected, const char* what) {
-  if (flat.numel() != expected || flat.scalar_type() != at::kFloat || !flat.is_cpu() || !flat.is_contiguous())
-    internal_error("rounded: expected {} float32 {}, found {}", expected, what, flat.numel());
-}
-
 void RoundedBasis::expand(const at::Tensor& z, at::Tensor out) const {
-  check_flat(z, offsets_.back(), "coordinates");
-  check_flat(out, parameters_.layout.total(), "weights");
   for (size_t g = 0; g < groups_.size(); ++g) {
-    const Group& group = parameters_.groups[g];
-    const float* mine = z.const_data_ptr<float>() + offsets_[g];
-    const std::vector<double> coefficients(mine, mine + dims_[g]);
-    const std::span<float> part(out.data_ptr<float>() + group.begin, static_cast<size_t>(group.size()));
+    const auto mine = coordinates_of_group(z, offsets_, g);
+    const std::vector<double> coefficients(mine.begin(), mine.end());
+    const std::span<float> part = floats_of_group(out, parameters_, g);
     if (form_.whole)
       add_combination(groups_[g].numbers, coefficients, part);
     else
@@ -138,11 +131,9 @@ void RoundedBasis::expand(const at::Tensor& z, at::Tensor out) const {
 }
 
 at::Tensor RoundedBasis::project(const at::Tensor& /*z*/, const at::Tensor& g) const {
-  check_flat(g, parameters_.layout.total(), "gradients");
   at::Tensor result = at::empty({offsets_.back()}, at::kFloat);
   for (size_t i = 0; i < groups_.size(); ++i) {
-    const Group& group = parameters_.groups[i];
-    const std::span<const float> part(g.const_data_ptr<float>() + group.begin, static_cast<size_t>(group.size()));
+    const std::span<const float> part = read_floats_of_group(g, parameters_, i);
     const auto products = form_.whole ? dot_products(groups_[i].numbers, part) : dot_products(groups_[i].halves, part);
     std::transform(products.begin(), products.end(), result.data_ptr<float>() + offsets_[i],
                    [](double product) { return static_cast<float>(product); });
