@@ -1,5 +1,5 @@
--- Every way of tuning side by side on one task: full tuning, delta methods, and subspaces of few numbers, each in its own space; and those
--- that a shared space was learnt for also in that one space, by one vector of `dim` numbers. One table, one figure.
+-- Every way of tuning side by side on one task: full tuning, delta methods, subspaces of few dimensions, each in its own space; and methods
+-- with a shared space also in that one space, by one vector of `dim` dimensions. One table, one figure.
 local ts = require "ts"
 local lib = require "lib"
 
@@ -16,7 +16,7 @@ local arg = ts.arguments {
     doc = "those of them, and full, that meet in the shared space",
   },
   rates = { default = { 1e-3, 1e-2 }, doc = "learning rates of delta methods and full tuning; the best on dev of each counts" },
-  dim = { default = 8, min = 1, doc = "numbers of the shared space, and of a layer in the other subspaces" },
+  dim = { default = 8, min = 1, doc = "dimensions of the shared space, and of a layer in the other subspaces" },
   epochs = { default = 0, min = 0, doc = "of every training; 0: the model's default" },
   steps = { default = 600, min = 1, doc = "of learning the shared space" },
   tuning_steps = { default = 200, min = 1, doc = "of training one vector in it" },
@@ -139,13 +139,13 @@ local learnt_on = table.concat(lib.map(sources, function(on) return on.name end)
 report:table("One vector, decoded by every method", {
   columns = lib.join({ "source", "own space", "one vector" }, lib.map(arg.shared, function(target) return "> " .. target end)),
   rows = summary,
-  note = ("Hundred times the metric on dev; the space of %d numbers was learnt on %s, the vector trained on %s with the source's decoder.")
+  note = ("100 x the metric on dev; the space of %d dimensions was learnt on %s, the vector trained on %s with the source's decoder.")
     :format(arg.dim, learnt_on, task.name),
 })
 report:figure {
   name = "numbers", kind = "scatter", log_x = true, frontier = true, series = series,
-  x_label = "trained numbers", y_label = model.planned and "score" or task.metric,
-  caption = "Score against trained numbers; up and left is better. The dashed line joins what nothing beats with fewer. "
+  x_label = "trainable parameters", y_label = model.planned and "score" or task.metric,
+  caption = "Score against trainable parameters; up and left is better. The dashed line joins what nothing beats with fewer. "
     .. "*: in the one shared space.",
 }
 report:save()

@@ -7,7 +7,7 @@ local lib = require "lib"
 
 local arg = ts.arguments {
   words = { default = 60, min = 4, doc = "vectors" },
-  width = { default = 8, min = 2, doc = "numbers of each" },
+  width = { default = 8, min = 2, doc = "entries of each" },
 }
 local n, d = arg.words, arg.width
 

@@ -10,7 +10,7 @@ local arg = ts.arguments {
     doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>; one that writes its answers",
   },
   task = { default = "builtin:sentiment", doc = "folder with a task.toml, or builtin:<name>" },
-  dim = { default = 4, min = 2, doc = "numbers of the space" },
+  dim = { default = 4, min = 2, doc = "dimensions of the space" },
   cells = { default = 11, min = 2, max = 101, doc = "of the grid along each side (a fine picture: 21)" },
   margin = { default = 0.5, min = 0, doc = "around the three codes, in parts of their spread" },
   threshold = { default = 0.9, min = 0, doc = "of a method's own full-space score: a cell counts from here on" },

@@ -101,7 +101,7 @@ function lib.one_vector(space, rate, steps, looks)
   }
 end
 
--- add(section, name, label, run): rows of run(seed) in `report`, and a series of score against trained numbers for a figure; series
+-- add(section, name, label, run): rows of run(seed) in `report`, and a series of score against trainable parameters for a figure; series
 -- collects them.
 function lib.scatter(report, seeds)
   local series = {}

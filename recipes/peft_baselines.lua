@@ -58,8 +58,8 @@ for _, method in ipairs(arg.methods) do
 end
 report:figure {
   name = "pareto", kind = "scatter", log_x = true, frontier = true, series = points,
-  x_label = "trained numbers", y_label = model.planned and "score" or task.metric,
-  caption = "Mean score and its deviation over the seeds against trained numbers. The dashed line joins what nothing beats with fewer.",
+  x_label = "trainable parameters", y_label = model.planned and "score" or task.metric,
+  caption = "Score (mean and deviation over seeds) against trainable parameters. The dashed line joins what nothing beats with fewer.",
 }
 report:resources { "reference", "best learning rate" }
 report:save()

@@ -1,5 +1,5 @@
 -- How the embedded model is made and how good it is: pre-trains it (once), then compares, on each of the eight generated tasks, the
--- commonest class, a frozen encoder (only pooler and head are trained), the same with trained embeddings, full fine-tuning, and full
+-- most frequent class, a frozen encoder (only pooler and head are trained), the same with trained embeddings, full fine-tuning, and full
 -- fine-tuning from random weights.
 local ts = require "ts"
 local lib = require "lib"

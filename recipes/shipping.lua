@@ -49,7 +49,7 @@ local forms = {
     basis = function(seed) return basis_from(full(seed, halves).trajectory, { name = "factored basis", form = "factored" }) end,
   },
   { name = "bfloat16", basis = rounded "bf16" },
-  { name = "int8, a scale for 256 numbers", basis = rounded("int8", 256) },
+  { name = "int8, a scale for 256 entries", basis = rounded("int8", 256) },
   { name = "int8, a scale a direction", basis = rounded("int8", 0) },
 }
 

@@ -1,5 +1,5 @@
 -- One vector that decodes into an adapter, a LoRA or a prefix (Yi et al., Findings of EMNLP 2022). Stage 0 trains the three on the training
--- tasks; stage 1 learns a space of `dim` numbers in which they meet; stage 2 trains one vector on a task that was not seen, with one
+-- tasks; stage 1 learns a space of `dim` dimensions that they share; stage 2 trains one vector on a task that was not seen, with one
 -- method's decoder; stage 3 decodes that vector by the other methods, without training. Scores are given absolutely, with what a constant
 -- answer gets, and relative to each method's own score in its own full space. The controls are those that the paper lacks.
 -- Models without answers in words get a head per task that is trained alone and then held, the same for every method.
@@ -18,11 +18,11 @@ local arg = ts.arguments {
   },
   dims = {
     default = { 4 }, min = 1,
-    doc = "numbers of the space (the paper: 4 for one training task, 100 for 60); further ones are compared with the first",
+    doc = "dimensions of the space (the paper: 4 for one training task, 100 for 60); further ones are compared with the first",
   },
   scale = {
     default = 1, min = 1,
-    doc = "size of the methods: adapters of width 6, LoRA of rank 5 or 6, a prefix of as many numbers, times this",
+    doc = "size of the methods: adapters of width 6, LoRA of rank 5 or 6, a prefix of as many parameters, times this",
   },
   epochs = { default = 0, min = 0, doc = "of stage 0 and of heads; 0: 16 for a built-in model, else 3" },
   lr = {
@@ -64,7 +64,7 @@ local function sizes()
   local layers = model.layers or 4  -- a plan does not know yet
   local depth = writes and layers // 2 or layers
   local rank = (writes and 5 or 6) * arg.scale
-  local each = (writes and 30 or 24) * arg.scale * depth  -- numbers over the width (over twice the width where there are two stacks)
+  local each = (writes and 30 or 24) * arg.scale * depth  -- parameters over the width (over twice the width where there are two stacks)
   local hidden = math.max(1, 5 * each // (6 * (1 + 2 * depth)))  -- most of them in the network, as the paper has it
   return {
     bottleneck = 6 * arg.scale,
@@ -129,7 +129,7 @@ local function decompose(seed, dim, name, options)
   }))
 end
 local function learned(seed, dim, mixing)
-  local name = ("shared space, %d numbers%s"):format(dim, mixing == "none" and ", no mixing" or "")
+  local name = ("shared space, %d dimensions%s"):format(dim, mixing == "none" and ", no mixing" or "")
   local common = {
     steps = steps, lr = arg.stage1_lr, batch_size = batch,
     eval_every = math.max(1, steps // 5), eval_rows = 200, max_answer_length = answer_length,
@@ -314,7 +314,7 @@ report:table("Spaces and controls", { columns = { "space", "optimisation", "tran
   note = "Percent of full space, means over test tasks, methods and seeds. A space earns its name only above its controls." })
 
 for _, method in ipairs(methods) do
-  report:note(("%s: %d numbers."):format(method.name, method.model.delta_parameters or 0))
+  report:note(("%s: %d parameters."):format(method.name, method.model.delta_parameters or 0))
   for _, task in ipairs(method.low_rank and test_tasks or {}) do
     local kept = 100 * solve(method, task).energy.best.of_update
     report:note(("%s, %s: the code keeps %.1f %% of the update's squared length."):format(method.name, task.name, kept))

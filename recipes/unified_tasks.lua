@@ -241,7 +241,7 @@ if arg.inductive then
 end
 claim("Training in the unified basis finds more than the mean of the solutions", "control", "better", "unified", mean)
 claim("Training in the zero-shot basis finds more than the mean of the others", "control", "better", "zero-shot", others)
-claim("Where the numbers of the updates stand matters", "control", "better", "unified", "unified, updates shuffled")
+claim("The places of the entries of the updates matter", "control", "better", "unified", "unified, updates shuffled")
 claim("The zero-shot basis holds the task's own update", "control", "not_worse", "own update in zero-shot, no training", "full", arg.margin)
 
 report:note(("A random direction among %d has a cosine of %.2f on average with another one, in absolute value."):format(

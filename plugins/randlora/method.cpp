@@ -96,7 +96,7 @@ OptionTable Method::options() const {
       {.name = "r",
        .type = OptionType::integer,
        .fallback = 32,
-       .doc = "Rank of each random product; the smaller it is, the more numbers are trained.",
+       .doc = "Rank of each random product; the smaller it is, the more parameters are trained.",
        .minimum = 1,
        .maximum = 4096},
       {.name = "projection_prng_key", .type = OptionType::integer, .fallback = 0, .doc = "Seed of the random matrices.", .minimum = 0},

@@ -10,7 +10,7 @@ OptionTable Method::options() const {
   OptionTable table = {
       {.name = "dim",
        .type = OptionType::integer,
-       .doc = "Trained numbers of each group, its scales included.",
+       .doc = "Trainable parameters of each group, its scales included.",
        .required = true,
        .minimum = 2,
        .maximum = FastfoodMap::most_coordinates},

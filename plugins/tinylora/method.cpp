@@ -115,11 +115,11 @@ OptionTable Method::options() const {
   OptionTable table = weight_update_options("Adapted linear layers", "tinylora_only");
   return table.include({
       {.name = "r", .type = OptionType::integer, .fallback = 2, .doc = "Singular values of each weight.", .minimum = 1, .maximum = 4096},
-      {.name = "u", .type = OptionType::integer, .fallback = 64, .doc = "Trained numbers of a group of layers.", .minimum = 1},
+      {.name = "u", .type = OptionType::integer, .fallback = 64, .doc = "Trainable parameters of a group of layers.", .minimum = 1},
       {.name = "weight_tying",
        .type = OptionType::number,
        .fallback = 0.0,
-       .doc = "How far layers share their numbers: 0, each has its own; 1, all have the same.",
+       .doc = "How far layers share their parameters: 0, each has its own; 1, all have the same.",
        .minimum = 0,
        .maximum = 1},
       {.name = "projection_seed", .type = OptionType::integer, .fallback = 42, .doc = "Seed of the random matrices.", .minimum = 0},

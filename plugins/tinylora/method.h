@@ -10,7 +10,7 @@ class Method final : public DeltaMethod {
  public:
   std::string name() const override { return "tinylora"; }
   std::string doc() const override {
-    return "A few trained numbers, for one module or many, between the principal factors of each weight.";
+    return "A few trainable parameters, for one module or many, between the principal factors of each weight.";
   }
   int version() const override { return 1; }
   OptionTable options() const override;

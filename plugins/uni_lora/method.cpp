@@ -10,7 +10,7 @@ OptionTable Method::options() const {
   return {
       {.name = "dim",
        .type = OptionType::integer,
-       .doc = "Trained numbers of each group.",
+       .doc = "Trainable parameters of each group.",
        .required = true,
        .minimum = 1,
        .maximum = 100000000},

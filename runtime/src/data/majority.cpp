@@ -43,8 +43,8 @@ double constant_tag_score(const Split& split, const Task& task) {
     tags.push_back(example.tags);
     all.insert(all.end(), example.tags.begin(), example.tags.end());
   }
-  const int64_t commonest = most_frequent(all);
-  for (const auto& row : tags) answers.emplace_back(row.size(), commonest);
+  const int64_t most_common = most_frequent(all);
+  for (const auto& row : tags) answers.emplace_back(row.size(), most_common);
   return tag_metric(task.metrics.front(), answers, tags, task.labels);
 }
 

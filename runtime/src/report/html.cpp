@@ -94,7 +94,7 @@ std::string facts(const TableHead& head, const std::vector<VariantSummary>& rows
   const std::string what = fmt::format("{} of {} on the {} split of {}, over {}.", strong(head.metric), strong(head.model),
                                        strong(head.split), strong(head.task), seeds_in_words(rows));
   if (std::isnan(head.majority_score)) return what;
-  return what + fmt::format(" Always giving the commonest answer scores {}.", strong(score(head.majority_score)));
+  return what + fmt::format(" Always predicting the most frequent answer scores {}.", strong(score(head.majority_score)));
 }
 
 std::string table_as_html(const TableHead& head, const std::vector<VariantSummary>& rows) {

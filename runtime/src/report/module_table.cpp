@@ -112,10 +112,10 @@ FreeTable module_table(const json& rows) {
   FreeTable table;
   table.name = "modules";
   table.caption = "Where the methods act";
-  table.columns = {"variant", "what", "modules", "numbers", "share (%)"};
+  table.columns = {"variant", "what", "modules", "parameters", "share (%)"};
   table.digits = {0, 0, 0, 0, 3};
   table.note =
-      "Patterns of the delta methods and the modules that they match (* is a number), and the head. Share of all numbers, trained and "
+      "Patterns of the delta methods and the modules that they match (* is a number), and the head. Share of all parameters, trained and "
       "frozen.";
   std::set<std::string> seen;
   for (const json& row : rows) {

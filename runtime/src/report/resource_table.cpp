@@ -77,11 +77,9 @@ FreeTable resource_table(const std::vector<ResourceRow>& rows) {
                           measured(taken.backward),
                           whole_entry(taken.bytes_shipped)});
   table.note = fmt::format(
-      "Measured when each result was made, with its evaluations; a training that was stopped counts from where it was taken up again. "
-      "Memory is what "
-      "the process holds in main memory, the program itself included. Free: trained numbers outside masks, of all of the model's. Forward "
-      "and "
-      "backward: work in the layers' products, of a training of everything. On: {}.",
+      "Measured when each result was made, with its evaluations; a training that was stopped counts from where it was resumed. Memory: "
+      "main memory of the process, the program itself included. Free: trainable parameters outside masks, as a share of the model's. "
+      "Forward and backward: work in the layers' products, as a share of full fine-tuning's. On: {}.",
       fmt::join(machines, "; "));
   return table;
 }

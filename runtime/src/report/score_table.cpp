@@ -58,7 +58,7 @@ std::vector<std::vector<Cell>>& lines_of(Grid& grid, const std::string& heading)
 
 Grid grid_of(const TableHead& head, const std::vector<VariantSummary>& rows) {
   Grid grid;
-  grid.columns = {"variant", "n", head.metric + " (last)", head.metric + " (best)", "commonest", "trainable", "dof", "shipped"};
+  grid.columns = {"variant", "n", head.metric + " (last)", head.metric + " (best)", "most frequent", "trainable", "dof", "shipped"};
   grid.alignment = "lrrrrrrr";
   const bool spans = std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.bytes_coordinates > 0; });
   if (spans) {
@@ -94,16 +94,12 @@ std::string seeds_in_words(const std::vector<VariantSummary>& rows) {
 }
 
 std::string legend() {
-  return "Scores are mean ± sample deviation over n seeds, after the last epoch (last) and at the best checkpoint (best), which was chosen "
-         "on this "
-         "same split. commonest: share of the most frequent answer. trainable: numbers the optimiser owns. dof: the same, copies counted "
-         "once. "
-         "shipped: what somebody who has the origin must be sent; of it the basis, which solutions of other tasks may share, and the "
-         "coordinates. steps: of the optimiser. steps before: of the trainings that a row rests on, such as a basis's trajectory. search: "
-         "of "
-         "all trainings that picked its learning rates on dev. reach: how far coordinates could travel, over the way to the update they "
-         "were "
-         "to reach.";
+  return "Scores are mean ± sample deviation over n seeds, after the last epoch (last) and at the best checkpoint (best), which was "
+         "chosen on this same split. most frequent: share of the most frequent prediction. trainable: parameters the optimiser owns. "
+         "dof: the same, copies counted once. shipped: what somebody who has the origin must be sent; of it the basis, which solutions "
+         "of other tasks may share, and the coordinates. steps: of the optimiser. steps before: of the trainings that a row rests on, "
+         "such as a basis's trajectory. search: of all trainings that picked its learning rates on dev. reach: how far coordinates "
+         "could travel, over the way to the update they were to reach.";
 }
 
 }  // namespace report

@@ -131,7 +131,7 @@ TEST(Metric, RefusesSidesOfDifferentLength) {
             "metric 'f1' got 1 predictions for 2 targets, expected as many, and some");
 }
 
-TEST(CommonestShare, IsOne_ForACollapsedClassifier) {
+TEST(TopAnswerShare, IsOne_ForACollapsedClassifier) {
   EXPECT_EQ(top_answer_share(std::vector<double>{2, 2, 2}), 1);
   EXPECT_EQ(top_answer_share(std::vector<double>{0, 1, 1, 2}), 0.5);
   EXPECT_EQ(top_answer_share(std::vector<double>{}), 0);

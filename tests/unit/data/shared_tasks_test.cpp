@@ -37,7 +37,7 @@ TEST(SharedTasks, LoadWithTheirRows) {
   EXPECT_EQ(loaded, 15u);
 }
 
-TEST(SharedTasks, ScoreTheCommonestAnswer) {
+TEST(SharedTasks, ScoreTheMostFrequentAnswer) {
   if (!std::filesystem::exists(shared_tasks())) GTEST_SKIP() << shared_tasks() << " is not here";
   EXPECT_NEAR(load_task(shared_tasks() / "rte").split("dev").majority_score, 146.0 / 277, 1e-12);
   EXPECT_EQ(load_task(shared_tasks() / "cola").split("dev").majority_score, 0);

@@ -94,7 +94,7 @@ TEST(TextMetric, RefusesWhatItDoesNotKnow) {
             "metric 'accuracy' got 1 predictions for 0 rows, expected as many");
 }
 
-TEST(CommonestShare, ComparesTexts_WithoutWhiteSpaceAtTheirEnds) {
+TEST(TopAnswerShare, ComparesTexts_WithoutWhiteSpaceAtTheirEnds) {
   EXPECT_EQ(top_answer_share(std::vector<std::string>{"a", " a", "b", "a\n"}), 0.75);
   EXPECT_EQ(top_answer_share(std::vector<std::string>{}), 0);
 }

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-/// Turns trained numbers into weights. Every way of tuning is a binding, and the trainer knows nothing else of it.
+/// Turns trainable parameters into weights. Every way of tuning is a binding, and the trainer knows nothing else of it.
 namespace tsrun {
 
 /// A flat float32 vector with its gradient, of one learning rate and decay, as the optimiser updates it.

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-/// One space of few numbers that decodes into several parameter sets: an adapter, a LoRA, a prefix (Yi et al., Findings of EMNLP 2022).
+/// One space of few dimensions that decodes into several parameter sets: an adapter, a LoRA, a prefix (Yi et al., Findings of EMNLP 2022).
 namespace tsrun {
 
 /// One way of tuning the model, and what it learnt on each training task.

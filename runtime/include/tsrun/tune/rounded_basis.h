@@ -8,7 +8,7 @@
 
 namespace tsrun {
 
-/// A linear basis with its directions stored in bfloat16, or in int8 with a scale for every few numbers. What is stored is all there is:
+/// A linear basis with its directions stored in bfloat16, or in int8 with a scale for every few entries. What is stored is all there is:
 /// expand and project stream over the rounded numbers, mapped from their files, and never hold a direction in float32. Columns count as
 /// orthonormal only where the rounded ones are, to 1e-5.
 class RoundedMaker final : public SubspaceMaker {

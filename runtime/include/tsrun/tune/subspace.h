@@ -27,7 +27,7 @@ struct SubspaceFacts {
   std::vector<Group> groups;  ///< those of the parameter set in its order, or none
 };
 
-/// A map per group from few numbers to many: θ = θ0 + expand(z). Linear unless `linear()` says otherwise.
+/// A map per group from few coordinates to all parameters: θ = θ0 + expand(z). Linear unless `linear()` says otherwise.
 ///
 /// z is one flat float32 vector: group i owns coordinates [first[i], first[i] + dims[i]).
 class Subspace {
