@@ -1,7 +1,7 @@
 #include "tsrun/tune/word_statistics.h"
 
 #include "tsrun/base/error.h"
-#include "tsrun/linalg/largest_lists.h"
+#include "tsrun/linalg/nearest_units.h"
 #include "tsrun/model/parts.h"
 
 #include <ATen/ATen.h>
@@ -11,12 +11,6 @@
 #include <limits>
 
 namespace tsrun {
-namespace {
-
-constexpr int64_t rows_at_once = 512;  // a block of their products stays in the cache
-
-}  // namespace
-
 at::Tensor token_counts(Probe& probe, int64_t vocabulary) {
   at::Tensor counts = at::zeros({vocabulary}, at::kLong);
   int64_t* of = counts.mutable_data_ptr<int64_t>();
@@ -64,25 +58,12 @@ at::Tensor unit_rows(const at::Tensor& rows) {
   return rows / at::where(norms > 0, norms, at::full_like(norms, std::numeric_limits<double>::infinity()));
 }
 
-/// Every pair of blocks is multiplied once and shown to the rows of both.
 NearestRows nearest_rows(const at::Tensor& rows, int64_t k) {
   const at::NoGradGuard no_grad;
   const int64_t count = rows.size(0);
   if (k < 1 || k >= count) internal_error("the {} nearest of {} rows", k, count);
   const at::Tensor unit = unit_rows(rows.detach().to(at::kCPU, at::kFloat)).contiguous();
-  const at::Tensor memory = at::empty({rows_at_once * rows_at_once}, at::kFloat);
-  LargestLists nearest(count, k);
-  for (int64_t i = 0; i < count; i += rows_at_once) {
-    const at::Tensor own = unit.narrow(0, i, std::min(rows_at_once, count - i));
-    for (int64_t j = i; j < count; j += rows_at_once) {
-      const at::Tensor other = unit.narrow(0, j, std::min(rows_at_once, count - j));
-      at::Tensor cosines = memory.narrow(0, 0, own.size(0) * other.size(0)).view({own.size(0), other.size(0)});
-      at::mm_out(cosines, own, other.t());
-      if (i == j) cosines.fill_diagonal_(-std::numeric_limits<double>::infinity());
-      nearest.show(cosines.const_data_ptr<float>(), i, cosines.size(0), j, cosines.size(1));
-      if (i != j) nearest.show_transposed(cosines.const_data_ptr<float>(), i, cosines.size(0), j, cosines.size(1));
-    }
-  }
+  const LargestLists nearest = nearest_units(unit.const_data_ptr<float>(), count, unit.size(1), k);
   return {at::tensor(nearest.columns(), at::kLong).view({count, k}), at::tensor(nearest.values(), at::kFloat).view({count, k})};
 }
 

@@ -1,6 +1,6 @@
 #include "tsrun/linalg/largest_lists.h"
 
-#include "support/every_vectors.h"
+#include "tsrun/base/parallel.h"
 #include "tsrun/base/random.h"
 
 #include <gtest/gtest.h>
@@ -12,52 +12,44 @@
 namespace tsrun {
 namespace {
 
-/// A symmetric matrix of few different numbers, so that there are ties.
-std::vector<float> symmetric_numbers(int64_t size) {
-  std::vector<float> numbers(static_cast<size_t>(size * size));
+/// Few different numbers, so that there are ties.
+std::vector<float> few_numbers(int64_t count) {
+  std::vector<float> numbers(static_cast<size_t>(count));
   Stream stream(Key::root(3));
-  for (int64_t i = 0; i < size; ++i)
-    for (int64_t j = 0; j <= i; ++j)
-      numbers[static_cast<size_t>(i * size + j)] = numbers[static_cast<size_t>(j * size + i)] = static_cast<float>(stream.below(40));
+  for (float& number : numbers) number = static_cast<float>(stream.below(40));
   return numbers;
 }
 
-std::vector<float> block_of(const std::vector<float>& all, int64_t size, int64_t row, int64_t rows, int64_t column, int64_t columns) {
-  std::vector<float> block;
-  for (int64_t i = row; i < row + rows; ++i)
-    block.insert(block.end(), all.begin() + i * size + column, all.begin() + i * size + column + columns);
-  return block;
-}
-
-TEST(LargestLists, AreThoseOfASortedRow_FromBlocksOfTheUpperHalf) {
-  constexpr int64_t size = 230, at_once = 100, k = 7;
-  const auto all = symmetric_numbers(size);
-  LargestLists lists(size, k);
-  for (int64_t i = 0; i < size; i += at_once)
-    for (int64_t j = i; j < size; j += at_once) {
-      const int64_t rows = std::min(at_once, size - i), columns = std::min(at_once, size - j);
-      const auto block = block_of(all, size, i, rows, j, columns);
-      lists.show(block.data(), i, rows, j, columns);
-      if (i != j) lists.show_transposed(block.data(), i, rows, j, columns);
-    }
-  for (int64_t row = 0; row < size; ++row) {
-    std::vector<int64_t> order(size);
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-      return all[static_cast<size_t>(row * size + a)] > all[static_cast<size_t>(row * size + b)];
+TEST(LargestLists, AreThoseOfASortedRow_WhateverTheOrderAndTheThreads) {
+  constexpr int64_t rows = 3, size = 230, k = 7;
+  const auto all = few_numbers(rows * size);
+  for (const int64_t step : {1, 101, 229}) {  // without a common factor with `size`
+    LargestLists lists(rows, k);
+    parallel_for(size, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        for (int64_t row = 0; row < rows; ++row) lists.offer(row, i * step % size, all[static_cast<size_t>(row * size + i * step % size)]);
     });
-    for (int64_t i = 0; i < k; ++i) {
-      ASSERT_EQ(lists.columns()[static_cast<size_t>(row * k + i)], order[static_cast<size_t>(i)]) << row;
-      ASSERT_EQ(lists.values()[static_cast<size_t>(row * k + i)], all[static_cast<size_t>(row * size + order[static_cast<size_t>(i)])]);
+    for (int64_t row = 0; row < rows; ++row) {
+      std::vector<int64_t> order(size);
+      std::iota(order.begin(), order.end(), 0);
+      const float* of = all.data() + row * size;
+      std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return of[a] > of[b]; });
+      for (int64_t i = 0; i < k; ++i) {
+        ASSERT_EQ(lists.columns()[static_cast<size_t>(row * k + i)], order[static_cast<size_t>(i)]) << row;
+        ASSERT_EQ(lists.values()[static_cast<size_t>(row * k + i)], of[order[static_cast<size_t>(i)]]);
+      }
     }
   }
 }
 
-TEST(LargestLists, HaveNoColumnWhereTooFewWereShown_AndNoNaN) {
+TEST(LargestLists, HaveNoColumnWhereTooFewWereOffered_AndNoNaN) {
   LargestLists lists(2, 3);
-  const std::vector<float> block = {1, NAN, 2, NAN, NAN, NAN};
-  lists.show(block.data(), 0, 2, 5, 3);
-  EXPECT_EQ(lists.columns(), (std::vector<int64_t>{7, 5, -1, -1, -1, -1}));
+  EXPECT_EQ(lists.offer(0, 5, 1), -INFINITY);
+  lists.offer(0, 6, NAN);
+  lists.offer(0, 7, 2);
+  EXPECT_EQ(lists.offer(0, 8, -INFINITY), -INFINITY);
+  EXPECT_EQ(lists.offer(0, 9, 1.5F), 1);
+  EXPECT_EQ(lists.columns(), (std::vector<int64_t>{7, 9, 5, -1, -1, -1}));
 }
 
 }  // namespace

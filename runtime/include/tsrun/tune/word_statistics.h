@@ -36,8 +36,9 @@ struct NearestRows {
   at::Tensor ids;      ///< int64 [rows, k], the nearest first; among equals the lower id
   at::Tensor cosines;  ///< float32 [rows, k]
 };
-/// The `k` rows with the largest cosine to each row of `rows` [rows, width], itself left out: exact but for the rounding of float32, on
-/// the host. Time grows with the square of the rows, memory only with the rows. @throws Error(internal) unless 1 <= k < rows
+/// The `k` rows with the largest cosine to each row of `rows` [rows, width], itself left out: exact but for the rounding of unit rows to
+/// float32, on the host (tsrun/linalg/nearest_units.h). Time grows with the square of the rows, memory only with the rows. @throws
+/// Error(internal) unless 1 <= k < rows
 NearestRows nearest_rows(const at::Tensor& rows, int64_t k);
 
 }  // namespace tsrun
