@@ -13,53 +13,109 @@ namespace {
 constexpr int64_t block = 2048;  // columns whose float64 sums stay in the first-level cache
 constexpr int64_t together = 4;  // rows read side by side
 
+template <class Element>
+using Pointers = std::array<const Element*, together>;
+template <class Element>
+constexpr int64_t line = 64 / sizeof(Element);
+
+/// Has the next rows' line at `k` on its way from memory: the processor's own look-ahead ends with every page, of which there are many.
+template <class Element>
+TSRUN_INLINE void prefetch(const Pointers<Element>& next, int64_t k) {
+  for (const Element* row : next) __builtin_prefetch(row + k, 0, 2);
+}
+
 /// sums[k] += Σ_r coefficients[r] · rows[r][k], for up to `together` rows.
 template <class Element>
 struct AddRows {
   template <int W>
-  TSRUN_INLINE static void run(const std::array<const Element*, together>& rows, const std::array<double, together>& coefficients,
-                               int64_t count, double* sums) {
+  TSRUN_INLINE static void run(const Pointers<Element>& rows, const Pointers<Element>& next,
+                               const std::array<double, together>& coefficients, int64_t count, double* sums) {
+    int64_t k = 0;
+    for (; k + line<Element> <= count; k += line<Element>) {
+      prefetch<Element>(next, k);
+      add(rows, coefficients, k, k + line<Element>, sums);
+    }
+    add(rows, coefficients, k, count, sums);
+  }
+  TSRUN_INLINE static void add(const Pointers<Element>& rows, const std::array<double, together>& coefficients, int64_t begin, int64_t end,
+                               double* sums) {
     const Element *a = rows[0], *b = rows[1], *c = rows[2], *d = rows[3];
     const double ca = coefficients[0], cb = coefficients[1], cc = coefficients[2], cd = coefficients[3];
 #pragma GCC ivdep
-    for (int64_t k = 0; k < count; ++k)
+    for (int64_t k = begin; k < end; ++k)
       sums[k] += (ca * kernel::widen(a[k]) + cb * kernel::widen(b[k])) + (cc * kernel::widen(c[k]) + cd * kernel::widen(d[k]));
   }
 };
+
+template <int W>
+struct NarrowLanes {
+  typedef float Floats __attribute__((vector_size(W * 4)));
+  typedef uint32_t Words __attribute__((vector_size(W * 4)));
+  typedef uint16_t Halves __attribute__((vector_size(W * 2)));
+};
+
+template <int W>
+TSRUN_INLINE void widen_vector(const float* from, typename kernel::Lanes<W>::Vector& to) {
+  typename NarrowLanes<W>::Floats narrow;
+  std::memcpy(&narrow, from, sizeof narrow);
+  to = __builtin_convertvector(narrow, typename kernel::Lanes<W>::Vector);
+}
+template <int W>
+TSRUN_INLINE void widen_vector(const kernel::Bfloat16* from, typename kernel::Lanes<W>::Vector& to) {
+  typename NarrowLanes<W>::Halves halves;
+  std::memcpy(&halves, from, sizeof halves);
+  const auto words = __builtin_convertvector(halves, typename NarrowLanes<W>::Words) << 16;
+  to = __builtin_convertvector((typename NarrowLanes<W>::Floats)words, typename kernel::Lanes<W>::Vector);
+}
 
 /// sums[r] += Σ_k rows[r][k] · g[k].
 template <class Element>
 struct DotRows {
   template <int W>
-  TSRUN_INLINE static void run(const std::array<const Element*, together>& rows, const double* g, int64_t count, double* sums) {
-    double lanes[together][W] = {};
-    const Element *a = rows[0], *b = rows[1], *c = rows[2], *d = rows[3];
+  TSRUN_INLINE static void run(const Pointers<Element>& rows, const Pointers<Element>& next, const double* g, int64_t count, double* sums) {
+    using Vector = typename kernel::Lanes<W>::Vector;
+    Vector lanes[together] = {};
     int64_t k = 0;
-    for (; k + W <= count; k += W) {
-#pragma GCC unroll 8
-      for (int lane = 0; lane < W; ++lane) {
-        lanes[0][lane] += kernel::widen(a[k + lane]) * g[k + lane];
-        lanes[1][lane] += kernel::widen(b[k + lane]) * g[k + lane];
-        lanes[2][lane] += kernel::widen(c[k + lane]) * g[k + lane];
-        lanes[3][lane] += kernel::widen(d[k + lane]) * g[k + lane];
-      }
+    for (; k + line<Element> <= count; k += line<Element>) {
+      prefetch<Element>(next, k);
+#pragma GCC unroll 16
+      for (int64_t part = k; part < k + line<Element>; part += W) add<W>(rows, g, part, lanes);
     }
+    for (; k + W <= count; k += W) add<W>(rows, g, k, lanes);
     for (int64_t r = 0; r < together; ++r) {
       for (int64_t rest = k; rest < count; ++rest) sums[r] += kernel::widen(rows[static_cast<size_t>(r)][rest]) * g[rest];
       for (int lane = 0; lane < W; ++lane) sums[r] += lanes[r][lane];
+    }
+  }
+  template <int W>
+  TSRUN_INLINE static void add(const Pointers<Element>& rows, const double* g, int64_t k,
+                               typename kernel::Lanes<W>::Vector (&lanes)[together]) {
+    typename kernel::Lanes<W>::Vector factor;
+    std::memcpy(&factor, g + k, sizeof factor);
+#pragma GCC unroll 4
+    for (int64_t r = 0; r < together; ++r) {
+      typename kernel::Lanes<W>::Vector wide;
+      widen_vector<W>(rows[static_cast<size_t>(r)] + k, wide);
+      lanes[r] += wide * factor;
     }
   }
 };
 
 /// Pointers to rows `first`… at column `at`; beyond the last row the first one is repeated (its coefficient or result is dropped).
 template <class Element>
-std::array<const Element*, together> pointers(const Rows& rows, int64_t first, int64_t at) {
-  std::array<const Element*, together> result{};
+Pointers<Element> pointers(const Rows& rows, int64_t first, int64_t at) {
+  Pointers<Element> result{};
   for (int64_t r = 0; r < together; ++r) {
     const int64_t row = first + r < rows.count() ? first + r : first;
     result[static_cast<size_t>(r)] = static_cast<const Element*>(rows.data[static_cast<size_t>(row)]) + at;
   }
   return result;
+}
+
+/// The rows that are read behind those from `first`: of the same block, or the first ones of the next block.
+template <class Element>
+Pointers<Element> next_pointers(const Rows& rows, int64_t first, int64_t at, int64_t count) {
+  return first + together < rows.count() ? pointers<Element>(rows, first + together, at) : pointers<Element>(rows, 0, at + count);
 }
 
 /// sums[0, count) = Σ_r coefficients[r] · row r over columns [at, at + count).
@@ -69,8 +125,15 @@ void combine_block(const Rows& rows, const double* coefficients, int64_t at, int
   for (int64_t first = 0; first < rows.count(); first += together) {
     std::array<double, together> weights{};
     for (int64_t r = 0; r < together && first + r < rows.count(); ++r) weights[static_cast<size_t>(r)] = coefficients[first + r];
-    kernel::run<AddRows<Element>>(pointers<Element>(rows, first, at), weights, count, sums);
+    kernel::run<AddRows<Element>>(pointers<Element>(rows, first, at), next_pointers<Element>(rows, first, at, count), weights, count, sums);
   }
+}
+
+/// sums[r] += row r · g over columns [at, at + count).
+template <class Element>
+void dot_block(const Rows& rows, const double* g, int64_t at, int64_t count, double* sums) {
+  for (int64_t r = 0; r < rows.count(); r += together)
+    kernel::run<DotRows<Element>>(pointers<Element>(rows, r, at), next_pointers<Element>(rows, r, at, count), g, count, sums + r);
 }
 
 void check_coefficients(const char* name, int64_t found, int64_t expected) {
@@ -119,9 +182,7 @@ std::vector<double> dot_products(const Rows& rows, std::span<const float> g) {
         for (int64_t at = units.begin(u); at < units.end(u); at += block) {
           const int64_t count = std::min(block, units.end(u) - at);
           for (int64_t k = 0; k < count; ++k) wide[k] = g[static_cast<size_t>(at + k)];
-          for (int64_t r = 0; r < rows.count(); r += together)
-            kernel::run<DotRows<decltype(element)>>(pointers<decltype(element)>(rows, r, at), static_cast<const double*>(wide), count,
-                                                    partial.data() + u * padded + r);
+          dot_block<decltype(element)>(rows, wide, at, count, partial.data() + u * padded);
         }
       }
     });

@@ -1,7 +1,7 @@
 # Products of float32 numbers are exact in float64, so fused multiply-add changes no result of the Gram and project kernels.
 set_source_files_properties(src/linalg/gram.cpp src/linalg/rows.cpp src/linalg/combine.cpp PROPERTIES COMPILE_OPTIONS "-ffp-contract=fast")
 # Vectors pass only between inlined functions, so the warning about their calling convention is void.
-set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/nearest_units.cpp PROPERTIES COMPILE_OPTIONS "-Wno-psabi" SKIP_UNITY_BUILD_INCLUSION ON)
+set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/nearest_units.cpp PROPERTIES COMPILE_OPTIONS "-Wno-psabi")
 tsrun_room(linalg SOURCES layout.cpp gram.cpp rows.cpp combine.cpp matrix.cpp orthonormal.cpp ranking.cpp mark_largest.cpp rank.cpp hadamard.cpp fastfood.cpp row_svd.cpp long_rows.cpp
   largest_lists.cpp nearest_units.cpp rounded_units.cpp sparse_graph.cpp row_combination.cpp quantized_rows.cpp)
 tsrun_optimize(tsrun_linalg 3)
