@@ -123,11 +123,6 @@ JudgedClaim judge(const Claim& claim, const std::vector<ReportRow>& rows, const 
 
 namespace report {
 
-std::string verdict_word(const JudgedClaim& judged) {
-  if (judged.verdict == JudgedClaim::Verdict::open) return "open";
-  return judged.verdict == JudgedClaim::Verdict::supported ? "supported" : "contradicted";
-}
-
 std::string claim_sentence(const Claim& claim) {
   std::string text = one_line(claim.text);
   while (text.ends_with('.')) text.pop_back();
@@ -167,31 +162,6 @@ std::string claims_as_markdown(const std::vector<JudgedClaim>& claims) {
     out += fmt::format("- **{}**: {}. {}.\n", report::verdict_word(judged), report::escape_markdown(report::claim_sentence(judged.claim)),
                        report::escape_markdown(report::claim_numbers(judged)));
   return out.empty() ? out : out + "\n";
-}
-
-nlohmann::json claims_as_json(const std::vector<JudgedClaim>& claims) {
-  static const std::map<Claim::Kind, const char*> names = {
-      {Claim::Kind::better, "better"}, {Claim::Kind::not_worse, "not_worse"}, {Claim::Kind::no_different, "no_different"}};
-  auto list = nlohmann::json::array();
-  for (const JudgedClaim& judged : claims) {
-    const Claim& claim = judged.claim;
-    list.push_back({{"verdict", report::verdict_word(judged)},
-                    {"text", claim.text},
-                    {"source", claim.source},
-                    {"kind", names.at(claim.kind)},
-                    {"row", claim.row},
-                    {"than", claim.than},
-                    {"by", claim.margin},
-                    {"score", claim.best ? "best" : "last"},
-                    {"level", claim.level},
-                    {"over", claim.over},
-                    {"n", judged.n},
-                    {"row_mean", judged.row_mean},
-                    {"than_mean", judged.than_mean},
-                    {"difference", judged.difference}});
-    if (judged.interval) list.back()["interval"] = *judged.interval;
-  }
-  return list;
 }
 
 }  // namespace tsrun

@@ -1,3 +1,5 @@
+#include "report/json_number.h"
+
 #include "tsrun/base/error.h"
 #include "tsrun/report/report.h"
 
@@ -131,12 +133,11 @@ nlohmann::json table_as_json(const TableHead& head, const std::vector<VariantSum
 
 namespace {
 
-/// JSON has no NaN: null is NaN.
-double number(const nlohmann::json& value) { return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>(); }
+using report::number_from;
 
 std::vector<double> numbers(const nlohmann::json& values) {
   std::vector<double> out;
-  for (const auto& value : values) out.push_back(number(value));
+  for (const auto& value : values) out.push_back(number_from(value));
   return out;
 }
 
@@ -146,16 +147,16 @@ ResultTable table_from_json(const nlohmann::json& json) {
   ResultTable table;
   try {
     table.head = {json.at("title"), json.at("model"),  json.at("task"),
-                  json.at("split"), json.at("metric"), number(json.at("majority_score"))};
+                  json.at("split"), json.at("metric"), number_from(json.at("majority_score"))};
     for (const auto& line : json.at("rows")) {
       table.rows.push_back({.variant = line.at("variant"),
                             .section = line.at("section"),
                             .n = line.at("n"),
-                            .best_mean = number(line.at("best_mean")),
-                            .best_deviation = number(line.at("best_deviation")),
-                            .last_mean = number(line.at("last_mean")),
-                            .last_deviation = number(line.at("last_deviation")),
-                            .top_answer_share = number(line.at("commonest_share")),
+                            .best_mean = number_from(line.at("best_mean")),
+                            .best_deviation = number_from(line.at("best_deviation")),
+                            .last_mean = number_from(line.at("last_mean")),
+                            .last_deviation = number_from(line.at("last_deviation")),
+                            .top_answer_share = number_from(line.at("commonest_share")),
                             .trainable = line.at("trainable"),
                             .degrees_of_freedom = line.at("degrees_of_freedom"),
                             .bytes_shipped = line.at("bytes_shipped"),

@@ -35,15 +35,21 @@ std::string recipe_of(const nlohmann::json& run) {
   return found != run.end() && found->is_object() && found->contains("path") ? text_of((*found)["path"]) : std::string();
 }
 
-/// The table of the run in `folder`. @throws Error(data) naming its file
-std::optional<ResultTable> table_of(const nlohmann::json& run, const std::filesystem::path& folder) {
-  const auto found = run.find("table");
+/// A part of the report of the run in `folder`; nothing where the run has none. @throws Error(data) naming its file
+template <class Read>
+auto report_part(const nlohmann::json& run, const char* name, const std::filesystem::path& folder, Read&& read)
+    -> std::optional<decltype(read(run))> {
+  const auto found = run.find(name);
   if (found == run.end() || found->is_null()) return std::nullopt;
   try {
-    return table_from_json(*found);
+    return read(*found);
   } catch (const Error& error) {
     data_error("{}: {}", (folder / "run.json").string(), error.what());
   }
+}
+
+std::optional<ResultTable> table_of(const nlohmann::json& run, const std::filesystem::path& folder) {
+  return report_part(run, "table", folder, table_from_json);
 }
 
 const VariantSummary* find(const ResultTable& table, const VariantSummary& like) {
@@ -157,8 +163,10 @@ std::string show_run(const std::filesystem::path& folder) {
   out +=
       line("started", text_of(run.value("started", nlohmann::json("")))) + line("ended", text_of(run.value("ended", nlohmann::json(""))));
   out += line("time", number(run, "seconds", report::duration)) + line("memory", number(run, "peak_memory_bytes", spell_bytes));
-  if (const auto table = table_of(run, folder)) return out + "\n" + table_as_text(table->head, table->rows);
-  return out + "\nno table: the run has not reached its report\n";
+  out += "\n";
+  if (const auto claims = report_part(run, "claims", folder, claims_from_json)) out += claims_as_text(*claims);
+  if (const auto table = table_of(run, folder)) return out + table_as_text(table->head, table->rows);
+  return out + "no table: the run has not reached its report\n";
 }
 
 std::string compare_runs(const std::filesystem::path& a, const std::filesystem::path& b) {

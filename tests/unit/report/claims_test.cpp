@@ -127,6 +127,26 @@ TEST(Claims, SayVerdictNumbersAndInterval_InOneLine) {
   EXPECT_EQ(claims_as_text({}), "");
 }
 
+TEST(Claims, ReadTheSame_FromJson) {
+  Claim of_best = claim(Claim::Kind::no_different, 0.02), own = claim(Claim::Kind::not_worse, 0.3);
+  of_best.best = true, of_best.level = 0.9, of_best.source = "";
+  own.row_scores = {0.9, 0.7}, own.than_scores = {0.6, 0.4}, own.over = "tasks";
+  const auto rows = two({0.90, 0.91, 0.90}, {0.70, 0.71, 0.71});
+  const std::vector<JudgedClaim> claims = {judge(of_best, rows, "accuracy", 0), judge(own, {}, "", 0),
+                                           judge(claim(Claim::Kind::better), two({0.9}, {std::nan("")}), "accuracy", 0)};
+  const auto written = nlohmann::json::parse(claims_as_json(claims).dump());
+  const auto read = claims_from_json(written);
+  EXPECT_EQ(claims_as_text(read), claims_as_text(claims));
+  EXPECT_EQ(claims_as_json(read).dump(), written.dump());
+}
+
+TEST(Claims, RefuseAnotherForm_OfJson) {
+  EXPECT_THAT(message_of(ErrorKind::data, [] { claims_from_json({3}); }), HasSubstr("claims of a run"));
+  auto written = claims_as_json({judge(claim(Claim::Kind::better), two({0.9}, {0.1}), "accuracy", 0)});
+  written[0]["verdict"] = "true";
+  EXPECT_THAT(message_of(ErrorKind::data, [&] { claims_from_json(written); }), HasSubstr("unknown word 'true'"));
+}
+
 TEST(Effort, HasColumnsThatSomeRowFills_AndIsReadBack) {
   ReportRow full = scored("full", 1, 0.9), tuned = scored("tuned", 1, 0.9);
   const TableHead head = {"T", "m", "t", "dev", "accuracy", 0.5};

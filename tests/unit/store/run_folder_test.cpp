@@ -181,6 +181,22 @@ TEST_F(Runs, ShowPrintsStateOptionsAndTable) {
     EXPECT_THAT(text, HasSubstr(part));
 }
 
+TEST_F(Runs, ShowPrintsTheClaimsAboveTheTable_AsTheRecipeDid) {
+  const std::vector<JudgedClaim> claims = {{.verdict = JudgedClaim::Verdict::open,
+                                            .claim = {.text = "A beats B", .source = "", .row = "a", .than = "b"},
+                                            .n = 1,
+                                            .interval = {}}};
+  RunFolder run = RunFolder::begin(runs(), description(16));
+  run.set("claims", claims_as_json(claims));
+  run.set("table", table_as_json({"title", "m", "t", "dev", "accuracy", 0.5}, {}));
+  run.finish(RunState::done);
+  const std::string text = show_run(run.path());
+  EXPECT_THAT(text, HasSubstr("\n\n" + claims_as_text(claims) + "title"));
+  run.set("claims", "none");
+  run.finish(RunState::done);
+  EXPECT_THAT(error_of([&] { show_run(run.path()); }).what(), HasSubstr((run.path() / "run.json").string()));
+}
+
 TEST_F(Runs, ShowOfARunWithoutTableSaysSo) {
   RunFolder run = RunFolder::begin(runs(), description(16));
   run.finish(RunState::failed, "x.tsv:3: 2 columns, expected 3");

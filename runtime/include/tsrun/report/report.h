@@ -106,6 +106,8 @@ void require_variants(const Claim& claim, const std::vector<std::string>& varian
 std::string claims_as_text(const std::vector<JudgedClaim>& claims);      ///< a line each; "" for none
 std::string claims_as_markdown(const std::vector<JudgedClaim>& claims);  ///< a list
 nlohmann::json claims_as_json(const std::vector<JudgedClaim>& claims);
+/// Inverse of claims_as_json, but for scores that the recipe paired by itself. @throws Error(data)
+std::vector<JudgedClaim> claims_from_json(const nlohmann::json& json);
 
 /// A table of a recipe's own columns, beside the table of rows; cells may be empty.
 struct FreeTable {
