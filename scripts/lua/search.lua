@@ -1,6 +1,6 @@
 -- Learning rates picked on dev for any training: ts.lr_search { … }, and ts.train { …, lr_search = { … } }, the same over the options of one
 -- training. Its trainings are stages as all others: what was computed is read.
-local native, ts = ...
+local native, ts, best_of = ...
 
 local AXES = { "lr", "lr_coordinates", "lr_embeddings", "lr_head", "reach" }
 local SETTINGS = { "run", "score", "seeds", "split" }
@@ -64,29 +64,16 @@ local function candidates_of(grid, fixed)
   return list
 end
 
-local function score_of(run, which)
-  local score = run[which].score
-  if score == nil or score ~= score then return -math.huge end
-  return native.higher_is_better(run.metric) and score or -score
-end
-
--- The candidate with the highest mean score over the seeds, the first of equals. Counts the steps of each training once.
-local function best_of(candidates, search, found)
-  local runs = ts.sweep({ candidate = candidates, seed = search.seeds }, function(at) return search.run(at.candidate, at.seed) end)
-  local best, highest
-  for i, candidate in ipairs(candidates) do
-    local sum = 0
-    for s = 1, #search.seeds do
-      local run = runs[(i - 1) * #search.seeds + s]
-      sum = sum + score_of(run, search.score)
-      if not found.keys[run.key] then
-        found.keys[run.key] = true
-        found.trainings, found.steps = found.trainings + 1, found.steps + (run.steps or 0)
-      end
+-- Counts the trainings of a trial and their steps, each once.
+local function count(trial, found)
+  for _, run in ipairs(trial.runs) do
+    if not found.keys[run.key] then
+      found.keys[run.key] = true
+      found.trainings, found.steps = found.trainings + 1, found.steps + (run.steps or 0)
     end
-    if best == nil or sum > highest then best, highest = candidate, sum end
   end
-  return best
+  for _, text in ipairs(trial.diverged) do found.diverged[#found.diverged + 1] = text end
+  found.trainings, found.steps = found.trainings + #trial.diverged, found.steps + trial.steps
 end
 
 -- "lr_head 0.01 is the highest of its list": what lies beyond was not tried.
@@ -126,18 +113,27 @@ local function checked(given)
   return search
 end
 
--- ts.lr_search { lr = {…}, lr_head = {…}, seeds = {…}, run = function(rates, seed) … end } -> { rates, picked, steps, trainings, edges, note }
+-- ts.lr_search { lr = {…}, lr_head = {…}, seeds = {…}, run = function(rates, seed) … end } -> { rates, picked, steps, trainings, edges, diverged, note }
 function ts.lr_search(given)
   local search = checked(given)
   local grids = grids_of(search)
-  local found = { steps = 0, trainings = 0, keys = {} }
+  local found = { steps = 0, trainings = 0, keys = {}, diverged = {} }
+  local how = { name = "lr_search", run = search.run, seeds = search.seeds, score = search.score, in_words = in_words }
   local rates = {}
-  for _, grid in ipairs(grids) do rates = best_of(candidates_of(grid, rates), search, found) end
+  for _, grid in ipairs(grids) do
+    local best, trials = best_of(candidates_of(grid, rates), how)
+    rates = best.candidate
+    for _, trial in ipairs(trials) do count(trial, found) end
+  end
   local edges = edges_of(grids, rates)
   local note = ("learning rates by the mean %s score on %s over %d seed%s, of %d trainings: %s."):format(
     search.score, search.split, #search.seeds, #search.seeds == 1 and "" or "s", found.trainings, in_words(rates))
   if #edges > 0 then note = note .. " " .. table.concat(edges, "; ") .. ": a better one may lie beyond." end
-  return { rates = rates, picked = in_words(rates), steps = found.steps, trainings = found.trainings, edges = edges, note = note }
+  if #found.diverged > 0 then note = note .. " Lost: " .. table.concat(found.diverged, "; ") .. "." end
+  return {
+    rates = rates, picked = in_words(rates), steps = found.steps, trainings = found.trainings, edges = edges, diverged = found.diverged,
+    note = note,
+  }
 end
 
 -- The options of a training at `rates`; those of coordinates belong to its subspace.

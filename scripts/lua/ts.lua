@@ -1,6 +1,6 @@
 -- The module `ts`. Operations come from the program, each with its own option table; the rest, which makes recipes short, is here: arguments, sweeps,
 -- reports. Every function is documented in docs/recipes.md.
-local native, intrinsic_dimension, search = ...
+local native, parts = ...
 local ts = {}
 
 local raw_resume = coroutine.resume
@@ -418,7 +418,7 @@ local function finish_recipe()
   end
 end
 
-intrinsic_dimension(native, ts)
+parts.intrinsic_dimension(native, ts)
 
 -- An operation "tokenizer.train" is ts.tokenizer.train.
 for _, known in ipairs(native.operations()) do
@@ -431,7 +431,7 @@ for _, known in ipairs(native.operations()) do
   name = name or known.name
   if rawget(place, name) == nil then rawset(place, name, operation(known.name, known.first)) end
 end
-search(native, ts)
+parts.search(native, ts, parts.candidates(native, ts))
 -- A read-only view for recipes, so that none replaces an operation by accident.
 local view = setmetatable({}, {
   __index = function(_, name)

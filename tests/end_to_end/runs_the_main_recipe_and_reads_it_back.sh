@@ -27,3 +27,11 @@ L
 grep -Eq 'steps +search +rates' search.txt && grep -Eq '^head .* 2 +4 +lr_head 0.0' search.txt || fail "$(cat search.txt)"
 (($(find store/objects/train -name manifest.json -newer search.lua | wc -l) == 2)) || fail "the picked training was made twice"
 grep -q 'of its list: a better one may lie beyond' runs/search/*/report.html || fail "nobody says that the best was the last of its list"
+
+# A rate at which the training diverges loses, and is named; without another one the run fails.
+sed 's/{ 0.0001, 0.01 }/{ 0.01, 1e38 }/' search.lua >lost.lua
+"$TSRUN" lost.lua --store store --quiet --jobs 1 >lost.txt || fail "a diverged candidate ended the search: $(cat lost.txt)"
+grep -q 'Lost: lr_head 1e+38: loss not finite in step 2 (seed 1)' runs/lost/*/report.html || fail "nobody says which rate was lost"
+sed 's/{ 0.0001, 0.01 }/{ 1e38 }/' search.lua >none.lua
+code=0; "$TSRUN" none.lua --store store --quiet --jobs 1 2>none.txt || code=$?
+((code == 4)) && grep -q 'every candidate diverged: lr_head 1e+38: loss' none.txt || fail "ends with $code: $(cat none.txt)"

@@ -9,9 +9,11 @@ void StageCount::take(const News& news) {
   }
   Stage& stage = stages_.try_emplace(news.key, Stage{news.stage, news.work}).first->second;
   const bool stored = news.outcome == "in the store" || news.outcome == "read";
-  if (stage.done || (!stored && news.outcome != "computed")) return;
+  const bool ended = stored || news.outcome == "computed" || news.outcome == "diverged";
+  if (stage.done || !ended) return;
   stage.done = true;
   ++done_;
+  if (news.outcome == "diverged") return;  // early, so it tells no speed
   Speed& speed = (stored ? stored_ : here_)[stage.kind];
   speed.seconds += news.seconds;
   speed.work += stage.work;

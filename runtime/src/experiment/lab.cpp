@@ -6,6 +6,7 @@
 #include "tsrun/base/parallel.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/store/run_folder.h"
+#include "tsrun/train/diverged.h"
 
 #include <ATen/Context.h>
 #include <c10/util/Exception.h>
@@ -25,7 +26,8 @@ struct Lab::State {
   PluginHost plugins;
   std::vector<Operation> operations;
   std::vector<StageRecord> history;
-  std::unordered_map<std::string, json> seen;  ///< results by key: an artifact never changes
+  std::unordered_map<std::string, json> seen;          ///< results by key: an artifact never changes
+  std::unordered_map<std::string, Diverged> diverged;  ///< by key: the same training would diverge again
   HandedOut handed_out;
   std::optional<RunFolder> run;
   const Operation* running = nullptr;  ///< the operation that was called last
@@ -216,6 +218,7 @@ json Lab::stage(StageKey key, const std::string& title, const json& summary_of_p
   if (state_->running != nullptr) key.made_by = made_by(state_->running->name);
   StageRecord record{title, key.kind, key.digest(), "read", 0};
   if (const auto known = state_->seen.find(record.key); known != state_->seen.end()) return known->second;
+  if (const auto known = state_->diverged.find(record.key); known != state_->diverged.end()) throw known->second;
   json result;
   if (state_->settings.plan_only) {
     result = planned(store(), key, summary_of_plan, record);
@@ -224,7 +227,13 @@ json Lab::stage(StageKey key, const std::string& title, const json& summary_of_p
       record.outcome = "computed";
       if (state_->context.before_work) state_->context.before_work();
       tell(record, "running", work);
-      return make(out, work_folder);
+      try {
+        return make(out, work_folder);
+      } catch (const Diverged& error) {
+        tell(record, "diverged", work);
+        state_->diverged.emplace(record.key, error);
+        throw;
+      }
     };
     const auto artifact = store().compute(key, state_->context.wait, computing);
     if (!artifact) throw Busy{};

@@ -37,14 +37,18 @@ Host::Failure read_error_object(lua_State* lua, int index) {
   lua_pop(lua, 1);
   failure.message = text_field(lua, index, "message");
   failure.trace = text_field(lua, index, "trace");
+  failure.diverged = text_field(lua, index, "diverged");
+  lua_getfield(lua, index, "steps");
+  failure.steps = lua_tointeger(lua, -1);
+  lua_pop(lua, 1);
   return failure;
 }
 
 /// A message of Lua itself that names our own chunk. A bad argument came from the recipe through a wrapper of ours, so it gets the recipe's
 /// line; anything else is a bug of ours.
 void blame(Host::Failure& failure, lua_State* thread) {
-  for (const char* chunk : {"ts.lua:", "search.lua:", "intrinsic_dimension.lua:", "sandbox.lua:"}) {
-    if (!failure.message.starts_with(chunk)) continue;
+  for (const auto& [file, content] : embedded_files()) {
+    if (!failure.message.starts_with(file) || !failure.message.substr(file.size()).starts_with(':')) continue;
     const auto place = failure.message.find(": ");
     const bool theirs =
         failure.message.find("bad argument") != std::string::npos || failure.message.find("protected metatable") != std::string::npos;
@@ -104,6 +108,12 @@ void push_failure(lua_State* lua, lua_State* thread) {
   lua_setfield(lua, -2, "message");
   lua_pushlstring(lua, failure.trace.data(), failure.trace.size());
   lua_setfield(lua, -2, "trace");
+  if (!failure.diverged.empty()) {
+    lua_pushlstring(lua, failure.diverged.data(), failure.diverged.size());
+    lua_setfield(lua, -2, "diverged");
+    lua_pushinteger(lua, failure.steps);
+    lua_setfield(lua, -2, "steps");
+  }
   luaL_setmetatable(lua, kErrorMetatable);
 }
 

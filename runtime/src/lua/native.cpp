@@ -7,6 +7,7 @@
 #include "tsrun/base/random.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/data/metrics.h"
+#include "tsrun/train/diverged.h"
 
 #include <chrono>
 #include <new>
@@ -23,13 +24,18 @@ namespace fs = std::filesystem;
 template <class Body>
 bool attempt(Host& host, Body&& body) {
   const auto fail = [&](ErrorKind kind, std::string message) {
-    host.failure = {kind, std::move(message), ""};
+    host.failure = {.kind = kind, .message = std::move(message), .trace = ""};
     return false;
   };
   const InterruptScope answers(Answers::in_time);
   try {
     body();
     return true;
+  } catch (const Diverged& error) {
+    fail(error.kind(), error.what());
+    host.failure.diverged = error.reason();
+    host.failure.steps = error.steps();
+    return false;
   } catch (const Error& error) {
     return fail(error.kind(), error.what());
   } catch (const std::bad_alloc&) {
@@ -143,6 +149,12 @@ int native_fail(lua_State* lua) {
   return raise(lua);
 }
 
+/// diverge(message, reason, steps): a failed run, which an outer search forgives as it forgives one training
+int native_diverge(lua_State* lua) {
+  attempt_here(lua, [&] { throw Diverged(text_at(lua, 1), text_at(lua, 2), lua_tointeger(lua, 3)); });
+  return raise(lua);
+}
+
 /// failure(err, thread) -> what ended the coroutine, as an error object with its traceback
 int native_failure(lua_State* lua) {
   lua_State* thread = lua_tothread(lua, 2);
@@ -238,6 +250,7 @@ void push_native(lua_State* lua) {
                                 {"arguments", native_arguments},
                                 {"operations", native_operations},
                                 {"fail", native_fail},
+                                {"diverge", native_diverge},
                                 {"error", raise_value},
                                 {"failure", native_failure},
                                 {"higher_is_better", native_higher_is_better},

@@ -12,19 +12,38 @@ void load_text(lua_State* lua, std::string_view source, const char* name) {
   if (luaL_loadbufferx(lua, source.data(), source.size(), name, "t") != LUA_OK) lua_error(lua);
 }
 
-/// The outermost Lua call: ts.lua makes the module, with functions of chunks that it is given; sandbox.lua closes the environment, then the
-/// recipe runs. Its argument is the chunk name.
+void load_own(lua_State* lua, std::string_view file) {
+  lua_pushliteral(lua, "=");
+  lua_pushlstring(lua, file.data(), file.size());
+  lua_concat(lua, 2);
+  load_text(lua, embedded_file(file), lua_tostring(lua, -1));
+  lua_remove(lua, -2);
+}
+
+/// Pushes the parts of the module that ts.lua calls: { search = the chunk of search.lua, … }.
+void push_parts(lua_State* lua) {
+  constexpr std::string_view ending = ".lua";
+  lua_createtable(lua, 0, 0);
+  for (const auto& [file, content] : embedded_files()) {
+    if (!file.ends_with(ending) || file == "ts.lua" || file == "sandbox.lua") continue;
+    lua_pushlstring(lua, file.data(), file.size() - ending.size());
+    load_own(lua, file);
+    lua_rawset(lua, -3);
+  }
+}
+
+/// The outermost Lua call: ts.lua makes the module out of its parts; sandbox.lua closes the environment, then the recipe runs. Its argument
+/// is the chunk name.
 int run_chunks(lua_State* lua) {
   const auto* name = static_cast<const char*>(lua_touserdata(lua, 1));
   push_native(lua);
   const int native = lua_gettop(lua);
-  load_text(lua, ts_source(), "=ts.lua");
+  load_own(lua, "ts.lua");
   lua_pushvalue(lua, native);
-  load_text(lua, intrinsic_dimension_source(), "=intrinsic_dimension.lua");
-  load_text(lua, search_source(), "=search.lua");
-  lua_call(lua, 3, 2);
+  push_parts(lua);
+  lua_call(lua, 2, 2);
   const int module = native + 1, finish = native + 2;
-  load_text(lua, sandbox_source(), "=sandbox.lua");
+  load_own(lua, "sandbox.lua");
   lua_pushvalue(lua, native);
   lua_pushvalue(lua, module);
   lua_call(lua, 2, 0);
@@ -68,6 +87,12 @@ Host make_host(Lab& lab, const std::filesystem::path& recipe, const RecipeSettin
 }
 
 }  // namespace
+
+std::string_view embedded_file(std::string_view name) {
+  for (const auto& [file, content] : embedded_files())
+    if (file == name) return content;
+  internal_error("no embedded file '{}'", name);
+}
 
 void run_recipe(Lab& lab, const std::filesystem::path& recipe, const RecipeSettings& settings) {
   auto host = make_host(lab, recipe, settings);

@@ -81,7 +81,8 @@ const std::vector<Helper>& helpers() {
        "Learning rates with the highest mean score over seeds, the first of equals: { lr = { … }, lr_head = { … }, seeds = { … }, run = "
        "function(rates, seed) … end }. Axes: lr, lr_embeddings, lr_head, lr_coordinates (lr of ts.within) and reach (multiples of lr = "
        "\"reach\"); all combinations, or grid after grid of a list of such tables, each beside what the one before it picked. score = "
-       "\"last\" | \"best\"; split = \"dev\", never the test split. Returns rates, picked (in words), steps, trainings, edges and "
+       "\"last\" | \"best\"; split = \"dev\", never the test split. Rates at which a training diverges lose; it is an error where all do. "
+       "Returns rates, picked (in words), steps, trainings, edges, diverged and "
        "note. ts.train{ …, lr_search = { … } } does it over its own options and its own seed (or `seeds`), and its row shows what was "
        "picked "
        "and the steps it took."},
@@ -218,7 +219,7 @@ std::string lua_stubs(const Lab& lab) {
 }
 
 std::string reference_page(const Lab& lab) {
-  std::string text = std::string(recipes_head_source()) + "## Helpers\n\n";
+  std::string text = std::string(embedded_file("recipes_head.md")) + "## Helpers\n\n";
   for (const auto& helper : helpers()) text += fmt::format("### `ts.{}({})`\n\n{}\n\n", helper.name, parameter_names(helper), helper.doc);
   text += "## Operations\n\n";
   for (const auto& operation : lab.operations()) {

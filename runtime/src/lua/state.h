@@ -6,7 +6,9 @@
 #include <lua.hpp>
 
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 
 namespace tsrun {
 
@@ -22,6 +24,8 @@ struct Host {
     ErrorKind kind = ErrorKind::internal;
     std::string message;
     std::string trace;
+    std::string diverged = {};  ///< reason of a training that diverged, else empty
+    int64_t steps = 0;          ///< that it made
   } failure;
   std::optional<OptionTable> arguments;                 ///< once the recipe has declared them
   nlohmann::json values;                                ///< of the arguments, resolved
@@ -80,11 +84,10 @@ int message_handler(lua_State* lua);
 /// Pushes the table of C functions that ts.lua and sandbox.lua are given.
 void push_native(lua_State* lua);
 
-std::string_view sandbox_source();
-std::string_view search_source();
-std::string_view ts_source();
-std::string_view intrinsic_dimension_source();
-std::string_view recipes_head_source();
+/// The files of scripts/lua, as (name, content): ("search.lua", "-- Learning rates …").
+std::span<const std::pair<std::string_view, std::string_view>> embedded_files();
+/// Content of one of them.
+std::string_view embedded_file(std::string_view name);
 
 /// Thrown, and caught by no recipe, to end a recipe behind ts.arguments.
 constexpr auto kStop = static_cast<ErrorKind>(-1);

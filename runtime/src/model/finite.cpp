@@ -1,7 +1,5 @@
 #include "tsrun/model/finite.h"
 
-#include "tsrun/base/error.h"
-
 #include <ATen/ops/aminmax.h>
 
 #include <cmath>
@@ -23,7 +21,8 @@ std::optional<std::string> first_not_finite(const Weights& weights) {
 
 void require_finite(const Weights& weights, const std::string& where) {
   if (const auto name = first_not_finite(weights))
-    run_error("{}: '{}' holds numbers that are not finite (NaN or infinity), so nothing can be computed with it", where, *name);
+    throw NotFinite(
+        fmt::format("{}: '{}' holds numbers that are not finite (NaN or infinity), so nothing can be computed with it", where, *name));
 }
 
 }  // namespace tsrun

@@ -49,7 +49,8 @@ at::Tensor IncrementalDecoder::read(const PackedBatch& batch) const {
   const at::Tensor scores = family_.forward(weights_, batch, forward_).logits;
   if (all_finite(scores)) return scores;
   require_finite(weights_, "generate");
-  run_error("generate: the scores of the next token are not finite, though every weight is; float32 may help where precision is bf16");
+  throw NotFinite(
+      "generate: the scores of the next token are not finite, though every weight is; float32 may help where precision is bf16");
 }
 
 at::Tensor IncrementalDecoder::begin() {

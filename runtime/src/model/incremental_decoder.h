@@ -13,7 +13,7 @@ class IncrementalDecoder {
   IncrementalDecoder(const Family& family, const Weights& weights, const std::vector<std::vector<int64_t>>& prompts, int64_t new_tokens,
                      const GenerateOptions& options, at::Device device);
 
-  /// Scores [rows, vocabulary] after the prompts. @throws Error(run) for scores that are not finite, naming the weight to blame
+  /// Scores [rows, vocabulary] after the prompts. @throws NotFinite naming the weight to blame
   at::Tensor begin();
   at::Tensor next(const std::vector<int64_t>& ids);                       ///< after one more token in every row
   void select(const std::vector<int64_t>& rows) { cache_.select(rows); }  ///< as DecodingCache::select

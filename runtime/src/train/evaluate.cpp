@@ -61,7 +61,8 @@ void require_finite_scores(const EvaluatedModel& model, const at::Tensor& scores
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto row = static_cast<size_t>(rows[i]);
     if (!all_finite(scores.narrow(0, first, counts[i])))
-      run_error("evaluation: the logits of row {} (from 0) are not finite, though every weight is", split.examples.at(row));
+      throw NotFinite(
+          fmt::format("evaluation: the logits of row {} (from 0) are not finite, though every weight is", split.examples.at(row)));
     first += counts[i];
   }
   internal_error("evaluation: logits that belong to no row");
@@ -129,7 +130,8 @@ Evaluation evaluate(const Family& family, const Weights& weights, const Evaluati
       evaluate_text(model, evaluation_set, evaluation, answers);
       break;
   }
-  if (!std::isfinite(evaluation.loss)) run_error("evaluation: the loss is {}, though all logits are finite", evaluation.loss);
+  if (!std::isfinite(evaluation.loss))
+    throw NotFinite(fmt::format("evaluation: the loss is {}, though all logits are finite", evaluation.loss));
   if (predictions) *predictions = std::move(answers);
   return evaluation;
 }

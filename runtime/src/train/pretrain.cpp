@@ -5,6 +5,7 @@
 #include "train/trained_state.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
+#include "tsrun/train/diverged.h"
 #include "tsrun/train/loop.h"
 #include "tsrun/train/optimizer.h"
 #include "tsrun/train/schedule.h"
@@ -127,7 +128,9 @@ class Pretraining final : public LoopBody {
     if (dropout_) forward = training_pass(job_.key.split("dropout").split(static_cast<uint64_t>(step)), Precision::float32, false);
     binding_.zero_gradients();
     const double loss = backpropagate(task_loss(family_.head(), family_.forward(binding_.weights(), batch, forward), batch));
-    if (!std::isfinite(loss)) run_error("pre-training: the loss is {} at step {}", loss, step + 1);
+    if (!std::isfinite(loss))
+      throw Diverged(fmt::format("pre-training: the loss is {} at step {}", loss, step + 1),
+                     fmt::format("loss not finite in step {}", step + 1), step);
     binding_.gather_gradients();
     clip_gradients(binding_.groups(), 1.0);
     optimizer_->step(schedule_factor(LrScheduler::linear, step, steps_, warmup_));

@@ -7,6 +7,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/model/finite.h"
 #include "tsrun/model/model.h"
+#include "tsrun/train/diverged.h"
 
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
@@ -36,9 +37,10 @@ std::string blamed(const Weights& weights) {
 void require_finite_step(const char* what, double value, int64_t step, const Weights& weights, const EncodedSplit& split,
                          const std::vector<std::vector<int64_t>>& micro_batches) {
   if (std::isfinite(value)) return;
-  run_error(
+  const std::string message = fmt::format(
       "step {}: the {} is {}{}; rows of the batch, from 0: {}. A smaller learning rate, a warm-up or a smaller max_grad_norm may help",
       step + 1, what, value, blamed(weights), row_list(split, micro_batches));
+  throw Diverged(message, fmt::format("{} not finite in step {}", what, step + 1), step);
 }
 
 /// Rows, or tokens with a target.

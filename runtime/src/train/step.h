@@ -36,7 +36,7 @@ class Stepper {
     double epochs_done = 0;
     bool ends_epoch = false;
   };
-  /// `key` is the step's own; `factor` the schedule's value. @throws Error(run) on a non-finite loss or gradient, naming the step and rows.
+  /// `key` is the step's own; `factor` the schedule's value. @throws Diverged on a non-finite loss or gradient, naming the step and rows.
   StepReport run(When when, const std::vector<std::vector<int64_t>>& micro_batches, Key key, double factor);
   Optimizer& optimizer() const { return *optimizer_; }
   FewUnknowns* solver() const { return solver_.get(); }  ///< null where the optimiser moves everything

@@ -5,6 +5,8 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
 #include "tsrun/data/metrics.h"
+#include "tsrun/model/finite.h"
+#include "tsrun/train/diverged.h"
 #include "tsrun/train/effects.h"
 #include "tsrun/train/loop.h"
 
@@ -111,8 +113,17 @@ class FineTuning final : public LoopBody {
     return every == 0 ? session_.plan().ends_epoch(steps_done) : every > 0 && steps_done % every == 0;
   }
 
+  /// @throws Diverged
+  Evaluation finite_evaluation(int64_t steps_done) {
+    try {
+      return session_.evaluation(last_rows_.emplace());
+    } catch (const NotFinite& error) {
+      throw Diverged(error.what(), fmt::format("scores not finite after step {}", steps_done), steps_done);
+    }
+  }
+
   void evaluate(int64_t steps_done, Progress& progress) {
-    Evaluation evaluation = session_.evaluation(last_rows_.emplace());
+    Evaluation evaluation = finite_evaluation(steps_done);
     evaluation.step = steps_done;
     evaluation.epoch = session_.plan().epoch_at(steps_done);
     nlohmann::json record = evaluation.to_json();

@@ -37,6 +37,15 @@ TEST(StageCount, CountsEachStageOnce_AndThoseInTheStoreAsDone) {
   EXPECT_EQ(count.left(), 0u);
 }
 
+TEST(StageCount, CountsADivergedStageAsDone_ButNotItsSpeed) {
+  StageCount count;
+  count.take(stage("a", "train", "computed", 10, 1));
+  count.take(stage("b", "train", "diverged", 0, 1));
+  count.take(stage("c", "train", "planned", 0, 2));
+  EXPECT_EQ(count.done(), 2u);
+  EXPECT_DOUBLE_EQ(*count.seconds_left({}), 20);
+}
+
 TEST(StageCount, CountsStagesThatNoPlanForesaw) {
   StageCount count;
   count.take(whole());

@@ -3,6 +3,7 @@
 #include "support/folder_test.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/train/diverged.h"
 
 #include <ATen/Context.h>
 #include <gmock/gmock.h>
@@ -59,6 +60,30 @@ TEST_F(LabTest, CallsAnOperation_AndReadsItFromTheStoreTheNextTime) {
     EXPECT_EQ(lab.history()[0].outcome, outcome);
   }
   EXPECT_EQ(computed, 1);
+}
+
+TEST_F(LabTest, MakesADivergedStageOnce_AndLeavesNothingInTheStore) {
+  int tried = 0;
+  Lab lab(settings());
+  Operation operation = square(nullptr);
+  operation.run = [&](Lab& lab, const Options& options) {
+    return lab.stage({"square", options.json()}, "square", json::object(), [&](const auto&, const auto&) -> json {
+      ++tried;
+      throw Diverged("step 3: the loss is nan", "loss not finite in step 3", 2);
+    });
+  };
+  lab.add(std::move(operation));
+  for (int i = 0; i < 2; ++i) {
+    try {
+      lab.call("square", {{"x", 7}});
+      FAIL();
+    } catch (const Diverged& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::run);
+      EXPECT_EQ(error.reason(), "loss not finite in step 3");
+    }
+  }
+  EXPECT_EQ(tried, 1);
+  EXPECT_TRUE(lab.history().empty());
 }
 
 TEST_F(LabTest, PlansWithoutTouchingTheDisk) {

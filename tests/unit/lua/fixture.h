@@ -30,6 +30,7 @@ class RecipeTest : public FolderTest {
     auto lab = std::make_unique<Lab>(lab_settings());
     lab->add(square());
     lab->add(keep());
+    for (const auto& operation : more_) lab->add(operation);
     return lab;
   }
 
@@ -55,6 +56,7 @@ class RecipeTest : public FolderTest {
   }
 
   std::vector<json> kept_;
+  std::vector<Operation> more_;  ///< of a test's own
   int computed_ = 0;
   uint64_t seed_ = 1;
   bool plan_only_ = false;

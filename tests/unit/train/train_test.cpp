@@ -2,6 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/train/diverged.h"
 #include "unit/train/toy.h"
 
 #include <ATen/ATen.h>
@@ -155,11 +156,28 @@ TEST(Train, NamesStepAndRows_WhenTheLossIsNotFinite) {
   try {
     train(toy::job(model, task, {{"epochs", 1}, {"batch_size", 8}}, scratch.path() / "work"));
     FAIL() << "trained on a loss that is not a number";
-  } catch (const Error& error) {
+  } catch (const Diverged& error) {
     EXPECT_EQ(error.kind(), ErrorKind::run);
+    EXPECT_EQ(error.reason(), "loss not finite in step 1");
+    EXPECT_EQ(error.steps(), 0);
     const std::string message = error.what();
     EXPECT_EQ(message.find("step 1: the loss is nan, and '" + bias + "' holds numbers that are not finite"), 0U) << message;
     EXPECT_NE(message.find("rows of the batch, from 0: 0, 1, 2, 3, 4, 5, 6, 7"), std::string::npos) << message;
+  }
+}
+
+TEST(Train, HasDiverged_WhenTheScoresBehindItsLastStepAreNotFinite) {
+  const toy::Scratch scratch;
+  const Task task = toy::sentiment(8);
+  const Model model = toy::tiny_bert();
+  auto job = toy::job(model, task, {{"max_steps", 1}, {"batch_size", 8}}, scratch.path() / "work");
+  job.tune.lr = job.tune.lr_head = 3e38;
+  try {
+    train(std::move(job));
+    FAIL() << "scores of endless weights";
+  } catch (const Diverged& error) {
+    EXPECT_EQ(error.reason(), "scores not finite after step 1");
+    EXPECT_EQ(error.steps(), 1);
   }
 }
 

@@ -17,7 +17,7 @@ struct News {
   bool failed = false;
   double seconds = 0;               ///< that a Progress or a stage took
   std::string level;                ///< of a log line
-  std::string key, stage, outcome;  ///< stage: its kind; outcome: planned, in the store, running, computed, read
+  std::string key, stage, outcome;  ///< stage: its kind; outcome: planned, in the store, running, computed, read, diverged
   double work = 1;                  ///< a stage's share, in units that only stages of one kind share
 };
 

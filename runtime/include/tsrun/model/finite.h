@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tsrun/base/error.h"
 #include "tsrun/model/weights.h"
 
 #include <optional>
@@ -13,7 +14,13 @@ bool all_finite(const at::Tensor& values);
 /// Name of the first tensor, in declaration order, with a NaN or an infinity.
 std::optional<std::string> first_not_finite(const Weights& weights);
 
-/// @throws Error(run) naming `where` and the first tensor that is not finite
+/// Weights, scores or a loss that are not finite where a model computes.
+class NotFinite : public Error {
+ public:
+  explicit NotFinite(const std::string& message) : Error(ErrorKind::run, message) {}
+};
+
+/// @throws NotFinite naming `where` and the first tensor that is not finite
 void require_finite(const Weights& weights, const std::string& where);
 
 }  // namespace tsrun

@@ -27,7 +27,7 @@ struct PretrainResult {
   std::vector<double> losses;                       ///< per logged interval
   double held_out_loss = 0, held_out_accuracy = 0;  ///< on masked tokens of lines never trained on
 };
-/// Goes on from the newest checkpoint in `work`, bit for bit. @throws Error(run) on a non-finite loss; Error(interrupt) after a checkpoint.
+/// Goes on from the newest checkpoint in `work`, bit for bit. @throws Diverged on a non-finite loss; Error(interrupt) after a checkpoint.
 PretrainResult pretrain(PretrainJob job);
 
 /// `builtin:bert-mini`, `builtin:gpt-mini`, `builtin:t5-mini`: pre-trained here on the generated language. `names` lists what exists.

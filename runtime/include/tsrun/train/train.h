@@ -95,7 +95,7 @@ struct TrainResult {
 };
 
 /// Trains, evaluates, keeps best and last, and resumes from the newest valid checkpoint in `work`, bit for bit. Metrics are appended to
-/// `work`/metrics.jsonl. @throws Error(run) on a non-finite loss, with step and row numbers, and when a mask never met a gradient;
+/// `work`/metrics.jsonl. @throws Diverged on a non-finite loss, with step and row numbers; Error(run) when a mask never met a gradient;
 /// Error(user) when a scope or the selectors leave everything trained; Error(interrupt) after a checkpoint.
 TrainResult train(TrainJob job);
 
