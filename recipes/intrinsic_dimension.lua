@@ -89,6 +89,13 @@ report:figure {
   kind = "lines", x_label = "coordinates of the encoder", y_label = task.metric, log_x = true, series = series,
   horizontal_lines = { found[1].target },
 }
+local lost = lib.map(found[1].full.diverged, function(text) return "full fine-tuning, " .. text end)
+for i, one in ipairs(methods) do
+  for _, point in ipairs(found[i].curve) do
+    for _, text in ipairs(point.diverged) do lost[#lost + 1] = ("%s, d = %d, %s"):format(one.label, point.d, text) end
+  end
+end
+if #lost > 0 then report:note("Trainings that diverged, whose rates lost: " .. table.concat(lost, "; ") .. ".") end
 for i, one in ipairs(methods) do
   local curve = lib.map(found[i].curve, function(point)
     return { point.d, point.total, point.rate, point.scores, point.low, point.high }

@@ -10,9 +10,13 @@ local function score_of(run, which)
 end
 
 -- { run } of a training that ended, { diverged = reason, steps } of one that diverged.
-local function outcome_of(run, candidate, seed)
+local function outcome_of(options, candidate, seed)
   local thread = coroutine.running()
-  local ok, result = raw_xpcall(run, function(err) return native.failure(err, thread) end, candidate, seed)
+  local ok, result = raw_xpcall(options.run, function(err) return native.failure(err, thread) end, candidate, seed)
+  if ok and type(result) ~= "table" then
+    local found = ("%s: run of %s returned a %s"):format(options.name, options.in_words(candidate), type(result))
+    native.fail(found .. ", expected a result of ts.train")
+  end
   if ok then return { run = result } end
   if not result.diverged then error(result, 0) end
   return { diverged = result.diverged, steps = result.steps }
@@ -50,7 +54,7 @@ end
 -- options: { name of the caller, run = function(candidate, seed), seeds, score = "last" | "best", in_words = function(candidate) }
 return function(candidates, options)
   local outcomes = ts.sweep({ candidate = candidates, seed = options.seeds }, function(at)
-    return outcome_of(options.run, at.candidate, at.seed)
+    return outcome_of(options, at.candidate, at.seed)
   end)
   local best, trials = nil, {}
   for i, candidate in ipairs(candidates) do

@@ -1,6 +1,6 @@
 -- ts.intrinsic_dimension: the smallest dimension at which training within a subspace reaches a share of full fine-tuning's score
 -- (Li et al., ICLR 2018; Aghajanyan et al., ACL 2021). The search is here; the interval is the operation ts.crossing.
-local native, ts = ...
+local native, ts, best_of = ...
 
 local defaults = {
   share = 0.9, above = "zero", score = "last", bootstrap = 1000,
@@ -80,29 +80,24 @@ end
 
 -- Trainings -------------------------------------------------------------------------------------------------------------------------------
 
-local function mean(list)
-  local sum = 0
-  for _, value in ipairs(list) do sum = sum + value end
-  return sum / #list
+-- "rate 0.1", "lr reach, reach 2" of options of ts.within, "the default rate"
+local function in_words(rate)
+  if rate == false then return "the default rate" end
+  if type(rate) ~= "table" then return "rate " .. tostring(rate) end
+  local words = {}
+  for _, name in ipairs(names_of(rate)) do words[#words + 1] = name .. " " .. tostring(rate[name]) end
+  return table.concat(words, ", ")
 end
 
--- All seeds at the rate with the highest mean score, the first of equals; run(rate, seed) trains. The rate is chosen on the split that the
--- score is of, for full fine-tuning and for every dimension alike.
+-- All seeds at the rate with the highest mean score; run(rate, seed) trains. The rate is chosen on the split that the score is of, for full
+-- fine-tuning and for every dimension alike.
 local function best_rate(options, rates, run)
-  local runs = ts.sweep({ rate = rates, seed = options.seeds }, function(at) return run(at.rate, at.seed) end)
-  local best
-  for i, rate in ipairs(rates) do
-    local own = { rate = rate, runs = {}, scores = {}, planned = false }
-    for j = 1, #options.seeds do
-      local result = runs[(i - 1) * #options.seeds + j]
-      own.runs[j], own.scores[j] = result, result[options.score].score or -math.huge
-      own.planned = own.planned or rawget(result, "planned") ~= nil
-    end
-    own.mean = mean(own.scores)
-    if not best or own.mean > best.mean then best = own end
-  end
-  best.trainings = #runs
-  return best
+  local name = "intrinsic_dimension"
+  local best, trials = best_of(rates, { name = name, run = run, seeds = options.seeds, score = options.score, in_words = in_words })
+  local point = { rate = best.candidate, runs = best.runs, mean = best.mean, planned = best.planned, diverged = {} }
+  point.trainings = #rates * #options.seeds
+  for _, trial in ipairs(trials) do table.move(trial.diverged, 1, #trial.diverged, #point.diverged + 1, point.diverged) end
+  return point
 end
 
 local function common(options, seed, name)
@@ -224,7 +219,7 @@ local function curve_of(points, crossing)
     local measured = crossing.curve[i]
     curve[i] = {
       d = point.d, total = point.total, rate = point.rate, mean = measured.mean, deviation = measured.deviation, low = measured.low,
-      high = measured.high, scores = measured.scores, runs = point.runs,
+      high = measured.high, scores = measured.scores, runs = point.runs, diverged = point.diverged,
     }
   end
   return curve
@@ -255,7 +250,8 @@ function ts.intrinsic_dimension(given)
     method = method.name, d90 = d90, bracket = bracket, below = below, d_max = options.d_max, share = options.share,
     interval = options.bootstrap > 0 and { low = rawget(crossing, "low"), high = rawget(crossing, "high") } or nil,
     share_reached = crossing.share_reached, target = crossing.target, violations = crossing.violations, trainings = trainings,
-    curve = curve_of(points, crossing), full = with(crossing.reference, { rate = full.rate or nil, runs = full.runs }),
+    curve = curve_of(points, crossing),
+    full = with(crossing.reference, { rate = full.rate or nil, runs = full.runs, diverged = full.diverged }),
     rows = training_rows(options), trivial = not full.planned and majority_of(options) >= crossing.target,
   }
   for _, point in ipairs(points) do

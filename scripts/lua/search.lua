@@ -113,7 +113,8 @@ local function checked(given)
   return search
 end
 
--- ts.lr_search { lr = {…}, lr_head = {…}, seeds = {…}, run = function(rates, seed) … end } -> { rates, picked, steps, trainings, edges, diverged, note }
+-- ts.lr_search { lr = {…}, lr_head = {…}, seeds = {…}, run = function(rates, seed) … end }
+--   -> { rates, picked, steps, trainings, edges, diverged, note }
 function ts.lr_search(given)
   local search = checked(given)
   local grids = grids_of(search)

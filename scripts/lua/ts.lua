@@ -418,8 +418,6 @@ local function finish_recipe()
   end
 end
 
-parts.intrinsic_dimension(native, ts)
-
 -- An operation "tokenizer.train" is ts.tokenizer.train.
 for _, known in ipairs(native.operations()) do
   local group, name = known.name:match("^(.-)%.(.+)$")
@@ -431,7 +429,9 @@ for _, known in ipairs(native.operations()) do
   name = name or known.name
   if rawget(place, name) == nil then rawset(place, name, operation(known.name, known.first)) end
 end
-parts.search(native, ts, parts.candidates(native, ts))
+local best_of = parts.candidates(native, ts)
+parts.search(native, ts, best_of)
+parts.intrinsic_dimension(native, ts, best_of)
 -- A read-only view for recipes, so that none replaces an operation by accident.
 local view = setmetatable({}, {
   __index = function(_, name)

@@ -5,8 +5,8 @@
 namespace tsrun {
 namespace {
 
-/// The search over a made-up laboratory: a training within d coordinates at rate r scores score(d, r), full fine-tuning 1; `trained`
-/// counts.
+/// The search over a made-up laboratory: a training within d coordinates at rate r scores score(d, r), or diverges where that is nil; full
+/// fine-tuning scores 1; `trained` counts.
 constexpr const char* kLaboratory = R"(
   local trained, tried = 0, {}
   local lab = {
@@ -18,12 +18,14 @@ constexpr const char* kLaboratory = R"(
       trained = trained + 1
       if not o.tune then return { last = { score = 1 }, steps = 32, trajectory = o.record and "way" } end
       tried[#tried + 1] = o.tune.d
-      return { last = { score = score(o.tune.d, o.tune.rate) } }
+      local reached = score(o.tune.d, o.tune.rate)
+      if not reached then error { diverged = "loss not finite in step 2", steps = 1 } end
+      return { last = { score = reached } }
     end,
     sweep = function(grid, body)
       local list = {}
-      for _, rate in ipairs(grid.rate) do
-        for _, seed in ipairs(grid.seed) do list[#list + 1] = body { rate = rate, seed = seed } end
+      for _, rate in ipairs(grid.candidate) do
+        for _, seed in ipairs(grid.seed) do list[#list + 1] = body { candidate = rate, seed = seed } end
       end
       return list
     end,
@@ -37,7 +39,12 @@ constexpr const char* kLaboratory = R"(
       return out
     end,
   }
-  chunk({ fail = function(text) error(text, 0) end, did_you_mean = function() return "" end }, lab)
+  local native = {
+    fail = function(text) error(text, 0) end, did_you_mean = function() return "" end, higher_is_better = function() return true end,
+    failure = function(err) return type(err) == "table" and err or { message = err } end,
+    diverge = function(message) error(message, 0) end,
+  }
+  chunk(native, lab, candidates(native, lab))
   local task = { splits = { train = { rows = 100 }, dev = { majority_score = 0.5 } } }
   local function dimension(options)
     options.model, options.task = {}, task
@@ -49,9 +56,14 @@ class IntrinsicDimensionTest : public RecipeTest {
  protected:
   /// Runs `text` after `score`, a Lua function of d and rate.
   void search(const std::string& score, const std::string& text) {
-    const std::string source = read_text(std::filesystem::path(TSRUN_SOURCE_DIR) / "scripts/lua/intrinsic_dimension.lua");
-    run("local ts = require 'ts'\nlocal chunk = load([==[" + source + "]==])\nlocal function score(d, rate) " + score + " end\n" +
-        kLaboratory + text);
+    run("local ts = require 'ts'\n" + load("chunk", "intrinsic_dimension.lua") + load("candidates", "candidates.lua") +
+        "local function score(d, rate) " + score + " end\n" + kLaboratory + text);
+  }
+
+ private:
+  static std::string load(const std::string& name, const std::string& file) {
+    const std::string source = read_text(std::filesystem::path(TSRUN_SOURCE_DIR) / "scripts/lua" / file);
+    return "local " + name + " = load([==[" + source + "]==])\n";
   }
 };
 
@@ -94,6 +106,16 @@ TEST_F(IntrinsicDimensionTest, TakesTheBestRateOfEveryDimension_AndCountsTrainin
   EXPECT_EQ(kept_[0]["rate"], 0.03);
   EXPECT_EQ(kept_[0]["told"], kept_[0]["trained"]);
   EXPECT_DOUBLE_EQ(kept_[0]["gap"].get<double>(), 0.2) << "sqrt(4 / 100)";
+}
+
+TEST_F(IntrinsicDimensionTest, LetsARateLose_WhoseTrainingDiverges) {
+  search("if rate == 1 then return nil end return d >= 4 and 1 or 0",
+         "local r, trained = dimension { method = 'm', d_max = 4, past = 0, precision = 0, seeds = 1, rates = { 1, 0.1 } }\n"
+         "ts.keep { value = r.d90, rate = r.curve[1].rate, lost = r.curve[1].diverged, told = r.trainings, trained = trained }");
+  EXPECT_EQ(kept_[0]["value"], 4);
+  EXPECT_EQ(kept_[0]["rate"], 0.1);
+  EXPECT_EQ(kept_[0]["lost"], json({"rate 1: loss not finite in step 2 (seed 1)"}));
+  EXPECT_EQ(kept_[0]["told"], kept_[0]["trained"]);
 }
 
 TEST_F(IntrinsicDimensionTest, GoesNoFurtherThanTheTrajectory_AndCountsItsTraining) {

@@ -68,6 +68,8 @@ TEST_F(LrSearchTest, ForgivesNoOtherError) {
   const auto other = failure("local ts = require 'ts'\nts.lr_search { lr = { 1 }, seeds = { 1 }, run = function()\n error('lost') end }");
   EXPECT_EQ(other.kind(), ErrorKind::user);
   EXPECT_THAT(other.what(), HasSubstr("recipe.lua:3: lost"));
+  const auto nothing = failure("local ts = require 'ts'\nts.lr_search { lr = { 1 }, seeds = { 1 }, run = function() end }");
+  EXPECT_THAT(nothing.what(), HasSubstr("recipe.lua:2: lr_search: run of lr 1 returned a nil, expected a result of ts.train"));
 }
 
 TEST_F(LrSearchTest, ForgivesASearch_WhoseCandidatesAllDiverge_InAnOuterOne) {
