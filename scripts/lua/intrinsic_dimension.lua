@@ -1,6 +1,7 @@
 -- ts.intrinsic_dimension: the smallest dimension at which training within a subspace reaches a share of full fine-tuning's score
 -- (Li et al., ICLR 2018; Aghajanyan et al., ACL 2021). The search is here; the interval is the operation ts.crossing.
-local native, ts, best_of = ...
+local native, ts, common, best_of = ...
+local with, names_of = common.with, common.sorted_names
 
 local defaults = {
   share = 0.9, above = "zero", score = "last", bootstrap = 1000,
@@ -12,20 +13,6 @@ local defaults = {
 local guides = { name = true, d_min = true, d_max = true, rates = true, per_layer = true, trajectory = true, within = true, points = true }
 -- A trajectory's basis is one a layer, as in Zhang et al. (ACL 2023); all others have one vector for the whole model.
 local known = { trajectory_svd = { per_layer = true, trajectory = {}, points = 16 } }
-
-local function with(one, other)
-  local out = {}
-  for name, value in pairs(one) do out[name] = value end
-  for name, value in pairs(other or {}) do out[name] = value end
-  return out
-end
-
-local function names_of(values)
-  local list = {}
-  for name in pairs(values) do list[#list + 1] = name end
-  table.sort(list)
-  return list
-end
 
 local function fail(text, ...) native.fail("intrinsic_dimension: " .. text:format(...)) end
 

@@ -1,5 +1,5 @@
--- Closes the environment before a recipe sees it. Text chunks only, no files, no processes, no debug library; randomness comes from the seed;
--- a global that nobody declared is an error; and nothing may swallow an interrupt.
+-- Closes the environment before a recipe sees it. Text chunks only, no files, no processes, no debug library; randomness comes from the
+-- seed; a global that nobody declared is an error; and nothing may swallow an interrupt.
 local native, ts = ...
 local raw_load, raw_pcall, raw_xpcall, raw_resume, raw_setmetatable = load, pcall, xpcall, coroutine.resume, setmetatable
 

@@ -1,6 +1,7 @@
--- Learning rates picked on dev for any training: ts.lr_search { … }, and ts.train { …, lr_search = { … } }, the same over the options of one
--- training. Its trainings are stages as all others: what was computed is read.
-local native, ts, best_of = ...
+-- Learning rates picked on dev for any training: ts.lr_search { … }, and ts.train { …, lr_search = { … } }, the same over the options of
+-- one training. Its trainings are stages as all others: what was computed is read.
+local native, ts, common, best_of = ...
+local with = common.with
 
 local AXES = { "lr", "lr_coordinates", "lr_embeddings", "lr_head", "reach" }
 local SETTINGS = { "run", "score", "seeds", "split" }
@@ -10,13 +11,6 @@ local function is_in(list, name)
     if known == name then return true end
   end
   return false
-end
-
-local function with(defaults, options)
-  local out = {}
-  for name, value in pairs(defaults) do out[name] = value end
-  for name, value in pairs(options) do out[name] = value end
-  return out
 end
 
 -- Names of a grid's axes in order; each has a list of rates.

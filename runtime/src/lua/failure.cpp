@@ -47,16 +47,14 @@ Host::Failure read_error_object(lua_State* lua, int index) {
 /// A message of Lua itself that names our own chunk. A bad argument came from the recipe through a wrapper of ours, so it gets the recipe's
 /// line; anything else is a bug of ours.
 void blame(Host::Failure& failure, lua_State* thread) {
-  for (const auto& [file, content] : embedded_files()) {
-    if (!failure.message.starts_with(file) || !failure.message.substr(file.size()).starts_with(':')) continue;
-    const auto place = failure.message.find(": ");
-    const bool theirs =
-        failure.message.find("bad argument") != std::string::npos || failure.message.find("protected metatable") != std::string::npos;
-    if (theirs && place != std::string::npos)
-      failure.message = location(thread) + failure.message.substr(place + 2);
-    else
-      failure.kind = ErrorKind::internal;
-  }
+  if (!failure.message.starts_with(kOwnChunk)) return;
+  const auto place = failure.message.find(": ");
+  const bool theirs =
+      failure.message.find("bad argument") != std::string::npos || failure.message.find("protected metatable") != std::string::npos;
+  if (theirs && place != std::string::npos)
+    failure.message = location(thread) + failure.message.substr(place + 2);
+  else
+    failure.kind = ErrorKind::internal;
 }
 
 /// A message of Lua itself, or a text that a recipe gave to error().

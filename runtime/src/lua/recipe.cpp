@@ -12,10 +12,12 @@ void load_text(lua_State* lua, std::string_view source, const char* name) {
   if (luaL_loadbufferx(lua, source.data(), source.size(), name, "t") != LUA_OK) lua_error(lua);
 }
 
+/// Loads a file of scripts/lua.
 void load_own(lua_State* lua, std::string_view file) {
   lua_pushliteral(lua, "=");
+  lua_pushstring(lua, kOwnChunk);
   lua_pushlstring(lua, file.data(), file.size());
-  lua_concat(lua, 2);
+  lua_concat(lua, 3);
   load_text(lua, embedded_file(file), lua_tostring(lua, -1));
   lua_remove(lua, -2);
 }

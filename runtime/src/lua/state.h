@@ -76,6 +76,8 @@ bool is_placed(const std::string& message, const std::string& recipe);
 int raise_value(lua_State* lua);
 void prepare_raised(lua_State* lua);
 
+/// Before the file in the name of a chunk of ours, so that a recipe may be called search.lua.
+constexpr const char* kOwnChunk = "tsrun:";
 constexpr const char* kErrorMetatable = "tsrun error";
 
 /// Message handler of the outermost call: turns every error value into the form of `raise`, with a traceback when asked for.

@@ -44,7 +44,7 @@ constexpr const char* kLaboratory = R"(
     failure = function(err) return type(err) == "table" and err or { message = err } end,
     diverge = function(message) error(message, 0) end,
   }
-  chunk(native, lab, candidates(native, lab))
+  chunk(native, lab, common(native), candidates(native, lab))
   local task = { splits = { train = { rows = 100 }, dev = { majority_score = 0.5 } } }
   local function dimension(options)
     options.model, options.task = {}, task
@@ -57,7 +57,7 @@ class IntrinsicDimensionTest : public RecipeTest {
   /// Runs `text` after `score`, a Lua function of d and rate.
   void search(const std::string& score, const std::string& text) {
     run("local ts = require 'ts'\n" + load("chunk", "intrinsic_dimension.lua") + load("candidates", "candidates.lua") +
-        "local function score(d, rate) " + score + " end\n" + kLaboratory + text);
+        load("common", "common.lua") + "local function score(d, rate) " + score + " end\n" + kLaboratory + text);
   }
 
  private:

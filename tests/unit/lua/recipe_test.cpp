@@ -169,6 +169,19 @@ TEST_F(RecipeTest, ReportsErrorsOfLuaItself_WithFileAndLine) {
   EXPECT_THAT(error.what(), AllOf(StartsWith("recipe.lua:2: "), HasSubstr("'a'")));
 }
 
+TEST_F(RecipeTest, BlamesTheRecipe_WhateverItIsCalled) {
+  for (const char* name : {"report.lua", "search.lua", "ts.lua"}) {
+    const auto lab = make_lab();
+    const auto cwd = std::filesystem::current_path();
+    write("local x = nil\nx.y = 1", name);
+    std::filesystem::current_path(folder_);
+    const auto error = error_of([&] { run_recipe(*lab, name, {}); });
+    std::filesystem::current_path(cwd);
+    EXPECT_EQ(error.kind(), ErrorKind::user) << error.what();
+    EXPECT_THAT(error.what(), StartsWith(std::string(name) + ":2: attempt to index"));
+  }
+}
+
 TEST_F(RecipeTest, ShowsTheWholePath_HoweverLong) {
   const std::string deep(40, 'd');
   std::filesystem::create_directories(folder_ / deep / deep);
