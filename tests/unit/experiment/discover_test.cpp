@@ -1,10 +1,5 @@
 // Subspaces as recipes ask for them: of a task's gradients, of a key, and over a delta.
-#include "support/folder_test.h"
-#include "tsrun/data/task.h"
-#include "tsrun/experiment/lab.h"
-#include "unit/train/toy.h"
-
-#include <gmock/gmock.h>
+#include "unit/experiment/laboratory.h"
 
 namespace tsrun {
 namespace {
@@ -13,27 +8,14 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
-class DiscoverTest : public FolderTest {
+class DiscoverTest : public LaboratoryTest {
  protected:
-  DiscoverTest() {
-    save_model(toy::tiny_bert(), folder_ / "bert");
-    save_task(toy::sentiment(32, 8), folder_ / "task");
-    LabSettings settings;
-    settings.store = folder_ / "store";
-    settings.plugins = {fs::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"};
-    lab_.emplace(settings);
-  }
-  json model() { return lab_->call("model", {{"spec", (folder_ / "bert").string()}}); }
-  json task() { return lab_->call("task", {{"spec", (folder_ / "task").string()}}); }
   json discover(const std::string& method, const json& more) {
     json options = {{"method", method}, {"model", model()}};
     options.update(more);
     return lab_->call("discover", options);
   }
-  json trained(const json& of, const json& tune) {
-    return lab_->call("train", {{"model", of}, {"task", task()}, {"max_length", 24}, {"max_steps", 2}, {"tune", tune}});
-  }
-  std::optional<Lab> lab_;
+  json trained(const json& of, const json& tune) { return LaboratoryTest::trained({{"model", of}, {"max_steps", 2}, {"tune", tune}}); }
 };
 
 TEST_F(DiscoverTest, TakesGradientsOfATasksRows_AsTrainingsReadThem) {
@@ -47,9 +29,7 @@ TEST_F(DiscoverTest, TakesGradientsOfATasksRows_AsTrainingsReadThem) {
 }
 
 TEST_F(DiscoverTest, RefusesAMethodOfGradientsWithoutATask) {
-  const Error error = error_of([&] { discover("hessian_top", json::object()); });
-  EXPECT_EQ(error.kind(), ErrorKind::user);
-  EXPECT_THAT(error.what(), HasSubstr("'hessian_top' needs option 'task'"));
+  EXPECT_THAT(mistake([&] { discover("hessian_top", json::object()); }), HasSubstr("'hessian_top' needs option 'task'"));
 }
 
 TEST_F(DiscoverTest, LeavesATaskOutOfTheKey_OfMethodsThatIgnoreIt) {

@@ -1,15 +1,12 @@
 // ts.geometry: of models and of trainings, of embeddings and of hidden states.
 #include "tsrun/experiment/geometry.h"
 
-#include "support/folder_test.h"
-#include "tsrun/experiment/lab.h"
 #include "tsrun/model/parts.h"
 #include "tsrun/train/reading.h"
+#include "unit/experiment/laboratory.h"
 #include "unit/train/kinds.h"
 
 #include <ATen/ATen.h>
-#include <gmock/gmock.h>
-
 namespace tsrun {
 namespace {
 
@@ -20,28 +17,16 @@ namespace fs = std::filesystem;
 
 const std::string kWords = "bert.embeddings.word_embeddings.weight";
 
-class GeometryTest : public FolderTest {
+class GeometryTest : public LaboratoryTest {
  protected:
-  GeometryTest() {
-    save_model(toy::tiny_bert(), folder_ / "bert");
-    save_task(toy::sentiment(32, 8), folder_ / "task");
-    LabSettings settings;
-    settings.store = folder_ / "store";
-    settings.plugins = {fs::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"};
-    lab_.emplace(settings);
-  }
-  json model(const std::string& name = "bert") { return lab_->call("model", {{"spec", (folder_ / name).string()}}); }
-  json task() { return lab_->call("task", {{"spec", (folder_ / "task").string()}}); }
   json trained(const json& more = json::object()) {
-    json options = {{"model", model()}, {"task", task()}, {"max_length", 24}, {"max_steps", 2}, {"batch_size", 16}};
+    json options = {{"max_steps", 2}, {"batch_size", 16}};
     options.update(more);
-    return lab_->call("train", options);
+    return LaboratoryTest::trained(options);
   }
   json geometry(const json& options) { return lab_->call("geometry", options); }
   std::string refusal(const json& options) {
-    const Error error = error_of([&] { geometry(options); });
-    EXPECT_EQ(error.kind(), ErrorKind::user);
-    return error.what();
+    return mistake([&] { geometry(options); });
   }
   /// A saved causal model whose scores have a matrix of their own, or lack it.
   void save_untied(const std::string& name, bool whole) {
@@ -61,7 +46,6 @@ class GeometryTest : public FolderTest {
     save_weights(kept, folder_ / name / "model.safetensors");
     untied_ = made.weights;
   }
-  std::optional<Lab> lab_;
   Weights untied_;
 };
 

@@ -1,10 +1,6 @@
 // Options of operations that nothing would read.
 #include "experiment/taken_options.h"
-#include "support/folder_test.h"
-#include "tsrun/experiment/lab.h"
-#include "unit/train/toy.h"
-
-#include <gmock/gmock.h>
+#include "unit/experiment/laboratory.h"
 
 namespace tsrun {
 namespace {
@@ -12,25 +8,13 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-class OperationOptions : public FolderTest {
+class OperationOptions : public LaboratoryTest {
  protected:
-  OperationOptions() {
-    save_model(toy::tiny_bert(), folder_ / "bert");
-    save_task(toy::sentiment(16, 8), folder_ / "task");
-    LabSettings settings;
-    settings.store = folder_ / "store";
-    settings.plugins = {std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"};
-    lab_.emplace(settings);
-  }
+  OperationOptions() : LaboratoryTest(16) {}
   std::string refusal(json options) {
-    options["model"] = lab_->call("model", {{"spec", (folder_ / "bert").string()}});
-    options["task"] = lab_->call("task", {{"spec", (folder_ / "task").string()}});
-    options.update({{"max_length", 24}, {"max_steps", 1}});
-    const Error error = error_of([&] { lab_->call("train", options); });
-    EXPECT_EQ(error.kind(), ErrorKind::user);
-    return error.what();
+    options["max_steps"] = 1;
+    return mistake([&] { trained(options); });
   }
-  std::optional<Lab> lab_;
 };
 
 TEST_F(OperationOptions, AreRefused_WhereTheirPartIsNotTrained) {

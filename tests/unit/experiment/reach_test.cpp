@@ -1,8 +1,4 @@
-#include "support/folder_test.h"
-#include "tsrun/experiment/lab.h"
-#include "unit/train/toy.h"
-
-#include <gmock/gmock.h>
+#include "unit/experiment/laboratory.h"
 
 /// Learning rates of coordinates by the distance that they must travel, and the steps that a result rests on.
 namespace tsrun {
@@ -12,38 +8,27 @@ using nlohmann::json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-class ReachOfATraining : public FolderTest {
+class ReachOfATraining : public LaboratoryTest {
  protected:
-  ReachOfATraining() {
-    save_model(toy::tiny_bert(), folder_ / "bert");
-    save_task(toy::sentiment(16, 8), folder_ / "task");
-    LabSettings settings;
-    settings.store = folder_ / "store";
-    settings.plugins = {std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"};
-    lab_.emplace(settings);
-    model_ = lab_->call("model", {{"spec", (folder_ / "bert").string()}});
+  ReachOfATraining() : LaboratoryTest(16) {
     full_ = train({{"record", {{"every", "epoch"}}}, {"keep", "last"}, {"epochs", 2}, {"lr", 0.01}});
   }
   json train(json options) {
-    options.update(
-        {{"model", model_}, {"task", lab_->call("task", {{"spec", (folder_ / "task").string()}})}, {"max_length", 24}, {"batch_size", 8}});
+    options["batch_size"] = 8;
     if (!options.contains("epochs")) options["epochs"] = 1;
-    return lab_->call("train", options);
+    return trained(options);
   }
   json own_basis() { return lab_->call("discover", {{"method", "trajectory_svd"}, {"trajectory", full_["trajectory"]}, {"dim", 2}}); }
-  json random_basis() { return lab_->call("discover", {{"method", "random_projection"}, {"model", model_}, {"dim", 4}, {"seed", 1}}); }
+  json random_basis() { return lab_->call("discover", {{"method", "random_projection"}, {"model", model()}, {"dim", 4}, {"seed", 1}}); }
   json within(const json& basis, json tune, json options = json::object()) {
     tune["subspace"] = basis;
     options["tune"] = tune;
     return train(options);
   }
   std::string refusal(const json& basis, const json& tune, const json& options = json::object()) {
-    const Error error = error_of([&] { within(basis, tune, options); });
-    EXPECT_EQ(error.kind(), ErrorKind::user) << error.what();
-    return error.what();
+    return mistake([&] { within(basis, tune, options); });
   }
-  std::optional<Lab> lab_;
-  json model_, full_;
+  json full_;
 };
 
 TEST_F(ReachOfATraining, IsTheWayToTheTrajectorysUpdate_ForItsOwnBasis) {

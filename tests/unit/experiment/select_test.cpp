@@ -1,13 +1,8 @@
 // Choices before any training: what they look at, and what their keys hold.
-#include "support/folder_test.h"
-#include "tsrun/data/task.h"
-#include "tsrun/experiment/lab.h"
 #include "tsrun/model/tensors.h"
-#include "unit/train/toy.h"
+#include "unit/experiment/laboratory.h"
 
 #include <ATen/ATen.h>
-#include <gmock/gmock.h>
-
 namespace tsrun {
 namespace {
 
@@ -15,18 +10,8 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
-class SelectTest : public FolderTest {
+class SelectTest : public LaboratoryTest {
  protected:
-  SelectTest() {
-    save_model(toy::tiny_bert(), folder_ / "bert");
-    save_task(toy::sentiment(32, 8), folder_ / "task");
-    LabSettings settings;
-    settings.store = folder_ / "store";
-    settings.plugins = {fs::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"};
-    lab_.emplace(settings);
-  }
-  json model() { return lab_->call("model", {{"spec", (folder_ / "bert").string()}}); }
-  json task() { return lab_->call("task", {{"spec", (folder_ / "task").string()}}); }
   json select(const std::string& method, const json& more) {
     json options = {{"method", method}, {"model", model()}, {"task", task()}};
     options.update(more);
@@ -38,7 +23,6 @@ class SelectTest : public FolderTest {
     return folder_ / name;
   }
   const std::string kQuery = "bert.encoder.layer.0.attention.self.query.weight";
-  std::optional<Lab> lab_;
 };
 
 TEST_F(SelectTest, LooksAtRowsOfTheTask_AsTrainingsReadThem) {
@@ -59,14 +43,13 @@ TEST_F(SelectTest, KeepsItsKey_WhenAFileMoves_AndNot_WhenItChanges) {
 TEST_F(SelectTest, OnASchedule_KeysTheTrainingByTheFile) {
   const at::Tensor scores =
       at::arange(toy::tiny_bert().weights.at(kQuery).numel(), at::kFloat).view_as(toy::tiny_bert().weights.at(kQuery));
-  const auto trained = [&](const fs::path& file) {
+  const auto key_by = [&](const fs::path& file) {
     const json schedule = {{"plugin", "super_tuning"}, {"options", {{"scores", file.string()}, {"share", 0.1}, {"others", "trained"}}}};
-    return lab_->call("train", {{"model", model()}, {"task", task()}, {"max_length", 24}, {"max_steps", 1}, {"select", schedule}})
-        .at("key");
+    return trained({{"max_steps", 1}, {"select", schedule}}).at("key");
   };
-  const json first = trained(write("one.safetensors", scores));
-  EXPECT_EQ(trained(write("two.safetensors", scores)), first);
-  EXPECT_NE(trained(write("one.safetensors", -scores)), first);
+  const json first = key_by(write("one.safetensors", scores));
+  EXPECT_EQ(key_by(write("two.safetensors", scores)), first);
+  EXPECT_NE(key_by(write("one.safetensors", -scores)), first);
 }
 
 TEST_F(SelectTest, NamesAFileThatIsNotThere) {
