@@ -152,20 +152,24 @@ for i, donor in ipairs(donors) do
     local _, run = donated(seeds[1], donor)
     read = math.min(all_rows, all_rows // math.max(1, run.steps_per_epoch or 1) * donor.steps)
   end
-  local recovered = ceiling ~= floor and (lib.mean(scores) - floor) / (ceiling - floor) or 0
-  costs[i] = { donor.name, read, scores, 100 * recovered }
+  local recovered = ceiling > floor and 100 * (lib.mean(scores) - floor) / (ceiling - floor)
+  costs[i] = { donor.name, read, scores, recovered or "–" }
   for _, seed in ipairs(seeds) do report:row(donor.name, (donated(seed, donor)), "Basis from less") end
-  series[i] = { name = donor.name, x = { math.max(1, read) }, y = { 100 * recovered } }
+  if recovered then series[#series + 1] = { name = donor.name, x = { math.max(1, read) }, y = { recovered } } end
 end
 report:table("Cost of a trajectory", {
   columns = { "basis from", "rows read", task.metric, "recovered" }, rows = costs, digits = { 0, 0, 3, 1 },
   note = "rows read: by the training that the basis is from. recovered: percent of the way from freezing to full fine-tuning's mean score. "
     .. "A basis has as many directions as its trajectory has points.",
 })
-report:figure {
-  name = "cost_of_a_trajectory", caption = "Rows that the trajectory read against the accuracy that training within its basis recovers",
-  kind = "scatter", x_label = "rows read", y_label = "recovered, %", log_x = true, frontier = true, series = series,
-}
+if #series > 0 then
+  report:figure {
+    name = "cost_of_a_trajectory", caption = "Rows that the trajectory read against the accuracy that training within its basis recovers",
+    kind = "scatter", x_label = "rows read", y_label = "recovered, %", log_x = true, frontier = true, series = series,
+  }
+else
+  report:note("Full fine-tuning is not better than a frozen encoder here, so no donor can recover anything: train on more rows or epochs.")
+end
 if arg.zoo ~= "" then
   local basis = rounded "bf16"(seeds[1])
   local zoo = ts.zoo { basis = basis, solutions = { within(seeds[1], "within bfloat16", basis, "last") }, path = arg.zoo }

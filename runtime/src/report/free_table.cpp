@@ -35,12 +35,23 @@ std::set<int64_t> counts_of(const FreeTable& table) {
 
 std::string decimal(double value, int digits) { return std::isnan(value) ? "–" : fmt::format("{:.{}f}", value, digits); }
 
-std::string spread(const Entry& entry, int digits, bool say_n) {
-  const std::string deviation = entry.n == 1 ? "–" : decimal(entry.deviation, digits);
-  return fmt::format("{} ± {}{}", decimal(entry.value, digits), deviation, say_n && entry.n > 0 ? fmt::format(" ({})", entry.n) : "");
+/// How spreads are written; where every cell has one value alone, there is none to write.
+struct SpreadStyle {
+  bool deviation, n;
+};
+
+SpreadStyle spread_style(const FreeTable& table) {
+  const auto counts = counts_of(table);
+  return {.deviation = counts != std::set<int64_t>{1}, .n = counts.size() > 1};
 }
 
-std::string cell_text(const Entry& entry, int digits, bool whole, bool say_n) {
+std::string spread(const Entry& entry, int digits, SpreadStyle style) {
+  if (!style.deviation) return decimal(entry.value, digits);
+  const std::string deviation = entry.n == 1 ? "–" : decimal(entry.deviation, digits);
+  return fmt::format("{} ± {}{}", decimal(entry.value, digits), deviation, style.n && entry.n > 0 ? fmt::format(" ({})", entry.n) : "");
+}
+
+std::string cell_text(const Entry& entry, int digits, bool whole, SpreadStyle style) {
   switch (entry.kind) {
     case EntryKind::empty:
       return {};
@@ -50,7 +61,7 @@ std::string cell_text(const Entry& entry, int digits, bool whole, bool say_n) {
     case EntryKind::number:
       return whole ? report::count(static_cast<int64_t>(entry.value)) : decimal(entry.value, digits);
     case EntryKind::spread:
-      return spread(entry, digits, say_n);
+      return spread(entry, digits, style);
   }
   return {};
 }
@@ -72,14 +83,14 @@ Grid grid_of(const FreeTable& table) {
   Grid grid;
   grid.columns = table.columns;
   for (auto& name : grid.columns) name = one_line(name);
-  const bool say_n = counts_of(table).size() > 1;
+  const SpreadStyle style = spread_style(table);
   std::vector<std::vector<Cell>> lines(table.rows.size());
   for (size_t column = 0; column < table.columns.size(); ++column) {
     const bool whole = holds_only(table, column, [](const Entry& e) { return e.kind == EntryKind::whole || e.kind == EntryKind::words; });
     const bool words = holds_only(table, column, [](const Entry& e) { return e.kind == EntryKind::words; });
     grid.alignment += words ? 'l' : 'r';
     for (size_t i = 0; i < table.rows.size(); ++i)
-      lines[i].push_back({cell_text(table.rows[i][column], table.digits[column], whole, say_n)});
+      lines[i].push_back({cell_text(table.rows[i][column], table.digits[column], whole, style)});
   }
   grid.sections.push_back({"", std::move(lines)});
   return grid;
@@ -91,8 +102,10 @@ std::string remarks_of(const FreeTable& table) {
   const auto add = [&](const std::string& sentence) { out += (out.empty() ? "" : " ") + sentence; };
   if (counts.size() > 1) {
     add("Mean ± sample deviation, with the number of values in brackets.");
+  } else if (counts == std::set<int64_t>{1}) {
+    add("Of one seed: the spread is not known.");
   } else if (counts.size() == 1 && *counts.begin() > 0) {
-    add(fmt::format("Mean ± sample deviation over {} value{}.", *counts.begin(), *counts.begin() == 1 ? "" : "s"));
+    add(fmt::format("Mean ± sample deviation over {} values.", *counts.begin()));
   }
   return out;
 }

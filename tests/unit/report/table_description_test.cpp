@@ -70,9 +70,15 @@ TEST(FreeTables, SayTheCountOnce_WhenItIsTheSameEverywhere) {
   EXPECT_THAT(table_as_text(table), HasSubstr("0.600 ± 0.141   2 ± 1\n\nMean ± sample deviation over 2 values.\n"));
 }
 
-TEST(FreeTables, ShowADashForWhatIsNoNumberAndForTheSpreadOfOneValue) {
+TEST(FreeTables, ShowADashForWhatIsNoNumberAndForTheSpreadOfOneValueAmongOthers) {
+  const FreeTable table =
+      free_table_of({{"name", "t"}, {"columns", {"a", "b", "c"}}, {"rows", {{std::nan(""), json::array({0.5}), json::array({1, 3})}}}});
+  EXPECT_THAT(table_as_text(table), HasSubstr("–   0.5 ± – (1)   2.0 ± 1.4 (2)"));
+}
+
+TEST(FreeTables, ShowNoSpread_WhereEveryCellHasOneValue) {
   const FreeTable table = free_table_of({{"name", "t"}, {"columns", {"a", "b"}}, {"rows", {{std::nan(""), json::array({0.5})}}}});
-  EXPECT_THAT(table_as_text(table), HasSubstr("–   0.5 ± –"));
+  EXPECT_THAT(table_as_text(table), AllOf(HasSubstr("–   0.5\n"), HasSubstr("Of one seed: the spread is not known."), Not(HasSubstr("±"))));
   EXPECT_EQ(table_as_csv(table), "a,b,b deviation,b n\n,0.5,,1\n");
 }
 
