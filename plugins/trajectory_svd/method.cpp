@@ -7,10 +7,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/interrupt.h"
-#include "tsrun/base/memory.h"
 #include "tsrun/linalg/row_svd.h"
-
-#include <ATen/ops/empty.h>
 
 namespace tsrun::trajectory_svd {
 namespace {
@@ -64,23 +61,9 @@ Found discover_group(const Trajectory& trajectory, const Group& group, const Cho
   return {std::move(factor), std::move(description)};
 }
 
-/// Rounding to float32 leaves the directions orthonormal to about 1e-7, unless W is conditioned so badly that float64 is not enough.
-constexpr double tolerated_error = 1e-6;
-
 at::Tensor form_directions(const RowSource& rows, const SmallMatrix& coefficients, int64_t size) {
-  at::Tensor directions = at::empty({coefficients.columns, size}, at::kFloat);
-  prefer_large_pages(directions.mutable_data_ptr(), directions.nbytes());
-  std::vector<float*> out;
-  std::vector<std::span<float>> spans;
-  for (int64_t k = 0; k < coefficients.columns; ++k) {
-    out.push_back(directions.data_ptr<float>() + k * size);
-    spans.emplace_back(out.back(), static_cast<size_t>(size));
-  }
-  if (out.empty()) return directions;
-  rows.combine(transpose(coefficients), out);
-  const Rows formed{{out.begin(), out.end()}, RowType::float32, size};
-  if (orthonormality_error(formed) > tolerated_error) orthonormalise(spans);
-  return directions;
+  return orthonormal_directions(coefficients.columns, size,
+                                [&](std::span<float* const> out) { rows.combine(transpose(coefficients), out); });
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include "tsrun/linalg/orthonormal.h"
+
 #include "tsrun/base/error.h"
 #include "tsrun/linalg/rows.h"
 
@@ -39,6 +41,20 @@ SmallMatrix orthonormal_coefficients(const SmallMatrix& g, double ratio, std::ve
 
 }  // namespace
 
+namespace {
+
+Rows view_of(const std::vector<std::span<float>>& rows) {
+  Rows view;
+  view.columns = rows.empty() ? 0 : static_cast<int64_t>(rows[0].size());
+  for (const auto& row : rows) {
+    if (static_cast<int64_t>(row.size()) != view.columns) internal_error("orthonormalise: rows of {} and {}", view.columns, row.size());
+    view.data.push_back(row.data());
+  }
+  return view;
+}
+
+}  // namespace
+
 double orthonormality_error(const Rows& directions) {
   const SmallMatrix g = gram(directions);
   double worst = 0;
@@ -48,18 +64,18 @@ double orthonormality_error(const Rows& directions) {
 }
 
 std::vector<int64_t> orthonormalise(std::vector<std::span<float>> rows, double ratio) {
-  Rows view;
+  const Rows view = view_of(rows);
   std::vector<float*> out;
-  view.columns = rows.empty() ? 0 : static_cast<int64_t>(rows[0].size());
-  for (const auto& row : rows) {
-    if (static_cast<int64_t>(row.size()) != view.columns) internal_error("orthonormalise: rows of {} and {}", view.columns, row.size());
-    view.data.push_back(row.data());
-    out.push_back(row.data());
-  }
+  for (const auto& row : rows) out.push_back(row.data());
   std::vector<int64_t> dropped, again;
   combine(orthonormal_coefficients(gram(view), ratio, dropped), view, out);
   combine(orthonormal_coefficients(gram(view), ratio, again), view, out);
   return dropped;
+}
+
+std::vector<int64_t> repair_orthonormality(const std::vector<std::span<float>>& rows, double tolerated) {
+  if (rows.empty() || !(orthonormality_error(view_of(rows)) > tolerated)) return {};
+  return orthonormalise(rows);
 }
 
 }  // namespace tsrun

@@ -2,7 +2,9 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/memory.h"
 #include "tsrun/checkpoint/safetensors.h"
+#include "tsrun/linalg/orthonormal.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
@@ -59,18 +61,23 @@ std::span<const float> coordinates_of_group(const at::Tensor& z, const std::vect
   return {z.const_data_ptr<float>() + offsets[g], static_cast<size_t>(offsets[g + 1] - offsets[g])};
 }
 
-at::Tensor orthonormal_combinations(const SmallMatrix& matrix, const Rows& rows) {
-  at::Tensor directions = at::empty({matrix.rows, rows.columns}, at::kFloat);
+at::Tensor orthonormal_directions(int64_t count, int64_t size, const std::function<void(std::span<float* const> out)>& form) {
+  at::Tensor directions = at::empty({count, size}, at::kFloat);
+  prefer_large_pages(directions.mutable_data_ptr(), directions.nbytes());
   std::vector<float*> out;
-  std::vector<std::span<float>> spans;
-  for (int64_t k = 0; k < matrix.rows; ++k) {
-    out.push_back(directions.data_ptr<float>() + k * rows.columns);
-    spans.emplace_back(out.back(), static_cast<size_t>(rows.columns));
+  std::vector<std::span<float>> rows;
+  for (int64_t k = 0; k < count; ++k) {
+    out.push_back(directions.data_ptr<float>() + k * size);
+    rows.emplace_back(out.back(), static_cast<size_t>(size));
   }
-  if (out.empty()) return directions;
-  combine(matrix, rows, out);
-  orthonormalise(spans);
+  if (count == 0) return directions;
+  form(out);
+  repair_orthonormality(rows);
   return directions;
+}
+
+at::Tensor orthonormal_combinations(const SmallMatrix& matrix, const Rows& rows) {
+  return orthonormal_directions(matrix.rows, rows.columns, [&](std::span<float* const> out) { combine(matrix, rows, out); });
 }
 
 StoredBasis::StoredBasis(ParameterSet parameters, StoredDirections directions)

@@ -3,6 +3,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/base/random.h"
+#include "tsrun/linalg/orthonormal.h"
 
 #include "support/every_vectors.h"
 
@@ -155,6 +156,29 @@ TEST(SymmetricEigen, DecomposesInDescendingOrder) {
   const SmallMatrix back = multiply(scaled, transpose(e.vectors));
   for (size_t i = 0; i < back.values.size(); ++i) EXPECT_NEAR(back.values[i], g.values[i], 1e-9);
   EXPECT_TRUE(symmetric_eigen(SmallMatrix()).values.empty());
+}
+
+TEST(RepairOrthonormality, LeavesOrthonormalRowsAsTheyAre_ToTheBit) {
+  Matrix m = random_matrix(4, 5000);
+  std::vector<std::span<float>> rows(m.rows.begin(), m.rows.end());
+  orthonormalise(rows);
+  const auto before = m.rows;
+  EXPECT_TRUE(repair_orthonormality(rows).empty());
+  EXPECT_EQ(m.rows, before);
+  EXPECT_TRUE(repair_orthonormality({}).empty());
+}
+
+TEST(RepairOrthonormality, OrthonormalisesNearlyDependentRows_AndNamesDependentOnes) {
+  Matrix m = random_matrix(4, 5000);
+  std::vector<std::span<float>> rows(m.rows.begin(), m.rows.end());
+  orthonormalise(rows);
+  for (size_t k = 0; k < m.rows[1].size(); ++k) m.rows[1][k] = m.rows[0][k] + 1e-4f * m.rows[1][k];
+  m.rows[3] = m.rows[2];
+  EXPECT_EQ(repair_orthonormality(rows), std::vector<int64_t>{3});
+  m.rows.pop_back();
+  EXPECT_LT(orthonormality_error(m.view()), 1e-6);
+  std::vector<float> shorter(9);
+  EXPECT_THROW(repair_orthonormality({m.rows[0], shorter}), Error);
 }
 
 TEST(Orthonormalise, MakesIllConditionedRowsOrthonormal_AndDropsDependentOnes) {

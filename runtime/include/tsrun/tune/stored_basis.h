@@ -3,6 +3,7 @@
 #include "tsrun/linalg/rows.h"
 #include "tsrun/tune/subspace.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,7 +46,10 @@ class StoredBasis final : public Subspace {
   std::vector<Rows> rows_;
 };
 
-/// matrix · rows, orthonormalised again: float32 [matrix.rows, columns].
+/// Directions that `form` writes, row by row, and that are orthonormal but for rounding: float32 [count, size]. They are orthonormalised
+/// where float64 was not enough (`repair_orthonormality`).
+at::Tensor orthonormal_directions(int64_t count, int64_t size, const std::function<void(std::span<float* const> out)>& form);
+/// Those that are matrix · rows: float32 [matrix.rows, columns].
 at::Tensor orthonormal_combinations(const SmallMatrix& matrix, const Rows& rows);
 
 /// The part of a flat float32 vector of `parameters` that belongs to group `g`. Internal error for another tensor.
