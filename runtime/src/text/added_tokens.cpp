@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 /// The character that ends at `at`, which moves to its start.
@@ -77,4 +77,4 @@ bool AddedTokens::next(std::string_view text, size_t done, Found& found) const {
   return false;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

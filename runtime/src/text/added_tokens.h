@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// A token that is matched in the text before the model: a literal "[SEP]" is the separator.
 struct AddedToken {
@@ -56,4 +56,4 @@ class AddedTokens {
   Trie trie_;                       ///< content -> index in tokens_
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::text {
 
 AddedToken read_added(const nlohmann::json& entry, int64_t id, const std::string& where) {
   AddedToken token;
@@ -35,4 +35,4 @@ void replace_or_add(std::vector<AddedToken>& added, AddedToken token) {
   *same = std::move(token);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

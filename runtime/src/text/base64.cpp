@@ -2,7 +2,7 @@
 
 #include <openssl/evp.h>
 
-namespace tsrun {
+namespace tsrun::text {
 
 std::optional<std::string> from_base64(std::string_view text) {
   constexpr size_t kMost = size_t{1} << 30;
@@ -23,4 +23,4 @@ std::string to_base64(std::string_view bytes) {
   return text;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

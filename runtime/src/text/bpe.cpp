@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 constexpr std::string_view kBoundary = "\u2581";
@@ -165,4 +165,4 @@ nlohmann::json Bpe::json() const {
           {"merges", std::move(merges)}};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

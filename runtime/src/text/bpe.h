@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Definition of a byte-pair encoding. Merges are pairs of ids by rank.
 struct BpeParts {
@@ -58,4 +58,4 @@ class Bpe : public SubwordModel {
   bool cut_at_boundary_ = false;  ///< no merge joins anything to a word boundary (U+2581) behind it
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

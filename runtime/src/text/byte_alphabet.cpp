@@ -4,7 +4,7 @@
 
 #include <array>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 constexpr int kAlphabetEnd = 0x144;  ///< one past its last character
@@ -49,4 +49,4 @@ std::optional<std::string> from_byte_alphabet(std::string_view text) {
   return bytes;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -4,7 +4,7 @@
 
 #include <charconv>
 
-namespace tsrun {
+namespace tsrun::text {
 
 ByteTokens::ByteTokens(const std::function<int32_t(std::string_view)>& find) {
   for (size_t byte = 0; byte < ids_.size(); ++byte) ids_[byte] = find(fmt::format("<0x{:02X}>", byte));
@@ -18,4 +18,4 @@ std::optional<char> byte_of_token(std::string_view token) {
   return static_cast<char>(byte);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

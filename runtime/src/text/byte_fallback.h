@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// The tokens "<0x00>" to "<0xFF>" for characters without a token.
 class ByteTokens {
@@ -30,4 +30,4 @@ class ByteTokens {
 /// The byte of `token` when it is one of them.
 std::optional<char> byte_of_token(std::string_view token);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -3,7 +3,7 @@
 #include "text/word_split.h"
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -57,4 +57,4 @@ TokenizerDocument byte_level_document(Json vocabulary, Json merges, const Folder
   return document;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

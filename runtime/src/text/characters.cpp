@@ -2,7 +2,7 @@
 
 #include <unicode/uchar.h>
 
-namespace tsrun::bert {
+namespace tsrun::text::bert {
 namespace {
 
 bool in_unicode_8(UChar32 c) {
@@ -56,4 +56,4 @@ bool is_word_character(UChar32 c) {
 
 UChar32 lower(UChar32 c) { return u_tolower(c); }
 
-}  // namespace tsrun::bert
+}  // namespace tsrun::text::bert

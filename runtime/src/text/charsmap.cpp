@@ -4,7 +4,7 @@
 #include "text/utf8_units.h"
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 uint32_t little_endian(std::string_view bytes) {
@@ -82,4 +82,4 @@ std::string Charsmap::operator()(std::string_view text) const {
   return out;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

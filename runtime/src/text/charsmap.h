@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// The character map of a SentencePiece model ("precompiled_charsmap"): a double-array trie from texts to texts. As Hugging Face's
 /// tokenizers apply it: a grapheme of less than 6 bytes that starts with an entry is replaced as a whole; in others each character is.
@@ -30,4 +30,4 @@ class Charsmap {
   std::array<bool, 128> plain_{};  ///< ASCII characters that stay as they are
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

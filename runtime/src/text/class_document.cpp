@@ -6,7 +6,7 @@
 
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -114,4 +114,4 @@ TokenizerDocument class_document(Json file, const FolderConfig& config, const st
   return document;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

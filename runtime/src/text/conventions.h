@@ -10,7 +10,7 @@
 #include <vector>
 
 /// Conventions of vocabulary files and of transformers' tokenizer classes, written out as a tokenizer.json.
-namespace tsrun {
+namespace tsrun::text {
 
 /// Rows of a class regardless of tokenizer.json; their ids are known once all tokens have ids.
 enum class ClassRows { none, bert, roberta, t5, xlm_roberta };
@@ -59,4 +59,4 @@ SpecialRoles named_roles(SpecialRoles defaults, const FolderConfig& config);
 /// The post_processor of a class over a document whose tokens are merged.
 nlohmann::json class_rows(const TokenizerDocument& document, const std::string& where);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <memory>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -198,4 +198,4 @@ std::string decoded_text(const Decoder& decoder, std::vector<std::string> tokens
   return joined(tokens);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Turns tokens into pieces of decoded text. Thread-safe.
 using Decoder = std::function<void(std::vector<std::string>& tokens)>;
@@ -20,4 +20,4 @@ std::string clean_up_spaces(std::string text);
 
 std::string decoded_text(const Decoder& decoder, std::vector<std::string> tokens);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -29,10 +29,10 @@ Json double_end_rows(const NamedId& begin, const NamedId& end) {
 }  // namespace
 
 Json special_entry(const std::string& content, int64_t id, bool strip_left) {
-  AddedToken token{content};
+  text::AddedToken token{content};
   token.special = true;
   token.strip_left = strip_left;
-  Json entry = added_json(token);
+  Json entry = text::added_json(token);
   entry["id"] = id;
   return entry;
 }
@@ -46,6 +46,8 @@ Json begin_end_rows(const NamedId& begin, const NamedId& end, int second_segment
     if (!token.name.empty()) specials[token.name] = {{"id", token.name}, {"ids", {token.id}}, {"tokens", {token.name}}};
   return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", specials}};
 }
+
+namespace text {
 
 SpecialRoles named_roles(SpecialRoles defaults, const FolderConfig& config) {
   for (const auto& [role, key] : kRoleKeys)
@@ -70,5 +72,7 @@ Json class_rows(const TokenizerDocument& document, const std::string& where) {
   if (!bert) rows["trim_offsets"] = true, rows["add_prefix_space"] = false;
   return rows;
 }
+
+}  // namespace text
 
 }  // namespace tsrun

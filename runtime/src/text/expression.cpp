@@ -8,7 +8,7 @@
 
 #include <limits>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 [[noreturn]] void refuse_expression(const std::string& expression, std::string_view part, const std::string& where) {
@@ -91,4 +91,4 @@ std::unique_ptr<Pattern> expression_pattern(const std::string& expression, const
   return std::make_unique<IcuPattern>(std::move(pattern));
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

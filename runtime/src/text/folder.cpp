@@ -11,9 +11,11 @@
 #include <utility>
 
 namespace tsrun {
-namespace {
 
 using Path = std::filesystem::path;
+
+namespace text {
+namespace {
 
 /// Rows where add_bos_token or add_eos_token decides on them.
 void set_begin_end(const FolderConfig& config, TokenizerDocument& document) {
@@ -90,9 +92,11 @@ const TokenizerSource* source_of(const Path& folder, const std::string& family) 
 
 }  // namespace
 
+}  // namespace text
+
 std::unique_ptr<Tokenizer> load_tokenizer(const Path& folder) {
-  const FolderConfig config = read_folder_config(folder);
-  const TokenizerSource* source = source_of(folder, config.family);
+  const text::FolderConfig config = text::read_folder_config(folder);
+  const text::TokenizerSource* source = text::source_of(folder, config.family);
   if (!source)
     data_error("{}: found no tokenizer, expected tokenizer.json, vocab.txt, vocab.json and merges.txt, spiece.model or tokenizer.model",
                folder.string());

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <map>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -128,4 +128,4 @@ FolderConfig read_folder_config(const Path& folder) {
   return config;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Settings of a tokenizer beside its tokenizer.json.
 struct TokenizerSettings {
@@ -40,4 +40,4 @@ FolderConfig read_folder_config(const std::filesystem::path& folder);
 TokenizerSettings read_settings(const FolderConfig& config, const nlohmann::json& tokenizer);
 void write_settings(const TokenizerSettings& settings, nlohmann::json& options);  ///< as options of a tokenizer_config.json
 
-}  // namespace tsrun
+}  // namespace tsrun::text

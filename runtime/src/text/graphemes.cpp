@@ -4,7 +4,7 @@
 
 #include <unicode/uchar.h>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 struct ClusterPart {
@@ -68,4 +68,4 @@ size_t grapheme_end(std::string_view text, size_t at) {
   return at;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -2,7 +2,7 @@
 
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 const nlohmann::json* present(const nlohmann::json& object, const char* key, const std::string& where) {
@@ -51,4 +51,4 @@ std::string type_field(const nlohmann::json& parent, const char* key, const std:
   return field ? text_field(*field, "type", where).value_or("") : "";
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

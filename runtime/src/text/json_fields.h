@@ -6,7 +6,7 @@
 #include <string>
 
 /// Typed fields of foreign JSON files. Null counts as absent; a wrong type is Error(data) "`where`: key is 3, expected a text".
-namespace tsrun {
+namespace tsrun::text {
 
 std::optional<bool> flag_field(const nlohmann::json& object, const char* key, const std::string& where);
 std::optional<std::string> text_field(const nlohmann::json& object, const char* key, const std::string& where);
@@ -18,4 +18,4 @@ std::optional<std::string> token_field(const nlohmann::json& object, const char*
 /// `type` of an object, "" when the object is absent or null or says nothing.
 std::string type_field(const nlohmann::json& parent, const char* key, const std::string& where);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -10,7 +10,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/text/utf8.h"
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -150,4 +150,4 @@ Json parse_merges(std::string_view text, const std::string& name) {
   return merges;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// The `model` of a tokenizer.json. Pieces that are bytes are given to BPE as they are, to other models in the byte alphabet.
 /// @throws Error(data) "`where`: …" naming a type or an option that is not supported.
@@ -17,4 +17,4 @@ std::string model_type_of(const nlohmann::json& tokenizer, const std::string& wh
 /// Merges of a `merges.txt`, one a line, as an array of pairs. @throws Error(data) as "`name`:line: …".
 nlohmann::json parse_merges(std::string_view text, const std::string& name);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -16,7 +16,7 @@
 #include <iterator>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -142,4 +142,4 @@ std::unique_ptr<NormalStep> normal_step_of(const Json& normalizer, const std::st
   return form_step(type == "NFKC" ? NormalForm::nfkc : NormalForm::nfkd);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

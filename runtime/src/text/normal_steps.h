@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// One step of a tokenizer.json's `normalizer`. Takes and gives well-formed UTF-8. Thread-safe.
 class NormalStep {
@@ -24,4 +24,4 @@ void expect_start_kept(const nlohmann::json& normalizer, const std::string& wher
 void expect_keys(const nlohmann::json& component, std::initializer_list<const char*> keys, const std::string& what,
                  const std::string& where);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

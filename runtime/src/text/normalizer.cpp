@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <limits>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 constexpr UChar32 kCapitalIWithDot = 0x0130;
@@ -114,4 +114,4 @@ std::string BertNormalizer::normalize_unicode(std::string_view text) const {
   return out;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// BERT's text normalization, in this order: control characters are removed and white space becomes ' '; ideographs get spaces around them;
 /// the text is decomposed (NFD) and loses its nonspacing marks; lower case, character by character. The result is always well-formed UTF-8.
@@ -26,4 +26,4 @@ class BertNormalizer {
   Steps steps_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

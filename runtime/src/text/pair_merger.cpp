@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::text {
 
 PairMerger::PairMerger(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {
   for (size_t id = 0; id < tokens_.size(); ++id) ids_.emplace(tokens_[id], static_cast<int32_t>(id));
@@ -88,4 +88,4 @@ void PairMerger::merge(size_t most, int64_t least) {
   }
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Learns the merges of a byte-pair encoding. Words are sequences of symbols with counts; each step joins the most frequent pair of
 /// neighbours, of equals the one with the smallest ids. A pair that spells a token which is there already gets that token's id.
@@ -54,4 +54,4 @@ class PairMerger {
   std::vector<Candidate> queue_;                ///< a heap
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -4,7 +4,7 @@
 #include <bit>
 #include <queue>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 constexpr size_t kShort = 48;  ///< symbols up to which looking at every neighbour is faster than a heap
@@ -101,4 +101,4 @@ void merge_symbols(const PairTable& merges, std::vector<int32_t>& symbols) {
   LongMerge(merges, symbols).run();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Merges of a byte-pair encoding: (left, right) -> rank and merged id, by open addressing.
 class PairTable {
@@ -41,4 +41,4 @@ class PairTable {
 /// Applies merges to `symbols` until none is left: the lowest rank first, the leftmost of equals. In time n log n.
 void merge_symbols(const PairTable& merges, std::vector<int32_t>& symbols);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

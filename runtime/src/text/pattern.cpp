@@ -4,7 +4,7 @@
 #include "text/word_split.h"
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 class LiteralPattern : public Pattern {
@@ -64,4 +64,4 @@ std::string replace_all(std::string_view text, const Pattern& pattern, std::stri
   return out.append(text.substr(done));
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 struct Match {
   size_t begin = 0, end = 0;
@@ -29,4 +29,4 @@ std::unique_ptr<Pattern> word_pattern_gpt2();
 
 std::string replace_all(std::string_view text, const Pattern& pattern, std::string_view content);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -8,7 +8,7 @@
 
 #include <array>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 class BlankStep : public PreTokenizer {
@@ -201,4 +201,4 @@ std::unique_ptr<Pattern> number_pattern() {
 std::unique_ptr<Pattern> punctuation_pattern() { return character_pattern(bert::is_punctuation); }
 std::unique_ptr<Pattern> word_runs_pattern() { return std::make_unique<WordRunsPattern>(); }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -7,7 +7,7 @@
 #include <string>
 
 /// Pre-tokenizing steps without patterns, and character classes for those with.
-namespace tsrun {
+namespace tsrun::text {
 
 /// Adds a blank before each piece that does not start with one.
 std::unique_ptr<PreTokenizer> blank_step();
@@ -31,4 +31,4 @@ std::unique_ptr<Pattern> punctuation_pattern();
 /// `\w+|[^\w\s]+`
 std::unique_ptr<Pattern> word_runs_pattern();
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -14,6 +14,8 @@ namespace tsrun {
 
 using Json = nlohmann::json;
 
+namespace text {
+
 Pipeline::Pipeline(TokenizerDocument document, const std::string& where)
     : document_(std::move(document.json)),
       roles_(std::move(document.roles)),
@@ -126,8 +128,10 @@ void Pipeline::save(const std::filesystem::path& folder) const {
   write_durable(folder / "tokenizer_config.json", config.dump(2) + '\n');
 }
 
+}  // namespace text
+
 std::unique_ptr<Tokenizer> make_tokenizer(Json document, SpecialRoles roles, const std::string& where) {
-  return std::make_unique<Pipeline>(TokenizerDocument{std::move(document), std::move(roles)}, where);
+  return std::make_unique<text::Pipeline>(text::TokenizerDocument{std::move(document), std::move(roles)}, where);
 }
 
 }  // namespace tsrun

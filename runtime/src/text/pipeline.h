@@ -11,7 +11,7 @@
 
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// The steps of a tokenizer.json: added tokens are matched; the text between them is normalized, pre-tokenized and encoded by a model; a
 /// template makes rows; a decoder makes text.
@@ -47,4 +47,4 @@ class Pipeline : public Tokenizer {
   Decoder decoder_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

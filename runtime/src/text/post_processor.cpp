@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -128,4 +128,4 @@ RowTemplate rows_of(const Json& post_processor, int64_t tokens, const std::strin
   return reader.take();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -9,7 +9,7 @@
 
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -144,4 +144,4 @@ PreTokenizerParts pre_tokenizer_of(const Json& pre_tokenizer, const std::string&
   return parts;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

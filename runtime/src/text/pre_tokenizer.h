@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// A piece of text between pre-tokenizing steps.
 struct Piece {
@@ -40,4 +40,4 @@ PreTokenizerParts pre_tokenizer_of(const nlohmann::json& pre_tokenizer, const st
 /// Writes byte pieces in the byte alphabet, for following steps that read text.
 void spell_bytes(PreTokenizerParts& parts);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::text {
 
 RowTemplate RowTemplate::bert(int64_t classifier, int64_t separator) {
   RowTemplate rows;
@@ -67,4 +67,4 @@ Encoding fill(const RowTemplate& rows, const std::vector<int64_t>& first, const 
   return row;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Template of rows of one text or a pair: "[CLS] A [SEP] B [SEP]" with a segment for each piece.
 struct RowTemplate {
@@ -34,4 +34,4 @@ std::pair<int64_t, int64_t> longest_first(int64_t first, int64_t second, int64_t
 Encoding fill(const RowTemplate& rows, const std::vector<int64_t>& first, const std::vector<int64_t>* second,
               std::optional<int64_t> max_length, Truncation truncation = Truncation::longest_first);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -144,4 +144,4 @@ TokenizerDocument sentencepiece_document(const SentencePieceFile& file, const Fo
   return document;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -7,7 +7,7 @@
 #include <bit>
 #include <functional>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 enum class Wire : uint64_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
@@ -151,4 +151,4 @@ SentencePieceFile parse_sentencepiece(std::string_view bytes, const std::string&
   return file;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Used fields of a SentencePiece model (message ModelProto).
 struct SentencePieceFile {
@@ -31,4 +31,4 @@ struct SentencePieceFile {
 /// @throws Error(data) "`name`: byte 17: …" when malformed.
 SentencePieceFile parse_sentencepiece(std::string_view bytes, const std::string& name);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

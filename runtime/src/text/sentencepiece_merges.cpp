@@ -3,7 +3,7 @@
 #include "text/utf8_units.h"
 #include "text/word_table.h"
 
-namespace tsrun {
+namespace tsrun::text {
 
 nlohmann::json sentencepiece_merges(const SentencePieceFile& file) {
   WordTable known;
@@ -20,4 +20,4 @@ nlohmann::json sentencepiece_merges(const SentencePieceFile& file) {
   return merges;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

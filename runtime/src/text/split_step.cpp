@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 struct Cut {
@@ -62,4 +62,4 @@ void SplitStep::operator()(Pieces& pieces) const {
   pieces.parts = std::move(out);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -3,7 +3,7 @@
 #include "text/pattern.h"
 #include "text/pre_tokenizer.h"
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Treatment of the matches that split a piece.
 enum class SplitBehavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
@@ -23,4 +23,4 @@ class SplitStep : public PreTokenizer {
 /// Appends the parts of `piece`, cut at `matches`.
 void cut_piece(const Piece& piece, const std::vector<Match>& matches, SplitBehavior behavior, bool invert, std::vector<Piece>& out);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

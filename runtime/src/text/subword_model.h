@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Encodes pieces of text as tokens of a vocabulary. Thread-safe after construction.
 class SubwordModel {
@@ -22,4 +22,4 @@ class SubwordModel {
   virtual nlohmann::json json() const = 0;                 ///< `model` of a tokenizer.json
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -187,4 +187,4 @@ std::optional<int64_t> document_id(const Json& document, const std::string& toke
   return DocumentVocabulary(document).find(token);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -2,7 +2,7 @@
 
 #include "text/conventions.h"
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Adds the added and special tokens of a folder's files to a document, as transformers does: stated added tokens in the order of their
 /// ids, then tokens with a role, then the rest; tokens outside the vocabulary get the next ids.
@@ -12,4 +12,4 @@ void merge_tokens(const FolderConfig& config, TokenizerDocument& document, const
 /// Id of a token in a document's vocabulary or added tokens.
 std::optional<int64_t> document_id(const nlohmann::json& document, const std::string& token);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::text {
 
 TokenNames::TokenNames(std::vector<std::string> vocabulary, const std::vector<AddedToken>& added) : names_(std::move(vocabulary)) {
   special_.resize(names_.size());
@@ -41,4 +41,4 @@ std::vector<std::string> TokenNames::spellings_of(std::span<const int64_t> ids, 
   return names;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Names of a tokenizer's vocabulary and added tokens, and which are special.
 class TokenNames {
@@ -35,4 +35,4 @@ class TokenNames {
   std::unordered_map<int64_t, std::string> spelled_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -5,7 +5,7 @@
 #include <map>
 #include <string_view>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 std::string base_name(std::string name) {
@@ -71,4 +71,4 @@ std::string family_of_model_type(const std::string& model_type) {
   return known_class(registered_class(model_type)).family;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// The class of a folder's tokenizer as transformers' AutoTokenizer finds it.
 struct TokenizerClass {
@@ -22,4 +22,4 @@ TokenizerClass tokenizer_class_of(const StatedClass& stated);
 /// Family of a model type's vocabulary files; "" when unknown.
 std::string family_of_model_type(const std::string& model_type);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

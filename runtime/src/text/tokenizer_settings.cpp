@@ -8,7 +8,7 @@
 #include <iterator>
 #include <string_view>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using Json = nlohmann::json;
@@ -173,4 +173,4 @@ void write_settings(const TokenizerSettings& settings, Json& options) {
   if (settings.tells_segments) options["model_input_names"].push_back("token_type_ids");
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

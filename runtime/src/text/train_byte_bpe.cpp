@@ -8,9 +8,11 @@
 #include <array>
 
 namespace tsrun {
-namespace {
 
 using Json = nlohmann::json;
+
+namespace text {
+namespace {
 
 /// Special tokens, and the byte alphabet in the order of its characters.
 struct FirstTokens {
@@ -47,7 +49,10 @@ PairMerger merged(const PieceCounts& words, const TokenizerTraining& training) {
 
 }  // namespace
 
+}  // namespace text
+
 std::unique_ptr<Tokenizer> train_byte_bpe(std::span<const std::string> texts, const TokenizerTraining& training) {
+  using namespace text;
   if (training.line_ends) user_error("a line's end is a token of its own in tokenizers of words alone; byte_bpe has a byte for it");
   Json document = trained_document(training);
   document["pre_tokenizer"] = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};

@@ -5,9 +5,11 @@
 #include <algorithm>
 
 namespace tsrun {
-namespace {
 
 using Json = nlohmann::json;
+
+namespace text {
+namespace {
 
 /// Words to be listed behind `special`, in the order of their ids.
 std::vector<std::pair<std::string, int64_t>> ranked_words(const PieceCounts& counts, const std::vector<std::string>& special,
@@ -38,18 +40,20 @@ Json word_vocabulary(std::span<const std::string> texts, const TokenizerTraining
 
 }  // namespace
 
+}  // namespace text
+
 std::unique_ptr<Tokenizer> train_words(std::span<const std::string> texts, const TokenizerTraining& training) {
   const auto unknown = training.special.find(SpecialToken::unknown), end = training.special.find(SpecialToken::end);
   if (unknown == training.special.end()) user_error("a tokenizer of words needs an unk_token among its special tokens, found none");
   if (training.line_ends && end == training.special.end())
     user_error("a line's end is to be the end token, but there is none; expected an eos_token among the special tokens");
-  Json document = trained_document(training);
+  Json document = text::trained_document(training);
   document["pre_tokenizer"] = {{"type", "WhitespaceSplit"}};
   document["decoder"] = nullptr;
   if (training.line_ends)
     document["normalizer"] = {{"type", "Replace"}, {"pattern", {{"String", "\n"}}}, {"content", " " + end->second + " "}};
   document["model"] = {{"type", "WordLevel"}, {"unk_token", unknown->second}};
-  document["model"]["vocab"] = word_vocabulary(texts, training, document["pre_tokenizer"]);
+  document["model"]["vocab"] = text::word_vocabulary(texts, training, document["pre_tokenizer"]);
   return make_tokenizer(std::move(document), training.special, "trained tokenizer");
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 namespace tsrun {
+namespace text {
 namespace {
 
 using Json = nlohmann::json;
@@ -64,6 +65,8 @@ Json trained_document(const TokenizerTraining& training) {
   for (const std::string& token : special_tokens(training)) added.push_back(special_entry(token, static_cast<int64_t>(added.size())));
   return {{"version", "1.0"}, {"added_tokens", added}, {"normalizer", nullptr}, {"post_processor", rows_of_training(training)}};
 }
+
+}  // namespace text
 
 TokenizerFacts facts_of(const Tokenizer& tokenizer) {
   TokenizerFacts facts{tokenizer.vocabulary_size(), {}};

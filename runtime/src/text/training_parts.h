@@ -11,7 +11,7 @@
 #include <vector>
 
 /// What every trained tokenizer shares.
-namespace tsrun {
+namespace tsrun::text {
 
 /// Occurrences of each piece that a tokenizer.json's pre_tokenizer leaves of the texts.
 using PieceCounts = std::map<std::string, int64_t, std::less<>>;
@@ -24,4 +24,4 @@ std::vector<std::string> special_tokens(const TokenizerTraining& training);
 /// whose tokens are missing
 nlohmann::json trained_document(const TokenizerTraining& training);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

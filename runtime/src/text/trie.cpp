@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 constexpr int kFirstBits = 10;
@@ -56,4 +56,4 @@ std::optional<Trie::Node> Trie::find(std::string_view path) const {
   return node;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

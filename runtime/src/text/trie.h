@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// A map from byte strings to ids that finds the longest key at the start of a text in one walk. Edges live in one open-addressing
 /// table, so building and searching allocate nothing per key or character.
@@ -57,4 +57,4 @@ class Trie {
   int shift_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

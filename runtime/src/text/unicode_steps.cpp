@@ -43,7 +43,7 @@ const icu::UnicodeSet& known_characters() {
 
 template <class Visit>
 void each_character(std::string_view text, Visit visit) {
-  for (size_t at = 0; at < text.size();) visit(next_character(text, at));
+  for (size_t at = 0; at < text.size();) visit(text::next_character(text, at));
 }
 
 }  // namespace
@@ -63,8 +63,8 @@ std::string to_lower(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   each_character(text, [&](UChar32 c) {
-    append_character(out, c == 0x130 ? 'i' : bert::lower(c));
-    if (c == 0x130) append_character(out, 0x307);
+    text::append_character(out, c == 0x130 ? 'i' : text::bert::lower(c));
+    if (c == 0x130) text::append_character(out, 0x307);
   });
   return out;
 }
@@ -74,7 +74,7 @@ std::string without_accents(std::string_view text) {
   out.reserve(text.size());
   each_character(text, [&](UChar32 c) {
     const bool mark = (U_MASK(u_charType(c)) & U_GC_M_MASK) != 0 && known_characters().contains(c);
-    if (!mark) append_character(out, c);
+    if (!mark) text::append_character(out, c);
   });
   return out;
 }
@@ -90,7 +90,7 @@ std::string without_controls(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   each_character(text, [&](UChar32 c) {
-    if (!goes(c)) append_character(out, is_blank(c) ? ' ' : c);
+    if (!goes(c)) text::append_character(out, is_blank(c) ? ' ' : c);
   });
   return out;
 }
@@ -98,14 +98,14 @@ std::string without_controls(std::string_view text) {
 std::string_view without_space(std::string_view text, bool left, bool right) {
   while (left && !text.empty()) {
     size_t at = 0;
-    if (!bert::is_whitespace(next_character(text, at))) break;
+    if (!text::bert::is_whitespace(text::next_character(text, at))) break;
     text.remove_prefix(at);
   }
   while (right && !text.empty()) {
     size_t start = text.size() - 1;
     while (start > 0 && U8_IS_TRAIL(static_cast<unsigned char>(text[start]))) --start;
     size_t at = start;
-    if (!bert::is_whitespace(next_character(text, at))) break;
+    if (!text::bert::is_whitespace(text::next_character(text, at))) break;
     text.remove_suffix(text.size() - start);
   }
   return text;

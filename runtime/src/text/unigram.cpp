@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Last token of the best segmentation of a prefix of the piece.
 struct Unigram::Step {
@@ -88,4 +88,4 @@ nlohmann::json Unigram::json() const {
   return {{"type", "Unigram"}, {"unk_id", parts_.unknown}, {"vocab", std::move(vocabulary)}, {"byte_fallback", parts_.byte_fallback}};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

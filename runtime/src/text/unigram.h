@@ -4,7 +4,7 @@
 #include "text/subword_model.h"
 #include "text/trie.h"
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Definition of a Unigram model. The index in `vocabulary` is the id; `scores` are log-probabilities.
 struct UnigramParts {
@@ -36,4 +36,4 @@ class Unigram : public SubwordModel {
   double unknown_score_ = 0;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

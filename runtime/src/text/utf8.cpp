@@ -22,10 +22,12 @@ size_t skip_ascii(std::string_view text, size_t at) {
 std::optional<size_t> find_invalid_utf8(std::string_view text) {
   for (size_t at = skip_ascii(text, 0); at < text.size(); at = skip_ascii(text, at)) {
     const size_t start = at;
-    if (next_character(text, at) < 0) return start;
+    if (text::next_character(text, at) < 0) return start;
   }
   return std::nullopt;
 }
+
+namespace text {
 
 std::string_view well_formed(std::string_view text, std::string& storage) {
   auto bad = find_invalid_utf8(text);
@@ -40,5 +42,7 @@ std::string_view well_formed(std::string_view text, std::string& storage) {
   storage.append(text);
   return storage;
 }
+
+}  // namespace text
 
 }  // namespace tsrun

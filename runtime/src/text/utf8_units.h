@@ -8,7 +8,7 @@
 #include <string_view>
 
 /// Characters of UTF-8 text, one at a time.
-namespace tsrun {
+namespace tsrun::text {
 
 /// The character at `at`, which moves past it; -1 for malformed bytes.
 inline UChar32 next_character(std::string_view text, size_t& at) {
@@ -33,4 +33,4 @@ inline void append_character(std::string& out, UChar32 c) {
 /// `text`, or a copy in `storage` with U+FFFD for each malformed part.
 std::string_view well_formed(std::string_view text, std::string& storage);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

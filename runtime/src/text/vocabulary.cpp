@@ -3,7 +3,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/text/utf8.h"
 
-namespace tsrun {
+namespace tsrun::text {
 
 std::vector<std::string> parse_vocabulary(std::string_view text, const std::string& name) {
   std::vector<std::string> tokens;
@@ -40,4 +40,4 @@ std::vector<std::string> vocabulary_of(const nlohmann::json& entries, const std:
   return tokens;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

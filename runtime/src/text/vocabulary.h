@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Bound of ids in files; larger ones are an error.
 inline constexpr int64_t kMostTokenIds = 4'000'000;
@@ -18,4 +18,4 @@ std::vector<std::string> parse_vocabulary(std::string_view text, const std::stri
 /// Tokens of a JSON object token -> id; ids without a token are empty. @throws Error(data) as "`name`: …".
 std::vector<std::string> vocabulary_of(const nlohmann::json& entries, const std::string& name);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -6,7 +6,7 @@
 #include <array>
 #include <iterator>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 struct Interval {
@@ -59,4 +59,4 @@ WordClass word_class(UChar32 c) {
   return c < kPlaneEnd ? plane[static_cast<size_t>(c)] : find_class(c);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Character classes in the split patterns of byte-level tokenizers: `\p{L}`, `\p{N}`, `\s` and the rest, by Unicode 16 with any version
 /// of ICU.
@@ -12,4 +12,4 @@ enum class WordClass : uint8_t { other, letter, number, space };
 
 WordClass word_class(UChar32 c);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::text {
 
 WordLevel::WordLevel(std::vector<std::string> vocabulary, std::string unknown, const std::string& where)
     : vocabulary_(std::move(vocabulary)), unknown_token_(std::move(unknown)) {
@@ -29,4 +29,4 @@ nlohmann::json WordLevel::json() const {
   return {{"type", "WordLevel"}, {"unk_token", unknown_token_}, {"vocab", std::move(vocabulary)}};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -3,7 +3,7 @@
 #include "text/subword_model.h"
 #include "text/word_table.h"
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// A vocabulary of whole pieces; any other piece is the unknown token.
 class WordLevel : public SubwordModel {
@@ -23,4 +23,4 @@ class WordLevel : public SubwordModel {
   int32_t unknown_ = -1;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

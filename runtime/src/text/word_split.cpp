@@ -3,7 +3,7 @@
 #include "text/utf8_units.h"
 #include "text/word_class.h"
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 struct Seen {
@@ -111,4 +111,4 @@ size_t word_end(WordPattern pattern, std::string_view text, size_t at) {
   return qwen2_end(text, at, pattern == WordPattern::llama3 ? 3 : 1);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

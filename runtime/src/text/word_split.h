@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Split patterns of byte-level tokenizers, matched by hand. Each covers the whole text.
 enum class WordPattern {
@@ -18,4 +18,4 @@ std::string_view expression_of(WordPattern pattern);
 /// End of the match that starts at `at`; `text` is well-formed and `at` lies before its end.
 size_t word_end(WordPattern pattern, std::string_view text, size_t at);
 
-}  // namespace tsrun
+}  // namespace tsrun::text

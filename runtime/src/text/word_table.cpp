@@ -3,7 +3,7 @@
 #include <cstring>
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 constexpr uint64_t kOdd = 0x9E3779B97F4A7C15u;
@@ -67,4 +67,4 @@ void WordTable::insert(std::string_view word, int32_t id) {
 
 int32_t WordTable::find(std::string_view word) const { return slots_[place(word, hash_of(word))].id; }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// A map from byte strings to ids in three flat arrays; a look-up hashes once and touches little memory.
 class WordTable {
@@ -28,4 +28,4 @@ class WordTable {
   size_t count_ = 0;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

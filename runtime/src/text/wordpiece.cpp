@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::text {
 
 WordPiece::WordPiece(WordPieceParts parts, const std::string& where) : parts_(std::move(parts)) {
   for (size_t id = 0; id < parts_.vocabulary.size(); ++id)
@@ -59,4 +59,4 @@ nlohmann::json WordPiece::json() const {
           {"vocab", std::move(vocabulary)}};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::text

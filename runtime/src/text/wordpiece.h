@@ -5,7 +5,7 @@
 
 #include <optional>
 
-namespace tsrun {
+namespace tsrun::text {
 
 /// Definition of a WordPiece model. The index in `vocabulary` is the id; empty: no token with this id.
 struct WordPieceParts {
@@ -35,4 +35,4 @@ class WordPiece : public SubwordModel {
   int32_t unknown_ = -1;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::text

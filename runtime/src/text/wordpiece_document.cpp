@@ -12,14 +12,14 @@ namespace {
 
 using Json = nlohmann::json;
 
-bool is_stated(const FolderConfig& config, const std::string& token) {
+bool is_stated(const text::FolderConfig& config, const std::string& token) {
   for (const Json& entry : config.added)
     if (entry.value("content", "") == token) return true;
   return false;
 }
 
 /// A token of BERT's rows that no file names must be in the vocabulary: a vocabulary without it is of another kind.
-void expect_token(const Json& vocabulary, const FolderConfig& config, const SpecialRoles& roles, SpecialToken role, const char* key,
+void expect_token(const Json& vocabulary, const text::FolderConfig& config, const SpecialRoles& roles, SpecialToken role, const char* key,
                   const std::string& where) {
   const std::string& token = roles.at(role);
   if (config.options.contains(key) || vocabulary.contains(token) || is_stated(config, token)) return;
@@ -40,6 +40,8 @@ Json options_json(const WordPieceOptions& options) {
 }
 
 }  // namespace
+
+namespace text {
 
 const SpecialRoles& bert_roles() {
   static const SpecialRoles roles = {{SpecialToken::unknown, "[UNK]"},
@@ -88,7 +90,10 @@ void infer_bert_roles(TokenizerDocument& document) {
     if (!document.roles.contains(role) && document_id(document.json, token)) document.inferred[role] = token;
 }
 
+}  // namespace text
+
 std::unique_ptr<Tokenizer> make_wordpiece(std::vector<std::string> vocabulary, WordPieceOptions options) {
+  using namespace text;
   const std::string where = "vocabulary";
   FolderConfig config;
   config.options = options_json(options);

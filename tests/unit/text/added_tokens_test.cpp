@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using ::testing::ElementsAre;
@@ -66,4 +66,4 @@ TEST(AddedTokens, SurvivesMalformedBytes) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -9,7 +9,7 @@
 
 #include <chrono>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using ::testing::ElementsAre;
@@ -150,4 +150,4 @@ TEST(SubwordModels, TakeAMegabyteWithoutABlank) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using ::testing::ElementsAre;
@@ -52,4 +52,4 @@ TEST(Fill, RefusesALength_BelowTheSpecialTokens) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::text

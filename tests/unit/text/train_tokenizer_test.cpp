@@ -7,7 +7,7 @@
 
 #include <gmock/gmock.h>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using nlohmann::json;
@@ -161,4 +161,4 @@ TEST(TrainedBytes, RefuseAVocabularyWithoutRoomForTheBytes_AndEmptyTexts) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::text

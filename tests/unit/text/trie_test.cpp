@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 TEST(Trie, FindsLongestKey_AtTheStart) {
@@ -43,4 +43,4 @@ TEST(Trie, SearchesBelowANode_WithoutTheNodesOwnKey) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::text

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace tsrun {
+namespace tsrun::text {
 namespace {
 
 using ::testing::ElementsAre;
@@ -127,4 +127,4 @@ TEST(UnicodeSteps, FoldText) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::text
