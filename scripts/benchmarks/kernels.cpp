@@ -76,7 +76,7 @@ struct ReadMemory {
 struct SmallProduct {
   template <int W>
   TSRUN_INLINE static void run(const float* left, const float* right, float* out, int64_t rows, int64_t columns, int64_t depth) {
-    simd::multiply<W>({left, depth, 1}, right, columns, out, columns, rows, columns, depth, false);
+    model::multiply<W>({left, depth, 1}, right, columns, out, columns, rows, columns, depth, false);
   }
 };
 
@@ -105,14 +105,14 @@ struct AttentionCase {
     unit.key = data.data() + tokens * 384;
     unit.value = data.data() + 2 * tokens * 384;
   }
-  void forward() { attention_forward(unit, out.data() + 3 * unit.queries * 384, logs.data(), scratch); }
+  void forward() { model::attention_forward(unit, out.data() + 3 * unit.queries * 384, logs.data(), scratch); }
   void backward() {
-    const AttentionGradients grads{out.data(), out.data() + unit.queries * 384, out.data() + 2 * unit.queries * 384};
-    attention_backward(unit, data.data() + 3 * unit.queries * 384, logs.data(), grads, scratch);
+    const model::AttentionGradients grads{out.data(), out.data() + unit.queries * 384, out.data() + 2 * unit.queries * 384};
+    model::attention_backward(unit, data.data() + 3 * unit.queries * 384, logs.data(), grads, scratch);
   }
-  AttentionUnit unit;
+  model::AttentionUnit unit;
   std::vector<float> data, out, logs;
-  AttentionScratch scratch;
+  model::AttentionScratch scratch;
 };
 
 void add_attention(std::vector<Kernel>& kernels) {
@@ -130,32 +130,32 @@ void add_row_kernels(std::vector<Kernel>& kernels) {
   constexpr int64_t rows = 64, width = 384, all = rows * width;
   struct Memory {
     std::vector<float> x = drawn(all), y = drawn(all), z = drawn(all), normal = drawn(all), gain = drawn(width), sums = drawn(width),
-                       more = drawn(width), inverse = std::vector<float>(rows, 1.0F), factors = drawn(width + 2 * mask_group);
+                       more = drawn(width), inverse = std::vector<float>(rows, 1.0F), factors = drawn(width + 2 * model::mask_group);
   };
   const auto m = std::make_shared<Memory>();
-  AddNorm op;
+  model::AddNorm op;
   op.width = width;
   op.dropout = {1, 2, 6554, 1 / 0.9F};
   op.gain = m->gain.data();
   op.epsilon = 1e-12F;
   const auto bytes = [&](int64_t arrays) { return static_cast<double>(arrays * all * 4); };
   kernels.push_back({"norm with residual and dropout", Bound::cache, bytes(4), [=] {
-                       add_norm_forward(op, m->x.data(), m->y.data(), m->gain.data(), m->z.data(), m->normal.data(), m->inverse.data(), 0,
-                                        rows, m->factors.data());
+                       model::add_norm_forward(op, m->x.data(), m->y.data(), m->gain.data(), m->z.data(), m->normal.data(),
+                                               m->inverse.data(), 0, rows, m->factors.data());
                      }});
   kernels.push_back({"norm with residual, backward", Bound::cache, bytes(4), [=] {
-                       add_norm_backward(op, m->x.data(), m->normal.data(), m->inverse.data(), m->y.data(), m->z.data(), m->sums.data(),
-                                         m->more.data(), 0, rows, m->factors.data());
+                       model::add_norm_backward(op, m->x.data(), m->normal.data(), m->inverse.data(), m->y.data(), m->z.data(),
+                                                m->sums.data(), m->more.data(), 0, rows, m->factors.data());
                      }});
   kernels.push_back({"RMS norm", Bound::cache, bytes(2),
-                     [=] { rms_norm_forward(m->x.data(), m->gain.data(), 1e-6F, width, m->y.data(), m->inverse.data(), 0, rows); }});
+                     [=] { model::rms_norm_forward(m->x.data(), m->gain.data(), 1e-6F, width, m->y.data(), m->inverse.data(), 0, rows); }});
   kernels.push_back({"RMS norm, backward", Bound::cache, bytes(3), [=] {
-                       rms_norm_backward(m->x.data(), m->normal.data(), m->gain.data(), m->inverse.data(), width, m->y.data(),
-                                         m->sums.data(), 0, rows);
+                       model::rms_norm_backward(m->x.data(), m->normal.data(), m->gain.data(), m->inverse.data(), width, m->y.data(),
+                                                m->sums.data(), 0, rows);
                      }});
-  kernels.push_back({"dropout", Bound::cache, bytes(2), [=] { dropout_range(op.dropout, m->x.data(), m->y.data(), 0, all); }});
+  kernels.push_back({"dropout", Bound::cache, bytes(2), [=] { model::dropout_range(op.dropout, m->x.data(), m->y.data(), 0, all); }});
   kernels.push_back({"rotary turn", Bound::cache, bytes(2),
-                     [=] { turn(m->x.data(), width, m->normal.data(), m->z.data(), rows, 12, 32, 1, m->y.data()); }});
+                     [=] { model::turn(m->x.data(), width, m->normal.data(), m->z.data(), rows, 12, 32, 1, m->y.data()); }});
   kernels.push_back({"normal numbers", Bound::cache, bytes(1), [=] { fill_normal(Key::root(3), m->y); }});
   kernels.push_back({"uniform numbers", Bound::cache, bytes(1), [=] { fill_uniform(Key::root(3), m->y); }});
 }

@@ -15,7 +15,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 constexpr int64_t grain = 64;        // rows
@@ -110,4 +110,4 @@ at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::T
   return AddNormFunction::apply(x, residual, gain, bias, options);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

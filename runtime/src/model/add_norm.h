@@ -4,7 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// y = LayerNorm(residual + dropout(x)) gain + bias, in one pass over memory. x, residual: [rows, width].
 ///
@@ -18,4 +18,4 @@ struct AddNormOptions {
 at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& gain, const at::Tensor& bias,
                     const AddNormOptions& options);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -7,9 +7,11 @@
 #include <algorithm>
 
 namespace tsrun {
-namespace {
 
 using nlohmann::json;
+
+namespace model {
+namespace {
 
 /// Sizes of every family.
 const std::vector<std::pair<std::string, std::vector<std::string>>> shared_sizes = {{"vocabulary", {"vocab_size"}},
@@ -118,9 +120,11 @@ void set_special_ids(const TokenizerFacts& tokenizer, json& config) {
 
 }  // namespace
 
+}  // namespace model
+
 std::vector<std::string> architecture_names() {
   std::vector<std::string> names;
-  for (const FamilyEntry& family : family_entries()) names.push_back(family.model_type);
+  for (const model::FamilyEntry& family : model::family_entries()) names.push_back(family.model_type);
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -149,7 +153,7 @@ OptionTable architecture_options() {
 }
 
 OptionTable architecture_fields(const std::string& family, const json& given) {
-  const FamilyEntry& entry = family_entry(family);
+  const model::FamilyEntry& entry = model::family_entry(family);
   std::vector<std::string> names = entry.fields.read;
   for (const auto& [alias, name] : entry.fields.aliases) names.push_back(alias);
   names.insert(names.end(), {"initializer_range", "tie_word_embeddings", "vocab_size"});
@@ -157,12 +161,13 @@ OptionTable architecture_fields(const std::string& family, const json& given) {
   const OptionTable sizes = architecture_options();
   for (const std::string& name : names) {
     if (sizes.find(name) || table.find(name)) continue;
-    table.add({.name = name, .type = type_of(given.value(name, json())), .doc = "field of config.json"});
+    table.add({.name = name, .type = model::type_of(given.value(name, json())), .doc = "field of config.json"});
   }
   return table;
 }
 
 json architecture_config(const std::string& family, const Options& options) {
+  using namespace model;
   const FamilyEntry& entry = family_entry(family);
   json config = given_fields(entry, options);
   set_given_sizes(entry, options, config);
@@ -176,11 +181,11 @@ json complete_config(json config, const TokenizerFacts& tokenizer) {
   if (config["vocab_size"] < tokenizer.vocabulary_size)
     user_error("architecture: 'vocabulary' is {}, expected at least {}, the tokenizer's tokens, or nothing", config["vocab_size"].dump(),
                tokenizer.vocabulary_size);
-  set_special_ids(tokenizer, config);
+  model::set_special_ids(tokenizer, config);
   const std::string family = config.at("model_type");
-  for (const auto& [field, values] : family_entry(family).fields.fixed)
+  for (const auto& [field, values] : model::family_entry(family).fields.fixed)
     if (values.size() == 1) config[field] = values.front();
-  const ModelKind kind = checked_family(config)->model_kind();
+  const ModelKind kind = model::checked_family(config)->model_kind();
   if (kind != ModelKind::causal && config["pad_token_id"].is_null())
     user_error("architecture: {} needs a tokenizer with a padding token, found none; expected a pad_token among the special tokens",
                family);

@@ -16,6 +16,7 @@
 #include <cmath>
 
 namespace tsrun {
+namespace model {
 namespace {
 
 /// Contiguous tensors that a call reads.
@@ -223,9 +224,12 @@ at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tens
   return AttentionFunction::apply(query, key, value, bias, std::move(rows), options);
 }
 
+}  // namespace model
+
 at::Tensor packed_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, const std::vector<int64_t>& offsets,
                             const AttentionOptions& options, const std::optional<at::Tensor>& prefix_key,
                             const std::optional<at::Tensor>& prefix_value) {
+  using namespace model;
   if (prefix_key.has_value() != prefix_value.has_value()) internal_error("attention: a prefix needs both keys and values");
   auto rows = std::make_shared<AttentionRows>();
   rows->query_offsets = rows->key_offsets = offsets;

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Offsets of rows in packed queries and in packed keys and values; both lists have rows + 1 entries.
 struct AttentionRows {
@@ -35,4 +35,4 @@ at::Tensor attend_by_composition(const at::Tensor& query, const at::Tensor& key,
 at::Tensor with_prefix(const at::Tensor& packed, const at::Tensor& prefix, const std::vector<int64_t>& offsets);
 std::vector<int64_t> offsets_with_prefix(const std::vector<int64_t>& offsets, int64_t prefix);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 std::vector<int64_t> differences(const std::vector<int64_t>& offsets) {
@@ -109,4 +109,4 @@ at::Tensor with_prefix(const at::Tensor& packed, const at::Tensor& prefix, const
   return at::cat({prefix, packed}).index_select(0, at::tensor(from, at::kLong).to(packed.device()));
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 using namespace simd;
@@ -217,4 +217,4 @@ void attention_backward(const AttentionUnit& unit, const float* grad_out, const 
   kernel::run<AttentionBackward>(unit, grad_out, logs, grads, scratch);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Attention of one row and head, over plain float32 memory. Queries and keys of the row are `queries` and `keys` vectors of `size`
 /// numbers, `stride` and `key_stride` apart. Element (i, j) of the probabilities has dropout position query_position(i) * keys + j of
@@ -50,4 +50,4 @@ void attention_forward(const AttentionUnit& unit, float* out, float* logs, Atten
 void attention_backward(const AttentionUnit& unit, const float* grad_out, const float* logs, const AttentionGradients& grads,
                         AttentionScratch& scratch);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

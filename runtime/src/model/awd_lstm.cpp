@@ -7,7 +7,7 @@
 #include "model/parameter_list.h"
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 AwdLstmConfig read_awd_lstm_config(const nlohmann::json& json, const std::string& where) {
@@ -102,4 +102,4 @@ FamilyEntry awd_lstm_family() {
           awd_lstm_fields()};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

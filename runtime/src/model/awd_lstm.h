@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// AWD-LSTM (Merity, Keskar & Socher 2018, arXiv:1708.02182): a language model of LSTM layers that is regularised by dropout alone. With
 /// m a mask that is drawn once a pass and has mean one, layer l computes
@@ -39,4 +39,4 @@ std::string awd_lstm_words(const AwdLstmConfig& config);
 
 std::unique_ptr<Family> make_awd_lstm_family(const AwdLstmConfig& config, const nlohmann::json& json, const HeadSpec& head);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -14,7 +14,7 @@
 
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 constexpr int64_t any_length = int64_t{1} << 40;
@@ -168,4 +168,4 @@ std::unique_ptr<Family> make_awd_lstm_family(const AwdLstmConfig& config, const 
                                                        awd_lstm_parameters(config, head), awd_lstm_sites(config)});
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::model {
 
 bool Beams::ends(const std::vector<int64_t>& ids, int64_t next) const {
   if (std::find(options_->end_ids.begin(), options_->end_ids.end(), next) != options_->end_ids.end()) return true;
@@ -72,4 +72,4 @@ Generated Beams::best() const {
   return {text.ids, text.ended, static_cast<double>(text.score)};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// One prompt's beam search, step by step, with the choices of transformers' `beam_search`.
 class Beams {
@@ -38,4 +38,4 @@ class Beams {
   bool open_ = true;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -2,7 +2,7 @@
 #include "model/encoder_config.h"
 #include "model/families.h"
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 std::unique_ptr<Family> make_bert(const nlohmann::json& json, const HeadSpec& head, const std::string& where) {
@@ -47,4 +47,4 @@ FamilyEntry bert_family() {
           {names_of(EncoderFields()), bert_inert, {}, {}, sizes_of(EncoderFields())}};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

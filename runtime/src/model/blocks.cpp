@@ -22,7 +22,7 @@
 #include <numbers>
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 /// @throws Error(user) unless all `ids` are below `bound`. Devices other than the CPU check indices themselves.
@@ -156,4 +156,4 @@ TokenSubset token_subset(const std::vector<int64_t>& offsets, const std::vector<
   return {host.to(device), host, std::move(rows)};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

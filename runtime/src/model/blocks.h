@@ -10,7 +10,7 @@
 #include <vector>
 
 /// Building blocks of the families. Each takes its weights by module name.
-namespace tsrun {
+namespace tsrun::model {
 
 enum class Activation {
   gelu,
@@ -56,4 +56,4 @@ struct TokenSubset {
 };
 TokenSubset token_subset(const std::vector<int64_t>& offsets, const std::vector<int64_t>& tokens, at::Device device);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::model {
 
 bool runs_on_kernel(std::initializer_list<at::Tensor> tensors) {
   for (const at::Tensor& tensor : tensors) {
@@ -35,4 +35,4 @@ std::vector<at::Tensor> differentiable_gradients(const std::vector<at::Tensor>& 
   return all;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

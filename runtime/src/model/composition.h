@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Whether our float32 kernels take these tensors.
 bool runs_on_kernel(std::initializer_list<at::Tensor> tensors);
@@ -17,4 +17,4 @@ bool learns(std::initializer_list<at::Tensor> tensors);
 std::vector<at::Tensor> differentiable_gradients(const std::vector<at::Tensor>& inputs, const at::Tensor& grad,
                                                  const std::function<at::Tensor()>& compose);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

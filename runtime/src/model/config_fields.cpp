@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <optional>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 /// Fields of every model. End tokens, names of labels and the tokenizer are read elsewhere.
@@ -138,4 +138,4 @@ std::vector<std::string> idle_fields(const nlohmann::json& config, const FieldRu
   return lines;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Fields of a family's config.json by their effect, beside those of every model. Names are transformers'.
 struct FieldRules {
@@ -30,4 +30,4 @@ void check_fields(const nlohmann::json& config, const FieldRules& rules, const s
 /// Unknown fields without effect (null or false), one line each.
 std::vector<std::string> idle_fields(const nlohmann::json& config, const FieldRules& rules);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::model {
 std::string shortened(const nlohmann::json& value) {
   constexpr size_t longest = 60;
   std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -72,4 +72,4 @@ bool ConfigReader::flag(std::string_view field, bool fallback) const {
   return value->get<bool>();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// A value for a message.
 std::string shortened(const nlohmann::json& value);
@@ -33,4 +33,4 @@ class ConfigReader {
   std::string where_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -16,7 +16,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 at::Tensor decoder_norm(const DecoderConfig& config, const Weights& weights, const std::string& module, const at::Tensor& x) {
@@ -238,4 +238,4 @@ std::unique_ptr<Family> make_decoder(DecoderSpec spec, const nlohmann::json& jso
   return std::make_unique<Decoder>(std::move(spec), json, head);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

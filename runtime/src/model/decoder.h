@@ -12,7 +12,7 @@
 #include <vector>
 
 /// Causal decoders with norms before each block: GPT-2, Llama and similar models. A family declares its field and weight names.
-namespace tsrun {
+namespace tsrun::model {
 
 struct DecoderConfig {
   int64_t vocabulary = 0, hidden = 0, layers = 0, intermediate = 0, positions = 0;
@@ -66,4 +66,4 @@ std::vector<ParameterInfo> decoder_parameters(const DecoderSpec& spec, const Hea
 /// The embeddings, eight sites a layer in the order of the forward pass, and the final norm.
 std::vector<Site> decoder_sites(const DecoderSpec& spec);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

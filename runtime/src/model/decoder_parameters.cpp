@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 /// Appends the parameters of one decoder.
@@ -106,4 +106,4 @@ std::vector<Site> decoder_sites(const DecoderSpec& spec) {
   return sites;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -2,7 +2,7 @@
 #include "model/encoder_config.h"
 #include "model/families.h"
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 EncoderFields distilbert_fields() {
@@ -67,4 +67,4 @@ FamilyEntry distilbert_family() {
            sizes_of(distilbert_fields())}};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -14,6 +14,7 @@
 #include <cmath>
 
 namespace tsrun {
+namespace model {
 namespace {
 
 constexpr int64_t word_mask = 0xffffffff;
@@ -87,7 +88,10 @@ at::Tensor dropout_factors(const DropoutMask& mask, const at::Tensor& units, con
   return (number >= static_cast<int64_t>(mask.threshold)).to(at::kFloat) * mask.scale;
 }
 
+}  // namespace model
+
 at::Tensor dropout(const at::Tensor& x, double p, Key key) {
+  using namespace model;
   const DropoutMask mask = dropout_mask(p, key);
   if (mask.threshold == 0) return x;
   return kernel_takes(x) ? DropoutFunction::apply(x, p, key) : apply_factors(x, mask);

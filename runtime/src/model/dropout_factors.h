@@ -5,7 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// The dropout mask of `key` with rate p, rounded to a multiple of 1/65536. @throws Error(internal) unless 0 <= p < 1.
 DropoutMask dropout_mask(double p, Key key);
@@ -14,4 +14,4 @@ DropoutMask dropout_mask(double p, Key key);
 /// `units` and `positions` are int64 and broadcast against each other.
 at::Tensor dropout_factors(const DropoutMask& mask, const at::Tensor& units, const at::Tensor& positions);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -2,7 +2,7 @@
 
 #include "model/philox.h"
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 struct DropRange {
@@ -13,7 +13,7 @@ struct DropRange {
     for (int64_t at = begin; at < end;) {
       const int64_t group = at / mask_group, start = group * mask_group;
       const int64_t stop = start + mask_group < end ? start + mask_group : end;
-      simd::draw_group<W>(mask, 0, static_cast<uint32_t>(group), factors);
+      draw_group<W>(mask, 0, static_cast<uint32_t>(group), factors);
       int64_t i = at;
       for (; i + simd::Simd<W>::lanes <= stop; i += simd::Simd<W>::lanes)
         simd::store(out + i, simd::load<Floats>(x + i) * simd::load<Floats>(factors + i - start));
@@ -29,4 +29,4 @@ void dropout_range(const DropoutMask& mask, const float* x, float* out, int64_t 
   kernel::run<DropRange>(mask, x, out, begin, end);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// A dropout mask by its key and rate; philox.h draws its elements.
 struct DropoutMask {
@@ -14,4 +14,4 @@ struct DropoutMask {
 /// Positions drawn together (philox.h).
 constexpr int64_t mask_group = 128;
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -2,7 +2,7 @@
 #include "model/encoder_config.h"
 #include "model/families.h"
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 std::unique_ptr<Family> make_electra(const nlohmann::json& json, const HeadSpec& head, const std::string& where) {
@@ -57,4 +57,4 @@ FamilyEntry electra_family() {
           {read, {"summary_type", "summary_use_proj", "summary_activation", "summary_last_dropout"}, {}, {}, sizes_of(EncoderFields())}};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -17,7 +17,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 std::string encoder_words(const EncoderSpec& spec) {
@@ -242,4 +242,4 @@ std::unique_ptr<Family> make_encoder(EncoderSpec spec, const nlohmann::json& jso
   return std::make_unique<Encoder>(std::move(spec), json, head);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

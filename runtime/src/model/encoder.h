@@ -11,7 +11,7 @@
 
 /// Encoders with norms after the residual sums: BERT and its descendants. A family declares names of fields, weights and heads; the
 /// computation is the same.
-namespace tsrun {
+namespace tsrun::model {
 
 /// Sizes and options of the computation.
 struct EncoderConfig {
@@ -89,4 +89,4 @@ std::vector<ParameterInfo> encoder_parameters(const EncoderSpec& spec, const Hea
 /// The site map: the embeddings, then eight sites a layer in the order of the forward pass.
 std::vector<Site> encoder_sites(const EncoderSpec& spec);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

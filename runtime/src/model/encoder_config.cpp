@@ -2,7 +2,7 @@
 
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 constexpr int64_t largest_table = int64_t{1} << 24;  // keeps every product of two sizes far from overflow
@@ -58,4 +58,4 @@ EncoderConfig read_encoder_config(const nlohmann::json& json, const std::string&
   return config;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Names of config.json's fields; the defaults are BERT's. A field with an empty name does not exist.
 struct EncoderFields {
@@ -26,4 +26,4 @@ std::vector<std::pair<std::string, std::vector<std::string>>> sizes_of(const Enc
 /// @throws Error(data) naming `where` and the field that is missing, ill-typed, out of range or at odds with another.
 EncoderConfig read_encoder_config(const nlohmann::json& config, const std::string& where, const EncoderFields& fields = {});
 
-}  // namespace tsrun
+}  // namespace tsrun::model

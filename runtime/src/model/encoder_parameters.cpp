@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 void add_embeddings(ParameterList& list, const EncoderSpec& spec) {
@@ -114,4 +114,4 @@ std::vector<Site> encoder_sites(const EncoderSpec& spec) {
   return sites;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -6,6 +6,8 @@
 
 namespace tsrun {
 
+namespace model {
+
 const std::vector<FamilyEntry>& family_entries() {
   static const std::vector<FamilyEntry> entries = {awd_lstm_family(), bert_family(),  distilbert_family(), electra_family(),
                                                    gpt2_family(),     llama_family(), mistral_family(),    qwen2_family(),
@@ -31,11 +33,13 @@ const FamilyEntry& entry_of(const nlohmann::json& config, const std::string& whe
   data_error("{}: model_type is '{}', expected {}{}", where, model_type, join_words(known), did_you_mean(model_type, known));
 }
 
+}  // namespace model
+
 std::unique_ptr<Family> make_family(const nlohmann::json& config, const HeadSpec& head, const std::string& where) {
-  const FamilyEntry& entry = entry_of(config, where);
-  const nlohmann::json plain = without_aliases(config, entry.fields, where);
+  const model::FamilyEntry& entry = model::entry_of(config, where);
+  const nlohmann::json plain = model::without_aliases(config, entry.fields, where);
   std::unique_ptr<Family> family = entry.make(plain, head, where);  // a field that is missing comes before its misspelling
-  check_fields(plain, entry.fields, where);
+  model::check_fields(plain, entry.fields, where);
   const bool judges_rows = head.kind == HeadKind::classification || head.kind == HeadKind::regression;
   if (judges_rows && config.value("problem_type", nlohmann::json()) == "multi_label_classification")
     data_error(

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Names of the word embeddings and of the LM head's bias in a checkpoint.
 struct WordTie {
@@ -56,4 +56,4 @@ FamilyEntry roberta_family();
 FamilyEntry t5_family();
 FamilyEntry xlm_roberta_family();
 
-}  // namespace tsrun
+}  // namespace tsrun::model

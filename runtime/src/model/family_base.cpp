@@ -2,7 +2,7 @@
 
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::model {
 
 void check_head(const HeadSpec& head, const std::string& where) {
   const bool classes = head.kind == HeadKind::classification || head.kind == HeadKind::token_classification;
@@ -10,4 +10,4 @@ void check_head(const HeadSpec& head, const std::string& where) {
   if (!right) internal_error("{}: a {} head with {} outputs", where, name_of(head.kind), head.outputs);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

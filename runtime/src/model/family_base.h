@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Facts that every family has.
 struct FamilyFacts {
@@ -39,4 +39,4 @@ class FamilyBase : public Family {
 /// @throws Error(internal) unless the head's number of outputs fits its kind
 void check_head(const HeadSpec& head, const std::string& where);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

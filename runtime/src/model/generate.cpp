@@ -13,6 +13,7 @@
 #include <algorithm>
 
 namespace tsrun {
+namespace model {
 namespace {
 
 void check_prompts(const Family& family, const std::vector<std::vector<int64_t>>& prompts) {
@@ -191,8 +192,11 @@ class BeamSearch {
 
 }  // namespace
 
+}  // namespace model
+
 std::vector<Generated> generate(const Family& family, const Weights& weights, const std::vector<std::vector<int64_t>>& prompts,
                                 const GenerateOptions& options, at::Device device) {
+  using namespace model;
   const HeadKind head = family.head().kind;
   if (head != HeadKind::causal_lm && head != HeadKind::seq2seq_lm) internal_error("generate: a {} head writes no text", name_of(head));
   if (options.max_new_tokens < 1 || options.num_beams < 1)

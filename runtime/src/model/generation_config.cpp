@@ -47,7 +47,7 @@ std::vector<SequenceBias> biases_of(const json& value, const std::string& name, 
   return all;
 }
 
-std::optional<int64_t> id_of(const ConfigReader& reader, const char* name) {
+std::optional<int64_t> id_of(const model::ConfigReader& reader, const char* name) {
   return reader.has(name) ? std::optional(reader.integer(name, 0, any_id)) : std::nullopt;
 }
 
@@ -61,7 +61,7 @@ std::vector<int64_t> end_ids_of(const GenerationConfig& config, const Tokenizer&
   return {};
 }
 
-ScoreOptions score_options(const json& fields, const ConfigReader& reader, const std::vector<int64_t>& ends) {
+ScoreOptions score_options(const json& fields, const model::ConfigReader& reader, const std::vector<int64_t>& ends) {
   const std::string& where = reader.where();
   const auto value = [&](const char* name) { return fields.value(name, json()); };
   ScoreOptions scores;
@@ -81,7 +81,7 @@ ScoreOptions score_options(const json& fields, const ConfigReader& reader, const
   return scores;
 }
 
-void check_strategy(const ConfigReader& reader, const json& fields) {
+void check_strategy(const model::ConfigReader& reader, const json& fields) {
   if (reader.flag("do_sample", false)) {
     data_error(
         "{}: field 'do_sample' is true, but texts are not sampled here, they are written greedily or by beams; do_sample = false asks for "
@@ -106,7 +106,7 @@ GenerationConfig read_generation_config(const std::filesystem::path& folder, con
     if (!result.fields.is_object()) data_error("{}: holds {}, expected an object", path.string(), result.fields.type_name());
     return result;
   }
-  for (const std::string& name : acting_generation_fields()) {
+  for (const std::string& name : model::acting_generation_fields()) {
     if (config.contains(name)) result.fields[name] = config[name];
   }
   return result;
@@ -118,8 +118,8 @@ GenerateOptions generate_options(const GenerationConfig& config, const Tokenizer
   for (const auto& [name, value] : given.items()) {
     if (!value.is_null()) fields[name] = value;
   }
-  check_generation_fields(fields, config.where);
-  const ConfigReader reader(fields, config.where);
+  model::check_generation_fields(fields, config.where);
+  const model::ConfigReader reader(fields, config.where);
   check_strategy(reader, fields);
   GenerateOptions options;
   options.end_ids = end_ids_of(config, tokenizer);

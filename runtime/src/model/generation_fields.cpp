@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 using nlohmann::json;
@@ -131,4 +131,4 @@ std::vector<std::string> acting_generation_fields() {
   return names;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -4,7 +4,7 @@
 #include "model/families.h"
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 DecoderConfig read_gpt2_config(const nlohmann::json& json, const std::string& where) {
@@ -95,4 +95,4 @@ FamilyEntry gpt2_family() {
           gpt2_fields()};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

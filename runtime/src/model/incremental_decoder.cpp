@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 int64_t longest_of(const Family& family, const std::vector<std::vector<int64_t>>& prompts) {
@@ -85,4 +85,4 @@ at::Tensor IncrementalDecoder::next(const std::vector<int64_t>& ids) {
   return read(batch);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Incremental decoding of a batch: scores of the next token, given the tokens chosen so far.
 class IncrementalDecoder {
@@ -30,4 +30,4 @@ class IncrementalDecoder {
   DecodingCache cache_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -10,6 +10,8 @@
 
 namespace tsrun {
 
+namespace model {
+
 at::Tensor initial_values(const ParameterInfo& parameter, double deviation, Key key) {
   switch (parameter.kind) {
     case ParameterKind::norm_weight:
@@ -34,11 +36,13 @@ Weights initial_weights(const Family& family, Key key) {
   return weights;
 }
 
+}  // namespace model
+
 Model initialise_model(const nlohmann::json& config, const HeadSpec& head, std::shared_ptr<const Tokenizer> tokenizer, Key key) {
   Model model;
   model.family = make_family(config, head, "config");
   model.tokenizer = std::move(tokenizer);
-  model.weights = initial_weights(*model.family, key);
+  model.weights = model::initial_weights(*model.family, key);
   model.initialised = model.weights.names();
   return model;
 }

@@ -6,7 +6,7 @@
 #include "model/sliding_windows.h"
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 /// What transformers takes for fields that a config.json lacks.
@@ -144,4 +144,4 @@ FamilyEntry qwen2_family() {
       llama_fields({"use_sliding_window", "sliding_window", "max_window_layers", "layer_types"})};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -7,6 +7,7 @@
 #include "tsrun/model/model.h"
 
 namespace tsrun {
+namespace model {
 namespace {
 
 void initialise_missing(Model& model, const std::vector<std::string>& missing, const std::string& where, Key key) {
@@ -38,7 +39,10 @@ void warn_of_idle_fields(const nlohmann::json& config, const std::string& where)
 
 }  // namespace
 
+}  // namespace model
+
 Model load_model(const std::filesystem::path& path, const HeadSpec& head, Key key, const std::string& called) {
+  using namespace model;
   const CheckpointFolder folder = CheckpointFolder::open(path);
   const std::string where = path.string(), name = called.empty() ? where : called;
   Model model;
@@ -57,11 +61,11 @@ Model load_model(const std::filesystem::path& path, const HeadSpec& head, Key ke
 Weights load_weights(const std::filesystem::path& path, const Family& family) {
   if (std::filesystem::is_directory(path)) {
     const CheckpointFolder folder = CheckpointFolder::open(path);
-    return match_weights(folder.tensors(), family, path.string()).weights;
+    return model::match_weights(folder.tensors(), family, path.string()).weights;
   }
   refuse_pickle(path);
   const SafetensorsFile file = SafetensorsFile::open(path);
-  return match_weights(file.tensors(), family, path.string()).weights;
+  return model::match_weights(file.tensors(), family, path.string()).weights;
 }
 
 }  // namespace tsrun

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 bool starts_with_any(std::string_view name, const std::vector<std::string>& beginnings) {
@@ -176,4 +176,4 @@ MatchedWeights match_weights(const std::vector<TensorInfo>& tensors, const Famil
   return matched;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// A checkpoint's tensors under a family's names and shapes, as those of `as_float32`.
 struct MatchedWeights {
@@ -22,4 +22,4 @@ StoredTensors stored_tensors(const std::vector<TensorInfo>& tensors, const NameR
 /// @throws Error(data) listing every embedding or encoder weight that is missing, every unexpected and every mis-shaped tensor.
 MatchedWeights match_weights(const std::vector<TensorInfo>& tensors, const Family& family, const std::string& where);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -5,7 +5,7 @@
 #include <cmath>
 
 // Passes over a row are written once, for whole vectors and for the single numbers behind them: `pass(T{}, i)` with T either.
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 using namespace simd;
@@ -181,4 +181,4 @@ void rms_norm_backward(const float* grad, const float* x, const float* gain, con
   kernel::run<RmsNormBackward>(grad, x, gain, inverse, width, grad_x, grad_gain, begin, end);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Rows [begin, end) of y = LayerNorm(residual + dropout(x)), all [rows, width] float32.
 struct AddNorm {
@@ -30,4 +30,4 @@ void rms_norm_forward(const float* x, const float* gain, float epsilon, int64_t 
 void rms_norm_backward(const float* grad, const float* x, const float* gain, const float* inverse, int64_t width, float* grad_x,
                        float* grad_gain, int64_t begin, int64_t end);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Collects a family's parameters; those between two calls of `start` share part, layer and prefix of names.
 class ParameterList {
@@ -39,4 +39,4 @@ class ParameterList {
   std::string prefix_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::model

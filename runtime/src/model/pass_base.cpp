@@ -7,7 +7,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 // Extra tensors for recomputation, stored beside the weights under names no parameter can have.
@@ -177,4 +177,4 @@ at::Tensor PassBase::recompute(int64_t layer, const at::Tensor& x, const Extra& 
   return recomputed(x, known, known.names(), run);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

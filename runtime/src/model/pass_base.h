@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Base of the families' forward passes: batch, options, hooks, prefixes and cache. Batch and options are copies, so that backward can run
 /// the pass again; the family (its facts) must outlive that.
@@ -121,4 +121,4 @@ class PassBase {
 /// Rows of `x` at `tokens`, or all of them.
 at::Tensor only(const at::Tensor& x, const std::optional<std::vector<int64_t>>& tokens);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -6,7 +6,7 @@
 #include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 at::Tensor float32_product(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, bool transposed) {
@@ -56,4 +56,4 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const std::opt
   return Bfloat16Product::apply(to_bfloat16(x), weight, bias, transposed);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -6,7 +6,7 @@
 
 #include <optional>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// `x` as an operand of this precision: itself, or rounded. Call it once where one x enters several products: they then share what backward
 /// needs.
@@ -21,4 +21,4 @@ at::Tensor operand(const at::Tensor& x, Precision precision);
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, bool transposed,
                    Precision precision);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

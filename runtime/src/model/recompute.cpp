@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 /// Arguments of backward beside tensors.
@@ -72,4 +72,4 @@ at::Tensor recomputed(const at::Tensor& x, const Weights& weights, const std::ve
   return wanted && at::GradMode::is_enabled() ? RecomputeFunction::apply(at::TensorList(inputs), call) : (*call)(inputs);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

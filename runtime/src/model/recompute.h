@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// A part of a model as a function of its input and its weights.
 using RecomputedPart = std::function<at::Tensor(const at::Tensor& x, const Weights& weights)>;
@@ -25,4 +25,4 @@ using RecomputedPart = std::function<at::Tensor(const at::Tensor& x, const Weigh
 /// @throws Error(internal) in a backward pass that is to be differentiated itself.
 at::Tensor recomputed(const at::Tensor& x, const Weights& weights, const std::vector<std::string>& names, const RecomputedPart& run);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 at::Tensor on_device(const std::vector<int64_t>& values, at::Device device) { return at::tensor(values, at::kLong).to(device); }
@@ -73,4 +73,4 @@ RecurrentRows::Result RecurrentRows::uneven_lstm(const at::Tensor& x, const std:
   return {output.index_select(0, places_), hidden.select(0, 0).index_select(0, rank_), cell.select(0, 0).index_select(0, rank_)};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

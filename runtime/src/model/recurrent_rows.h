@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Packed rows as LibTorch's LSTM reads them: rows of one length as [rows, time, width], others by time step, longest row first.
 class RecurrentRows {
@@ -39,4 +39,4 @@ class RecurrentRows {
   at::Tensor tokens_, places_, by_length_, rank_, counts_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::model

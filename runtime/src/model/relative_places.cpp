@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 int64_t RelativePlaces::bucket(int64_t distance) const {
   const int64_t available = both_ways ? buckets / 2 : buckets;
@@ -27,4 +27,4 @@ at::Tensor RelativePlaces::bias(const at::Tensor& table, int64_t first, int64_t 
   return table.index_select(0, at::tensor(rows, at::kLong).to(table.device())).t().contiguous();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

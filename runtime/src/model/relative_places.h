@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Buckets of T5's relative positions (Raffel et al., 2020, section 2.1): one for each small distance (key position minus query position),
 /// logarithmic ones beyond, up to `max_distance`.
@@ -17,4 +17,4 @@ struct RelativePlaces {
   at::Tensor bias(const at::Tensor& table, int64_t first, int64_t last) const;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::model

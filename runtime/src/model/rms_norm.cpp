@@ -13,7 +13,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 constexpr int64_t rows_of_a_thread = 64, most_parts = 64;  // parts have sums of their own: their number must not depend on threads
@@ -71,4 +71,4 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& gain, double epsilon)
   return RmsNormFunction::apply(x, gain, epsilon);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

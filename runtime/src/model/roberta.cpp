@@ -3,7 +3,7 @@
 #include "model/families.h"
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 std::unique_ptr<Family> make_roberta_of(const std::string& model_type, const nlohmann::json& json, const HeadSpec& head,
@@ -64,4 +64,4 @@ FamilyEntry xlm_roberta_family() {
           {names_of(EncoderFields()), {}, {}, {}, sizes_of(EncoderFields())}};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

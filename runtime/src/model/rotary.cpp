@@ -17,7 +17,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 /// The frequencies of Llama 3.1: low ones divided by `factor`, high ones kept, those between blended.
@@ -152,4 +152,4 @@ at::Tensor rotate(const RotaryTable& table, const at::Tensor& x, int64_t heads) 
   return RotateFunction::apply(x, table.cosines, table.sines, heads, 1.0);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

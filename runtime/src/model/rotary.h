@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// Rotary position embeddings (Su et al., 2021) in the layout of transformers' Llama: element i turns with element i + size / 2.
 struct Rotary {
@@ -49,4 +49,4 @@ RotaryTable rotary_table(const Rotary& rotary, const at::Tensor& positions, cons
 /// Rotary embedding of x [tokens, heads * size] by each token's position.
 at::Tensor rotate(const RotaryTable& table, const at::Tensor& x, int64_t heads);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 /// A kind of scaling, and the fields that it reads beside rope_type and rope_theta.
@@ -157,4 +157,4 @@ std::vector<std::string> idle_rotary_fields(const nlohmann::json& config) {
   return lines;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -2,7 +2,7 @@
 
 #include "tsrun/base/simd.h"
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 struct Turn {
@@ -41,4 +41,4 @@ void turn(const float* x, int64_t stride, const float* cosines, const float* sin
   kernel::run<Turn>(x, stride, cosines, sines, tokens, heads, size, direction, out);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -38,6 +38,8 @@ size_t nucleus(const std::vector<double>& weights, double share) {
 
 }  // namespace
 
+namespace model {
+
 int64_t sampled_token(std::span<const float> scores, const Sampling& sampling, Key key) {
   std::vector<int64_t> ids = ranked(scores);
   if (sampling.top_k > 0 && static_cast<size_t>(sampling.top_k) < ids.size()) ids.resize(static_cast<size_t>(sampling.top_k));
@@ -51,6 +53,8 @@ void check_sampling(const Sampling& sampling) {
   if (sampling.top_k < 0) user_error("generate: top_k is {}, expected 0 (all tokens) or more", sampling.top_k);
   if (!(sampling.top_p > 0 && sampling.top_p <= 1)) user_error("generate: top_p is {}, expected a share above 0, up to 1", sampling.top_p);
 }
+
+}  // namespace model
 
 OptionTable sampling_options(std::optional<bool> do_sample) {
   const nlohmann::json fallback = do_sample ? nlohmann::json(*do_sample) : nlohmann::json();

@@ -4,7 +4,7 @@
 
 #include <span>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// A token drawn under `key` from `scores` (logits of the vocabulary), by settings that `check_sampling` accepts.
 int64_t sampled_token(std::span<const float> scores, const Sampling& sampling, Key key);
@@ -12,4 +12,4 @@ int64_t sampled_token(std::span<const float> scores, const Sampling& sampling, K
 /// @throws Error(user) for a temperature that is not positive, a negative top_k or a top_p outside (0, 1]
 void check_sampling(const Sampling& sampling);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

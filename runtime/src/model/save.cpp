@@ -3,6 +3,7 @@
 #include "tsrun/model/model.h"
 
 namespace tsrun {
+namespace model {
 namespace {
 
 /// The names of a head's outputs: those of the task, else those of config.json, else the reference's.
@@ -38,6 +39,8 @@ nlohmann::json saved_config(const Family& family, const std::vector<std::string>
 
 }  // namespace
 
+}  // namespace model
+
 std::vector<std::string> label_names(const nlohmann::json& config) {
   const auto table = config.find("id2label");
   std::vector<std::string> names;
@@ -62,7 +65,7 @@ void save_weights(const Weights& weights, const std::filesystem::path& file) {
 
 void save_model(const Model& model, const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
-  write_durable(folder / "config.json", saved_config(*model.family, model.labels).dump(2) + "\n");
+  write_durable(folder / "config.json", model::saved_config(*model.family, model.labels).dump(2) + "\n");
   if (model.generation.own_file) write_durable(folder / "generation_config.json", model.generation.fields.dump(2) + "\n");
   save_weights(model.weights, folder / "model.safetensors");
   if (model.tokenizer) model.tokenizer->save(folder);

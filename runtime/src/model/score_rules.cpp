@@ -4,7 +4,7 @@
 #include <limits>
 #include <set>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 constexpr float forbidden = -std::numeric_limits<float>::infinity();
@@ -91,4 +91,4 @@ void ScoreRules::apply(std::span<float> scores, const Place& place) const {
   suppress(scores, place);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -4,7 +4,7 @@
 
 #include <span>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// The rules of ScoreOptions for one model.
 class ScoreRules {
@@ -29,4 +29,4 @@ class ScoreRules {
   bool any_ = false;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 /// `layer_types`, one for each layer; empty when they are not stated.
@@ -61,4 +61,4 @@ std::vector<int64_t> read_qwen2_windows(const ConfigReader& reader, const nlohma
   return windows;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

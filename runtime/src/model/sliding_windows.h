@@ -6,7 +6,7 @@
 #include <vector>
 
 /// Attention window of each layer, the query included, by config.json as transformers 5 reads it; 0: all tokens before the query.
-namespace tsrun {
+namespace tsrun::model {
 
 /// Mistral: `sliding_window` in all layers; `layer_types` may only repeat that. @throws Error(data) when it contradicts
 std::vector<int64_t> read_mistral_windows(const ConfigReader& reader, const nlohmann::json& json, int64_t layers);
@@ -15,4 +15,4 @@ std::vector<int64_t> read_mistral_windows(const ConfigReader& reader, const nloh
 /// @throws Error(data) for a sliding layer without a window
 std::vector<int64_t> read_qwen2_windows(const ConfigReader& reader, const nlohmann::json& json, int64_t layers);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

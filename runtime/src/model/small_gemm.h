@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace tsrun::simd {
+namespace tsrun::model {
 
 /// A left operand: element (i, k) is data[i * row + k * column], so a transposed matrix needs no copy.
 struct Left {
@@ -21,18 +21,18 @@ constexpr int64_t tile_rows = W == 2 ? 4 : 6;
 /// A tile of M rows and N vectors of columns of c += a b, kept in registers.
 template <int W, int M, int N>
 TSRUN_INLINE void multiply_tile(Left a, const float* b, int64_t b_row, float* c, int64_t c_row, int64_t depth, bool accumulate) {
-  using Floats = typename Simd<W>::Floats;
-  constexpr int64_t lanes = Simd<W>::lanes;
+  using Floats = typename simd::Simd<W>::Floats;
+  constexpr int64_t lanes = simd::Simd<W>::lanes;
   Floats tile[M][N];
 #pragma GCC unroll 8
   for (int i = 0; i < M; ++i) {
 #pragma GCC unroll 2
-    for (int j = 0; j < N; ++j) tile[i][j] = accumulate ? load<Floats>(c + i * c_row + j * lanes) : Floats{};
+    for (int j = 0; j < N; ++j) tile[i][j] = accumulate ? simd::load<Floats>(c + i * c_row + j * lanes) : Floats{};
   }
   for (int64_t k = 0; k < depth; ++k) {
     Floats right[N];
 #pragma GCC unroll 2
-    for (int j = 0; j < N; ++j) right[j] = load<Floats>(b + k * b_row + j * lanes);
+    for (int j = 0; j < N; ++j) right[j] = simd::load<Floats>(b + k * b_row + j * lanes);
 #pragma GCC unroll 8
     for (int i = 0; i < M; ++i) {
       const float left = a.data[i * a.row + k * a.column];
@@ -43,7 +43,7 @@ TSRUN_INLINE void multiply_tile(Left a, const float* b, int64_t b_row, float* c,
 #pragma GCC unroll 8
   for (int i = 0; i < M; ++i) {
 #pragma GCC unroll 2
-    for (int j = 0; j < N; ++j) store(c + i * c_row + j * lanes, tile[i][j]);
+    for (int j = 0; j < N; ++j) simd::store(c + i * c_row + j * lanes, tile[i][j]);
   }
 }
 
@@ -61,7 +61,7 @@ TSRUN_INLINE void multiply_columns(Left a, const float* b, int64_t b_row, float*
 template <int W>
 TSRUN_INLINE void multiply(Left a, const float* b, int64_t b_row, float* c, int64_t c_row, int64_t rows, int64_t columns, int64_t depth,
                            bool accumulate) {
-  constexpr int64_t lanes = Simd<W>::lanes;
+  constexpr int64_t lanes = simd::Simd<W>::lanes;
   int64_t j = 0;
   for (; j + 2 * lanes <= columns; j += 2 * lanes) multiply_columns<W, 2>(a, b + j, b_row, c + j, c_row, rows, depth, accumulate);
   if (j < columns) multiply_columns<W, 1>(a, b + j, b_row, c + j, c_row, rows, depth, accumulate);
@@ -77,14 +77,15 @@ TSRUN_INLINE void pack_rows(const float* in, int64_t stride, int64_t rows, int64
 
 /// Transposes 4 rows of 4 numbers.
 TSRUN_INLINE void transpose_square(const float* in, int64_t stride, float* out, int64_t out_row) {
-  using Four = Simd<2>::Floats;
-  const Four a = load<Four>(in), b = load<Four>(in + stride), c = load<Four>(in + 2 * stride), d = load<Four>(in + 3 * stride);
+  using Four = simd::Simd<2>::Floats;
+  const Four a = simd::load<Four>(in), b = simd::load<Four>(in + stride), c = simd::load<Four>(in + 2 * stride),
+             d = simd::load<Four>(in + 3 * stride);
   const Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
   const Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  store(out, __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5));
-  store(out + out_row, __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7));
-  store(out + 2 * out_row, __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5));
-  store(out + 3 * out_row, __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7));
+  simd::store(out, __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5));
+  simd::store(out + out_row, __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7));
+  simd::store(out + 2 * out_row, __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5));
+  simd::store(out + 3 * out_row, __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7));
 }
 
 /// out [width][out_row] = the transpose of `in` [rows, width], zero behind `rows`.
@@ -106,4 +107,4 @@ TSRUN_INLINE void put_rows(const float* in, int64_t in_row, int64_t rows, int64_
   }
 }
 
-}  // namespace tsrun::simd
+}  // namespace tsrun::model

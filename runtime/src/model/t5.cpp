@@ -4,7 +4,7 @@
 #include "model/families.h"
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 /// `feed_forward_proj`: an activation, with "gated-" in front where it gates; "gated-gelu" is the tanh form. transformers writes what it
@@ -93,4 +93,4 @@ FamilyEntry t5_family() {
           settle_t5_tie};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

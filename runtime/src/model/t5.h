@@ -12,7 +12,7 @@
 /// T5 (Raffel et al., 2020) in its two shapes: v1.0 (ReLU, one table for the embeddings and the word scores) and v1.1 (gated GELU, two).
 /// An encoder and a decoder with RMSNorm before each block, no biases, and relative positions as a bias of the scores that the layers of a
 /// stack share.
-namespace tsrun {
+namespace tsrun::model {
 
 struct T5Config {
   int64_t vocabulary = 0, hidden = 0, encoder_layers = 0, decoder_layers = 0, heads = 0, head_size = 0, intermediate = 0;
@@ -36,4 +36,4 @@ std::vector<Site> t5_sites(const T5Config& config);
 
 std::unique_ptr<Family> make_t5_family(const T5Config& config, const nlohmann::json& json, const HeadSpec& head);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

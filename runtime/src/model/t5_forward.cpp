@@ -13,7 +13,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 constexpr const char *bias_name = "(position bias)", *encoded_name = "(encoded)";
@@ -275,4 +275,4 @@ std::unique_ptr<Family> make_t5_family(const T5Config& config, const nlohmann::j
       config, FamilyFacts{"t5", json, head, config.layers(), config.hidden, no_limit, t5_parameters(config, head), t5_sites(config)});
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 const std::string self_attention = "layer.0.SelfAttention", cross_attention = "layer.1.EncDecAttention";
@@ -124,4 +124,4 @@ std::vector<Site> t5_sites(const T5Config& config) {
   return sites;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

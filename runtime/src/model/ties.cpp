@@ -8,7 +8,7 @@
 
 #include <cstring>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 const TensorInfo* stored_under(const StoredTensors& stored, const std::string& name) {
@@ -53,4 +53,4 @@ nlohmann::json settled_config(const nlohmann::json& config, const StoredTensors&
   return settled;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::model

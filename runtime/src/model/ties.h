@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::model {
 
 /// A checkpoint's tensors by a family's names.
 using StoredTensors = std::map<std::string, const TensorInfo*>;
@@ -31,4 +31,4 @@ const TensorInfo* stored_words(const StoredTensors& stored, const WordTie& tie, 
 nlohmann::json settled_config(const nlohmann::json& config, const StoredTensors& stored, const FamilyEntry& entry,
                               const std::string& where);
 
-}  // namespace tsrun
+}  // namespace tsrun::model

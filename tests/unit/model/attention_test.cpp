@@ -12,7 +12,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 /// A case: row lengths, heads, head size, and what is switched on. Compared with the float64 composition.
@@ -247,4 +247,4 @@ TEST(AddNorm, TreatsASubsetAsAmongAllRows) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 struct Small {
@@ -149,4 +149,4 @@ TEST(Bert, InitialisesLikeTheReference) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 using ::testing::AllOf;
@@ -264,4 +264,4 @@ TEST(Rotary, NamesFieldsOfAnotherScaling) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -6,7 +6,7 @@
 
 #include <ATen/ops/tensor.h>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 struct Loaded {
@@ -202,4 +202,4 @@ TEST(SampledText, RefusesSettingsOutOfRange_AndBeams) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::model

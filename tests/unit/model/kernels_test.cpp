@@ -8,7 +8,7 @@
 #include <cmath>
 
 // Kernels of the model room that no float64 composition stands beside, against their definitions in float64.
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 std::vector<float> drawn(int64_t count, uint64_t seed) {
@@ -79,4 +79,4 @@ TEST_P(ModelKernels, TurningEqualsItsDefinition_InBothDirections) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 constexpr auto float32 = Precision::float32, bfloat16 = Precision::bfloat16;
@@ -125,4 +125,4 @@ TEST(ProductMemory, KeepsTheInputOnlyForAWeightThatLearns) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::model

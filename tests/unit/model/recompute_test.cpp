@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 using ::testing::HasSubstr;
@@ -230,4 +230,4 @@ TEST(Recompute, ShowsOnlyTheNamedWeights) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::model

@@ -3,7 +3,7 @@
 #include "parity.h"
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::model {
 namespace {
 
 const HeadSpec seq2seq{HeadKind::seq2seq_lm, 0};
@@ -149,4 +149,4 @@ TEST(RelativePlaces, FallIntoTheBucketsOfTransformers) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::model
