@@ -53,14 +53,15 @@ void run(const Arguments& arguments) {
   Binding binding(*family, weights, tune, Key::root(1), at::kCPU);
   const nlohmann::json given = {{"precision", arguments.text("--precision", "float32")},
                                 {"gradient_checkpointing", arguments.number("--checkpointing", 0) != 0}};
-  StepPlugins none;
-  Stepper stepper(*family, split, binding, TrainSettings::from(train_options().resolve(given, "bench_ids_step")), at::kCPU, none);
+  training::StepPlugins none;
+  training::Stepper stepper(*family, split, binding, TrainSettings::from(train_options().resolve(given, "bench_ids_step")), at::kCPU, none);
   Sampler sampler(Key::root(2), split.size(), batch);
   StepTimes times;
   for (int64_t step = 0; step < steps; ++step) {
     const auto rows = sampler.batch(step / sampler.batches_per_epoch(), step % sampler.batches_per_epoch());
     const auto start = Clock::now();
-    const StepReport report = stepper.run({.step = step}, {{rows.begin(), rows.end()}}, Key::root(3).split(static_cast<uint64_t>(step)), 1);
+    const training::StepReport report =
+        stepper.run({.step = step}, {{rows.begin(), rows.end()}}, Key::root(3).split(static_cast<uint64_t>(step)), 1);
     times.add(step, std::chrono::duration<double>(Clock::now() - start).count(), report.loss, report.tokens);
   }
   times.print();

@@ -138,7 +138,7 @@ std::vector<StepPlugin> step_plugins(const std::string& named) {
 /// What `method` chooses once.
 Scope chosen(const std::string& method, const nlohmann::json& given, const Model& model, const EncodedSplit& split) {
   const SelectorMethod& selector = plugins().selector(method);
-  const auto probe = make_split_probe(
+  const auto probe = training::make_split_probe(
       *model.family, [&]() -> const EncodedSplit& { return split; }, std::nullopt, true, at::kCPU);
   const Options options = selector.options().resolve(given, "bench_step");
   return selector.choose({*model.family, model.weights, Key::root(6), 0, 0, probe.get()}, options)->scope;
@@ -156,7 +156,7 @@ Scope static_scope(const std::string& named, const Model& model, const EncodedSp
   return scope;
 }
 
-int64_t bytes_of_gradients_and_moments(const Binding& binding, const Optimizer& optimizer, const StepPlugins& acting) {
+int64_t bytes_of_gradients_and_moments(const Binding& binding, const Optimizer& optimizer, const training::StepPlugins& acting) {
   size_t bytes = 0;
   for (const ParameterGroup& group : binding.groups()) bytes += group.gradient.nbytes();
   for (const auto& [name, tensor] : optimizer.state()) bytes += tensor.nbytes();
@@ -238,13 +238,13 @@ void run(const Arguments& arguments) {
   const std::string plugin = arguments.text("--plugin", "none");
   TuneOptions tune = tune_options(arguments, model);
   tune.scope = intersection(tune.scope, static_scope(plugin, model, split));
-  tune.owned = owned_parameters(step_plugins(plugin), *model.family);
+  tune.owned = training::owned_parameters(step_plugins(plugin), *model.family);
   Binding binding(*model.family, model.weights, tune, Key::root(1), at::kCPU);
   const auto settings = TrainSettings::from(
       train_options().resolve({{"precision", arguments.text("--precision", "float32")}, {"dropout", plugin != "still"}}, "bench_step"));
-  StepPlugins acting(step_plugins(plugin), {*model.family, binding.origin(), Key::root(5), steps});
+  training::StepPlugins acting(step_plugins(plugin), {*model.family, binding.origin(), Key::root(5), steps});
   const OwnMemory watch;  // of the training alone: the basis is there
-  Stepper stepper(*model.family, split, binding, settings, at::kCPU, acting);
+  training::Stepper stepper(*model.family, split, binding, settings, at::kCPU, acting);
   stepper.keep_prefixes_in({});
   Sampler sampler(Key::root(2), static_cast<int64_t>(examples.size()), batch);
   StepTimes times;
@@ -252,7 +252,7 @@ void run(const Arguments& arguments) {
     const auto rows = sampler.batch(step / sampler.batches_per_epoch(), step % sampler.batches_per_epoch());
     const auto start = Clock::now();
     for (const int64_t row : rows) encode(static_cast<size_t>(row));  // tokenised every time: a user's loader does it beside each step
-    const StepReport report =
+    const training::StepReport report =
         stepper.run({.step = step, .planned = steps}, {{rows.begin(), rows.end()}}, Key::root(3).split(static_cast<uint64_t>(step)), 1);
     times.add(step, std::chrono::duration<double>(Clock::now() - start).count(), report.loss, report.tokens);
   }

@@ -10,6 +10,7 @@
 #include <cmath>
 
 namespace tsrun {
+namespace training {
 namespace {
 
 /// One tensor of a group: views into the group's flat vectors, and running means of the squared gradient. With two or more dimensions these
@@ -156,8 +157,10 @@ class Adafactor final : public Optimizer {
 
 }  // namespace
 
+}  // namespace training
+
 std::unique_ptr<Optimizer> make_adafactor(std::vector<ParameterGroup>& groups, const AdafactorOptions& options) {
-  return std::make_unique<Adafactor>(groups, options);
+  return std::make_unique<training::Adafactor>(groups, options);
 }
 
 }  // namespace tsrun

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::training {
 
 ForwardOptions training_pass(Key dropout, Precision precision, bool gradient_checkpointing) {
   ForwardOptions forward;
@@ -21,4 +21,4 @@ double backpropagate(const at::Tensor& loss, double share) {
   return value;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

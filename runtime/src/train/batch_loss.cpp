@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 /// The same batch for outputs in float64.
@@ -132,4 +132,4 @@ at::Tensor BatchLoss::pull_back(const at::Tensor& z, const at::Tensor& u) {
   return taken_gradient();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

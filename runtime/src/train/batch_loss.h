@@ -7,7 +7,7 @@
 #include <functional>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// Rows of one forward pass, and the pass: its dropout key makes the same masks every time.
 struct MicroBatch {
@@ -50,4 +50,4 @@ class BatchLoss final : public LossAt {
 /// The group of a binding's coordinates; null in full space.
 ParameterGroup* coordinate_group(Binding& binding);
 
-}  // namespace tsrun
+}  // namespace tsrun::training

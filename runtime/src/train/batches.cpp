@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 constexpr int64_t most_rows = 64, most_streams = 10, most_scores = int64_t{1} << 25;
@@ -52,4 +52,4 @@ std::vector<std::vector<int64_t>> evaluation_streams(const EncodedSplit& split, 
   return batches;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

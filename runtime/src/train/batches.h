@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// Rows of a split for evaluation: sorted by length (ties by row), so that batches are even, and cut into batches whose judged tokens fit
 /// into `scores` numbers when each has `outputs` of them. What comes of a row does not depend on its neighbours.
@@ -18,4 +18,4 @@ std::vector<std::vector<int64_t>> evaluation_streams(const EncodedSplit& split, 
 /// Tokens of `row` that have a target; 1 where rows are judged.
 int64_t judged_tokens(const EncodedSplit& split, int64_t row);
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::training {
 
 std::vector<at::Tensor> CarriedState::before(const EncodedSplit& split, std::span<const int64_t> rows) const {
   std::vector<int64_t> going_on;
@@ -27,4 +27,4 @@ void CarriedState::take(std::span<const int64_t> rows, std::vector<at::Tensor> s
   state_ = std::move(state);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

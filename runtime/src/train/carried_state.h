@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// State of a recurrent model between consecutive batches of rows (train/streams.h). A row gets what the row before it left, where that
 /// stood at the same place of the batch before and the row continues it; any other begins with zeros. An epoch, whose first rows follow no
@@ -28,4 +28,4 @@ class CarriedState {
   std::vector<at::Tensor> state_;  ///< behind them, [rows, width] each
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

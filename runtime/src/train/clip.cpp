@@ -32,6 +32,8 @@ double sum_of_squares(const float* x, int64_t size) {
 
 }  // namespace
 
+namespace training {
+
 double squared_norm(const at::Tensor& tensor) {
   if (!tensor.is_cpu()) return tensor.to(at::kDouble).square().sum().item<double>();
   const float* x = tensor.const_data_ptr<float>();
@@ -46,10 +48,12 @@ double squared_norm(const at::Tensor& tensor) {
   return sum;
 }
 
+}  // namespace training
+
 double clip_gradients(std::vector<ParameterGroup>& groups, double maximum) {
   const at::NoGradGuard no_grad;
   double sum = 0;
-  for (const auto& group : groups) sum += squared_norm(group.gradient);
+  for (const auto& group : groups) sum += training::squared_norm(group.gradient);
   const double norm = std::sqrt(sum);
   const double factor = maximum / (norm + 1e-6);  // the small number is torch.nn.utils.clip_grad_norm_'s
   if (maximum > 0 && std::isfinite(norm) && factor < 1) {

@@ -8,6 +8,7 @@
 #include <numeric>
 
 namespace tsrun {
+namespace training {
 namespace {
 
 /// Constants of n unknowns and λ candidates, as Hansen 2016, table 1 gives them; of the weights the positive ones.
@@ -124,6 +125,8 @@ class CmaEs final : public FewUnknowns {
 
 }  // namespace
 
-std::unique_ptr<FewUnknowns> make_cma_es(const CmaEsOptions& options) { return std::make_unique<CmaEs>(options); }
+}  // namespace training
+
+std::unique_ptr<FewUnknowns> make_cma_es(const CmaEsOptions& options) { return std::make_unique<training::CmaEs>(options); }
 
 }  // namespace tsrun

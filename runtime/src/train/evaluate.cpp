@@ -53,6 +53,8 @@ bool chosen(const EvaluationSet& evaluation_set) {
 
 }  // namespace
 
+namespace training {
+
 void require_finite_scores(const EvaluatedModel& model, const at::Tensor& scores, const EncodedSplit& split, std::span<const int64_t> rows,
                            const std::vector<int64_t>& counts) {
   if (all_finite(scores)) return;
@@ -91,6 +93,8 @@ void evaluate_rows(const EvaluatedModel& model, const EvaluationSet& evaluation_
   evaluation.top_answer_share = top_answer_share(predictions.values);
 }
 
+}  // namespace training
+
 EvaluationSet make_evaluation_set(const Model& model, const Task& task, const std::string& split, const Options& reading) {
   EvaluationSet evaluation_set;
   evaluation_set.task = &task;
@@ -109,6 +113,7 @@ EvaluationSet make_evaluation_set(const Model& model, const Task& task, const st
 
 Evaluation evaluate(const Family& family, const Weights& weights, const EvaluationSet& evaluation_set, at::Device device,
                     Predictions* predictions) {
+  using namespace training;
   const at::NoGradGuard no_grad;
   const Weights placed = on_device(weights, device);
   const EvaluatedModel model{family, placed, device};

@@ -3,7 +3,7 @@
 #include "tsrun/train/train.h"
 
 /// The kinds of evaluation; each fills in the loss, the metrics and the predictions.
-namespace tsrun {
+namespace tsrun::training {
 
 struct EvaluatedModel {
   const Family& family;
@@ -37,4 +37,4 @@ struct Likelihood {
 /// Of every row's targets. Masked language models hide the same tokens every time.
 std::vector<Likelihood> row_likelihoods(const EvaluatedModel& model, const EncodedSplit& split, const Tokenizer& tokenizer);
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <limits>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 /// Position in `text` of the first of `stops`.
@@ -150,4 +150,4 @@ void evaluate_text(const EvaluatedModel& model, const EvaluationSet& evaluation_
   evaluation.top_answer_share = top_answer_share(predictions.texts);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -12,7 +12,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 /// -1 where a word was cut off with the end of its row.
@@ -134,4 +134,4 @@ void evaluate_language(const EvaluatedModel& model, const EvaluationSet& evaluat
   for (const auto& name : evaluation_set.task->metrics) evaluation.metrics[name] = likelihood_metric(name, all.sum, all.tokens, bytes);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -2,7 +2,7 @@
 
 #include "tsrun/train/few_unknowns.h"
 
-namespace tsrun {
+namespace tsrun::training {
 
 OptionTable few_unknowns_options() {
   return {
@@ -53,4 +53,4 @@ OptionTable few_unknowns_options() {
   };
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

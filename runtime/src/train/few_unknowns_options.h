@@ -2,9 +2,9 @@
 
 #include "tsrun/base/options.h"
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// Options of the optimisers for few unknowns, part of `train_options()`.
 OptionTable few_unknowns_options();
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -7,6 +7,8 @@
 
 namespace tsrun {
 
+namespace training {
+
 double inner_product(const at::Tensor& a, const at::Tensor& b) { return a.dot(b).item<double>(); }
 double length_of(const at::Tensor& a) { return a.norm().item<double>(); }
 at::Tensor single(double value) { return at::full({1}, value, at::kDouble); }
@@ -21,6 +23,8 @@ double saved_number(const std::map<std::string, at::Tensor>& state, const std::s
   if (!tensor.defined() || tensor.numel() != 1) internal_error("few unknowns: the saved state lacks the number '{}'", name);
   return tensor.item<double>();
 }
+
+}  // namespace training
 
 at::Tensor jacobian_by_differences(LossAt& loss, const at::Tensor& z, double width) {
   const at::Tensor base = loss.outputs(z);

@@ -6,7 +6,7 @@
 #include <string>
 
 /// Shared by the optimisers for few unknowns.
-namespace tsrun {
+namespace tsrun::training {
 
 double inner_product(const at::Tensor& a, const at::Tensor& b);
 double length_of(const at::Tensor& a);
@@ -17,4 +17,4 @@ at::Tensor saved(const std::map<std::string, at::Tensor>& state, const std::stri
 /// The number saved as `name`; internal error when it is missing.
 double saved_number(const std::map<std::string, at::Tensor>& state, const std::string& name);
 
-}  // namespace tsrun
+}  // namespace tsrun::training

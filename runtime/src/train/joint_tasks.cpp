@@ -12,6 +12,7 @@
 #include <algorithm>
 
 namespace tsrun {
+namespace training {
 namespace {
 
 /// A task's rows as the models read them.
@@ -130,6 +131,8 @@ class ModelTasks final : public JointTasks {
 
 }  // namespace
 
+}  // namespace training
+
 OptionTable joint_task_options() {
   OptionTable table = {
       {.name = "batch_size", .type = OptionType::integer, .fallback = 8, .doc = "Rows of one step.", .minimum = 1, .maximum = 65536},
@@ -152,6 +155,6 @@ OptionTable joint_task_options() {
   return table.include(text_options());
 }
 
-std::unique_ptr<JointTasks> make_joint_tasks(JointTasksJob job) { return std::make_unique<ModelTasks>(std::move(job)); }
+std::unique_ptr<JointTasks> make_joint_tasks(JointTasksJob job) { return std::make_unique<training::ModelTasks>(std::move(job)); }
 
 }  // namespace tsrun

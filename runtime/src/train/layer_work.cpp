@@ -8,7 +8,7 @@
 #include <functional>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 /// Lowest layer whose input depends on the parameter, or that has it.
@@ -41,4 +41,4 @@ LayerWork layer_work(const Family& family, const Weights& weights, int cached) {
   return {1 - skipped / std::max(1.0, total), back / std::max(1.0, 2 * total)};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

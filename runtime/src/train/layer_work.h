@@ -2,7 +2,7 @@
 
 #include "tsrun/model/family.h"
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// Work in the matrix products of a model's layers, as shares of a training of everything. The unit of a product is the number of its
 /// weights: a forward pass counts each weight once, a backward pass twice, for the gradient of the input and that of the weight.
@@ -14,4 +14,4 @@ struct LayerWork {
 /// from the lowest trained parameter up compute gradients of their inputs; embeddings and deltas outside layers lie below all of them.
 LayerWork layer_work(const Family& family, const Weights& weights, int cached);
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -9,6 +9,7 @@
 #include <optional>
 
 namespace tsrun {
+namespace training {
 namespace {
 
 constexpr int kWolfeTries = 20;
@@ -106,6 +107,8 @@ class Lbfgs final : public FewUnknowns {
 
 }  // namespace
 
-std::unique_ptr<FewUnknowns> make_lbfgs(const LbfgsOptions& options) { return std::make_unique<Lbfgs>(options); }
+}  // namespace training
+
+std::unique_ptr<FewUnknowns> make_lbfgs(const LbfgsOptions& options) { return std::make_unique<training::Lbfgs>(options); }
 
 }  // namespace tsrun

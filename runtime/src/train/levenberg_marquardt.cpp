@@ -11,6 +11,7 @@
 #include <functional>
 
 namespace tsrun {
+namespace training {
 namespace {
 
 constexpr int kDampings = 10;
@@ -135,8 +136,10 @@ class LevenbergMarquardt final : public FewUnknowns {
 
 }  // namespace
 
+}  // namespace training
+
 std::unique_ptr<FewUnknowns> make_levenberg_marquardt(const LevenbergMarquardtOptions& options) {
-  return std::make_unique<LevenbergMarquardt>(options);
+  return std::make_unique<training::LevenbergMarquardt>(options);
 }
 
 }  // namespace tsrun

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::training {
 
 Masking::Masking(const Tokenizer& tokenizer, double share, Key key, int64_t vocabulary)
     : vocabulary_(std::min(tokenizer.vocabulary_size(), vocabulary)), share_(share), key_(key) {
@@ -49,4 +49,4 @@ std::vector<int64_t> Masking::apply(PackedRows& rows, int64_t epoch) const {
   return targets;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -8,7 +8,7 @@
 #include <set>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// BERT's masking (Devlin et al., 2019, section 3.1). Which tokens of a row are hidden is a function of (key, epoch, row) alone.
 class Masking {
@@ -27,4 +27,4 @@ class Masking {
   Key key_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -2,7 +2,7 @@
 
 #include <ATen/Functions.h>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 FrozenModel frozen_under(const Weights& leaves, const Model& model, SharedTensors& shared) {
@@ -45,4 +45,4 @@ void MemberState::pull() {
   buffer.gradient.zero_();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

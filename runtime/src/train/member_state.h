@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// Equal tensors of one name, held once: the frozen models of many tasks differ in their heads alone.
 class SharedTensors {
@@ -39,4 +39,4 @@ struct MemberState {
   std::vector<FrozenModel> by_task;  ///< all with the same leaves
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

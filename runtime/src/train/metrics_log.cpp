@@ -7,7 +7,7 @@
 #include <cstring>
 #include <fstream>
 
-namespace tsrun {
+namespace tsrun::training {
 
 MetricsLog::MetricsLog(std::filesystem::path file, nlohmann::json records) : file_(std::move(file)), records_(std::move(records)) {
   std::string lines;
@@ -22,4 +22,4 @@ void MetricsLog::append(const nlohmann::json& record) {
   records_.push_back(record);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// metrics.jsonl: one record an evaluation, append-only, without times, so that a resumed run's file equals an undisturbed one's.
 class MetricsLog {
@@ -20,4 +20,4 @@ class MetricsLog {
   nlohmann::json records_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 namespace tsrun {
+namespace training {
 namespace {
 
 /// Tensor lists for one fused call: all ranges of a group that share a rate and a decay.
@@ -223,12 +224,14 @@ class Sgd final : public Optimizer {
 
 }  // namespace
 
+}  // namespace training
+
 std::unique_ptr<Optimizer> make_adamw(std::vector<ParameterGroup>& groups, const AdamWOptions& options) {
-  return std::make_unique<AdamW>(groups, options);
+  return std::make_unique<training::AdamW>(groups, options);
 }
 
 std::unique_ptr<Optimizer> make_sgd(std::vector<ParameterGroup>& groups, const SgdOptions& options) {
-  return std::make_unique<Sgd>(groups, options);
+  return std::make_unique<training::Sgd>(groups, options);
 }
 
 }  // namespace tsrun

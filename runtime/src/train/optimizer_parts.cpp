@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::training {
 std::vector<Span> spans_of(const ParameterGroup& group) {
   const int64_t total = group.value.numel();
   if (group.owned) return {};
@@ -55,4 +55,4 @@ void restore_tensor(const std::map<std::string, at::Tensor>& state, const std::s
   into.copy_(found->second);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

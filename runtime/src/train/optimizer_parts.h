@@ -7,7 +7,7 @@
 #include <vector>
 
 /// Shared by the optimisers.
-namespace tsrun {
+namespace tsrun::training {
 
 /// `group`'s spans, explicit; none where a plugin updates it. Internal error when they are out of order or beyond the group.
 std::vector<Span> spans_of(const ParameterGroup& group);
@@ -24,4 +24,4 @@ std::vector<std::vector<Span>> by_rate_and_decay(const std::vector<Span>& spans)
 /// Copies the saved tensor called `name` into `into`; internal error when it is missing or of another shape.
 void restore_tensor(const std::map<std::string, at::Tensor>& state, const std::string& name, const at::Tensor& into);
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -171,8 +171,8 @@ OptionTable model_options() {
 
 OptionTable train_options() {
   OptionTable table;
-  for (const auto& part :
-       {length_options, optimizer_options, few_unknowns_options, rate_options, target_options, loop_options, model_options, text_options})
+  for (const auto& part : {length_options, optimizer_options, training::few_unknowns_options, rate_options, target_options, loop_options,
+                           model_options, text_options})
     table.include(part());
   return table;
 }

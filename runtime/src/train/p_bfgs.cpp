@@ -6,6 +6,7 @@
 #include <cmath>
 
 namespace tsrun {
+namespace training {
 namespace {
 
 constexpr double kAccepted = 0.4, kShrink = 0.4, kLeastCurvature = 1e-20;
@@ -60,6 +61,8 @@ class PBfgs final : public FewUnknowns {
 
 }  // namespace
 
-std::unique_ptr<FewUnknowns> make_p_bfgs() { return std::make_unique<PBfgs>(); }
+}  // namespace training
+
+std::unique_ptr<FewUnknowns> make_p_bfgs() { return std::make_unique<training::PBfgs>(); }
 
 }  // namespace tsrun

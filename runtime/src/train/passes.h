@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// Passes of micro-batches through the model.
 struct Passes {
@@ -15,4 +15,4 @@ struct Passes {
   }
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 constexpr int64_t kRowsPerBlock = 32;
@@ -89,4 +89,4 @@ at::Tensor PrefixCache::row(const Block& block, size_t index) {
   return states;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

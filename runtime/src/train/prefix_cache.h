@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// Memory and file of a prefix cache.
 struct PrefixStorage {
@@ -56,4 +56,4 @@ class PrefixCache {
   std::fstream file_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -19,6 +19,7 @@
 #include <numeric>
 
 namespace tsrun {
+namespace training {
 namespace {
 
 constexpr int64_t kLogged = 20;    ///< intervals over a run
@@ -153,9 +154,11 @@ class Pretraining final : public LoopBody {
 
 }  // namespace
 
+}  // namespace training
+
 PretrainResult pretrain(PretrainJob job) {
   if (job.lines.size() < 20) user_error("pre-training needs at least 20 lines, found {}", job.lines.size());
-  return Pretraining(job).run();
+  return training::Pretraining(job).run();
 }
 
 }  // namespace tsrun

@@ -4,7 +4,7 @@
 
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 constexpr double mean_span = 3;
@@ -74,4 +74,4 @@ PackedBatch PretrainBatches::make(std::span<const int64_t> rows, int64_t epoch) 
   return to_device(packed, family_.head(), device_);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

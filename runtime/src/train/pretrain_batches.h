@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// Lines as a model is pre-trained on them: with hidden words (masked_lm), each token with the next (causal_lm), or with hidden spans
 /// (seq2seq_lm). What is hidden is drawn anew every epoch under the key.
@@ -30,4 +30,4 @@ class PretrainBatches {
   std::optional<SpanCorruption> spans_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -12,6 +12,7 @@
 #include <ATen/core/grad_mode.h>
 
 namespace tsrun {
+namespace training {
 namespace {
 
 class SplitProbe final : public Probe {
@@ -167,17 +168,21 @@ std::unique_ptr<Probe> make_split_probe(const Family& family, std::function<cons
   return std::make_unique<SplitProbe>(family, std::move(rows), std::move(masking), dropout, device);
 }
 
+}  // namespace training
+
 std::unique_ptr<Probe> make_probe(const Model& model, const Task& task, const Options& options, Key key, at::Device device) {
-  std::optional<Masking> masking;
+  std::optional<training::Masking> masking;
   if (model.family->head().kind == HeadKind::masked_lm)
     masking.emplace(*model.tokenizer, options.number("mlm_probability"), key.split("masking"),
                     model.family->config().at("vocab_size").get<int64_t>());
-  const auto encode = [&model, &task, reading = with_first_answers(options)] { return encode_training_rows(model, task, reading); };
-  return std::make_unique<OwningProbe>(*model.family, encode, std::move(masking), options.flag("dropout"), device);
+  const auto encode = [&model, &task, reading = training::with_first_answers(options)] {
+    return encode_training_rows(model, task, reading);
+  };
+  return std::make_unique<training::OwningProbe>(*model.family, encode, std::move(masking), options.flag("dropout"), device);
 }
 
 std::unique_ptr<Probe> make_probe(const Family& family, EncodedSplit rows, at::Device device) {
-  return std::make_unique<OwningProbe>(
+  return std::make_unique<training::OwningProbe>(
       family, [rows = std::move(rows)] { return rows; }, std::nullopt, /*dropout=*/false, device);
 }
 

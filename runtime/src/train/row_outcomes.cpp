@@ -35,7 +35,7 @@ std::vector<std::string> classes_of_texts(const Task& task, const std::vector<st
 
 void take_texts(RowOutcomes& to, const EvaluationSet& evaluation_set, const Predictions& predictions) {
   to.texts = predictions.texts;
-  to.accepted = accepted_answers(evaluation_set);
+  to.accepted = training::accepted_answers(evaluation_set);
   to.labels = classes_of_texts(*evaluation_set.task, to.accepted);
   to.low = evaluation_set.task->low;
   if (!is_mean_over_rows(to.metric)) return;
@@ -55,11 +55,11 @@ RowOutcomes RowOutcomes::of(const EvaluationSet& evaluation_set, const Predictio
   outcomes.metric = task.metrics.front();
   if (!predictions.tags.empty()) {
     outcomes.tags = predictions.tags;
-    outcomes.right_tags = tsrun::right_tags(evaluation_set);
+    outcomes.right_tags = training::right_tags(evaluation_set);
     outcomes.labels = task.labels;
   } else if (task.kind == TaskKind::multiple_choice) {
-    outcomes.values = option_numbers(evaluation_set, predictions);
-    outcomes.targets = right_options(evaluation_set);
+    outcomes.values = training::option_numbers(evaluation_set, predictions);
+    outcomes.targets = training::right_options(evaluation_set);
   } else if (!predictions.texts.empty()) {
     take_texts(outcomes, evaluation_set, predictions);
   } else if (!predictions.values.empty()) {

@@ -9,7 +9,7 @@
 #include <functional>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 std::optional<Masking> masking_of(const TrainJob& job, const TrainSettings& settings) {
@@ -222,4 +222,4 @@ TrainReport Session::report(int64_t steps, int64_t tokens) const {
   return report;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

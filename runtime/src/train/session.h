@@ -10,7 +10,7 @@
 #include <memory>
 #include <optional>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// Everything a training works with, built once from its job: rows, evaluation_set, the reached vocabulary, binding, plan, plugins and
 /// stepper. Its state (values, moments, plugins, scopes) is what `save` writes.
@@ -60,4 +60,4 @@ class Session {
   Stepper stepper_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -4,7 +4,7 @@
 
 #include <fmt/ranges.h>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 std::string named(const TrainJob& job) { return fmt::format("optim = \"{}\"", job.options.text("optim")); }
@@ -83,4 +83,4 @@ void check_solver(const TrainJob& job, const TrainSettings& settings, const Bind
                name_of(head.kind));
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -4,7 +4,7 @@
 #include "tsrun/train/settings.h"
 #include "tsrun/train/train.h"
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// The method that owns the coordinates; null where the optimiser does.
 std::unique_ptr<FewUnknowns> make_solver(const TrainSettings& settings);
@@ -17,4 +17,4 @@ TuneOptions tune_for(TuneOptions tune, const TrainSettings& settings);
 /// under Levenberg-Marquardt
 void check_solver(const TrainJob& job, const TrainSettings& settings, const Binding& binding, bool carries_state);
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 /// `total` cut into `parts` lengths of at least 1, every way equally likely.
@@ -59,4 +59,4 @@ SpanCorruption::Row SpanCorruption::apply(const std::vector<int64_t>& text, int6
   return out;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -6,7 +6,7 @@
 
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// T5's denoising (Raffel et al., 2020, section 3.1.4): spans of a text are each replaced by a sentinel, and the decoder writes the
 /// sentinels with what they stand for. Which tokens are hidden is a function of (key, epoch, row) alone.
@@ -31,4 +31,4 @@ class SpanCorruption {
   Key key_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

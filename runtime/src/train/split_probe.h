@@ -9,11 +9,11 @@
 #include <memory>
 #include <optional>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// A probe of `family` over the split that `rows` gives when it is first asked for. Both must outlive the probe. `masking` hides tokens
 /// where the head guesses them, those of the first epoch. Without `dropout`, keys for it have no effect.
 std::unique_ptr<Probe> make_split_probe(const Family& family, std::function<const EncodedSplit&()> rows, std::optional<Masking> masking,
                                         bool dropout, at::Device device);
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -6,6 +6,7 @@
 #include <cmath>
 
 namespace tsrun {
+namespace training {
 namespace {
 
 /// Entries of ±1.
@@ -43,6 +44,8 @@ class Spsa final : public FewUnknowns {
 
 }  // namespace
 
-std::unique_ptr<FewUnknowns> make_spsa(const SpsaOptions& options) { return std::make_unique<Spsa>(options); }
+}  // namespace training
+
+std::unique_ptr<FewUnknowns> make_spsa(const SpsaOptions& options) { return std::make_unique<training::Spsa>(options); }
 
 }  // namespace tsrun

@@ -17,7 +17,7 @@
 #include <cmath>
 #include <string>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 std::string row_list(const EncodedSplit& split, const std::vector<std::vector<int64_t>>& micro_batches) {
@@ -361,4 +361,4 @@ StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micr
   return report;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

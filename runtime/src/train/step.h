@@ -14,7 +14,7 @@
 #include <optional>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 struct StepReport {
   double loss = 0;           ///< mean over the step's rows, or over the tokens that are judged
@@ -98,4 +98,4 @@ class Stepper {
   std::vector<at::Tensor> state_;  ///< in front of the micro-batch at hand
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

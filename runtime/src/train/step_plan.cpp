@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::training {
 
 StepPlan::StepPlan(const TrainSettings& settings, int64_t rows, Key data_order, bool streams)
     : sampler_(data_order, rows, settings.batch_size), accumulation_(settings.gradient_accumulation_steps) {
@@ -31,4 +31,4 @@ std::vector<std::vector<int64_t>> StepPlan::micro_batches(int64_t step) {
   return batches;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// Rows of each optimiser step: a function of (key, settings, step) alone, so a run can be entered at any step.
 class StepPlan {
@@ -29,4 +29,4 @@ class StepPlan {
   int64_t accumulation_ = 1, steps_per_epoch_ = 1, steps_ = 0;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 at::Tensor sum_of(const at::Tensor& sum, const at::Tensor& term, const std::string& plugin, const char* event) {
@@ -175,4 +175,4 @@ void StepPlugins::restore(const PluginState& tensors, const nlohmann::json& scop
   }
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

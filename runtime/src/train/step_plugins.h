@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// Parameters that the plugins update in the optimiser's place. @throws Error(user) for one that two plugins update, or that `family` lacks
 std::set<std::string> owned_parameters(const std::vector<StepPlugin>& plugins, const Family& family);
@@ -68,4 +68,4 @@ class StepPlugins {
   Wants wants_{.whole_vocabulary = false};
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::training {
 
 Streams::Streams(int64_t rows, int64_t count) : rows_(rows), count_(count) {
   if (rows < 1 || count < 1) internal_error("{} rows in {} streams, expected at least 1 of each", rows, count);
@@ -23,4 +23,4 @@ bool has_continued_rows(const EncodedSplit& split) {
   return std::find(split.continues.begin(), split.continues.end(), true) != split.continues.end();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

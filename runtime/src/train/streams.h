@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// Rows of one long text in `count` stretches of consecutive rows, side by side (truncated back-propagation through time): place s of batch
 /// t has row t of stretch s, so that every place goes on where it ended in the batch before. The first stretches may be a row longer; the
@@ -23,4 +23,4 @@ class Streams {
 /// Whether some row goes on where the row before it ends.
 bool has_continued_rows(const EncodedSplit& split);
 
-}  // namespace tsrun
+}  // namespace tsrun::training

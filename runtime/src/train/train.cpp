@@ -14,6 +14,7 @@
 #include <chrono>
 
 namespace tsrun {
+namespace training {
 namespace {
 
 /// The fine-tuning of a session: its evaluations, the best of them, and the observers.
@@ -198,6 +199,8 @@ class FineTuning final : public LoopBody {
 
 }  // namespace
 
+}  // namespace training
+
 TrainResult train(TrainJob job) {
   const HeadSpec wanted = head_for(*job.task, job.model->family->model_kind()), &has = job.model->family->head();
   if (wanted.kind != has.kind || wanted.outputs != has.outputs)
@@ -205,7 +208,7 @@ TrainResult train(TrainJob job) {
                    name_of(wanted.kind), wanted.outputs);
   refuse_idle(idle_options(job.options, has, *job.task), job.options, *job.task);
   std::filesystem::create_directories(job.work);
-  return FineTuning(job).run();
+  return training::FineTuning(job).run();
 }
 
 nlohmann::json TrainReport::to_json() const {

@@ -2,7 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 
-namespace tsrun {
+namespace tsrun::training {
 
 void add_tensors(Checkpoint& checkpoint, const std::string& prefix, const NamedTensors& tensors) {
   for (const auto& [name, tensor] : tensors) checkpoint.tensors[prefix + name] = tensor;
@@ -26,4 +26,4 @@ void set_values(Binding& binding, const NamedTensors& values) {
   for (auto& group : binding.groups()) group.value.copy_(values.at(group.name));
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

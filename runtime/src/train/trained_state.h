@@ -4,7 +4,7 @@
 #include "tsrun/tune/binding.h"
 
 /// Trained values and other tensors in a checkpoint, each kind under a prefix of its own.
-namespace tsrun {
+namespace tsrun::training {
 
 using NamedTensors = std::map<std::string, at::Tensor>;
 
@@ -15,4 +15,4 @@ NamedTensors tensors_under(const Checkpoint& checkpoint, const std::string& pref
 NamedTensors values_of(const Binding& binding);  ///< by group; shares memory
 void set_values(Binding& binding, const NamedTensors& values);
 
-}  // namespace tsrun
+}  // namespace tsrun::training

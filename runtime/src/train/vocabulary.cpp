@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 bool exact(const TuneOptions& tune, const std::string& name) {
@@ -82,4 +82,4 @@ void ReachedVocabulary::renumber(EncodedSplit& split) const {
 
 int64_t ReachedVocabulary::numbers_left_out() const { return (origin_.size(0) - kept_.size(0)) * origin_.size(1); }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

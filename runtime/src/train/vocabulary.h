@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// The rows of the word embeddings that the texts of a task can reach. A row that is never read has no gradient, so without weight decay an
 /// optimiser that starts from zero moments leaves it where it is: training the reached rows alone gives the same weights, with less work,
@@ -34,4 +34,4 @@ class ReachedVocabulary {
   std::vector<int64_t> place_;  ///< new id of every id, -1 out of reach
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::training

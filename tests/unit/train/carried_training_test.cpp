@@ -10,7 +10,7 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 using nlohmann::json;
@@ -211,4 +211,4 @@ TEST_F(CarriedTraining, ProbesRowsThatBeginAText) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::training

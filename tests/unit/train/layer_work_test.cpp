@@ -2,7 +2,7 @@
 
 #include "unit/train/plugged_training.h"
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 using LayerWorkTest = PluggedTraining;
@@ -62,4 +62,4 @@ TEST_F(LayerWorkTest, IsPartOfTheResult_AsAMeanOverTheSteps) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::training

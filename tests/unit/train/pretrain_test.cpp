@@ -14,7 +14,7 @@
 #include <csignal>
 #include <thread>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 namespace fs = std::filesystem;
@@ -164,4 +164,4 @@ TEST(BuiltinModel, NamesTheNearMiss) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::training

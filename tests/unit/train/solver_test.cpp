@@ -10,7 +10,7 @@
 
 #include <csignal>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 using nlohmann::json;
@@ -317,4 +317,4 @@ TEST_F(Solvers, ReadEveryOptionOfTheirs) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 struct Corrupted : ::testing::Test {
@@ -71,4 +71,4 @@ TEST(SpanCorruption, RefusesATokenizerWithoutSentinels) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::training

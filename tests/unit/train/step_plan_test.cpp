@@ -6,7 +6,7 @@
 
 #include <set>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 StepPlan plan_of(const nlohmann::json& options, int64_t rows = 10) {
@@ -40,4 +40,4 @@ TEST(StepPlan, StopsAtMaxSteps) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::training
