@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::base {
 
 std::string clock_text(double seconds) {
   const auto whole = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
@@ -33,4 +33,4 @@ std::string bar_text(const News& news, double seconds) {
   return text + noted(news);  // the end is cut where the terminal is narrow
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::base

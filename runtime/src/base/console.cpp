@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace tsrun {
+namespace tsrun::base {
 namespace {
 
 winsize terminal_size() {
@@ -103,4 +103,4 @@ void Console::draw() {
   write_all(stderr, text);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::base

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::base {
 
 /// Standard error and standard output of one terminal, with an optional block of lines at the lower end; other output goes above it.
 /// Thread-safe.
@@ -28,4 +28,4 @@ class Console {
 /// At most `columns` columns of a text; wide characters take two.
 std::string cut_to_columns(const std::string& text, size_t columns);
 
-}  // namespace tsrun
+}  // namespace tsrun::base

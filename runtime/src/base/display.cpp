@@ -34,10 +34,10 @@ void Display::end_run() {
   const std::lock_guard lock(mutex_);
   in_run_ = false;
   processes_.clear();
-  Console::get().block({});
+  base::Console::get().block({});
 }
 
-bool Display::wants_plan() const { return in_run_ && shown() && Console::terminal(); }
+bool Display::wants_plan() const { return in_run_ && shown() && base::Console::terminal(); }
 
 void Display::send(const News& news) const {
   const std::string line = to_line(news);
@@ -73,7 +73,7 @@ void Display::say(std::string_view level, const std::string& text) {
   if (level != "warning" && !shown()) return;
   if (level == "debug" && verbosity != Verbosity::debug) return;
   if (in_run_ && level != "recipe" && !said_.insert(fmt::format("{} {}", level, text)).second) return;
-  Console::get().line(level == "info" || level == "recipe" ? text : fmt::format("{}: {}", level, text));
+  base::Console::get().line(level == "info" || level == "recipe" ? text : fmt::format("{}: {}", level, text));
 }
 
 void Display::follow_stage(Process& process, const News& news) {
@@ -91,18 +91,18 @@ void Display::follow_stage(Process& process, const News& news) {
 void Display::update(Bar& bar, const News& news) {
   bar.news.done = news.done;
   bar.news.note = news.note;
-  if (!shown() || Console::terminal()) return;
+  if (!shown() || base::Console::terminal()) return;
   if (in_run_) return give_sign_of_life(bar);
   if (news.kind == News::Kind::begin)
-    Console::get().line(news.total > 0 ? fmt::format("{}: {} {}", news.title, news.total, news.unit) : news.title);
-  if (news.kind == News::Kind::milestone) Console::get().line(fmt::format("{}: {}", news.title, news.note));
+    base::Console::get().line(news.total > 0 ? fmt::format("{}: {} {}", news.title, news.total, news.unit) : news.title);
+  if (news.kind == News::Kind::milestone) base::Console::get().line(fmt::format("{}: {}", news.title, news.note));
 }
 
 void Display::give_sign_of_life(Bar& bar) {
   if (since(bar.told) < (bar.told_once ? kLaterSigns : kFirstSign).count()) return;
   bar.told = Clock::now();
   bar.told_once = true;
-  Console::get().line(fmt::format("{}: {}{}", bar.news.title, counted(bar.news), noted(bar.news)));
+  base::Console::get().line(fmt::format("{}: {}{}", bar.news.title, base::counted(bar.news), base::noted(bar.news)));
 }
 
 void Display::end(Process& process, const News& news) {
@@ -115,11 +115,11 @@ void Display::end(Process& process, const News& news) {
 }
 
 void Display::show_end(const Bar& bar, const News& news) {
-  const bool terminal = Console::terminal();
+  const bool terminal = base::Console::terminal();
   if (!shown() || (in_run_ && terminal && !news.failed)) return;
-  if (terminal && !in_run_) Console::get().block({});
-  Console::get().line(fmt::format("{}{}: {} {}{}  {}", terminal ? "  " : "", bar.news.title, news.failed ? "stopped at" : "done,",
-                                  counted(news), noted(news), clock_text(since(bar.start))));
+  if (terminal && !in_run_) base::Console::get().block({});
+  base::Console::get().line(fmt::format("{}{}: {} {}{}  {}", terminal ? "  " : "", bar.news.title, news.failed ? "stopped at" : "done,",
+                                        base::counted(news), base::noted(news), base::clock_text(since(bar.start))));
 }
 
 /// How far the stage of each process is, as its outermost bar says.
@@ -138,27 +138,27 @@ std::string Display::overall() const {
   const auto total = stages_.total();
   if (!total) return fmt::format("{}  {} {} done", run_name_, stages_.done(), stages_.done() == 1 ? "stage" : "stages");
   std::string text = fmt::format("{} {} {}/{} stages", run_name_,
-                                 bar_of(static_cast<int64_t>(stages_.done()), static_cast<int64_t>(*total)), stages_.done(), *total);
+                                 base::bar_of(static_cast<int64_t>(stages_.done()), static_cast<int64_t>(*total)), stages_.done(), *total);
   const auto now = running();
   const auto seconds = stages_.seconds_left(now);
   const size_t at_once = std::max<size_t>(1, std::min(now.size(), stages_.left()));
-  if (seconds && stages_.left() > 0) text += "  eta " + clock_text(*seconds / static_cast<double>(at_once));
+  if (seconds && stages_.left() > 0) text += "  eta " + base::clock_text(*seconds / static_cast<double>(at_once));
   return text;
 }
 
 std::string Display::text_of(const Process& process) const {
-  if (!process.bars.empty()) return "  " + bar_text(process.bars.back().news, since(process.bars.back().start));
+  if (!process.bars.empty()) return "  " + base::bar_text(process.bars.back().news, since(process.bars.back().start));
   return process.stage_title.empty() ? "" : "  " + process.stage_title;
 }
 
 void Display::redraw(bool at_once) {
-  if (!shown() || !Console::terminal() || (!at_once && Clock::now() - drawn_ < kRedraw)) return;
+  if (!shown() || !base::Console::terminal() || (!at_once && Clock::now() - drawn_ < kRedraw)) return;
   drawn_ = Clock::now();
   std::vector<std::string> lines;
   if (in_run_) lines.push_back(overall());
   for (const auto& [number, process] : processes_)
     if (auto text = text_of(process); !text.empty()) lines.push_back(std::move(text));
-  Console::get().block(lines);
+  base::Console::get().block(lines);
 }
 
 }  // namespace tsrun

@@ -21,7 +21,7 @@ constexpr std::string_view temporary_prefix = ".tsrun-tmp-";
 // Another process may take a fresh temporary for a stale one between its creation and its lock; then it is gone and we make another.
 int create_locked(const std::filesystem::path& path) {
   for (;;) {
-    if (fault_point()) return -1;
+    if (base::fault_point()) return -1;
     const int descriptor = open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
     if (descriptor < 0) return -1;
     struct stat state {};
@@ -55,7 +55,7 @@ void make_folders(const std::filesystem::path& folder) {
 void sync_path(const std::filesystem::path& path) {
   const int descriptor = open(path.empty() ? "." : path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) cannot_write(path, errno);
-  const bool good = !fault_point() && (fsync(descriptor) == 0 || errno == EINVAL);  // some file systems cannot sync a folder
+  const bool good = !base::fault_point() && (fsync(descriptor) == 0 || errno == EINVAL);  // some file systems cannot sync a folder
   const int reason = errno;
   close(descriptor);
   if (!good) cannot_write(path, reason);
@@ -76,7 +76,7 @@ DurableFile::~DurableFile() {
 
 void DurableFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = fault_point() ? -1 : ::write(descriptor_, bytes.data(), bytes.size());
+    const ssize_t written = base::fault_point() ? -1 : ::write(descriptor_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) cannot_write(target_, errno);
     bytes = bytes.subspan(static_cast<size_t>(written));
@@ -84,8 +84,8 @@ void DurableFile::write(std::span<const std::byte> bytes) {
 }
 
 void DurableFile::commit() {
-  if (fault_point() || fsync(descriptor_) != 0) cannot_write(target_, errno);
-  if (fault_point() || rename(temporary_.c_str(), target_.c_str()) != 0) cannot_write(target_, errno);
+  if (base::fault_point() || fsync(descriptor_) != 0) cannot_write(target_, errno);
+  if (base::fault_point() || rename(temporary_.c_str(), target_.c_str()) != 0) cannot_write(target_, errno);
   close(descriptor_);
   descriptor_ = -1;
   sync_path(target_.parent_path());

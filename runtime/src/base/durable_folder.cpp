@@ -63,7 +63,7 @@ DurableFolder::DurableFolder(fs::path target) : target_(std::move(target)) {
   make_folders(target_.parent_path());
   while (!owner_) {  // somebody may take a fresh temporary for a stale one before it is locked: then another is made
     temporary_ = temporary_beside(target_);
-    if (fault_point()) cannot_write(target_, errno);
+    if (base::fault_point()) cannot_write(target_, errno);
     make_folders(temporary_);
     owner_ = FileLock::try_lock(temporary_ / owner_name);
   }
@@ -83,7 +83,7 @@ void DurableFolder::commit() {
   } catch (const fs::filesystem_error& error) {
     cannot_write(target_, error.code().value());
   }
-  if (fault_point()) cannot_write(target_, errno);
+  if (base::fault_point()) cannot_write(target_, errno);
   if (rename(temporary_.c_str(), target_.c_str()) != 0) {
     if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR) cannot_write(target_, errno);
     if (!folder_damage(target_)) return;  // somebody was first; the destructor removes ours

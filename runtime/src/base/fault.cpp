@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace tsrun {
+namespace tsrun::base {
 namespace {
 
 struct Seam {
@@ -48,4 +48,4 @@ bool fault_point() {
   return true;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::base

@@ -18,9 +18,9 @@ void log_message(std::string_view level, const std::string& text) {
 }
 
 void print_result(std::string_view text) {
-  if (!Console::get().result(text)) run_error("standard output cannot be written");
+  if (!base::Console::get().result(text)) run_error("standard output cannot be written");
 }
 
-void print_problem(const std::string& text) { Console::get().line(text); }
+void print_problem(const std::string& text) { base::Console::get().line(text); }
 
 }  // namespace tsrun

@@ -45,6 +45,8 @@ const TypeName& entry_of(DataType type) {
 int64_t size_of(DataType type) { return entry_of(type).size; }
 std::string_view name_of(DataType type) { return entry_of(type).name; }
 
+namespace checkpoint {
+
 std::optional<DataType> data_type_named(std::string_view name) {
   for (const TypeName& entry : type_names) {
     if (entry.name == name) return entry.type;
@@ -66,5 +68,7 @@ std::optional<int64_t> bytes_of(const std::vector<int64_t>& shape, DataType type
   }
   return bytes;
 }
+
+}  // namespace checkpoint
 
 }  // namespace tsrun

@@ -75,10 +75,10 @@ json parse_header(std::string_view header, const std::string& file) {
 }
 
 std::map<std::string, std::string> parse_metadata(const json& value, const std::string& file) {
-  if (!value.is_object()) invalid(file, "{} is {}, expected an object of texts", metadata_key, shown(value));
+  if (!value.is_object()) invalid(file, "{} is {}, expected an object of texts", checkpoint::metadata_key, shown(value));
   std::map<std::string, std::string> result;
   for (const auto& [key, text] : value.items()) {
-    if (!text.is_string()) invalid(file, "{} has {} at {}, expected text", metadata_key, shown(text), shown(key));
+    if (!text.is_string()) invalid(file, "{} has {} at {}, expected text", checkpoint::metadata_key, shown(text), shown(key));
     result[key] = text.get<std::string>();
   }
   return result;
@@ -111,15 +111,15 @@ Entry parse_entry(const std::string& name, const json& value, const std::string&
   const std::string tensor = shown(name);
   if (!value.is_object()) invalid(file, "tensor {} is {}, expected an object", tensor, shown(value));
   const json& type_name = field(value, "dtype", tensor, file);
-  const auto type = type_name.is_string() ? data_type_named(type_name.get_ref<const std::string&>()) : std::nullopt;
-  if (!type) invalid(file, "tensor {}: dtype is {}, expected one of {}", tensor, shown(type_name), known_data_types());
+  const auto type = type_name.is_string() ? checkpoint::data_type_named(type_name.get_ref<const std::string&>()) : std::nullopt;
+  if (!type) invalid(file, "tensor {}: dtype is {}, expected one of {}", tensor, shown(type_name), checkpoint::known_data_types());
   Entry entry{{name, *type, parse_sizes(field(value, "shape", tensor, file), "shape", tensor, file), {}}, 0, 0};
   const auto offsets = parse_sizes(field(value, "data_offsets", tensor, file), "data_offsets", tensor, file);
   if (offsets.size() != 2) invalid(file, "tensor {}: data_offsets has {} numbers, expected begin and end", tensor, offsets.size());
   entry.begin = offsets[0];
   entry.end = offsets[1];
   if (entry.begin > entry.end) invalid(file, "tensor {}: data_offsets begin at {} and end before, at {}", tensor, entry.begin, entry.end);
-  const auto bytes = bytes_of(entry.info.shape, *type);
+  const auto bytes = checkpoint::bytes_of(entry.info.shape, *type);
   if (!bytes) invalid(file, "tensor {}: shape [{}] has more elements than 63 bits count", tensor, fmt::join(entry.info.shape, ", "));
   if (*bytes != entry.end - entry.begin) {
     invalid(file, "tensor {}: {} of shape [{}] needs {} bytes, its data_offsets span {}", tensor, name_of(*type),
@@ -160,7 +160,7 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes, const s
   file.name_ = name;
   std::vector<Entry> entries;
   for (const auto& [key, value] : parsed.items()) {
-    if (key == metadata_key) {
+    if (key == checkpoint::metadata_key) {
       file.metadata_ = parse_metadata(value, name);
     } else {
       entries.push_back(parse_entry(key, value, name));

@@ -11,15 +11,15 @@ namespace {
 std::string header_of(const std::filesystem::path& path, std::span<const TensorInfo> tensors,
                       const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header[metadata_key] = metadata;
+  if (!metadata.empty()) header[checkpoint::metadata_key] = metadata;
   int64_t offset = 0;
   for (const TensorInfo& tensor : tensors) {
-    const auto bytes = bytes_of(tensor.shape, tensor.type);
+    const auto bytes = checkpoint::bytes_of(tensor.shape, tensor.type);
     if (!bytes || static_cast<size_t>(*bytes) != tensor.bytes.size()) {
       internal_error("{}: tensor '{}' of {} [{}] has {} bytes", path.string(), tensor.name, name_of(tensor.type),
                      fmt::join(tensor.shape, ", "), tensor.bytes.size());
     }
-    if (tensor.name == metadata_key || header.contains(tensor.name))
+    if (tensor.name == checkpoint::metadata_key || header.contains(tensor.name))
       internal_error("{}: the name '{}' is taken", path.string(), tensor.name);
     header[tensor.name] = {{"dtype", name_of(tensor.type)}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + *bytes}}};
     offset += *bytes;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::geometry {
 
 /// Calls `take(block, begin)` with the rows in float64 without their mean, block by block. Blocks are several times taller than wide, so
 /// that stacking triangles on them costs little.
@@ -18,4 +18,4 @@ void for_row_blocks(const at::Tensor& rows, const at::Tensor& mean, const Take& 
   }
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::geometry

@@ -11,7 +11,7 @@ constexpr double zero_share = 1e-12;  ///< of the largest norm: far above the ro
 /// Norms up to this have no direction.
 double zero_norm(const at::Tensor& rows) {
   double largest = 0;
-  for_row_blocks(rows, {}, [&](const at::Tensor& block, int64_t) {
+  geometry::for_row_blocks(rows, {}, [&](const at::Tensor& block, int64_t) {
     largest = std::max(largest, at::linalg_vector_norm(block, 2, 1).max().item<double>());
   });
   return zero_share * largest;
@@ -26,7 +26,7 @@ at::Tensor unit_rows(const at::Tensor& block, const at::Tensor& norms, double ze
 
 at::Tensor mean_row(const at::Tensor& rows) {
   at::Tensor sum = at::zeros({rows.size(1)}, at::kDouble);
-  for_row_blocks(rows, {}, [&](const at::Tensor& block, int64_t) { sum += block.sum(0); });
+  geometry::for_row_blocks(rows, {}, [&](const at::Tensor& block, int64_t) { sum += block.sum(0); });
   return sum / rows.size(0);
 }
 
@@ -34,7 +34,7 @@ Cosines cosines_of(const at::Tensor& rows, const at::Tensor& mean) {
   const double zero = zero_norm(rows);
   at::Tensor sum = at::zeros({rows.size(1)}, at::kDouble);
   Cosines found;
-  for_row_blocks(rows, mean, [&](const at::Tensor& block, int64_t) {
+  geometry::for_row_blocks(rows, mean, [&](const at::Tensor& block, int64_t) {
     const at::Tensor norms = at::linalg_vector_norm(block, 2, 1);
     sum += unit_rows(block, norms, zero).sum(0);
     found.mean_norm += norms.sum().item<double>();

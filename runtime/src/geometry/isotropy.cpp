@@ -9,7 +9,7 @@ namespace tsrun {
 Isotropy isotropy_of(const at::Tensor& rows, const at::Tensor& mean, const at::Tensor& directions) {
   const int64_t count = directions.size(0);
   at::Tensor log_z = at::full({2, count}, -std::numeric_limits<double>::infinity(), at::kDouble);  // of v, of −v
-  for_row_blocks(rows, mean, [&](const at::Tensor& block, int64_t) {
+  geometry::for_row_blocks(rows, mean, [&](const at::Tensor& block, int64_t) {
     const at::Tensor along = block.matmul(directions.t());
     log_z = at::logaddexp(log_z, at::stack({along.logsumexp(0), (-along).logsumexp(0)}));
   });

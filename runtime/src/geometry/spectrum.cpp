@@ -10,7 +10,7 @@ namespace {
 /// R of a QR decomposition of all rows, [min(rows, width), width].
 at::Tensor triangle_of(const at::Tensor& rows, const at::Tensor& mean) {
   at::Tensor triangle;
-  for_row_blocks(rows, mean, [&](const at::Tensor& block, int64_t) {
+  geometry::for_row_blocks(rows, mean, [&](const at::Tensor& block, int64_t) {
     triangle = std::get<1>(at::linalg_qr(triangle.defined() ? at::cat({triangle, block}) : block, "r"));
   });
   return triangle;

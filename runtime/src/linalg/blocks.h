@@ -9,7 +9,7 @@
 
 /// Blocks of the long dimension. They depend on the number of columns only, and partial sums are added in their order: results do not
 /// depend on the number of threads.
-namespace tsrun::kernel {
+namespace tsrun::linalg {
 
 struct Units {
   int64_t columns, size, count;
@@ -63,4 +63,4 @@ void with_element(RowType type, const Body& body) {
   }
 }
 
-}  // namespace tsrun::kernel
+}  // namespace tsrun::linalg

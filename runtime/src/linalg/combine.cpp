@@ -26,7 +26,7 @@ struct ProductTiles {
 
   template <int W>
   TSRUN_INLINE static void tile(const Product& p, int64_t i, int64_t at) {
-    using Vector = typename kernel::Lanes<W>::Vector;
+    using Vector = typename linalg::Lanes<W>::Vector;
     typedef float Narrow __attribute__((vector_size(W * sizeof(float))));
     Vector sums[tile_rows][vectors<W>] = {};
     const double* coefficients = p.coefficients + i * p.rows;
@@ -63,7 +63,7 @@ void combine_block(const SmallMatrix& coefficients, const Rows& rows, int64_t be
                    std::vector<float>& results, std::span<float* const> out) {
   for (int64_t r = 0; r < rows.count(); ++r) {
     const auto* from = static_cast<const Element*>(rows.data[static_cast<size_t>(r)]) + begin;
-    kernel::run<kernel::Widen<Element>>(from, count, block, panel.data() + r * block);
+    kernel::run<linalg::Widen<Element>>(from, count, block, panel.data() + r * block);
   }
   kernel::run<ProductTiles>(Product{coefficients.values.data(), panel.data(), results.data(), coefficients.rows, rows.count()});
   for (size_t i = 0; i < out.size(); ++i)
@@ -82,7 +82,7 @@ void combine(const SmallMatrix& matrix, const Rows& rows, std::span<float* const
   if (matrix.columns != rows.count() || matrix.rows != static_cast<int64_t>(out.size()))
     internal_error("combine: a {} x {} matrix for {} rows and {} outputs", matrix.rows, matrix.columns, rows.count(), out.size());
   const SmallMatrix coefficients = padded(matrix);
-  kernel::with_element(rows.type, [&](auto element) {
+  linalg::with_element(rows.type, [&](auto element) {
     parallel_for((rows.columns + block - 1) / block, 16, [&](int64_t first, int64_t last) {
       std::vector<double> panel(static_cast<size_t>(rows.count() * block));
       std::vector<float> results(static_cast<size_t>(coefficients.rows * block));

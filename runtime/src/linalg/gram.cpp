@@ -30,7 +30,7 @@ struct TileProducts {
 
   template <int W>
   TSRUN_INLINE static void tile(const Panel& panel, int64_t i, int64_t j) {
-    using Vector = typename kernel::Lanes<W>::Vector;
+    using Vector = typename linalg::Lanes<W>::Vector;
     Vector sums[tile_rows][columns<W>] = {};
     const double* a = panel.values + i * panel.width;
     const double* b = panel.values + j * panel.width;
@@ -75,7 +75,7 @@ void accumulate_unit(const Rows& rows, int64_t begin, int64_t end, double* resul
     const int64_t columns = std::min(block, end - at), width = (columns + 7) / 8 * 8;
     for (int64_t r = 0; r < rows.count(); ++r) {
       const auto* from = static_cast<const Element*>(rows.data[static_cast<size_t>(r)]) + at;
-      kernel::run<kernel::Widen<Element>>(from, columns, width, values.data() + r * width);
+      kernel::run<linalg::Widen<Element>>(from, columns, width, values.data() + r * width);
     }
     std::fill(values.begin() + rows.count() * width, values.begin() + count * width, 0.0);
     kernel::run<TileProducts>(Panel{values.data(), count, width, lanes.data()});
@@ -98,10 +98,10 @@ SmallMatrix sum_units(const std::vector<double>& partial, int64_t units, int64_t
 }  // namespace
 
 SmallMatrix gram(const Rows& rows) {
-  const kernel::Units units = kernel::cut(rows.columns);
+  const linalg::Units units = linalg::cut(rows.columns);
   const int64_t count = padded(rows.count());
   std::vector<double> partial(static_cast<size_t>(units.count * count * count), 0.0);
-  kernel::with_element(rows.type, [&](auto element) {
+  linalg::with_element(rows.type, [&](auto element) {
     parallel_for(units.count, 1, [&](int64_t first, int64_t last) {
       for (int64_t u = first; u < last; ++u)
         accumulate_unit<decltype(element)>(rows, units.begin(u), units.end(u), partial.data() + u * count * count);

@@ -7,7 +7,7 @@
 #include <cstring>
 
 /// What `long_rows.cpp` does with one block of columns: eight rows at a time, with two vectors.
-namespace tsrun::long_rows {
+namespace tsrun::linalg::long_rows {
 
 constexpr int64_t sources_together = 8, outs_together = 2;
 constexpr int64_t line = 16;  // floats in a cache line
@@ -161,4 +161,4 @@ struct QuadraticForm {
   }
 };
 
-}  // namespace tsrun::long_rows
+}  // namespace tsrun::linalg::long_rows

@@ -11,14 +11,14 @@
 namespace tsrun {
 namespace {
 
-using long_rows::Accumulate;
-using long_rows::Change;
-using long_rows::Coefficients;
-using long_rows::Dots;
-using long_rows::outs_together;
-using long_rows::QuadraticForm;
-using long_rows::sources_together;
-using long_rows::Tile;
+using linalg::long_rows::Accumulate;
+using linalg::long_rows::Change;
+using linalg::long_rows::Coefficients;
+using linalg::long_rows::Dots;
+using linalg::long_rows::outs_together;
+using linalg::long_rows::QuadraticForm;
+using linalg::long_rows::sources_together;
+using linalg::long_rows::Tile;
 
 // Columns of one row that are worked on at a time: the outs stay in the first cache, the rows in hand and the next ones in the second.
 constexpr int64_t shortest_block = 1024, longest_block = 4096, cached = 1 << 17;

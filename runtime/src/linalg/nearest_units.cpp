@@ -14,7 +14,7 @@ namespace {
 
 using simd::Simd;
 
-constexpr int64_t rows_of_block = 5 * RoundedUnits::tile;  ///< rows that stay in the second cache while panels pass
+constexpr int64_t rows_of_block = 5 * linalg::RoundedUnits::tile;  ///< rows that stay in the second cache while panels pass
 
 /// Products of the 16-bit halves of words, added in twos.
 template <class Words>
@@ -82,13 +82,13 @@ class UnitSearch {
   void run();
   LargestLists take() { return std::move(lists_); }
 
-  const RoundedUnits& rounded() const { return rounded_; }
+  const linalg::RoundedUnits& rounded() const { return rounded_; }
   int32_t bound(int64_t i) const { return bounds_[static_cast<size_t>(i)].load(std::memory_order_relaxed); }
   /// Looks at `rows` x `columns` products of whole numbers, the first of which is that of (`row`, `column`).
   void look(const int32_t* products, int64_t row, int64_t rows, int64_t column, int64_t columns);
 
  private:
-  static constexpr int32_t none = -RoundedUnits::largest, closed = RoundedUnits::largest;
+  static constexpr int32_t none = -linalg::RoundedUnits::largest, closed = linalg::RoundedUnits::largest;
 
   bool open(int64_t i) const { return rounded_.finite(i) && !rounded_.zero(i); }
   void set_bound(int64_t i, int32_t bound) { bounds_[static_cast<size_t>(i)].store(bound, std::memory_order_relaxed); }
@@ -98,7 +98,7 @@ class UnitSearch {
 
   const float* rows_;
   int64_t count_, width_;
-  RoundedUnits rounded_;
+  linalg::RoundedUnits rounded_;
   LargestLists lists_;
   std::vector<std::atomic<int32_t>> bounds_;  ///< closed for rows that need no offers; one behind its list lets more pass
 };
@@ -109,7 +109,7 @@ struct MeetPanel {
   TSRUN_INLINE static void run(UnitSearch& search, int64_t begin, int64_t end, int64_t column) {
     using Ints = typename Simd<W>::Ints;
     constexpr int64_t M = rows_of_tile<W>, columns = panel_columns<W>;
-    const RoundedUnits& rounded = search.rounded();
+    const linalg::RoundedUnits& rounded = search.rounded();
     const int32_t* panel = rounded.panel(column);
     int32_t bounds[columns];
     const auto read_bounds = [&] {

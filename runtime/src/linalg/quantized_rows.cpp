@@ -88,7 +88,7 @@ void add_combination(const QuantizedRows& rows, std::span<const double> coeffici
 
 std::vector<double> dot_products(const QuantizedRows& rows, std::span<const float> g) {
   check_rows(rows, static_cast<int64_t>(g.size()), rows.columns, "project");
-  const kernel::Units units = kernel::cut(rows.columns);
+  const linalg::Units units = linalg::cut(rows.columns);
   const int64_t chunk = chunk_of(rows), count = rows.count();
   std::vector<double> partial(static_cast<size_t>(units.count * count), 0.0);
   parallel_for(units.count, 1, [&](int64_t first, int64_t last) {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::linalg {
 
 RoundedUnits::RoundedUnits(const float* rows, int64_t count, int64_t width, int64_t panel)
     : rows_((count + tile - 1) / tile * tile), pairs_((width + 1) / 2) {
@@ -61,4 +61,4 @@ int32_t RoundedUnits::below(float value) const {
   return static_cast<int32_t>(std::max<double>(bound, -largest));
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::linalg

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::linalg {
 
 /// Rows of length 1 or 0 as whole numbers of 16 bits, x ≈ q / scale: |q| < 2^15.5, so sums of products need 32 bits.
 class RoundedUnits {
@@ -35,4 +35,4 @@ class RoundedUnits {
   double margin_ = 0;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::linalg

@@ -43,7 +43,7 @@ struct AddRows {
     const double ca = coefficients[0], cb = coefficients[1], cc = coefficients[2], cd = coefficients[3];
 #pragma GCC ivdep
     for (int64_t k = begin; k < end; ++k)
-      sums[k] += (ca * kernel::widen(a[k]) + cb * kernel::widen(b[k])) + (cc * kernel::widen(c[k]) + cd * kernel::widen(d[k]));
+      sums[k] += (ca * linalg::widen(a[k]) + cb * linalg::widen(b[k])) + (cc * linalg::widen(c[k]) + cd * linalg::widen(d[k]));
   }
 };
 
@@ -55,17 +55,17 @@ struct NarrowLanes {
 };
 
 template <int W>
-TSRUN_INLINE void widen_vector(const float* from, typename kernel::Lanes<W>::Vector& to) {
+TSRUN_INLINE void widen_vector(const float* from, typename linalg::Lanes<W>::Vector& to) {
   typename NarrowLanes<W>::Floats narrow;
   std::memcpy(&narrow, from, sizeof narrow);
-  to = __builtin_convertvector(narrow, typename kernel::Lanes<W>::Vector);
+  to = __builtin_convertvector(narrow, typename linalg::Lanes<W>::Vector);
 }
 template <int W>
-TSRUN_INLINE void widen_vector(const kernel::Bfloat16* from, typename kernel::Lanes<W>::Vector& to) {
+TSRUN_INLINE void widen_vector(const linalg::Bfloat16* from, typename linalg::Lanes<W>::Vector& to) {
   typename NarrowLanes<W>::Halves halves;
   std::memcpy(&halves, from, sizeof halves);
   const auto words = __builtin_convertvector(halves, typename NarrowLanes<W>::Words) << 16;
-  to = __builtin_convertvector((typename NarrowLanes<W>::Floats)words, typename kernel::Lanes<W>::Vector);
+  to = __builtin_convertvector((typename NarrowLanes<W>::Floats)words, typename linalg::Lanes<W>::Vector);
 }
 
 /// sums[r] += Σ_k rows[r][k] · g[k].
@@ -73,7 +73,7 @@ template <class Element>
 struct DotRows {
   template <int W>
   TSRUN_INLINE static void run(const Pointers<Element>& rows, const Pointers<Element>& next, const double* g, int64_t count, double* sums) {
-    using Vector = typename kernel::Lanes<W>::Vector;
+    using Vector = typename linalg::Lanes<W>::Vector;
     Vector lanes[together] = {};
     int64_t k = 0;
     for (; k + line<Element> <= count; k += line<Element>) {
@@ -83,18 +83,18 @@ struct DotRows {
     }
     for (; k + W <= count; k += W) add<W>(rows, g, k, lanes);
     for (int64_t r = 0; r < together; ++r) {
-      for (int64_t rest = k; rest < count; ++rest) sums[r] += kernel::widen(rows[static_cast<size_t>(r)][rest]) * g[rest];
+      for (int64_t rest = k; rest < count; ++rest) sums[r] += linalg::widen(rows[static_cast<size_t>(r)][rest]) * g[rest];
       for (int lane = 0; lane < W; ++lane) sums[r] += lanes[r][lane];
     }
   }
   template <int W>
   TSRUN_INLINE static void add(const Pointers<Element>& rows, const double* g, int64_t k,
-                               typename kernel::Lanes<W>::Vector (&lanes)[together]) {
-    typename kernel::Lanes<W>::Vector factor;
+                               typename linalg::Lanes<W>::Vector (&lanes)[together]) {
+    typename linalg::Lanes<W>::Vector factor;
     std::memcpy(&factor, g + k, sizeof factor);
 #pragma GCC unroll 4
     for (int64_t r = 0; r < together; ++r) {
-      typename kernel::Lanes<W>::Vector wide;
+      typename linalg::Lanes<W>::Vector wide;
       widen_vector<W>(rows[static_cast<size_t>(r)] + k, wide);
       lanes[r] += wide * factor;
     }
@@ -161,7 +161,7 @@ Rows Rows::slice(int64_t begin, int64_t end) const {
 void add_combination(const Rows& rows, std::span<const double> coefficients, std::span<float> out) {
   check_coefficients("expand", static_cast<int64_t>(coefficients.size()), rows.count());
   check_coefficients("expand (output)", static_cast<int64_t>(out.size()), rows.columns);
-  kernel::with_element(rows.type, [&](auto element) {
+  linalg::with_element(rows.type, [&](auto element) {
     over_blocks(rows.columns, [&](int64_t begin, int64_t end) {
       double sums[block];
       combine_block<decltype(element)>(rows, coefficients.data(), begin, end - begin, sums);
@@ -172,10 +172,10 @@ void add_combination(const Rows& rows, std::span<const double> coefficients, std
 
 std::vector<double> dot_products(const Rows& rows, std::span<const float> g) {
   check_coefficients("project", static_cast<int64_t>(g.size()), rows.columns);
-  const kernel::Units units = kernel::cut(rows.columns);
+  const linalg::Units units = linalg::cut(rows.columns);
   const int64_t padded = (rows.count() + together - 1) / together * together;
   std::vector<double> partial(static_cast<size_t>(units.count * padded), 0.0);
-  kernel::with_element(rows.type, [&](auto element) {
+  linalg::with_element(rows.type, [&](auto element) {
     parallel_for(units.count, 1, [&](int64_t first, int64_t last) {
       double wide[block];
       for (int64_t u = first; u < last; ++u) {

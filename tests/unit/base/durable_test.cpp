@@ -11,7 +11,7 @@
 #include "support/temporary_folder.h"
 #include "tsrun/base/files.h"
 
-namespace tsrun {
+namespace tsrun::base {
 namespace {
 
 namespace fs = std::filesystem;
@@ -243,4 +243,4 @@ TEST_F(Durable, StaleTemporariesGoAndLivingOnesStay) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::base
