@@ -12,8 +12,8 @@
 namespace tsrun {
 namespace {
 
-using builtin::Plan;
-using builtin::Row;
+using data::builtin::Plan;
+using data::builtin::Row;
 
 constexpr std::string_view kVersion = "3";
 constexpr std::string_view kPrefix = "builtin:";
@@ -21,7 +21,7 @@ constexpr int64_t kTrainRows = 1200, kDevRows = 480;
 using Seen = std::set<std::pair<std::string, std::optional<std::string>>>;
 
 const Plan& find_plan(const std::string& bare) {
-  for (const Plan& plan : builtin::plans()) {
+  for (const Plan& plan : data::builtin::plans()) {
     if (plan.name == bare) return plan;
   }
   std::vector<std::string> known = builtin_task_names();
@@ -30,12 +30,12 @@ const Plan& find_plan(const std::string& bare) {
 }
 
 /// Rows with classes in turn, none of them `seen` before; each row has a key of its own.
-std::vector<Example> draw_examples(const Plan& plan, Key key, builtin::Words words, int64_t count, Seen& seen) {
+std::vector<Example> draw_examples(const Plan& plan, Key key, data::builtin::Words words, int64_t count, Seen& seen) {
   const int64_t classes = std::max<int64_t>(1, static_cast<int64_t>(plan.labels.size()));
   std::vector<Example> examples;
   for (uint64_t attempt = 0; static_cast<int64_t>(examples.size()) < count; ++attempt) {
     if (attempt > 100000) internal_error("the generated task {} has fewer than {} different rows", plan.name, count);
-    builtin::Speaker speaker(key.split(attempt), words);
+    data::builtin::Speaker speaker(key.split(attempt), words);
     const auto number = static_cast<int64_t>(examples.size());
     Row row = plan.make(speaker, static_cast<int>(number % classes));
     if (!seen.emplace(row.first, row.second).second) continue;
@@ -51,7 +51,7 @@ std::string digest_of(const std::vector<Example>& examples) {
   return hash.hex();
 }
 
-Split make_split(const Plan& plan, const Task& task, const std::string& name, builtin::Words words, int64_t count, Seen& seen) {
+Split make_split(const Plan& plan, const Task& task, const std::string& name, data::builtin::Words words, int64_t count, Seen& seen) {
   const Key key = Key::root(0).split("builtin task").split(plan.name).split(name);
   Split split;
   split.name = name;
@@ -66,7 +66,7 @@ Split make_split(const Plan& plan, const Task& task, const std::string& name, bu
 const std::vector<std::string>& builtin_task_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> collected;
-    for (const Plan& plan : builtin::plans()) collected.emplace_back(plan.name);
+    for (const Plan& plan : data::builtin::plans()) collected.emplace_back(plan.name);
     return collected;
   }();
   return names;
@@ -79,7 +79,7 @@ const std::vector<std::string>& builtin_text_names() {
 
 Task make_builtin_task(const std::string& name) {
   const std::string bare = name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
-  if (bare == builtin_text_names().front()) return builtin::stories_task();
+  if (bare == builtin_text_names().front()) return data::builtin::stories_task();
   const Plan& plan = find_plan(bare);
   Task task;
   task.name = plan.name;
@@ -89,8 +89,8 @@ Task make_builtin_task(const std::string& name) {
   task.verbaliser = plan.verbaliser;
   if (plan.kind == TaskKind::regression) task.high = 5;
   Seen seen;
-  task.splits["train"] = make_split(plan, task, "train", builtin::Words::familiar, kTrainRows, seen);
-  task.splits["dev"] = make_split(plan, task, "dev", builtin::Words::all, kDevRows, seen);
+  task.splits["train"] = make_split(plan, task, "train", data::builtin::Words::familiar, kTrainRows, seen);
+  task.splits["dev"] = make_split(plan, task, "dev", data::builtin::Words::all, kDevRows, seen);
   task.columns = task.has_pairs() ? std::vector<std::string>{"text_a", "text_b"} : std::vector<std::string>{"text_a"};
   task.digest = sha256(fmt::format("builtin {} {} {} {}", kVersion, plan.name, task.splits["train"].digest, task.splits["dev"].digest));
   return task;

@@ -4,7 +4,7 @@
 namespace tsrun {
 namespace {
 
-using namespace builtin;
+using namespace data::builtin;
 
 /// Two sentences and the word between them: "also" (same topic, same polarity), "but" (same topic, the other polarity), "meanwhile"
 /// (another topic).

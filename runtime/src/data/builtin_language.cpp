@@ -2,7 +2,7 @@
 
 #include <set>
 
-namespace tsrun::builtin {
+namespace tsrun::data::builtin {
 namespace {
 
 constexpr std::array<std::string_view, 15> kFunctionWords = {"the", "in",        "is",  "does", "who", "what", "where", "also",
@@ -118,4 +118,4 @@ Exchange ask(Speaker& speaker, int topic, bool spoiled) {
   return {joined(question), joined(answer)};
 }
 
-}  // namespace tsrun::builtin
+}  // namespace tsrun::data::builtin

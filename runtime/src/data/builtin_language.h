@@ -12,7 +12,7 @@
 /// polarity) that only their company tells: sentences keep to one topic and one polarity, verbs agree with their agent in number, and the
 /// word that joins two sentences says how they relate. All of it is what masked-language pre-training can find out and what a thousand
 /// labelled rows cannot, because the training rows of a task use only every other word.
-namespace tsrun::builtin {
+namespace tsrun::data::builtin {
 
 constexpr int kTopics = 5;
 
@@ -59,4 +59,4 @@ struct Exchange {
 };
 Exchange ask(Speaker& speaker, int topic, bool spoiled);
 
-}  // namespace tsrun::builtin
+}  // namespace tsrun::data::builtin

@@ -11,7 +11,7 @@
 #include <limits>
 #include <set>
 
-namespace tsrun::builtin {
+namespace tsrun::data::builtin {
 namespace {
 
 constexpr const char* kVersion = "stories 1";
@@ -189,4 +189,4 @@ Task stories_task() {
   return task;
 }
 
-}  // namespace tsrun::builtin
+}  // namespace tsrun::data::builtin

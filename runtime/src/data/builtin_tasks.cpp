@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace tsrun::builtin {
+namespace tsrun::data::builtin {
 namespace {
 
 /// Some words stray from their text's topic and polarity, and one text in thirty is not what its label says: no task can be solved whole.
@@ -133,4 +133,4 @@ std::span<const Plan> plans() {
   return all;
 }
 
-}  // namespace tsrun::builtin
+}  // namespace tsrun::data::builtin

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun::builtin {
+namespace tsrun::data::builtin {
 
 struct Row {
   std::string first;
@@ -26,4 +26,4 @@ struct Plan {
 };
 std::span<const Plan> plans();
 
-}  // namespace tsrun::builtin
+}  // namespace tsrun::data::builtin

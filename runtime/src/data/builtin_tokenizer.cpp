@@ -15,9 +15,10 @@ constexpr int kSentinels = 20;
 
 std::unique_ptr<Tokenizer> bert_tokenizer() {
   std::vector<std::string> vocabulary = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
-  for (const std::string_view word : builtin::function_words()) vocabulary.emplace_back(word);
-  for (const std::string_view ending : {builtin::plural_noun, builtin::plural_verb}) vocabulary.push_back("##" + std::string(ending));
-  vocabulary.insert(vocabulary.end(), builtin::stems().begin(), builtin::stems().end());
+  for (const std::string_view word : data::builtin::function_words()) vocabulary.emplace_back(word);
+  for (const std::string_view ending : {data::builtin::plural_noun, data::builtin::plural_verb})
+    vocabulary.push_back("##" + std::string(ending));
+  vocabulary.insert(vocabulary.end(), data::builtin::stems().begin(), data::builtin::stems().end());
   return make_wordpiece(std::move(vocabulary));
 }
 
@@ -45,12 +46,12 @@ void add_prompt_words(const std::string& prompt, TokenList& tokens) {
 
 std::vector<std::string> word_tokens() {
   TokenList tokens;
-  for (const std::string_view word : builtin::function_words()) tokens.add_word(std::string(word));
-  for (const std::string_view part : {builtin::plural_noun, builtin::plural_verb, std::string_view("."), std::string_view("?"),
+  for (const std::string_view word : data::builtin::function_words()) tokens.add_word(std::string(word));
+  for (const std::string_view part : {data::builtin::plural_noun, data::builtin::plural_verb, std::string_view("."), std::string_view("?"),
                                       std::string_view(","), std::string_view(":")})
     tokens.add(std::string(part));
-  for (const std::string& stem : builtin::stems()) tokens.add_word(stem);
-  for (const builtin::Plan& plan : builtin::plans()) {
+  for (const std::string& stem : data::builtin::stems()) tokens.add_word(stem);
+  for (const data::builtin::Plan& plan : data::builtin::plans()) {
     add_prompt_words(plan.verbaliser.prompt, tokens);
     for (const std::string& answer : plan.verbaliser.answers) tokens.add_word(answer);
   }
