@@ -15,7 +15,7 @@ at::Tensor Binding::State::mean_z() const {
 }
 
 void Binding::State::hold_positions(size_t buffer) {
-  for (const PinnedEntries& hold : held)
+  for (const tune::PinnedEntries& hold : held)
     if (hold.buffer == buffer) buffers[buffer].value.index_copy_(0, hold.positions, hold.values);
 }
 
@@ -61,7 +61,7 @@ void Binding::compose() const {
 void Binding::gather_gradients() {
   State& s = *state_;
   const at::NoGradGuard no_grad;
-  for (const PinnedEntries& hold : s.held) s.buffers[hold.buffer].gradient.index_fill_(0, hold.positions, 0);
+  for (const tune::PinnedEntries& hold : s.held) s.buffers[hold.buffer].gradient.index_fill_(0, hold.positions, 0);
   for (size_t b = 0; b < s.buffers.size(); ++b) s.mask_gradient(b);
   if (!s.bound) return;
   at::Tensor& flat = s.buffers[*s.bound].gradient;

@@ -13,7 +13,7 @@ nlohmann::json describe_group(const ParameterGroup& group) {
   return {{"name", group.name}, {"numbers", group.value.numel()}, {"lr", group.lr}, {"weight_decay", group.weight_decay}};
 }
 
-nlohmann::json describe_mask(const MaskUse& use) {
+nlohmann::json describe_mask(const tune::MaskUse& use) {
   return {{"positions", use.requested}, {"on_trained", use.on_trained}, {"on_frozen", use.on_frozen}, {"hold", use.hold}};
 }
 
@@ -21,7 +21,7 @@ nlohmann::json describe_mask(const MaskUse& use) {
 
 nlohmann::json Binding::State::describe_scope() const {
   int64_t frozen_numbers = 0, masked_numbers = 0;
-  for (const BufferScope& buffer : scopes) frozen_numbers += buffer.frozen, masked_numbers += buffer.masked;
+  for (const tune::BufferScope& buffer : scopes) frozen_numbers += buffer.frozen, masked_numbers += buffer.masked;
   bool acted = use.restricted || use.acted || (!use.masked && options.scope.restricts(*family));
   for (const auto& [buffer, entries] : chosen) masked_numbers += entries.left_out(), acted = acted || entries.acted();
   return {{"frozen", frozen_numbers},
@@ -48,7 +48,7 @@ int64_t Binding::degrees_of_freedom() const {
   for (size_t b = 0; b < state_->buffers.size(); ++b) {
     if (state_->bound == b) continue;
     std::vector<at::Tensor> parts;
-    for (const PinnedEntries& hold : state_->held)
+    for (const tune::PinnedEntries& hold : state_->held)
       if (hold.buffer == b) parts.push_back(hold.positions);
     if (!parts.empty()) count -= std::get<0>(at::_unique(at::cat(parts))).numel();
     count -= state_->scopes[b].masked;
@@ -72,14 +72,14 @@ int64_t Binding::bytes_shipped() const {
   for (const auto& [buffer, entries] : state_->chosen) bytes += 8 * entries.buffer().value.numel();  // their positions
   if (!state_->bound) return bytes;
   bytes += state_->options.subspace->bytes_shipped();
-  for (const MaskUse& use : state_->masks) bytes += 8 * use.on_trained;  // the update cannot be rebuilt without the positions
+  for (const tune::MaskUse& use : state_->masks) bytes += 8 * use.on_trained;  // the update cannot be rebuilt without the positions
   return bytes;
 }
 
 nlohmann::json Binding::describe() const {
   nlohmann::json groups = nlohmann::json::array(), masks = nlohmann::json::object();
   for (const ParameterGroup& group : state_->groups) groups.push_back(describe_group(group));
-  for (const MaskUse& use : state_->masks) masks[use.name] = describe_mask(use);
+  for (const tune::MaskUse& use : state_->masks) masks[use.name] = describe_mask(use);
   nlohmann::json result = {{"groups", groups},
                            {"frozen", state_->frozen},
                            {"masks", masks},

@@ -126,8 +126,8 @@ void Binding::State::add_group_rates() {
   z.spans.emplace();
   for (int64_t copy = 0; copy < options.ensemble; ++copy)
     for (size_t g = 0; g < options.lr_groups.size(); ++g)
-      append(*z.spans,
-             {copy * offsets.back() + offsets[g], copy * offsets.back() + offsets[g + 1], z.lr > 0 ? options.lr_groups[g] / z.lr : 1, 0});
+      tune::append(*z.spans, {copy * offsets.back() + offsets[g], copy * offsets.back() + offsets[g + 1],
+                              z.lr > 0 ? options.lr_groups[g] / z.lr : 1, 0});
 }
 
 void Binding::State::add_parts() {
@@ -159,7 +159,7 @@ void Binding::State::add_chosen(Part part, double lr) {
   for (const ParameterInfo& info : family->parameters())
     if (info.part == part && trains(info) && is_compact(info)) masked.emplace_back(&info, options.scope.entry(info).mask);
   if (masked.empty()) return;
-  const ChosenEntries entries(std::string(name_of(part)) + "_entries", masked, origin, device);
+  const tune::ChosenEntries entries(std::string(name_of(part)) + "_entries", masked, origin, device);
   if (entries.buffer().layout.total() == 0) return;
   chosen.emplace(buffers.size(), entries);
   buffers.push_back(entries.buffer());
@@ -170,7 +170,7 @@ void Binding::State::add_chosen(Part part, double lr) {
 void Binding::State::add_group(const FlatBuffer& buffer, double lr, bool owned) {
   ParameterGroup group{buffer.name, buffer.value, buffer.gradient, lr, 0, std::vector<Span>(), buffer.layout, owned};
   for (const Slice& slice : buffer.layout.slices()) {
-    append(*group.spans, {slice.offset, slice.offset + slice.size, 1, decay_of(slice)});
+    tune::append(*group.spans, {slice.offset, slice.offset + slice.size, 1, decay_of(slice)});
     group.weight_decay = std::max(group.weight_decay, decay_of(slice));
   }
   groups.push_back(std::move(group));
@@ -187,7 +187,7 @@ void Binding::State::add_constants() {
 void Binding::State::apply_masks() {
   if (options.held) apply_mask(*options.held, "held", false);
   if (options.zeroed) apply_mask(*options.zeroed, "zeroed", true);
-  for (const MaskUse& use : masks) {
+  for (const tune::MaskUse& use : masks) {
     log_info("mask '{}': {} of {} positions lie on trained weights and {} {}; {} lie on frozen ones", use.name, use.on_trained,
              use.requested, use.hold ? "are held" : "start", use.name == "zeroed" ? "at zero" : "at the origin", use.on_frozen);
   }
@@ -195,7 +195,7 @@ void Binding::State::apply_masks() {
 
 void Binding::State::apply_mask(const Mask& mask, const std::string& name, bool zero) {
   check_layout(mask.layout, *family, "the mask");
-  MaskUse use{name, !zero || options.hold_zero, static_cast<int64_t>(mask.positions.size()), 0, 0};
+  tune::MaskUse use{name, !zero || options.hold_zero, static_cast<int64_t>(mask.positions.size()), 0, 0};
   std::vector<std::vector<int64_t>> of_buffer(buffers.size());
   for (const auto& [tensor, positions] : by_tensor(mask)) {
     const auto owner = std::find_if(buffers.begin(), buffers.end(), [&](const FlatBuffer& b) { return b.layout.find(tensor) != nullptr; });

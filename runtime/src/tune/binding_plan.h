@@ -7,7 +7,7 @@
 #include <map>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::tune {
 
 /// Positions of one flat buffer that do not follow training.
 struct PinnedEntries {
@@ -33,23 +33,25 @@ struct BufferScope {
   bool acted = false;    ///< a mask has set a gradient to zero that was not
 };
 
+}  // namespace tsrun::tune
+
 /// Everything a binding owns. Buffers come in the order of their groups; `bound` is the buffer that a subspace writes.
-struct Binding::State {
+struct tsrun::Binding::State {
   const Family* family = nullptr;
   TuneOptions options;
   at::Device device = at::kCPU;
   Weights origin, weights;
   std::vector<FlatBuffer> buffers;
-  std::map<size_t, ChosenEntries> chosen;  ///< by buffer, of a compact scope
+  std::map<size_t, tune::ChosenEntries> chosen;  ///< by buffer, of a compact scope
   std::vector<ParameterGroup> groups;
   std::optional<size_t> bound;
   at::Tensor bound_origin;  ///< θ0 of the bound buffer; with zeros where a mask zeroes at the start
   at::Tensor composed;      ///< the z that the bound buffer shows now
-  std::vector<PinnedEntries> held;
-  std::vector<MaskUse> masks;
+  std::vector<tune::PinnedEntries> held;
+  std::vector<tune::MaskUse> masks;
   std::map<std::string, int64_t> frozen;    ///< part → numbers
   Scope scope;                              ///< in force: the options' and the last one given
-  std::vector<BufferScope> scopes;          ///< by buffer, under `scope`
+  std::vector<tune::BufferScope> scopes;    ///< by buffer, under `scope`
   std::vector<Weights> leaves;              ///< by buffer
   ScopeUse use;                             ///< so far
   mutable std::vector<at::Tensor> origins;  ///< flat θ0 by buffer, made when first asked for
@@ -76,7 +78,7 @@ struct Binding::State {
   void apply(size_t buffer);
   void apply_entry(size_t buffer, const Slice& slice, const Scope::Entry& entry);
   at::Tensor outside_of(size_t buffer, const Slice& slice, const at::Tensor& mask) const;
-  void forget(size_t buffer, const BufferScope& before);
+  void forget(size_t buffer, const tune::BufferScope& before);
   void check_compact() const;
   void check_owned() const;
   bool is_compact(const ParameterInfo& info) const;
@@ -85,5 +87,3 @@ struct Binding::State {
   void apply_mask(const Mask& mask, const std::string& name, bool zero);
   bool trains(const ParameterInfo& info) const;
 };
-
-}  // namespace tsrun

@@ -12,6 +12,8 @@
 /// Scopes of a binding.
 namespace tsrun {
 
+namespace tune {
+
 void append(std::vector<Span>& spans, Span span) {
   if (!spans.empty() && spans.back().end == span.begin && spans.back().rate == span.rate && spans.back().decay == 0 && span.decay == 0) {
     spans.back().end = span.end;
@@ -20,9 +22,11 @@ void append(std::vector<Span>& spans, Span span) {
   }
 }
 
+}  // namespace tune
+
 /// Frozen parameters are constants; their leaves wait for a scope that trains them again.
 void Binding::State::apply_entry(size_t b, const Slice& slice, const Scope::Entry& entry) {
-  BufferScope& target = scopes[b];
+  tune::BufferScope& target = scopes[b];
   const at::Tensor& leaf = leaves[b].at(slice.name);
   weights.set(slice.name, entry.trained ? leaf : leaf.detach());
   if (!entry.trained) {
@@ -30,7 +34,7 @@ void Binding::State::apply_entry(size_t b, const Slice& slice, const Scope::Entr
     target.frozen += slice.size;
     return;
   }
-  if (bound != b) append(*groups[b].spans, {slice.offset, slice.offset + slice.size, entry.rate, decay_of(slice)});
+  if (bound != b) tune::append(*groups[b].spans, {slice.offset, slice.offset + slice.size, entry.rate, decay_of(slice)});
   if (!entry.mask.defined()) return;
   const at::Tensor outside = outside_of(b, slice, entry.mask);
   const int64_t count = outside.sum().item<int64_t>();
@@ -51,7 +55,7 @@ at::Tensor Binding::State::outside_of(size_t b, const Slice& slice, const at::Te
 }
 
 void Binding::State::apply(size_t b) {
-  const BufferScope before = std::exchange(scopes[b], {});
+  const tune::BufferScope before = std::exchange(scopes[b], {});
   if (bound != b) groups[b].spans.emplace();
   for (const Slice& slice : buffers[b].layout.slices()) {
     const Scope::Entry entry = scope.entry(parameter(*family, slice.name));
@@ -71,8 +75,8 @@ void Binding::State::apply(const Scope& in_force) {
 }
 
 /// Moments of masks that changed; those of frozen parameters are the optimiser's to forget.
-void Binding::State::forget(size_t b, const BufferScope& before) {
-  BufferScope& now = scopes[b];
+void Binding::State::forget(size_t b, const tune::BufferScope& before) {
+  tune::BufferScope& now = scopes[b];
   if (scope.moments == Moments::keep || bound == b || (!before.outside.defined() && !now.outside.defined())) return;
   const at::Tensor none = at::zeros({buffers[b].layout.total()}, at::TensorOptions(device).dtype(at::kBool));
   const at::Tensor& left = before.outside.defined() ? before.outside : none;
@@ -90,7 +94,7 @@ void Binding::State::forget(size_t b, const BufferScope& before) {
 
 /// A masked gradient is looked for until one is found: a copy of the masked entries each time.
 void Binding::State::mask_gradient(size_t b) {
-  const BufferScope& target = scopes[b];
+  const tune::BufferScope& target = scopes[b];
   if (target.masked == 0) return;
   at::Tensor& gradient = buffers[b].gradient;
   if (!use.acted) use.acted = gradient.masked_select(target.outside).any().item<bool>();
@@ -98,7 +102,7 @@ void Binding::State::mask_gradient(size_t b) {
 }
 
 void Binding::State::undo_outside(size_t b) {
-  const BufferScope& target = scopes[b];
+  const tune::BufferScope& target = scopes[b];
   if (target.kept.defined()) buffers[b].value.copy_(at::where(target.outside, target.kept, buffers[b].value));
 }
 

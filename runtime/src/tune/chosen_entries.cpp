@@ -4,7 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-namespace tsrun {
+namespace tsrun::tune {
 namespace {
 
 using ParameterMasks = std::vector<std::pair<const ParameterInfo*, at::Tensor>>;
@@ -84,4 +84,4 @@ at::Tensor ChosenEntries::gather(const Weights& whole) const {
   return parts.empty() ? at::empty({0}) : at::cat(parts);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::tune

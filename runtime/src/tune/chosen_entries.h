@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::tune {
 
 /// Parameters of which chosen entries alone are trained (`Scope::compact`): their values and gradients lie end to end in a flat buffer,
 /// and forward passes use the whole parameters, into which `scatter` writes the chosen values.
@@ -34,4 +34,4 @@ class ChosenEntries {
   at::Tensor acted_;  ///< bool scalar on the host
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::tune

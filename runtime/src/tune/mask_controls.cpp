@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 namespace tsrun {
+namespace tune {
 namespace {
 
 struct Matching {
@@ -113,6 +114,8 @@ int64_t overlap(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
 
 }  // namespace
 
+}  // namespace tune
+
 const std::vector<std::string>& mask_controls() {
   static const std::vector<std::string> names = {"random",        "random_per_tensor",       "magnitude",
                                                  "without_norms", "magnitude_without_norms", "top"};
@@ -121,6 +124,7 @@ const std::vector<std::string>& mask_controls() {
 
 Mask matched_mask(const std::string& control, const Mask& mask, const at::Tensor& update, const at::Tensor& origin, const ParameterSet& set,
                   const Family& family, Key key) {
+  using namespace tune;
   if (const auto difference = first_difference(set.layout, mask.layout))
     data_error("the mask belongs to another parameter set: {}", *difference);
   Mask result{set.layout, positions_of(control, {mask, update, origin, set, family, key.split(control)}), {}};

@@ -10,9 +10,11 @@
 #include <set>
 
 namespace tsrun {
-namespace {
 
 using nlohmann::json;
+
+namespace tune {
+namespace {
 
 bool judges_classes(const Family& family) {
   const HeadKind head = family.head().kind;
@@ -138,6 +140,8 @@ std::string module_of_parameter(const ParameterInfo& info) { return info.name.su
 
 }  // namespace
 
+}  // namespace tune
+
 std::string rule_name(const Family& family, const Options& options, const std::string& module) {
   if (!options.has("module_names") || options.text("module_names") != "bare") return module;
   const std::string prefix = base_prefix(family);
@@ -145,7 +149,7 @@ std::string rule_name(const Family& family, const Options& options, const std::s
 }
 
 std::vector<Target> find_targets(const Family& family, const Options& options, const std::string& where, TargetKinds kinds) {
-  Rules rules(family, options, where);
+  tune::Rules rules(family, options, where);
   std::vector<LinearModule> modules = linear_modules(family);
   const bool tables = kinds == TargetKinds::linear_and_embeddings;
   const std::string_view expected = tables ? "linear maps and tables of embeddings" : "linear maps";
@@ -160,7 +164,7 @@ std::vector<Target> find_targets(const Family& family, const Options& options, c
   for (const ParameterInfo& info : family.parameters()) {
     const bool inner_table = info.kind == ParameterKind::embedding && info.part != Part::embeddings;
     if (info.kind == ParameterKind::norm_weight || inner_table)
-      rules.refuse_if_named(rule_name(family, options, module_of_parameter(info)), expected);
+      rules.refuse_if_named(rule_name(family, options, tune::module_of_parameter(info)), expected);
   }
   if (!tables)
     for (const LinearModule& module : others) rules.refuse_if_named(rule_name(family, options, module.name), expected);
@@ -175,10 +179,10 @@ std::vector<Target> find_targets(const Family& family, const std::vector<std::st
 std::vector<ParameterInfo> find_parameters(const Family& family, const Options& options, const std::string& where,
                                            const std::function<bool(const ParameterInfo&)>& usual) {
   std::vector<ParameterInfo> found, candidates;
-  Rules rules(family, options, where);
+  tune::Rules rules(family, options, where);
   for (const ParameterInfo& info : family.parameters())
     if (info.part != Part::head && info.part != Part::delta) candidates.push_back(info);
-  for (const ParameterInfo& info : candidates) rules.know(module_of_parameter(info), false);
+  for (const ParameterInfo& info : candidates) rules.know(tune::module_of_parameter(info), false);
   for (size_t at = 0; at < candidates.size(); ++at)
     if (rules.targets().empty() ? usual(candidates[at]) && !rules.leaves_out(at) : rules.target_of(at).has_value())
       found.push_back(candidates[at]);

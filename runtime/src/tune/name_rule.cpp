@@ -8,7 +8,7 @@
 #include <charconv>
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::tune {
 namespace {
 
 using nlohmann::json;
@@ -87,4 +87,4 @@ bool LayerRule::holds(const std::string& name) const {
   return false;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::tune

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::tune {
 
 /// A module as rules see it.
 struct RuledModule {
@@ -55,4 +55,4 @@ class LayerRule {
   std::vector<PythonExpression> patterns_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::tune

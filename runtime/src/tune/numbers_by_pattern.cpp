@@ -12,13 +12,13 @@ using nlohmann::json;
 struct NumbersByPattern::Pattern {
   std::string text;
   double number = 0;
-  PythonExpression expression;
+  tune::PythonExpression expression;
 };
 
 NumbersByPattern::NumbersByPattern(const json& patterns, const std::string& where) : ordered_(patterns.is_array()), where_(where) {
   const auto add = [&](const std::string& text, const json& number) {
     if (!number.is_number()) user_error("{}: '{}' is {}, expected a number", where, text, number.dump());
-    patterns_.push_back({text, number.get<double>(), PythonExpression("(.*\\.)?(" + text + ")", where)});
+    patterns_.push_back({text, number.get<double>(), tune::PythonExpression("(.*\\.)?(" + text + ")", where)});
   };
   if (patterns.is_null()) return;
   if (!ordered_) {

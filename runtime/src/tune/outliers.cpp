@@ -64,6 +64,8 @@ const char* kind_name(ParameterKind kind) {
 
 }  // namespace
 
+namespace tune {
+
 std::span<const float> numbers(const at::Tensor& flat, const Layout& layout, const char* what) {
   if (!flat.defined() || flat.numel() != layout.total() || flat.scalar_type() != at::kFloat || !flat.is_contiguous() || !flat.is_cpu())
     internal_error("{}: expected a flat float32 vector of {} on the host", what, layout.total());
@@ -100,8 +102,11 @@ nlohmann::json shares_by_kind(std::span<const int64_t> positions, const Layout& 
   return shares(positions, layout, begin, end, family, [](const ParameterInfo& info) { return std::string(kind_name(info.kind)); });
 }
 
+}  // namespace tune
+
 Mask find_outliers(const at::Tensor& update, const at::Tensor& origin, const ParameterSet& set, const Family& family,
                    const OutlierOptions& options) {
+  using namespace tune;
   if (!(options.sigmas > 0)) user_error("outliers: sigmas is {}, expected a number above 0", options.sigmas);
   const auto u = numbers(update, set.layout, "outliers (update)"), theta0 = numbers(origin, set.layout, "outliers (origin)");
   Mask mask{set.layout, {}, {}};

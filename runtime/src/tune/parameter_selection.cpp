@@ -65,7 +65,7 @@ bool any_or_empty(const List& list, const Test& test) {
 bool selected(const ParameterInfo& info, const ParameterSelection& selection) {
   return any_or_empty(selection.parts, [&](const std::string& part) { return part == "all" || part == name_of(info.part); }) &&
          any_or_empty(selection.layers, [&](int layer) { return layer == info.layer; }) &&
-         any_or_empty(selection.patterns, [&](const std::string& pattern) { return matches(pattern, info.name); });
+         any_or_empty(selection.patterns, [&](const std::string& pattern) { return tune::matches(pattern, info.name); });
 }
 
 std::string group_name(const ParameterInfo& info, const ParameterSelection& selection) {

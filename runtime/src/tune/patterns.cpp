@@ -1,6 +1,6 @@
 #include "tune/patterns.h"
 
-namespace tsrun {
+namespace tsrun::tune {
 
 bool matches(std::string_view pattern, std::string_view text) {
   size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;
@@ -20,4 +20,4 @@ bool matches(std::string_view pattern, std::string_view text) {
   return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::tune

@@ -2,9 +2,9 @@
 
 #include <string_view>
 
-namespace tsrun {
+namespace tsrun::tune {
 
 /// `*` matches any run of characters.
 bool matches(std::string_view pattern, std::string_view text);
 
-}  // namespace tsrun
+}  // namespace tsrun::tune

@@ -6,7 +6,7 @@
 #include <functional>
 #include <span>
 
-namespace tsrun {
+namespace tsrun::tune {
 
 /// The ascending positions in [begin, end).
 inline std::span<const int64_t> within(std::span<const int64_t> positions, int64_t begin, int64_t end) {
@@ -26,4 +26,4 @@ nlohmann::json shares_by_kind(std::span<const int64_t> positions, const Layout& 
 /// A flat float32 tensor on the host, as numbers. The tensor must be contiguous and outlive the result.
 std::span<const float> numbers(const at::Tensor& flat, const Layout& layout, const char* what);
 
-}  // namespace tsrun
+}  // namespace tsrun::tune

@@ -8,6 +8,7 @@
 #include <unicode/unistr.h>
 
 namespace tsrun {
+namespace tune {
 namespace {
 
 icu::UnicodeString units_of(std::string_view text) {
@@ -41,10 +42,6 @@ PythonExpression::PythonExpression(const std::string& expression, const std::str
   if (U_FAILURE(status)) user_error("{}: '{}' is no regular expression: {}", where, expression, u_errorName(status));
 }
 
-bool fullmatch(const std::string& expression, const std::string& text, const std::string& where) {
-  return PythonExpression(expression, where).fullmatch(text);
-}
-
 PythonExpression::~PythonExpression() = default;
 PythonExpression::PythonExpression(PythonExpression&&) noexcept = default;
 
@@ -63,6 +60,12 @@ std::optional<std::string> PythonExpression::last_group(std::string_view text) c
     matcher.group(matcher.groupCount(), status).toUTF8String(group);
     return group;
   });
+}
+
+}  // namespace tune
+
+bool fullmatch(const std::string& expression, const std::string& text, const std::string& where) {
+  return tune::PythonExpression(expression, where).fullmatch(text);
 }
 
 }  // namespace tsrun

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace tsrun {
+namespace tsrun::tune {
 
 /// A regular expression of Python's `re`, which PEFT's rules are written in, matched by ICU. Constructs that ICU reads otherwise are
 /// translated; those that cannot be are refused, as are those that Python refuses. Names of modules have no line ends, so `$` is the end.
@@ -26,4 +26,4 @@ class PythonExpression {
   std::unique_ptr<Compiled> compiled_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::tune

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::tune {
 namespace {
 
 bool is_letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
@@ -163,4 +163,4 @@ class Translator {
 
 std::string python_in_icu(const std::string& expression, const std::string& where) { return Translator(expression, where).run(); }
 
-}  // namespace tsrun
+}  // namespace tsrun::tune

@@ -4,10 +4,10 @@
 
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::tune {
 
 /// Appends a range behind the last; joins the two where they touch under one rate and no decay. Decayed tensors stay apart, for their
 /// ends round differently in a vectorised update.
 void append(std::vector<Span>& spans, Span span);
 
-}  // namespace tsrun
+}  // namespace tsrun::tune

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun {
+namespace tsrun::tune {
 namespace {
 
 bool fullmatch(const std::string& expression, const std::string& text) { return PythonExpression(expression, "x").fullmatch(text); }
@@ -59,4 +59,4 @@ TEST(PythonExpression, FindsTheNumberOfALayer) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::tune
