@@ -6,7 +6,7 @@
 
 #include <cstring>
 
-namespace tsrun {
+namespace tsrun::plugin {
 namespace {
 
 using Bytes = std::span<const std::byte>;
@@ -81,4 +81,4 @@ std::optional<std::vector<std::string>> exported_symbols(Bytes file) {
   return std::nullopt;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::plugin

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::plugin {
 
 /// Exported names of a shared library, read from its dynamic symbol table without loading it. nullopt for a damaged file or one other than
 /// a 64-bit little-endian ELF library. Boost.DLL's library_info (1.74) is no replacement: it reads .symtab, which `strip` and packaging
@@ -17,4 +17,4 @@ std::optional<std::vector<std::string>> exported_symbols(const std::filesystem::
 /// The same of a file's bytes.
 std::optional<std::vector<std::string>> exported_symbols(std::span<const std::byte> file);
 
-}  // namespace tsrun
+}  // namespace tsrun::plugin

@@ -2,7 +2,7 @@
 
 #include "plugin/guard_call.h"
 
-namespace tsrun {
+namespace tsrun::plugin {
 namespace {
 
 class GuardedSubspace final : public Subspace {
@@ -103,4 +103,4 @@ std::unique_ptr<JointMethod> guarded(std::unique_ptr<JointMethod> method, const 
   return std::make_unique<GuardedJointMethod>(std::move(method), file);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::plugin

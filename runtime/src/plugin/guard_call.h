@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::plugin {
 
 /// Plugin behind a call, for messages: "plugin NAME (FILE)".
 struct GuardOrigin {
@@ -65,4 +65,4 @@ class Guarded : public Method {
   GuardOrigin origin_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::plugin

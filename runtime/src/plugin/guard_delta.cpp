@@ -1,7 +1,7 @@
 #include "plugin/guard.h"
 #include "plugin/guard_hooks.h"
 
-namespace tsrun {
+namespace tsrun::plugin {
 namespace {
 
 class GuardedDelta final : public Delta {
@@ -79,4 +79,4 @@ std::unique_ptr<DeltaMethod> guarded(std::unique_ptr<DeltaMethod> method, const 
   return std::make_unique<GuardedDeltaMethod>(std::move(method), file);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::plugin

@@ -2,7 +2,7 @@
 #include "plugin/guard_hooks.h"
 
 /// Guards of selectors and regularisers. An exception in an event ends the training (exit code 4); its last checkpoint stays.
-namespace tsrun {
+namespace tsrun::plugin {
 namespace {
 
 template <class Product>
@@ -107,4 +107,4 @@ std::unique_ptr<RegularizerMethod> guarded(std::unique_ptr<RegularizerMethod> me
   return std::make_unique<GuardedRegularizerMethod>(std::move(method), file);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::plugin

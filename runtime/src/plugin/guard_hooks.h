@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::plugin {
 
 /// Guards the hooks that a plugin adds to one list, at any position: earlier hooks are marked meanwhile.
 template <class Result, class... Arguments>
@@ -52,4 +52,4 @@ void guard_hooks(ForwardOptions& forward, const GuardOrigin& origin, ErrorKind k
   prefix.finish(forward.attention_prefix, origin, "attention_prefix", kind);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::plugin

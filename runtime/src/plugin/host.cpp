@@ -93,7 +93,7 @@ class Collector : public Registry {
   template <class Method>
   void keep(const char* kind, std::unique_ptr<Method> method, Methods<Method>& methods) {
     if (!method) internal_error("{}: registers nothing as a {}", file_.string(), kind);
-    auto guard = guarded(std::move(method), file_);
+    auto guard = plugin::guarded(std::move(method), file_);
     PluginInfo info{kind, guard->name(), guard->doc(), guard->version(), file_};
     refuse_taken(info);
     methods[info.name] = std::move(guard);
@@ -113,7 +113,7 @@ class Collector : public Registry {
   const PluginHost& host_;
 };
 
-void call_entry(RegisterFunction entry, Registry& registry, const fs::path& file) {
+void call_entry(plugin::RegisterFunction entry, Registry& registry, const fs::path& file) {
   try {
     entry(registry);
   } catch (const Error&) {
@@ -142,7 +142,7 @@ std::vector<fs::path> PluginHost::search_path(const std::vector<fs::path>& extra
     }
   }
   std::error_code ignored;
-  if (const auto own = own_plugin_folder(); fs::is_directory(own, ignored)) folders.push_back(own);
+  if (const auto own = plugin::own_plugin_folder(); fs::is_directory(own, ignored)) folders.push_back(own);
   return folders;
 }
 
@@ -157,7 +157,7 @@ void PluginHost::load_file(const fs::path& file) {
   if (failure) data_error("{}: cannot be read: {}", file.string(), failure.message());
   if (state_->read.contains(canonical)) return;
   Collector collector(file, *this);
-  call_entry(open_plugin(canonical), collector, file);
+  call_entry(plugin::open_plugin(canonical), collector, file);
   if (collector.infos.empty()) data_error("{}: its entry registers no method", file.string());
   state_->read.insert(canonical);
   state_->subspaces.merge(collector.subspaces);

@@ -30,7 +30,7 @@ std::string explain(std::string_view tag) {
 }
 
 void check_symbols(const std::filesystem::path& file) {
-  const auto exported = exported_symbols(file);
+  const auto exported = plugin::exported_symbols(file);
   if (!exported) data_error("{}: not a shared library (expected a 64-bit ELF file built with tsrun_add_plugin)", file.string());
   const auto& symbols = *exported;
   const auto has_prefix = [](const std::string& symbol) { return symbol.starts_with(kTagPrefix); };
@@ -52,6 +52,8 @@ void check_symbols(const std::filesystem::path& file) {
 
 std::string_view abi_tag() { return TSRUN_ABI_TEXT; }
 
+namespace plugin {
+
 RegisterFunction open_plugin(const std::filesystem::path& file) {
   check_symbols(file);
   using namespace boost::dll;
@@ -71,5 +73,7 @@ std::filesystem::path own_plugin_folder() {
   const auto library = std::filesystem::weakly_canonical(info.dli_fname, ignored);
   return library.parent_path() / "tsrun" / "plugins";
 }
+
+}  // namespace plugin
 
 }  // namespace tsrun

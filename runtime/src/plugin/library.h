@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-namespace tsrun {
+namespace tsrun::plugin {
 
 using RegisterFunction = void (*)(Registry&);
 
@@ -15,4 +15,4 @@ RegisterFunction open_plugin(const std::filesystem::path& file);
 /// The folder "tsrun/plugins" beside the runtime's own library; the same relation holds in a build tree and in an install tree.
 std::filesystem::path own_plugin_folder();
 
-}  // namespace tsrun
+}  // namespace tsrun::plugin

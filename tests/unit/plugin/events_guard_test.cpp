@@ -7,7 +7,7 @@
 
 #include <stdexcept>
 
-namespace tsrun {
+namespace tsrun::plugin {
 namespace {
 
 using ::testing::AllOf;
@@ -203,4 +203,4 @@ TEST(EventsGuard, CallsAChoiceThatThrowsAnInternalError) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::plugin
