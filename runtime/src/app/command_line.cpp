@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <sstream>
 
-namespace tsrun {
+namespace tsrun::app {
 namespace {
 
 namespace po = boost::program_options;
@@ -264,4 +264,4 @@ std::string option_help() {
   return text.str();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::app

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::app {
 
 /// The command line, parsed and checked without reading a file.
 struct Command {
@@ -42,4 +42,4 @@ nlohmann::json typed_values(const std::map<std::string, std::string>& given);
 /// The lines of `tsrun help` that list options.
 std::string option_help();
 
-}  // namespace tsrun
+}  // namespace tsrun::app

@@ -12,7 +12,7 @@
 #include <sstream>
 
 /// The verbs plugins and describe.
-namespace tsrun {
+namespace tsrun::app {
 namespace {
 
 using nlohmann::json;
@@ -129,4 +129,4 @@ void describe(const Command& command) {
   print_result(text);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::app

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::app {
 namespace {
 
 using nlohmann::json;
@@ -59,4 +59,4 @@ std::string name_lines(const std::vector<std::string>& names) {
   return text;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::app

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::app {
 
 /// An entry of `tsrun describe`: a verb, an operation, a recipe or a plugin, with its options.
 struct Described {
@@ -24,4 +24,4 @@ nlohmann::json json_of(const Described& one);
 std::string lines_of(const std::vector<Described>& all, const std::vector<std::string>& kinds);
 std::string name_lines(const std::vector<std::string>& names);
 
-}  // namespace tsrun
+}  // namespace tsrun::app

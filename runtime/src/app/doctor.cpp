@@ -13,7 +13,7 @@
 #include <cstdlib>
 
 /// The verb doctor: the dependencies of a run, one a line, with advice where one is missing.
-namespace tsrun {
+namespace tsrun::app {
 namespace {
 
 struct Finding {
@@ -95,4 +95,4 @@ void doctor(const Command& command) {
   if (std::any_of(findings.begin(), findings.end(), [](const Finding& one) { return !one.good; })) data_error("something is missing");
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::app

@@ -11,7 +11,7 @@
 #include "tsrun/train/reading.h"
 
 /// The verb geometry: metrics of a model's embeddings or hidden states.
-namespace tsrun {
+namespace tsrun::app {
 namespace {
 
 using nlohmann::json;
@@ -116,4 +116,4 @@ void geometry(const Command& command) {
   print_result(head_text(command.operands[0], found) + metrics_text(found) + buckets_text(found));
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::app

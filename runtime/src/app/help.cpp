@@ -3,7 +3,7 @@
 
 #include <torch/version.h>
 
-namespace tsrun {
+namespace tsrun::app {
 
 std::string version_text() { return fmt::format("tsrun {}  LibTorch {}\n", TSRUN_VERSION, TORCH_VERSION); }
 
@@ -25,4 +25,4 @@ std::string long_help() {
 
 void print_json(const nlohmann::json& value) { print_result(value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"); }
 
-}  // namespace tsrun
+}  // namespace tsrun::app

@@ -5,7 +5,7 @@
 
 #include <new>
 
-namespace tsrun {
+namespace tsrun::app {
 namespace {
 
 using Action = void (*)(const Command&);
@@ -48,18 +48,18 @@ int report(ErrorKind kind, const char* message) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::app
 
 int main(int count, char** words) {
   using tsrun::ErrorKind;
   try {
-    tsrun::act(count, words);
+    tsrun::app::act(count, words);
     return 0;
   } catch (const tsrun::Error& error) {
-    return tsrun::report(error.kind(), error.what());
+    return tsrun::app::report(error.kind(), error.what());
   } catch (const std::bad_alloc&) {
-    return tsrun::report(ErrorKind::run, "out of memory");
+    return tsrun::app::report(ErrorKind::run, "out of memory");
   } catch (const std::exception& error) {
-    return tsrun::report(ErrorKind::internal, error.what());
+    return tsrun::app::report(ErrorKind::internal, error.what());
   }
 }

@@ -12,7 +12,7 @@
 #include <iostream>
 
 /// The verbs tokenize and predict: a model's input ids, and its answers.
-namespace tsrun {
+namespace tsrun::app {
 namespace {
 
 using nlohmann::json;
@@ -79,4 +79,4 @@ void predict(const Command& command) {
   print_result(text);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::app

@@ -6,7 +6,7 @@
 #include <map>
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::app {
 namespace {
 
 /// The types that PEFT 0.21.2 knows (peft.utils.peft_types), and what those that are not here are. Nothing: a plugin has it.
@@ -100,4 +100,4 @@ nlohmann::json json_of(const std::vector<DeltaRow>& rows) {
   return {{"peft", peft_version}, {"deltas", list}};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::app

@@ -8,7 +8,7 @@
 #include <vector>
 
 /// Which of PEFT's methods there are here (`tsrun describe deltas`).
-namespace tsrun {
+namespace tsrun::app {
 
 inline constexpr const char* peft_version = "0.21.2";  ///< whose types are listed
 
@@ -24,4 +24,4 @@ std::vector<DeltaRow> delta_rows(const PluginHost& plugins);
 std::string text_of(const std::vector<DeltaRow>& rows);
 nlohmann::json json_of(const std::vector<DeltaRow>& rows);
 
-}  // namespace tsrun
+}  // namespace tsrun::app

@@ -16,7 +16,7 @@
 #include <set>
 
 /// The verbs of recipes and their runs: run, check, show, compare.
-namespace tsrun {
+namespace tsrun::app {
 namespace {
 
 int usable_cores() {
@@ -160,4 +160,4 @@ void compare(const Command& command) {
   command.json ? print_json(comparison_as_json(a, b)) : print_result(compare_runs(a, b));
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::app

@@ -12,7 +12,7 @@
 #include "tsrun/train/train.h"
 
 /// The verbs generate and score, which show that a loaded model is the real one: it continues a text, and tells how likely a text is.
-namespace tsrun {
+namespace tsrun::app {
 namespace {
 
 using nlohmann::json;
@@ -114,4 +114,4 @@ void score(const Command& command) {
   print_result(line.dump() + "\n");
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::app

@@ -7,7 +7,7 @@
 #include <optional>
 
 /// The verbs. Results go to standard output. @throws Error
-namespace tsrun {
+namespace tsrun::app {
 
 void run(const Command& command);
 void check(const Command& command);
@@ -32,4 +32,4 @@ std::string version_text();
 /// One value on standard output, for --json.
 void print_json(const nlohmann::json& value);
 
-}  // namespace tsrun
+}  // namespace tsrun::app

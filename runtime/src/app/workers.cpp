@@ -16,7 +16,7 @@
 #include <csignal>
 #include <thread>
 
-namespace tsrun {
+namespace tsrun::app {
 namespace {
 
 using namespace std::chrono_literals;
@@ -110,4 +110,4 @@ Workers::~Workers() {
     if (child.news >= 0) close(child.news);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::app

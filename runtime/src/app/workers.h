@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::app {
 
 /// Further processes that run the same recipe over the same store. They make artifacts (or only plan), and send their news to our display.
 /// A failed worker is no failure of ours: we then meet the same stage ourselves. Workers end with us: asked on destruction, by the kernel
@@ -40,4 +40,4 @@ class Workers {
   std::atomic<bool> ending_ = false;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::app
