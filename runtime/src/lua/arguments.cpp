@@ -4,7 +4,7 @@
 #include <charconv>
 
 /// ts.arguments: a recipe's own option table, typed from its defaults, and the texts of --set brought to those types.
-namespace tsrun {
+namespace tsrun::lua {
 namespace {
 
 using nlohmann::json;
@@ -123,4 +123,4 @@ json resolve_arguments(const OptionTable& table, const std::map<std::string, std
   return table.resolve(given, "arguments").json();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::lua

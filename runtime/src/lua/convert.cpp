@@ -2,7 +2,7 @@
 
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::lua {
 namespace {
 
 using nlohmann::json;
@@ -150,4 +150,4 @@ void prepare_conversion(lua_State* lua) {
   lua_pop(lua, 2);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::lua

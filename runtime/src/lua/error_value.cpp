@@ -3,7 +3,7 @@
 #include "tsrun/base/interrupt.h"
 
 /// What else than text a recipe gives to error(): tables, with or without a __tostring, numbers, nil.
-namespace tsrun {
+namespace tsrun::lua {
 namespace {
 
 constexpr char kRaised = 0;  // its address names the table of raised values in the registry
@@ -134,4 +134,4 @@ int raise_value(lua_State* lua) {
   return lua_error(lua);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::lua

@@ -1,7 +1,7 @@
 #include "lua/state.h"
 
 /// Failures on their way through Lua: errors of ours, as objects that keep their kind, and messages of Lua itself.
-namespace tsrun {
+namespace tsrun::lua {
 namespace {
 
 /// Lua shortens long chunk names to "...tail"; messages show the name as the user wrote it.
@@ -148,4 +148,4 @@ int message_handler(lua_State* lua) {
   return 1;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::lua

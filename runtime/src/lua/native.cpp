@@ -15,7 +15,7 @@
 
 /// The C functions that ts.lua and sandbox.lua are given. Each works in two halves: `attempt` runs C++ and leaves a result or a failure in
 /// the host, with every C++ object destroyed; then the result is pushed, or the failure raised.
-namespace tsrun {
+namespace tsrun::lua {
 namespace {
 
 using nlohmann::json;
@@ -270,4 +270,4 @@ void push_native(lua_State* lua) {
   }
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::lua

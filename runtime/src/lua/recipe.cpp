@@ -5,6 +5,7 @@
 #include "tsrun/base/interrupt.h"
 
 namespace tsrun {
+namespace lua {
 namespace {
 
 /// Loads `source` as text under the chunk name and leaves the function on the stack; raises Lua's syntax error.
@@ -96,16 +97,18 @@ std::string_view embedded_file(std::string_view name) {
   internal_error("no embedded file '{}'", name);
 }
 
+}  // namespace lua
+
 void run_recipe(Lab& lab, const std::filesystem::path& recipe, const RecipeSettings& settings) {
-  auto host = make_host(lab, recipe, settings);
-  if (auto failure = run_protected(host)) throw_failure(host, std::move(*failure));
+  auto host = lua::make_host(lab, recipe, settings);
+  if (auto failure = lua::run_protected(host)) lua::throw_failure(host, std::move(*failure));
 }
 
 OptionTable recipe_arguments(Lab& lab, const std::filesystem::path& recipe) {
-  auto host = make_host(lab, recipe, {});
+  auto host = lua::make_host(lab, recipe, {});
   host.describe_only = true;
-  auto failure = run_protected(host);
-  if (failure && failure->kind != kStop) throw_failure(host, std::move(*failure));
+  auto failure = lua::run_protected(host);
+  if (failure && failure->kind != lua::kStop) lua::throw_failure(host, std::move(*failure));
   return host.arguments.value_or(OptionTable{});
 }
 

@@ -219,7 +219,7 @@ std::string lua_stubs(const Lab& lab) {
 }
 
 std::string reference_page(const Lab& lab) {
-  std::string text = std::string(embedded_file("recipes_head.md")) + "## Helpers\n\n";
+  std::string text = std::string(lua::embedded_file("recipes_head.md")) + "## Helpers\n\n";
   for (const auto& helper : helpers()) text += fmt::format("### `ts.{}({})`\n\n{}\n\n", helper.name, parameter_names(helper), helper.doc);
   text += "## Operations\n\n";
   for (const auto& operation : lab.operations()) {

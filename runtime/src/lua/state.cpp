@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-namespace tsrun {
+namespace tsrun::lua {
 namespace {
 
 constexpr int kHookInterval = 10000;  // instructions; well under a millisecond
@@ -86,4 +86,4 @@ State::State(Host& host) : lua_(lua_newstate(allocate, &host)) {
 
 State::~State() { lua_close(lua_); }
 
-}  // namespace tsrun
+}  // namespace tsrun::lua

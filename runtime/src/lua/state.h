@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::lua {
 
 /// State of the C functions under `ts`. It lives outside the Lua stack, so that a longjmp of Lua (a C library) passes over no object with a
 /// destructor: a C function leaves its result or its failure here, and only then pushes or raises.
@@ -98,4 +98,4 @@ constexpr auto kStop = static_cast<ErrorKind>(-1);
 OptionTable declared_arguments(const nlohmann::json& declared);
 nlohmann::json resolve_arguments(const OptionTable& table, const std::map<std::string, std::string>& values);
 
-}  // namespace tsrun
+}  // namespace tsrun::lua
