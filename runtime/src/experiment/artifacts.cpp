@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -236,4 +236,4 @@ json ScopeRef::to_json() const {
   return handle;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -15,7 +15,7 @@
 /// Handles as operations read them: typed, and complete. A recipe holds them as JSON; `from_json` and `to_json` are the edge, and
 /// to_json(from_json(handle)) is the handle again. Trainings and what is made of them: experiment/training_ref.h.
 /// @throws Error(internal) from every from_json, naming kind and field
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// Any artifact.
 struct ArtifactRef {
@@ -154,4 +154,4 @@ struct ScopeRef : ArtifactRef {
   nlohmann::json to_json() const;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -8,7 +8,7 @@
 #include <limits>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::json;
@@ -139,4 +139,4 @@ json Crossing::to_json() const {
           {"curve", points},       {"violations", violations}};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -9,7 +9,7 @@
 
 /// The smallest place of a curve at which trainings reach a share of the score of others: d90 of intrinsic dimension (Li et al., ICLR
 /// 2018), where the curve is over dimensions and the reference is full fine-tuning.
-namespace tsrun {
+namespace tsrun::experiment {
 
 struct CurvePoint {
   int64_t at = 0;                 ///< dimension, say
@@ -50,4 +50,4 @@ struct Crossing {
 /// the reference (the comparison is paired), and rows with replacement, the same for all trainings.
 Crossing find_crossing(const CrossingInputs& inputs, int64_t draws, Key key);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -4,7 +4,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/train/reading.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -128,4 +128,4 @@ ScanRequest ScanRequest::from(const Options& o) {
   return request;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

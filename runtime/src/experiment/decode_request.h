@@ -7,7 +7,7 @@
 #include <vector>
 
 /// Requests of ts.decode and ts.scan.
-namespace tsrun {
+namespace tsrun::experiment {
 
 OptionTable decode_options();
 OptionTable scan_options();
@@ -49,4 +49,4 @@ struct ScanRequest {
   StageKey key() const { return {"scan", {{"options", decoding.inputs()}}}; }
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -7,7 +7,7 @@
 #include "tsrun/base/files.h"
 #include "tsrun/model/model.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -45,4 +45,4 @@ void export_basis(const Subspace& subspace, const std::filesystem::path& folder)
   out.commit();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -16,7 +16,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::json;
@@ -134,4 +134,4 @@ json export_model(Lab& lab, const TrainingRef& solution, const std::string& form
   return result;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

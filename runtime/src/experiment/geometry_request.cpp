@@ -101,7 +101,7 @@ GeometryRequest GeometryRequest::from(const Options& o, bool has_task, const std
                           .buckets = o.integer("buckets"),
                           .last_ranks = ranks_of(o.value("ranks"), where),
                           .neighbour_rows = o.integer("neighbour_rows"),
-                          .reading = taken_options(geometry_reading_options(), o)};
+                          .reading = experiment::taken_options(geometry_reading_options(), o)};
   if (request.of == Of::hidden && !has_task) user_error("{}: hidden states are those of a task's rows, but there is no task", where);
   if (request.of != Of::hidden) refuse_unread(o, {"layer", "split", "rows"}, where, "only hidden states have layers and rows of a split");
   if (!has_task) refuse_unread(o, {"buckets", "ranks", "max_length", "blocks", "max_answer_length"}, where, "there is no task");
@@ -109,11 +109,15 @@ GeometryRequest GeometryRequest::from(const Options& o, bool has_task, const std
   return request;
 }
 
+namespace experiment {
+
 bool ties_words(const Family& family) {
   const auto scoring = make_family(family.config(), word_head(family.model_kind()), "config.json");
   const ParameterInfo* words = word_embeddings(*scoring);
   return words != nullptr && scoring->label_matrix() == words->name;
 }
+
+}  // namespace experiment
 
 std::string GeometryRequest::title() const {
   if (of == Of::input_embeddings) return "input embeddings";
@@ -124,7 +128,7 @@ std::string GeometryRequest::title() const {
 HeadSpec GeometryRequest::head(const Family& bare, const Task* task) const {
   if (of == Of::hidden) return head_for(*task, bare.model_kind());
   if (of == Of::input_embeddings) return {};
-  return ties_words(bare) ? HeadSpec{} : word_head(bare.model_kind());
+  return experiment::ties_words(bare) ? HeadSpec{} : word_head(bare.model_kind());
 }
 
 }  // namespace tsrun

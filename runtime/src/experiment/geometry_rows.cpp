@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using Of = GeometryRequest::Of;
@@ -99,4 +99,4 @@ MeasuredRows measured_rows(const Model& model, const Task* task, const GeometryR
   return found;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

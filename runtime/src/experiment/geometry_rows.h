@@ -3,7 +3,7 @@
 #include "tsrun/experiment/geometry.h"
 #include "tsrun/geometry/frequency.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// The vectors that a geometry is measured of.
 struct MeasuredRows {
@@ -20,4 +20,4 @@ bool ties_words(const Family& family);
 /// @throws Error as geometry_of
 MeasuredRows measured_rows(const Model& model, const Task* task, const GeometryRequest& request, at::Device device);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -164,7 +164,7 @@ json GeometrySummary::to_json() const {
 
 GeometrySummary geometry_of(const Model& model, const Task* task, const GeometryRequest& request, at::Device device) {
   const at::NoGradGuard no_grad;
-  const MeasuredRows measured = measured_rows(model, task, request, device);
+  const experiment::MeasuredRows measured = experiment::measured_rows(model, task, request, device);
   const at::Tensor& rows = measured.rows;
   const at::Tensor mean = mean_row(rows);
   const SingularDirections given = singular_directions(rows, {}), centred = singular_directions(rows, mean);

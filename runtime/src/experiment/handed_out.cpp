@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::json;
@@ -48,4 +48,4 @@ bool HandedOut::knows(const json& arguments) const {
   return true;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

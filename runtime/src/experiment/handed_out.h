@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <set>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// Whether a handle stands anywhere inside.
 bool holds_handle(const nlohmann::json& value);
@@ -22,4 +22,4 @@ class HandedOut {
   std::set<size_t> digests_;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 struct ArtifactRef;
 
@@ -98,4 +98,4 @@ std::vector<T> handles_in(const nlohmann::json& list) {
   return handles;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -14,7 +14,7 @@
 #include <optional>
 #include <set>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 namespace fs = std::filesystem;
@@ -92,4 +92,4 @@ void require_unchanged(const ModelRef& model) {
                model.folder(), *model.content, found);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -10,7 +10,7 @@
 #include <vector>
 
 /// Names of folders in keys: digests of every file that decides a result, never places.
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// {file name: sha256} of a model's folder: config, weights (with the index of shards), tokenizer and generation config.
 /// @throws Error(data) as CheckpointFolder::open
@@ -30,4 +30,4 @@ void require_unchanged(const ModelRef& model);
 /// sha256_file, but a file that has not been touched for some seconds is read once a process.
 std::string file_digest(const std::filesystem::path& path);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <span>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -121,4 +121,4 @@ std::string digest_of(const at::Tensor& flat) {
   return Sha256().update(std::as_bytes(std::span(host.const_data_ptr<float>(), static_cast<size_t>(host.numel())))).hex();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

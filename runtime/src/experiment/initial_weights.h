@@ -8,7 +8,7 @@
 #include <vector>
 
 /// Initial weights of a training, which other stages load again.
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// Initial weights of a training: its model, the seed of new parameters, and parts copied from another training.
 struct InitialWeights {
@@ -45,4 +45,4 @@ void take_parts(Lab& lab, Model& model, const std::vector<TrainingRef>& solution
 /// sha256 of the bytes of flat weights.
 std::string digest_of(const at::Tensor& flat);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -6,7 +6,7 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -85,4 +85,4 @@ Assembly assemble(Lab& lab, const JointRequest& request, int64_t seed) {
   return to;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -6,7 +6,7 @@
 
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// Inputs of the method, and the records written beside its decoders.
 struct Assembly {
@@ -19,4 +19,4 @@ struct Assembly {
 /// Loads everything that the request names. @throws Error(user) where solutions of one member started from different weights
 Assembly assemble(Lab& lab, const JointRequest& request, int64_t seed);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

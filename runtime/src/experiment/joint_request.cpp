@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -194,4 +194,4 @@ ParameterSet joint_parameters(Lab& lab, const JointRequestMember& member) {
   return select_parameters(*family, parse_selection(member.parameters, "member '" + member.name + "': parameters"));
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

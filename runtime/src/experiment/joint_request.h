@@ -7,7 +7,7 @@
 #include <vector>
 
 /// The request of ts.decompose.
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// `solutions[t]` are those of the request's task t, in the order given.
 struct JointRequestMember {
@@ -33,4 +33,4 @@ JointRequest joint_request(const nlohmann::json& members, const nlohmann::json& 
 /// The groupless parameter set of a member.
 ParameterSet joint_parameters(Lab& lab, const JointRequestMember& member);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -75,4 +75,4 @@ void check_joint_start(Lab& lab, const ArtifactRef& basis, const Subspace& subsp
   }
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

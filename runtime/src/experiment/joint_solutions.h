@@ -6,7 +6,7 @@
 #include <vector>
 
 /// solutions.json in a joint space's artifact: the solutions behind it, and the initial weights that its decoders add to.
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// A solution behind a member.
 struct JointSolution {
@@ -41,4 +41,4 @@ void write_joint_solutions(const std::filesystem::path& artifact, const Subspace
 /// @throws Error(user) naming both hashes, Error(data) when the artifact's list does not know the basis
 void check_joint_start(Lab& lab, const ArtifactRef& basis, const Subspace& subspace, const Model& model);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -28,7 +28,7 @@ struct Lab::State {
   std::vector<StageRecord> history;
   std::unordered_map<std::string, json> seen;          ///< results by key: an artifact never changes
   std::unordered_map<std::string, Diverged> diverged;  ///< by key: the same training would diverge again
-  HandedOut handed_out;
+  experiment::HandedOut handed_out;
   std::optional<RunFolder> run;
   const Operation* running = nullptr;  ///< the operation that was called last
   std::string name;                    ///< its option `name`

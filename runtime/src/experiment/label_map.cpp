@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cctype>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 std::string lower(std::string text) {
@@ -54,4 +54,4 @@ std::vector<int64_t> label_map(const Task& source, const Task& target, const nlo
   return classes;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

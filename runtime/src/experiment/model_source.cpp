@@ -11,10 +11,13 @@
 #include "tsrun/model/finite.h"
 
 namespace tsrun {
-namespace {
 
 using nlohmann::json;
+
 namespace fs = std::filesystem;
+
+namespace experiment {
+namespace {
 
 /// The artifact of a training, by the beginning of its key.
 fs::path training_folder(const fs::path& store, const std::string& prefix) {
@@ -78,14 +81,16 @@ void require_head(const Model& model, const Weights& loaded, const fs::path& fol
 
 }  // namespace
 
+}  // namespace experiment
+
 ModelSource source_of(const LabSettings& settings, const std::string& model) {
   std::error_code ignored;
-  if (model.starts_with("train:")) return source_of_training(training_folder(settings.store, model.substr(6)));
+  if (model.starts_with("train:")) return experiment::source_of_training(experiment::training_folder(settings.store, model.substr(6)));
   if (fs::exists(fs::path(model) / "artifact.json", ignored) && !fs::exists(fs::path(model) / "config.json", ignored))
-    return source_of_training(model);
+    return experiment::source_of_training(model);
   if (!model.starts_with("builtin:")) return {resolve_model_folder(model), std::nullopt, {}, model};
   Lab lab(settings);
-  return {ModelRef::from_json(lab.call("model", {{"spec", model}})).folder(), std::nullopt, {}, model};
+  return {experiment::ModelRef::from_json(lab.call("model", {{"spec", model}})).folder(), std::nullopt, {}, model};
 }
 
 ModelKind model_kind_of(const ModelSource& source) {
@@ -94,6 +99,7 @@ ModelKind model_kind_of(const ModelSource& source) {
 
 Model load_source(const LabSettings& settings, const ModelSource& source, const HeadSpec& head, const std::optional<std::string>& delta,
                   MissingHead missing) {
+  using namespace experiment;
   Model model = load_model(source.folder, head, Key::root(settings.seed).split("init"), source.name);
   require_finite(model.weights, source.folder.string());
   const Weights loaded = model.weights;

@@ -11,9 +11,10 @@
 /// The operation `architecture`: a model with fresh weights.
 namespace tsrun {
 
-namespace {
-
 using nlohmann::json;
+
+namespace experiment {
+namespace {
 
 OptionTable options_of_architecture() {
   OptionTable table = {
@@ -122,12 +123,14 @@ OptionTable fields_of_family(Lab&, const json& arguments) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> architecture_operations() {
   return {{.name = "architecture",
            .doc = "A model with fresh weights: sizes by the names below, or fields of the family's config.json by their own.",
-           .options = options_of_architecture(),
-           .run = run_architecture,
-           .more = fields_of_family,
+           .options = experiment::options_of_architecture(),
+           .run = experiment::run_architecture,
+           .more = experiment::fields_of_family,
            .on_device = false,
            .named = true}};
 }

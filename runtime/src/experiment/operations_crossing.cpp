@@ -9,6 +9,7 @@
 /// The operation `crossing`: where a curve of trainings reaches a share of the score of others.
 namespace tsrun {
 
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -174,13 +175,15 @@ json run_crossing(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> crossing_operations() {
   return {
       {.name = "crossing",
        .doc = "Finds the smallest place of a curve of trainings that reaches a share of others' mean score, with a 95 % interval by a "
               "bootstrap over seeds and rows: { at, low, high, target, reference, curve, violations }; a value is absent beyond the curve.",
-       .options = crossing_options(),
-       .run = run_crossing,
+       .options = experiment::crossing_options(),
+       .run = experiment::run_crossing,
        .on_device = false,
        .named = true}};
 }

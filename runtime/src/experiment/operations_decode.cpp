@@ -17,9 +17,10 @@
 /// The operations `decode` and `scan`: score weights θ0 + V z of given coordinates, without training.
 namespace tsrun {
 
-namespace {
-
 using nlohmann::json;
+
+namespace experiment {
+namespace {
 
 at::Tensor coordinates_of(Lab& lab, const TrainingRef& found, const std::string& which) {
   const auto path = folder_of(lab, found) / "coordinates.safetensors";
@@ -130,7 +131,10 @@ json run_scan(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> decoding_operations() {
+  using namespace experiment;
   return {
       {.name = "decode",
        .doc = "Scores the weights that a basis decodes from coordinates, without training. z is a training within this basis, a training "

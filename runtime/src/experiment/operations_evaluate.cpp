@@ -14,6 +14,7 @@
 /// The operation `evaluate`: scores weights without any training, whole or with their update projected, reset or zeroed.
 namespace tsrun {
 
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -180,11 +181,13 @@ json run_evaluate(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> evaluation_operations() {
   return {{.name = "evaluate",
            .doc = "Scores the weights of a training without further training, whole or with their update projected, reset or zeroed.",
-           .options = evaluation_options(),
-           .run = run_evaluate,
+           .options = experiment::evaluation_options(),
+           .run = experiment::run_evaluate,
            .named = true}};
 }
 

@@ -12,6 +12,7 @@
 /// The operation `generate`: texts of a causal model, and how diverse they are.
 namespace tsrun {
 
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -223,14 +224,16 @@ json run_generate(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> generation_operations() {
   return {{.name = "generate",
            .doc =
                "Texts of a causal language model, sampled under a seed, and their diversity: distinct_1, distinct_2, distinct_3 (Li et al. "
                "2016) and repetition (the share of a text's n-grams that it had before, Welleck et al. 2020). Texts are without their "
                "prompts; texts.jsonl has them all, `samples` the first.",
-           .options = generate_options_of_recipes(),
-           .run = run_generate,
+           .options = experiment::generate_options_of_recipes(),
+           .run = experiment::run_generate,
            .named = true}};
 }
 

@@ -8,6 +8,7 @@
 /// The operation `geometry`: metrics of a model's embeddings or hidden states, before or after a training.
 namespace tsrun {
 
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -101,13 +102,15 @@ json run_geometry(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> geometry_operations() {
   return {
       {.name = "geometry",
        .doc = "Measures the geometry of a model's embeddings or hidden states: cosines, isotropy, spectrum and intrinsic dimension, of the "
               "vectors as given and centred, and by frequency of their words.",
-       .options = geometry_operation_options(),
-       .run = run_geometry,
+       .options = experiment::geometry_operation_options(),
+       .run = experiment::run_geometry,
        .named = true}};
 }
 

@@ -11,6 +11,7 @@
 /// The operation `decompose`: one low-dimensional space for several parameter sets of a model.
 namespace tsrun {
 
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -74,7 +75,7 @@ struct JointSummary {
 };
 
 json JointSummary::to_json() const {
-  json summary = {{"dim", dim}, {"description", description}, {"member_list", tsrun::to_json(members)}};
+  json summary = {{"dim", dim}, {"description", description}, {"member_list", experiment::to_json(members)}};
   if (!codes) return summary;
   summary["codes"] = json::object();
   for (const auto& [task, members] : codes->of_tasks) summary["codes"][task] = members;
@@ -216,14 +217,16 @@ json run_decompose(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> joint_operations() {
   return {
       {.name = "decompose",
        .doc = "Makes one low-dimensional space that decodes into several parameter sets (an adapter, a LoRA, a prefix). Each member of the "
               "result is a basis for ts.within, at the initial weights that its solutions share.",
-       .options = decompose_options(),
-       .run = run_decompose,
-       .more = joint_method_options,
+       .options = experiment::decompose_options(),
+       .run = experiment::run_decompose,
+       .more = experiment::joint_method_options,
        .named = true}};
 }
 

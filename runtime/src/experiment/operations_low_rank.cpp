@@ -14,6 +14,7 @@
 /// train fine-tuning's part of the space by another scheme.
 namespace tsrun {
 
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -180,13 +181,15 @@ json run_low_rank(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> low_rank_operations() {
   return {{.name = "low_rank",
            .doc =
                "Writes the update of a full fine-tuning as the low-rank factors of a delta on the same model (truncated singular value "
                "decomposition), as if the delta had been trained. `energy` is the share of the update that they keep. No published method.",
-           .options = low_rank_options(),
-           .run = run_low_rank,
+           .options = experiment::low_rank_options(),
+           .run = experiment::run_low_rank,
            .named = true}};
 }
 

@@ -6,6 +6,7 @@
 /// Operations that make masks: outliers of an update, and their controls.
 namespace tsrun {
 
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -100,6 +101,8 @@ json run_mask(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> mask_operations() {
   return {
       {.name = "outliers",
@@ -117,8 +120,8 @@ std::vector<Operation> mask_operations() {
              .doc = "number of the largest outliers listed for each group",
              .minimum = 0,
              .maximum = 10000},
-            parameters_option()},
-       .run = run_outliers,
+            experiment::parameters_option()},
+       .run = experiment::run_outliers,
        .on_device = false,
        .named = true},
       {.name = "mask",
@@ -130,7 +133,7 @@ std::vector<Operation> mask_operations() {
                     .choices = mask_controls()},
                    {.name = "like", .type = OptionType::artifact, .doc = "mask to match", .required = true, .choices = {"mask"}},
                    {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of random controls", .minimum = 0}},
-       .run = run_mask,
+       .run = experiment::run_mask,
        .on_device = false,
        .named = true},
   };

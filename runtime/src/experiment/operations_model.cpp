@@ -18,9 +18,10 @@
 /// Operations that name models and tasks.
 namespace tsrun {
 
-namespace {
-
 using nlohmann::json;
+
+namespace experiment {
+namespace {
 
 /// Real checkpoints: the values of Hugging Face's GLUE script (5e-5, 3 epochs). The small built-in model needs larger steps.
 ModelRef::Defaults training_defaults(bool builtin) {
@@ -167,6 +168,8 @@ json run_adapt(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> model_operations() {
   return {
       {.name = "adapt",
@@ -180,12 +183,12 @@ std::vector<Operation> model_operations() {
              .type = OptionType::integer,
              .doc = "of the delta's initial values in every training; absent: each training's own seed",
              .minimum = 0}},
-       .run = run_adapt,
-       .more = method_options},
+       .run = experiment::run_adapt,
+       .more = experiment::method_options},
       {.name = "model",
        .doc = "A pre-trained model: a Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>.",
        .options = {{.name = "spec", .type = OptionType::text, .doc = "folder, hf:<repo id>, or builtin:<name>", .required = true}},
-       .run = run_model,
+       .run = experiment::run_model,
        .on_device = false},  // a built-in model is pre-trained on the CPU
       {.name = "task",
        .doc = "A task: a folder with a task.toml, or builtin:<name>; as it is, in words, or with its words shuffled or drawn.",
@@ -209,7 +212,7 @@ std::vector<Operation> model_operations() {
                     .fallback = "train",
                     .doc = "splits whose words are shuffled or drawn: train or all",
                     .choices = {"train", "all"}}},
-       .run = run_task},
+       .run = experiment::run_task},
       {.name = "builtin_tasks",
        .doc = "Names of the generated tasks, without the text of language modelling, builtin:stories.",
        .options = {},

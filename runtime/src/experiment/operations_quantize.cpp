@@ -7,6 +7,7 @@
 /// The operation `quantize`: a basis with its directions in bfloat16 or int8.
 namespace tsrun {
 
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -60,12 +61,14 @@ json run_quantize(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> quantize_operations() {
   return {{.name = "quantize",
            .doc = "Rounds the directions of a basis to bfloat16 or int8; what comes back is a basis of the rounded numbers, which stay in "
                   "their files. `orthonormal` of the result says whether its columns still are, to 1e-5.",
-           .options = quantize_options(),
-           .run = run_quantize,
+           .options = experiment::quantize_options(),
+           .run = experiment::run_quantize,
            .on_device = false,
            .named = true}};
 }

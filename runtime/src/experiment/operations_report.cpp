@@ -16,9 +16,10 @@
 /// The operation `report`: writes the rows, figures and notes of a recipe's report as tables, figures and a page in the run's folder.
 namespace tsrun {
 
-namespace {
-
 using nlohmann::json;
+
+namespace experiment {
+namespace {
 
 /// Reads a part of a recipe's report. An unreadable part is the user's mistake; of one with handles `Lab::call` decides.
 template <class Read>
@@ -151,6 +152,8 @@ json run_report(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> report_operations() {
   return {{.name = "report",
            .doc = "Writes tables, figures and a page, and prints the table.",
@@ -170,7 +173,7 @@ std::vector<Operation> report_operations() {
                 {.name = "notes", .type = OptionType::list, .fallback = json::array(), .doc = "paragraphs"},
                 {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split of the scores"},
                 {.name = "folder", .type = OptionType::text, .doc = "folder inside the run's, for recipes with several reports"}},
-           .run = run_report}};
+           .run = experiment::run_report}};
 }
 
 }  // namespace tsrun

@@ -10,6 +10,7 @@
 
 /// The operation `select`: a scope that a selector chooses before any training, shared by seeds.
 namespace tsrun {
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -136,12 +137,14 @@ OptionTable selector_options(Lab& lab, const json& arguments) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> selection_operations() {
   return {{.name = "select",
            .doc = "Chooses the trained parameters before any training, by a selector plugin.",
-           .options = selection_options(),
-           .run = run_select,
-           .more = selector_options,
+           .options = experiment::selection_options(),
+           .run = experiment::run_select,
+           .more = experiment::selector_options,
            .named = true}};
 }
 

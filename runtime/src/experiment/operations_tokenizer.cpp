@@ -9,6 +9,7 @@
 /// The operation `tokenizer.train`: a tokenizer of a task's text.
 namespace tsrun {
 
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -133,11 +134,13 @@ json run_train_tokenizer(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> tokenizer_operations() {
   return {{.name = "tokenizer.train",
            .doc = "A tokenizer of a task's text, for ts.architecture: Hugging Face's files, and vocabulary_size.",
-           .options = tokenizer_options(),
-           .run = run_train_tokenizer,
+           .options = experiment::tokenizer_options(),
+           .run = experiment::run_train_tokenizer,
            .on_device = false,
            .named = true}};
 }

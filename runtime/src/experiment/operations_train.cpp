@@ -14,9 +14,10 @@
 /// The operation `train`: full space, within a subspace, or parts of a model only, with or without masks.
 namespace tsrun {
 
-namespace {
-
 using nlohmann::json;
+
+namespace experiment {
+namespace {
 
 void keep_weights(const TrainResult& result, const std::string& keep, const std::filesystem::path& out) {
   if (keep == "none") return;
@@ -130,11 +131,13 @@ json run_train(Lab& lab, const Options& given) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> training_operations() {
   return {{.name = "train",
            .doc = "Fine-tunes a model on a task and evaluates it; keeps best and last.",
-           .options = training_options(),
-           .run = run_train,
+           .options = experiment::training_options(),
+           .run = experiment::run_train,
            .version = 2,  // outcomes.json
            .named = true}};
 }

@@ -13,6 +13,7 @@
 /// several tasks from one model.
 namespace tsrun {
 
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -218,11 +219,13 @@ json run_trajectory(Lab& lab, const Options& o) { return o.has("solutions") ? ru
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> trajectory_operations() {
   return {{.name = "trajectory",
            .doc = "Makes a trajectory from existing checkpoints, or from solutions of several tasks.",
-           .options = trajectory_options(),
-           .run = run_trajectory,
+           .options = experiment::trajectory_options(),
+           .run = experiment::run_trajectory,
            .on_device = false,
            .named = true}};
 }

@@ -17,6 +17,7 @@
 /// Operations that make subspaces, and export what was made.
 namespace tsrun {
 
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -192,9 +193,11 @@ Operation discover_operation() {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> tuning_operations() {
   return {
-      discover_operation(),
+      experiment::discover_operation(),
       {.name = "export",
        .doc = "Writes a basis as safetensors with its report, or a training's model: its delta as a PEFT folder, or a Hugging Face folder "
               "with the delta merged (merge.distance of the result is the largest change of a logit).",
@@ -206,7 +209,7 @@ std::vector<Operation> tuning_operations() {
              .choices = {"train"}},
             {.name = "form", .type = OptionType::choice, .fallback = "merged", .doc = "of a solution", .choices = {"merged", "peft"}},
             {.name = "path", .type = OptionType::text, .doc = "folder to write", .required = true}},
-       .run = run_export},
+       .run = experiment::run_export},
   };
 }
 

@@ -9,6 +9,7 @@
 /// The operations `zoo` and `from_zoo`: several solutions over one stored basis, written to a folder and read again.
 namespace tsrun {
 
+namespace experiment {
 namespace {
 
 using nlohmann::json;
@@ -102,6 +103,8 @@ json run_from_zoo(Lab& lab, const Options& o) {
 
 }  // namespace
 
+}  // namespace experiment
+
 std::vector<Operation> zoo_operations() {
   return {
       {.name = "zoo",
@@ -119,11 +122,11 @@ std::vector<Operation> zoo_operations() {
                     .doc = "weights of the trainings",
                     .choices = {"last", "best"}},
                    {.name = "path", .type = OptionType::text, .doc = "folder to write", .required = true}},
-       .run = run_zoo},
+       .run = experiment::run_zoo},
       {.name = "from_zoo",
        .doc = "A solution of a zoo as a training whose last weights were kept, to evaluate, predict or export it.",
-       .options = from_zoo_options(),
-       .run = run_from_zoo,
+       .options = experiment::from_zoo_options(),
+       .run = experiment::run_from_zoo,
        .named = true}};
 }
 

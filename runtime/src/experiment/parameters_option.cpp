@@ -1,6 +1,6 @@
 #include "experiment/parameters_option.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 Option parameters_option() {
   return {.name = "parameters",
@@ -9,4 +9,4 @@ Option parameters_option() {
           .doc = "parameters and their grouping: {parts, layers, patterns, groups = \"layer\" | \"tensor\" | \"whole\"}"};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

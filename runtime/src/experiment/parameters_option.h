@@ -2,9 +2,9 @@
 
 #include "tsrun/base/options.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// The option `parameters`, which `parse_selection` reads.
 Option parameters_option();
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

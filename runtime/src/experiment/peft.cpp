@@ -4,7 +4,7 @@
 #include "tsrun/base/files.h"
 #include "tsrun/experiment/peft_config.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::json;
@@ -86,4 +86,4 @@ std::unique_ptr<Delta> attach_delta(const PluginHost& plugins, const DeltaRef& r
   return ref.values ? blaming(fs::path(*ref.values) / peft_config_file, attach) : attach();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -9,7 +9,7 @@
 #include <filesystem>
 
 /// PEFT's folders.
-namespace tsrun {
+namespace tsrun::experiment {
 
 inline constexpr const char *peft_config_file = "adapter_config.json", *peft_values_file = "adapter_model.safetensors";
 
@@ -30,4 +30,4 @@ void take_peft_values(const DeltaMethod& method, const std::filesystem::path& fo
 void save_peft(const PluginHost& plugins, const DeltaRef& delta, const Model& model, const std::string& base,
                const std::filesystem::path& folder, const std::vector<std::string>& moved = {});
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

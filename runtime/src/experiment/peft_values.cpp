@@ -13,7 +13,7 @@
 #include <map>
 #include <set>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 namespace fs = std::filesystem;
@@ -130,4 +130,4 @@ void take_peft_values(const DeltaMethod& method, const fs::path& folder, const D
   PeftValues(folder, method, delta, model).take();
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

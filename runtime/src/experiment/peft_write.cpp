@@ -8,7 +8,7 @@
 #include <map>
 #include <set>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::ordered_json;
@@ -135,4 +135,4 @@ void save_peft(const PluginHost& plugins, const DeltaRef& delta, const Model& mo
   peft.write_tensors(folder / peft_values_file);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -3,7 +3,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/options.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -95,4 +95,4 @@ std::vector<JudgedClaim> judged(const std::vector<Claim>& claims, const std::vec
   return all;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

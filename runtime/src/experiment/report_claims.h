@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// The claims of a report (ts.claim), a list of tables. Every one names rows of `rows` by their variants, also in a plan, which knows no
 /// scores. @throws Error(user)
@@ -13,4 +13,4 @@ std::vector<Claim> claims_of(const nlohmann::json& given, const nlohmann::json& 
 
 std::vector<JudgedClaim> judged(const std::vector<Claim>& claims, const std::vector<ReportedRow>& rows, const TableHead& head);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

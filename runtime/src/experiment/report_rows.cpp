@@ -2,7 +2,7 @@
 
 #include "experiment/handle_reader.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -115,4 +115,4 @@ TableHead head_of(const std::string& title, const std::vector<ReportedRow>& rows
   return head;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// A row of a report: a result of ts.train or ts.evaluate, and where it stands
 /// in the table.
@@ -33,4 +33,4 @@ struct ReportedRow {
 /// Error(user)
 TableHead head_of(const std::string& title, const std::vector<ReportedRow>& rows, const std::string& split);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -3,7 +3,7 @@
 #include "experiment/identity.h"
 #include "tsrun/base/error.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::json;
@@ -64,4 +64,4 @@ StepPlugin step_plugin_of(const PluginHost& plugins, const StepPluginRequest& re
   return plugin;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -9,7 +9,7 @@
 #include <vector>
 
 /// Selectors and regularisers as a recipe names them: {plugin, options}, made by ts.schedule and ts.regularizer.
-namespace tsrun {
+namespace tsrun::experiment {
 
 struct StepPluginRequest {
   enum class Kind { selector, regularizer } kind = Kind::selector;
@@ -28,4 +28,4 @@ std::vector<StepPluginRequest> resolved_step_plugins(const PluginHost& plugins, 
                                                      const nlohmann::json& regularize, const std::string& where);
 StepPlugin step_plugin_of(const PluginHost& plugins, const StepPluginRequest& request);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -8,7 +8,7 @@
 
 #include <set>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 static constexpr const char* constants_file = "constants.safetensors";
 
@@ -79,4 +79,4 @@ at::Tensor update_of(Lab& lab, const TrainingRef& training, const ParameterSet& 
   return update;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

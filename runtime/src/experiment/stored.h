@@ -13,7 +13,7 @@
 #include <string>
 
 /// Artifacts that handles name, read from the store. @throws Error(data) from all of them, for an artifact that is not there or not whole
-namespace tsrun {
+namespace tsrun::experiment {
 
 std::filesystem::path folder_of(Lab& lab, const ArtifactRef& ref);
 Trajectory trajectory_of(Lab& lab, const TrajectoryRef& ref);
@@ -37,4 +37,4 @@ void take_constants(const std::filesystem::path& folder, Weights& weights);
 /// The flat update that a training made: V z for a subspace, θ_last − θ0 over `set` otherwise; float32 [set.layout.total()].
 at::Tensor update_of(Lab& lab, const TrainingRef& training, const ParameterSet& set, const Family& family, const Weights& origin);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 using nlohmann::json;
 
@@ -75,4 +75,4 @@ nlohmann::json describe_family(const Family& family) {
           {"encoder_parameters", encoder}};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

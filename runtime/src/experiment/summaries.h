@@ -12,7 +12,7 @@
 #include <string>
 
 /// Summaries of results. A plan has the same fields, with zeros.
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// {"score", "loss", "epoch", "step", "metrics", "commonest_share"}
 struct Score {
@@ -54,4 +54,4 @@ std::optional<Interval> interval_of(const EvaluationSet& evaluation_set, const P
 /// Facts of a family, for recipes: {"family", "layers", "hidden_size", "parameters", "encoder_parameters"}.
 nlohmann::json describe_family(const Family& family);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -2,7 +2,7 @@
 
 #include "tsrun/train/reading.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 Options taken_options(const OptionTable& known, const Options& call) {
   nlohmann::json taken = nlohmann::json::object();
@@ -17,4 +17,4 @@ OptionTable reading_options() {
   return table;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

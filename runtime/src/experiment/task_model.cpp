@@ -8,7 +8,7 @@
 #include "tsrun/model/finite.h"
 #include "tsrun/train/reading.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -90,4 +90,4 @@ TaskModel task_model_of(const PluginHost& plugins, const TaskRef& task, const Mo
   return loaded;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

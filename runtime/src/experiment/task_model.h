@@ -11,7 +11,7 @@
 #include <vector>
 
 /// Tasks and models that handles name, loaded.
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// A folder's task or builtin:<name>, as "itself" or as "text_to_text", with its words as `words` says.
 Task named_task(const std::string& specification, const std::string& as, const WordControl& words);
@@ -39,4 +39,4 @@ struct TaskModel {
 };
 TaskModel task_model_of(const PluginHost& plugins, const TaskRef& task, const ModelRef& model, Key key);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

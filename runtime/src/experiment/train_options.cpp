@@ -1,7 +1,7 @@
 #include "experiment/train_request.h"
 #include "tsrun/train/train.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 using nlohmann::json;
 
@@ -162,4 +162,4 @@ OptionTable training_options() {
   return table;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

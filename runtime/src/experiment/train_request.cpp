@@ -4,7 +4,7 @@
 #include "tsrun/base/suggest.h"
 #include "tsrun/model/parts.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -157,4 +157,4 @@ StageKey TrainRequest::key() const {
   return {"train", {{"options", inputs}}};
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -11,7 +11,7 @@
 #include <vector>
 
 /// The request of ts.train.
-namespace tsrun {
+namespace tsrun::experiment {
 
 OptionTable training_options();
 /// Of `tune = ts.within(basis, {…})` and `record = {…}`.
@@ -68,4 +68,4 @@ struct TrainRequest {
   StageKey key() const;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

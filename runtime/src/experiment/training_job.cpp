@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <set>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -137,4 +137,4 @@ TrainJob training_job(Lab& lab, const TrainRequest& request, TaskModel& start, c
   return job;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// The job of a training from `start`: what is trained and at which rates, plugins and observers. Its files go to `work`, and what it
 /// records of the geometry of embeddings to `geometry`, which must outlive it as `start` must. @throws Error(user)
 TrainJob training_job(Lab& lab, const TrainRequest& request, TaskModel& start, const std::string& title, const std::filesystem::path& work,
                       std::vector<GeometryPoint>& geometry);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

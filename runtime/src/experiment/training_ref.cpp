@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numeric>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -147,4 +147,4 @@ json MaskRef::to_json() const {
   return handle;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -5,7 +5,7 @@
 #include <memory>
 
 /// Handles of trainings, and of what is made of them.
-namespace tsrun {
+namespace tsrun::experiment {
 
 struct TrainingRef;
 
@@ -66,4 +66,4 @@ struct MaskRef : ArtifactRef {
   nlohmann::json to_json() const;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

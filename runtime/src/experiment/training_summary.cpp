@@ -1,6 +1,6 @@
 #include "experiment/training_summary.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 using nlohmann::json;
 
@@ -55,4 +55,4 @@ json TrainingSummary::to_json() const {
   return summary;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

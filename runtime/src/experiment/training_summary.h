@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 /// Coordinates for the recipe.
 struct ShownCoordinates {
@@ -32,4 +32,4 @@ struct TrainingSummary {
   nlohmann::json to_json() const;
 };
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -49,4 +49,4 @@ nlohmann::json update_profile(const at::Tensor& update, const ParameterSet& set,
   return result;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

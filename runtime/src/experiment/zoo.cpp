@@ -12,7 +12,7 @@
 
 #include <algorithm>
 
-namespace tsrun {
+namespace tsrun::experiment {
 
 namespace {
 
@@ -205,4 +205,4 @@ at::Tensor take_zoo_solution(const PluginHost& plugins, const ZooSolution& solut
   return z;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -10,7 +10,7 @@
 
 /// A zoo: solutions of several tasks over one stored basis, each a vector of coordinates and what was trained beside it. Folder form in
 /// docs/formats.md.
-namespace tsrun {
+namespace tsrun::experiment {
 
 struct ZooRequest {
   BasisRef basis;
@@ -50,4 +50,4 @@ struct ZooSolution {
 /// Returns the coordinates. @throws Error(data) where parameters differ in name or shape
 at::Tensor take_zoo_solution(const PluginHost& plugins, const ZooSolution& solution, Model& model);
 
-}  // namespace tsrun
+}  // namespace tsrun::experiment

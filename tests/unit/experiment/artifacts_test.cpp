@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 
 /// Handles as JSON and as types: the same fields there and back, and nothing passes that is not whole.
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::json;
@@ -156,4 +156,4 @@ TEST(ModelRef, HasNoFolder_WhileItIsPlanned) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::experiment

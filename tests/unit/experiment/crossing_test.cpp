@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 /// A training that answers `right` of `rows` rows rightly: those from `first` on.
@@ -94,4 +94,4 @@ TEST(RowOutcomes, AreTheSameAfterJson) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 
 /// A key holds every file that decides a result, and no other.
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::json;
@@ -171,4 +171,4 @@ TEST_F(IdentityTest, RefusesAModelThatChangedAfterItWasNamed) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::experiment

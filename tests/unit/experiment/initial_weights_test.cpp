@@ -7,7 +7,7 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::json;
@@ -82,4 +82,4 @@ TEST_F(ReinitialisedTraining, IsTold_KeyedAndDrawnFromTheSeed) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::experiment

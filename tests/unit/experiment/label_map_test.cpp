@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::json;
@@ -54,4 +54,4 @@ TEST(LabelMap, RefusesTasksWithoutClasses) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::experiment

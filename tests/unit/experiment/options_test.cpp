@@ -2,7 +2,7 @@
 #include "experiment/taken_options.h"
 #include "unit/experiment/laboratory.h"
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::json;
@@ -42,4 +42,4 @@ TEST(TakenOptions, AreThoseThatTheTableDeclares) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -15,7 +15,7 @@
 #include <map>
 #include <set>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 /// The tiny model of a kind with a delta's first values, or with those of a folder that it names.
@@ -386,4 +386,4 @@ TEST(Peft, NamesWhatAFolderLacks) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -5,7 +5,7 @@
 
 #include <gmock/gmock.h>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::json;
@@ -86,4 +86,4 @@ TEST(HoldsHandle, LooksInsideTables) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::experiment

@@ -7,7 +7,7 @@
 
 #include <gmock/gmock.h>
 
-namespace tsrun {
+namespace tsrun::experiment {
 namespace {
 
 using nlohmann::json;
@@ -79,4 +79,4 @@ TEST_F(PlannedSummary, HasTheFieldsOfTheResult) {
 }
 
 }  // namespace
-}  // namespace tsrun
+}  // namespace tsrun::experiment

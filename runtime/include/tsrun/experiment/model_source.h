@@ -10,14 +10,16 @@
 
 namespace tsrun {
 
+namespace experiment {
 struct ModelRef;
+}
 
 /// A model's folder, and the weights of a training of it.
 struct ModelSource {
   std::filesystem::path folder;
   std::optional<std::filesystem::path> weights;
-  std::shared_ptr<const ModelRef> model = nullptr;  ///< of the training, with its deltas
-  std::string name = {};                            ///< as the user called it, for log lines
+  std::shared_ptr<const experiment::ModelRef> model = nullptr;  ///< of the training, with its deltas
+  std::string name = {};                                        ///< as the user called it, for log lines
 };
 
 /// `model`: a folder, hf:<repo id> in the local cache, builtin:<name>, a training's folder, or train:<beginning of its key>.
