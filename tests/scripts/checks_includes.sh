@@ -14,6 +14,9 @@ fresh() {
   plant runtime/CMakeLists.txt 'foreach(room base text data)'
   plant runtime/include/tsrun/text/words.h '#include "tsrun/base/error.h"  // for "this"'
   plant runtime/src/text/words.cpp '#include "tsrun/text/words.h"' '#include "text/cut.h"' '#include <vector>' '#include "beside.h"'
+  plant runtime/src/text/cut.h 'namespace tsrun {' 'class Words;' '' '}  // namespace tsrun' '' 'namespace tsrun::text {' 'void cut(Words& words);' '}  // namespace tsrun::text'
+  plant runtime/src/text/marks.h 'namespace tsrun::text::marks {' '}  // namespace tsrun::text::marks'
+  plant runtime/src/train/step.h 'namespace tsrun::training {' '}  // namespace tsrun::training'
   plant tests/unit/text/words_test.cpp '#include "text/cut.h"' '#include "tsrun/data/task.h"' '#include "support/errors.h"'
   plant tests/fuzz/words_fuzz.cpp '#include "text/cut.h"'
   plant plugins/lora/lora.cpp '#include "lora.h"' '#include <tsrun/data/task.h>'
@@ -39,3 +42,9 @@ refuses 'plugins/lora/reach.cpp:1: found #include "text/cut.h", expected no priv
 refuses 'plugins/lora/path.cpp:1: found #include "../../runtime/src/text/cut.h", expected a path from an include folder' \
   plugins/lora/path.cpp '#include "../../runtime/src/text/cut.h"'
 refuses 'runtime/src/attic/new.cpp: found room attic, expected one of runtime/CMakeLists.txt: base text data app' runtime/src/attic/new.cpp '#include <vector>'
+refuses 'runtime/src/text/plain.h:2: found namespace tsrun, expected namespace tsrun::text for names of a private header' \
+  runtime/src/text/plain.h '#include <vector>' 'namespace tsrun {' 'class Words;' 'void cut(Words& words);' '}  // namespace tsrun'
+refuses 'runtime/src/text/other.h:1: found namespace tsrun::data, expected namespace tsrun::text for names of a private header' \
+  runtime/src/text/other.h 'namespace tsrun::data {' '}  // namespace tsrun::data'
+refuses 'runtime/src/text/alike.h:1: found namespace tsrun::texts, expected namespace tsrun::text for' runtime/src/text/alike.h 'namespace tsrun::texts {'
+refuses 'runtime/src/train/room.h:1: found namespace tsrun::train, expected namespace tsrun::training for' runtime/src/train/room.h 'namespace tsrun::train {'
