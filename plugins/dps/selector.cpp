@@ -3,6 +3,7 @@
 #include "bits.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/linalg/marked.h"
 #include "tsrun/tune/entry_masks.h"
 #include "tsrun/tune/mixed_weight.h"
 
@@ -152,10 +153,13 @@ void DynamicSelection::after_update(Step& step) {
   const at::NoGradGuard no_grad;
   double inside = 0, outside = 0;
   for_each_trained(step, parameters_, [&](const ParameterInfo& info, const at::Tensor& value, const at::Tensor&) {
-    const at::Tensor square = (value - before_.at(info.name)).square_();
-    const at::Tensor mask = unpack_bits(bits_.at(info.name), info.shape).to(value.device());
-    inside += square.masked_select(mask).sum(at::kDouble).item<double>();
-    outside += square.masked_fill_(mask, 0).sum(at::kDouble).item<double>();
+    const at::Tensor before = before_.at(info.name).cpu().contiguous(), after = value.cpu().contiguous();
+    const at::Tensor mask = unpack_bits(bits_.at(info.name), info.shape);
+    const auto size = static_cast<size_t>(after.numel());
+    const SquaredChange change =
+        squared_change({before.const_data_ptr<float>(), size}, {after.const_data_ptr<float>(), size}, mask.const_data_ptr<bool>());
+    inside += change.marked;
+    outside += change.others;
   });
   before_.clear();
   inside_ = std::sqrt(inside);

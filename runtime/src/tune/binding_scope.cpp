@@ -1,4 +1,5 @@
 #include "tsrun/base/error.h"
+#include "tsrun/linalg/marked.h"
 #include "tsrun/tune/binding.h"
 #include "tune/binding_plan.h"
 #include "tune/spans.h"
@@ -7,6 +8,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 /// Scopes of a binding.
@@ -92,11 +94,15 @@ void Binding::State::forget(size_t b, const tune::BufferScope& before) {
   }
 }
 
-/// A masked gradient is looked for until one is found: a copy of the masked entries each time.
 void Binding::State::mask_gradient(size_t b) {
   const tune::BufferScope& target = scopes[b];
   if (target.masked == 0) return;
   at::Tensor& gradient = buffers[b].gradient;
+  if (gradient.is_cpu()) {
+    const std::span numbers(gradient.mutable_data_ptr<float>(), static_cast<size_t>(gradient.numel()));
+    use.acted = zero_marked(numbers, target.outside.const_data_ptr<bool>()) || use.acted;
+    return;
+  }
   if (!use.acted) use.acted = gradient.masked_select(target.outside).any().item<bool>();
   gradient.masked_fill_(target.outside, 0);
 }
