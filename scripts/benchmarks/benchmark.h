@@ -80,7 +80,7 @@ class OwnMemory {
   std::thread watcher_{[this] {
     while (!done_) {
       peak_ = std::max(peak_.load(), own_memory_mib());
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
   }};
 };

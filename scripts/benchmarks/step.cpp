@@ -2,8 +2,8 @@
 //
 // usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin
 // none|still|mask|layers|cached|compact|sift|r_drop|dps_dense|dps_mix|cosine|laplacian|galore|apollo|apollo_mini]
-// [--basis dense|float32|bf16] [--precision float32|bf16] [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length 128]
-// still: no dropout; mask: 70 % of every matrix of the layers; layers: the last two; cached: the same with the output of the others kept;
+// [--basis dense|float32|bf16] [--layers 2] [--precision float32|bf16] [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length 128]
+// still: no dropout; mask: 70 % of every matrix of the layers; layers: the last `layers`; cached: the same with the output of the others kept;
 // laplacian: ten nearest neighbours, found in the first step; compact: 1 % of every tensor, without memory for the rest; sift: 0.8 % of
 // every matrix of the layers, the same, and the rest frozen; dps: stages of four steps; galore, apollo: rank 64. Only the first `rows` rows
 // are used (0: all). basis of subspace: 32 directions a layer, random in memory (dense), or those of a random trajectory in a temporary
@@ -122,9 +122,9 @@ StepPlugin regularizer(const std::string& name, const nlohmann::json& given) {
   return {name, given, method.wants(options), {}, [&method, options](const MethodInputs& inputs) { return method.make(inputs, options); }};
 }
 
-std::vector<StepPlugin> step_plugins(const std::string& named) {
+std::vector<StepPlugin> step_plugins(const std::string& named, int64_t layers) {
   if (named == "mask") return {selector("random_mask", {{"share", 0.7}})};
-  if (named == "layers") return {selector("last_layers", {{"layers", 2}})};
+  if (named == "layers") return {selector("last_layers", {{"layers", layers}})};
   if (named == "dps_dense") return {selector("dps", {{"stage_steps", 4}})};
   if (named == "dps_mix") return {selector("dps", {{"stage_steps", 4}, {"variant", "mix"}})};
   if (named == "cosine") return {regularizer("cosine", nlohmann::json::object())};
@@ -144,10 +144,10 @@ Scope chosen(const std::string& method, const nlohmann::json& given, const Model
   return selector.choose({*model.family, model.weights, Key::root(6), 0, 0, probe.get()}, options)->scope;
 }
 
-Scope static_scope(const std::string& named, const Model& model, const EncodedSplit& split) {
+Scope static_scope(const std::string& named, int64_t layers, const Model& model, const EncodedSplit& split) {
   Scope scope;
   if (named == "sift") scope = chosen("sift", nlohmann::json::object(), model, split);
-  if (named == "cached") scope = chosen("last_layers", {{"layers", 2}}, model, split);
+  if (named == "cached") scope = chosen("last_layers", {{"layers", layers}}, model, split);
   if (named == "compact")
     scope = chosen("random_mask", {{"share", 0.01}, {"matrices_only", false}, {"parts", {"embeddings", "encoder", "pooler", "head"}}},
                    model, split);
@@ -236,13 +236,14 @@ void run(const Arguments& arguments) {
   };
   for (size_t row = 0; row < examples.size(); ++row) encode(row);
   const std::string plugin = arguments.text("--plugin", "none");
+  const int64_t layers = arguments.number("--layers", 2);
   TuneOptions tune = tune_options(arguments, model);
-  tune.scope = intersection(tune.scope, static_scope(plugin, model, split));
-  tune.owned = training::owned_parameters(step_plugins(plugin), *model.family);
+  tune.scope = intersection(tune.scope, static_scope(plugin, layers, model, split));
+  tune.owned = training::owned_parameters(step_plugins(plugin, layers), *model.family);
   Binding binding(*model.family, model.weights, tune, Key::root(1), at::kCPU);
   const auto settings = TrainSettings::from(
       train_options().resolve({{"precision", arguments.text("--precision", "float32")}, {"dropout", plugin != "still"}}, "bench_step"));
-  training::StepPlugins acting(step_plugins(plugin), {*model.family, binding.origin(), Key::root(5), steps});
+  training::StepPlugins acting(step_plugins(plugin, layers), {*model.family, binding.origin(), Key::root(5), steps});
   const OwnMemory watch;  // of the training alone: the basis is there
   training::Stepper stepper(*model.family, split, binding, settings, at::kCPU, acting);
   stepper.keep_prefixes_in({});
