@@ -5,17 +5,10 @@
 namespace tsrun::loha {
 namespace {
 
-const UpdateExchange exchange{.type = "LOHA",
-                              .fields = {"r", "alpha", "rank_dropout", "module_dropout"},
-                              .endings = {".hada_w1_a"},
-                              .patterns = {"rank_pattern", "alpha_pattern"},
-                              .of_transposed = false};
-
 class LoHa final : public WeightUpdate {
  public:
   LoHa(std::vector<Target> targets, const Family& family, const Options& options)
-      : WeightUpdate("loha", std::move(targets), Side::weight,
-                     {.rows = options.number("rank_dropout"), .modules = options.number("module_dropout")}),
+      : WeightUpdate("loha", std::move(targets), Side::weight, lycoris_dropout(options)),
         random_(!options.flag("init_weights")),
         ranks_(ranks_of(this->targets(), family, options, "loha")) {}
 
@@ -52,40 +45,25 @@ class LoHa final : public WeightUpdate {
 
 }  // namespace
 
-OptionTable Method::options() const {
-  OptionTable table = weight_update_options("Adapted linear layers");
-  table.include(rank_options(8, 8));
-  return table.include({
-      {.name = "rank_dropout",
-       .type = OptionType::number,
-       .fallback = 0.0,
-       .doc = "Share of the update's rows that a training pass leaves out; the others are scaled up.",
-       .minimum = 0,
-       .maximum = 0.99},
-      {.name = "module_dropout",
-       .type = OptionType::number,
-       .fallback = 0.0,
-       .doc = "Probability with which a training pass leaves out a layer's whole update.",
-       .minimum = 0,
-       .maximum = 0.99},
+Method::Method()
+    : LycorisMethod({.type = "LOHA",
+                     .fields = {"r", "alpha", "rank_dropout", "module_dropout"},
+                     .endings = {".hada_w1_a"},
+                     .patterns = {"rank_pattern", "alpha_pattern"},
+                     .of_transposed = false},
+                    Rescaling::always) {}
+
+OptionTable Method::own_options() const {
+  return {
       {.name = "init_weights",
        .type = OptionType::boolean,
        .fallback = true,
        .doc = "The last factor starts at zero; otherwise all are random, and the model starts changed."},
-  });
+  };
 }
 
-std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
-  const std::vector<Target> targets = find_targets(family, options, "loha");
-  return with_other_parameters(std::make_unique<LoHa>(targets, family, options), family, options, targets, "loha");
-}
-
-std::optional<PeftType> Method::peft_type() const { return exchange.peft_type({}, {"use_effective_conv2d"}); }
-
-nlohmann::json Method::options_from_peft(const nlohmann::ordered_json& config) const { return exchange.options_from_peft(config); }
-
-PeftFolder Method::to_peft(const Delta& delta, const Options& options, const Model& model) const {
-  return exchange.to_peft(delta, options, model);
+std::unique_ptr<Delta> Method::update(std::vector<Target> targets, const Family& family, const Options& options) const {
+  return std::make_unique<LoHa>(std::move(targets), family, options);
 }
 
 }  // namespace tsrun::loha

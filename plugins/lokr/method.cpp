@@ -7,13 +7,6 @@
 namespace tsrun::lokr {
 namespace {
 
-const UpdateExchange exchange{
-    .type = "LOKR",
-    .fields = {"r", "alpha", "rank_dropout", "module_dropout", "rank_dropout_scale", "decompose_both", "decompose_factor"},
-    .endings = {".lokr_w1", ".lokr_w1_a"},
-    .patterns = {"rank_pattern", "alpha_pattern"},
-    .of_transposed = false};
-
 /// `width` as a product of two, the smaller first: with `factor` where that divides it (then in this order), else of the divisors up to
 /// `factor` (-1: all) the one before which the two come together.
 std::pair<int64_t, int64_t> two_factors(int64_t width, int64_t factor) {
@@ -41,11 +34,7 @@ struct Shapes {
 class LoKr final : public WeightUpdate {
  public:
   LoKr(std::vector<Target> targets, const Family& family, const Options& options)
-      : WeightUpdate("lokr", std::move(targets), Side::weight,
-                     {.rows = options.number("rank_dropout"),
-                      .rescaled_rows = options.flag("rank_dropout_scale"),
-                      .modules = options.number("module_dropout")}),
-        init_(options.text("init_weights")) {
+      : WeightUpdate("lokr", std::move(targets), Side::weight, lycoris_dropout(options)), init_(options.text("init_weights")) {
     const auto ranks = ranks_of(this->targets(), family, options, "lokr");
     for (const auto& [pattern, module] : this->targets())
       shapes_.emplace(module.name,
@@ -96,10 +85,16 @@ class LoKr final : public WeightUpdate {
 
 }  // namespace
 
-OptionTable Method::options() const {
-  OptionTable table = weight_update_options("Adapted linear layers");
-  table.include(rank_options(8, 8));
-  return table.include({
+Method::Method()
+    : LycorisMethod({.type = "LOKR",
+                     .fields = {"r", "alpha", "rank_dropout", "module_dropout", "rank_dropout_scale", "decompose_both", "decompose_factor"},
+                     .endings = {".lokr_w1", ".lokr_w1_a"},
+                     .patterns = {"rank_pattern", "alpha_pattern"},
+                     .of_transposed = false},
+                    Rescaling::optional) {}
+
+OptionTable Method::own_options() const {
+  return {
       {.name = "decompose_both",
        .type = OptionType::boolean,
        .fallback = false,
@@ -109,38 +104,16 @@ OptionTable Method::options() const {
        .fallback = -1,
        .doc = "Rows and columns of the first matrix, or a bound of them where it does not divide the layer's; -1: near the square root.",
        .minimum = -1},
-      {.name = "rank_dropout",
-       .type = OptionType::number,
-       .fallback = 0.0,
-       .doc = "Share of the update's rows that a training pass leaves out.",
-       .minimum = 0,
-       .maximum = 0.99},
-      {.name = "rank_dropout_scale", .type = OptionType::boolean, .fallback = false, .doc = "The rows that are left are scaled up."},
-      {.name = "module_dropout",
-       .type = OptionType::number,
-       .fallback = 0.0,
-       .doc = "Probability with which a training pass leaves out a layer's whole update.",
-       .minimum = 0,
-       .maximum = 0.99},
       {.name = "init_weights",
        .type = OptionType::choice,
        .fallback = "first",
        .doc = "What starts at zero: the first matrix (PEFT's true), the second as LyCORIS has it, or nothing (random, PEFT's false).",
        .choices = {"first", "lycoris", "random"}},
-  });
+  };
 }
 
-std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
-  const std::vector<Target> targets = find_targets(family, options, "lokr");
-  return with_other_parameters(std::make_unique<LoKr>(targets, family, options), family, options, targets, "lokr");
-}
-
-std::optional<PeftType> Method::peft_type() const { return exchange.peft_type({}, {"use_effective_conv2d"}); }
-
-nlohmann::json Method::options_from_peft(const nlohmann::ordered_json& config) const { return exchange.options_from_peft(config); }
-
-PeftFolder Method::to_peft(const Delta& delta, const Options& options, const Model& model) const {
-  return exchange.to_peft(delta, options, model);
+std::unique_ptr<Delta> Method::update(std::vector<Target> targets, const Family& family, const Options& options) const {
+  return std::make_unique<LoKr>(std::move(targets), family, options);
 }
 
 }  // namespace tsrun::lokr
