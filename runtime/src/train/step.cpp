@@ -2,16 +2,14 @@
 
 #include "train/backward.h"
 #include "train/batch_loss.h"
+#include "train/finite_step.h"
 #include "train/solver.h"
 #include "train/streams.h"
 #include "tsrun/base/error.h"
-#include "tsrun/model/finite.h"
 #include "tsrun/model/model.h"
-#include "tsrun/train/diverged.h"
 
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -20,56 +18,12 @@
 namespace tsrun::training {
 namespace {
 
-std::string row_list(const EncodedSplit& split, const std::vector<std::vector<int64_t>>& micro_batches) {
-  std::vector<int64_t> rows;
-  for (const auto& batch : micro_batches)
-    for (const int64_t row : batch) rows.push_back(split.alternatives.empty() ? row : split.examples[static_cast<size_t>(row)]);
-  std::sort(rows.begin(), rows.end());
-  return fmt::format("{}", fmt::join(rows, ", "));
-}
-
-/// The weight that is to blame, where there is one.
-std::string blamed(const Weights& weights) {
-  const auto name = first_not_finite(weights);
-  return name ? fmt::format(", and '{}' holds numbers that are not finite", *name) : "";
-}
-
-void require_finite_step(const char* what, double value, int64_t step, const Weights& weights, const EncodedSplit& split,
-                         const std::vector<std::vector<int64_t>>& micro_batches) {
-  if (std::isfinite(value)) return;
-  const std::string message = fmt::format(
-      "step {}: the {} is {}{}; rows of the batch, from 0: {}. A smaller learning rate, a warm-up or a smaller max_grad_norm may help",
-      step + 1, what, value, blamed(weights), row_list(split, micro_batches));
-  throw Diverged(message, fmt::format("{} not finite in step {}", what, step + 1), step);
-}
-
 /// Rows, or tokens with a target.
 double judged_in(const PackedRows& rows) {
   if (rows.token_targets.empty()) return static_cast<double>(rows.rows());
   const auto without = std::count(rows.token_targets.begin(), rows.token_targets.end(), no_target);
   return static_cast<double>(static_cast<int64_t>(rows.token_targets.size()) - without);
 }
-
-/// Learning rates of groups under the factors of their blocks, until the end of the scope.
-class BlockRates {
- public:
-  BlockRates(std::vector<ParameterGroup>& groups, const std::vector<Block>& blocks) : groups_(groups) {
-    for (ParameterGroup& group : groups_) {
-      own_.push_back(group.lr);
-      for (const Block& block : blocks)
-        if (block.name == group.name) group.lr *= block.rate_factor;
-    }
-  }
-  ~BlockRates() {
-    for (size_t i = 0; i < own_.size(); ++i) groups_[i].lr = own_[i];
-  }
-  BlockRates(const BlockRates&) = delete;
-  BlockRates& operator=(const BlockRates&) = delete;
-
- private:
-  std::vector<ParameterGroup>& groups_;
-  std::vector<double> own_;
-};
 
 }  // namespace
 
@@ -168,114 +122,6 @@ void Stepper::add_step_loss(Step& step, StepReport& report) {
 
 Step Stepper::begin_step(const When& when, Key key) const {
   return {when.step, when.planned, when.epochs_done, key.split("plugins"), family_, binding_.weights(), {}, 1, when.ends_epoch, nullptr};
-}
-
-void Stepper::check(const Scope& scope) const {
-  const auto& groups = binding_.groups();
-  const bool owned = std::any_of(groups.begin(), groups.end(), [](const ParameterGroup& group) { return group.owned; });
-  if (!needs_whole_tensors_ && !owned) return;
-  const auto refuse = [&](const std::string& what) {
-    user_error("a scope with {} needs an optimiser with moments for every element: adamw or sgd; found {}", what,
-               needs_whole_tensors_ ? "adafactor" : "a plugin that updates parameters itself");
-  };
-  if (scope.freeze == Freeze::state) refuse("freeze = \"state\"");
-  if (scope.moments == Moments::carry) refuse("moments = \"carry\"");
-  if (owned && scope.moments == Moments::drop) refuse("moments = \"drop\"");
-  if (scope.compact && needs_whole_tensors_) refuse("compact = true");
-}
-
-void Stepper::keep_prefixes_in(PrefixStorage storage) {
-  prefix_storage_ = std::move(storage);
-  refresh_prefix();
-}
-
-/// A prefix of another depth is computed anew; under one depth the weights below have not moved.
-void Stepper::refresh_prefix() {
-  const Scope& scope = binding_.scope();
-  const int layers = scope.cache_prefix ? scope.frozen_prefix(family_) : 0;
-  if ((prefix_ ? prefix_->layers() : 0) == layers) return;
-  prefix_.reset();
-  if (layers == 0) return;
-  if (carries_)
-    user_error(
-        "cache_prefix: the model carries its state from block to block, and cached layers keep none; expected it left out, or "
-        "carry_state = false");
-  if (masking_) user_error("cache_prefix: masked language modelling hides other tokens in every epoch; expected it left out");
-  if (plugins_.wants().hidden_states)
-    user_error("cache_prefix: a plugin looks at the hidden states of all layers, and those of cached ones are not computed again");
-  prefix_.emplace(family_, split_, layers, precision_, device_, prefix_storage_);
-}
-
-/// Weights and hooks below the cached output have no effect on a pass.
-void Stepper::refuse_changed_prefix(const Step& step, const ForwardPass& pass) const {
-  if (!prefix_) return;
-  if (plugins_.wants().whole_vocabulary && !(pass.options.at_linear.empty() && pass.options.at_site.empty()))
-    user_error(
-        "cache_prefix: a plugin that changes word embeddings adds hooks to a pass, which cached layers do not call; expected "
-        "cache_prefix left out");
-  for (const ParameterInfo& info : family_.parameters()) {
-    const bool below = info.part == Part::embeddings || (info.layer >= 0 && info.layer < prefix_->layers());
-    if (below && !pass.weights.at(info.name).is_same(step.weights.at(info.name)))
-      user_error("cache_prefix: a plugin changes '{}' in a pass, whose layer's output is cached; expected cache_prefix left out",
-                 info.name);
-  }
-}
-
-void Stepper::rescope(const Scope& scope) {
-  check(scope);
-  binding_.rescope(scope);
-  optimizer_->spans_changed(scope.moments);
-  for (size_t i = 0; i < binding_.groups().size(); ++i)
-    if (const at::Tensor entries = binding_.forgotten_moments(i); entries.defined()) optimizer_->forget(i, entries);
-  refresh_prefix();
-}
-
-/// Moments that a scope holds still are put back behind the step.
-void Stepper::update(Step& step, double factor) {
-  const at::NoGradGuard no_grad;
-  std::vector<std::pair<at::Tensor, at::Tensor>> still;  // moments, and what they are now
-  std::vector<at::Tensor> outside;
-  const auto& groups = binding_.groups();
-  for (size_t i = 0; i < groups.size(); ++i) {
-    const at::Tensor mask = binding_.still_moments(i);
-    if (!mask.defined()) continue;
-    for (const auto& [name, tensor] : optimizer_->state()) {
-      if (!name.starts_with(groups[i].name + ".") || tensor.sizes() != groups[i].value.sizes()) continue;
-      still.emplace_back(tensor, tensor.clone());
-      outside.push_back(mask);
-    }
-  }
-  {
-    const BlockRates rates(binding_.groups(), step.blocks);
-    optimizer_->step(factor * step.rate_factor);
-  }
-  if (!plugins_.empty()) plugins_.update(step, owned_parameters(step));
-  for (size_t i = 0; i < still.size(); ++i) still[i].first.copy_(at::where(outside[i], still[i].second, still[i].first));
-}
-
-/// Those of the step that are trained; the rates of blocks have the schedule's factor.
-std::vector<OwnedParameter> Stepper::owned_parameters(const Step& step) const {
-  std::vector<OwnedParameter> owned;
-  for (const ParameterGroup& group : binding_.groups()) {
-    if (!group.owned) continue;
-    const auto block = std::find_if(step.blocks.begin(), step.blocks.end(), [&](const Block& b) { return b.name == group.name; });
-    for (const Slice& slice : group.layout.slices()) {
-      const auto covers = [&](const Span& span) { return span.begin <= slice.offset && span.end >= slice.offset + slice.size; };
-      const auto span = std::find_if(block->spans.begin(), block->spans.end(), covers);
-      if (span == block->spans.end()) continue;
-      const auto view = [&](const at::Tensor& flat) { return flat.narrow(0, slice.offset, slice.size).view(slice.shape); };
-      owned.push_back({slice.name, view(group.value), view(group.gradient),
-                       block->rate * block->rate_factor * step.rate_factor * span->rate, span->decay});
-    }
-  }
-  return owned;
-}
-
-/// Cached layers are computed in the epoch in which their caching begins.
-LayerWork Stepper::work_in(int64_t epoch) {
-  const int layers = prefix_ ? prefix_->layers() : 0;
-  if (layers != caching_.layers) caching_ = {layers, epoch};
-  return layer_work(family_, binding_.weights(), epoch > caching_.since_epoch ? layers : 0);
 }
 
 /// Gradients of the others are those at the z that the step began with; z's own is spent.
