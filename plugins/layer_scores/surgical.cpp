@@ -58,7 +58,9 @@ class EachEpoch final : public Selector {
   std::optional<Scope> scope(Step& step) override {
     if (step.number % period_ != 0) return std::nullopt;
     ++choices_;
-    return scope_(score_(step.weights, step.key));
+    Scope scope = scope_(score_(step.weights, step.key));
+    if (step.chosen == nullptr && !scope.restricts(step.family)) return std::nullopt;  // the gradients gave no reason yet
+    return scope;
   }
   nlohmann::json report() const override { return {{"choices", choices_}}; }
   PluginState state() const override { return {{"choices", at::full({1}, choices_, at::kLong)}}; }

@@ -56,12 +56,27 @@ function Report:outliers(name, outliers)
   end
 end
 
--- A note for every row whose learning rates were picked among several, once a variant.
-local function note_searches(page)
+-- What a row's learning rates were picked by, where there were several.
+local function note_of_search(result)
+  local search = rawget(result, "search")
+  return search and search.trainings > 1 and search.note
+end
+
+-- Names the selectors that gave no scope in the row's training.
+local function note_of_undecided(result)
+  local names = {}
+  for _, plugin in ipairs(rawget(result, "plugins") or {}) do
+    if plugin.undecided then names[#names + 1] = plugin.name end
+  end
+  return #names > 0 and ("%s gave no scope in %d steps: nothing was frozen or masked."):format(table.concat(names, ", "), result.steps)
+end
+
+-- Adds a note of each row that `note_of` has one for, once a variant.
+local function add_notes(page, note_of)
   local told = {}
   for _, row in ipairs(page.rows) do
-    local search = rawget(row.result, "search")
-    local note = search and search.trainings > 1 and row.variant .. ": " .. search.note
+    local text = note_of(row.result)
+    local note = text and row.variant .. ": " .. text
     if note and not told[note] then
       told[note] = true
       page.notes[#page.notes + 1] = note
@@ -83,7 +98,8 @@ function Report:save()
       list[#list + 1] = entry.value
     end
   end
-  note_searches(page)
+  add_notes(page, note_of_search)
+  add_notes(page, note_of_undecided)
   rawset(self, "saved", true)
   return sweep.call("report", page)
 end

@@ -4,6 +4,9 @@
 #include "train/solver.h"
 #include "train/split_probe.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
+
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <functional>
@@ -196,8 +199,10 @@ void Session::restore(const Checkpoint& checkpoint) {
 
 void Session::require_acting_scope(int64_t steps) const {
   const ScopeUse use = binding_.scope_use();
-  if (plugins_.chooses() && !use.restricted && !use.masked)
-    user_error("{}: the selector froze nothing and masked nothing in {} steps", job_.title, steps);
+  if (plugins_.chooses() && !use.restricted && !use.masked) {
+    if (plugins_.current()) user_error("{}: the selector froze nothing and masked nothing in {} steps", job_.title, steps);
+    log_warning("{}: {} gave no scope in {} steps: nothing was frozen or masked", job_.title, fmt::join(plugins_.undecided(), ", "), steps);
+  }
   if (use.masked && !use.acted)
     run_error("{}: the mask never acted: all gradients outside it were zero in {} steps, so the training is one without a mask", job_.title,
               steps);

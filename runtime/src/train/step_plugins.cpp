@@ -140,11 +140,19 @@ void StepPlugins::epoch_ended(Step& step) {
   each(step, step.key, [&](Entry& entry) { entry.events().epoch_ended(step); });
 }
 
+std::vector<std::string> StepPlugins::undecided() const {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries_)
+    if (entry.selector && !entry.scope) names.push_back(entry.name);
+  return names;
+}
+
 nlohmann::json StepPlugins::report() const {
   nlohmann::json list = nlohmann::json::array();
   for (const Entry& entry : entries_) {
     nlohmann::json one = entry.events().report();
     one["name"] = entry.name;
+    if (entry.selector && !entry.scope) one["undecided"] = true;
     list.push_back(one);
   }
   return list;

@@ -42,7 +42,8 @@ class StepPlugins {
   void after_update(Step& step);
   void epoch_ended(Step& step);
 
-  nlohmann::json report() const;  ///< a list of {"name", …}
+  std::vector<std::string> undecided() const;  ///< selectors that have given no scope
+  nlohmann::json report() const;               ///< a list of {"name", …}; of a selector that has given no scope "undecided": true
   /// States and scopes as tensors by name, and what is no tensor.
   PluginState tensors() const;
   nlohmann::json scopes() const;

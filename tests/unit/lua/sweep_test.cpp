@@ -111,6 +111,26 @@ TEST_F(SweepTest, PrintsInGridOrder) {
 
 using ReportTest = SweepTest;
 
+TEST_F(ReportTest, NotesASelectorThatGaveNoScope_OnceAVariant) {
+  ::testing::internal::CaptureStdout();
+  run(R"(local ts = require "ts"
+    local report = ts.report "Title"
+    for seed = 1, 2 do
+      report:row("late", {
+        seed = seed, best = { score = 1 }, last = { score = 1 }, model = { spec = "m" }, steps = 6,
+        task = { spec = "t", metric = "accuracy", splits = { dev = { majority_score = 0.5 } } },
+        plugins = { { name = "autofreeze", undecided = true }, { name = "lisa" } },
+      })
+    end)");
+  ::testing::internal::GetCapturedStdout();
+  std::string page;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / "runs"))
+    if (entry.path().filename() == "report.html") page = read_text(entry.path());
+  const std::string note = "late: autofreeze gave no scope in 6 steps: nothing was frozen or masked.";
+  EXPECT_THAT(page, HasSubstr(note));
+  EXPECT_EQ(page.find(note, page.find(note) + 1), page.npos) << "two seeds, one note";
+}
+
 TEST_F(ReportTest, CollectsRowsInGridOrder_AndSavesItselfAtTheEnd) {
   ::testing::internal::CaptureStdout();
   run(R"(local ts = require "ts"

@@ -251,7 +251,30 @@ TEST_F(ScopedTraining, MasksThisVeryUpdate_WhenAScopeComesBehindBackward) {
   EXPECT_TRUE(one.eq(three).masked_select(held).all().item<bool>()) << "held in steps 1 and 2";
   EXPECT_FALSE(one.eq(three).masked_select(mask).all().item<bool>());
   EXPECT_THAT(told, ElementsAre(false, false, true)) << "of its own choice it is told from the next step on";
-  EXPECT_THROW(run_to(1, true), Error) << "one step: it has chosen nothing";
+  EXPECT_TRUE(at::equal(run_to(1, true), one)) << "one step: it has chosen nothing, and the training stands";
+}
+
+/// Gives one scope in its second step, or none.
+class Late final : public Selector {
+ public:
+  explicit Late(Scope scope) : scope_(std::move(scope)) {}
+  std::optional<Scope> scope(Step& step) override { return step.number == 1 ? std::optional(scope_) : std::nullopt; }
+
+ private:
+  Scope scope_;
+};
+
+TEST_F(ScopedTraining, StandsWithoutAScope_AndSaysSo_ButRefusesScopesThatRestrictNothing) {
+  const auto late = [&](int64_t steps, const Scope& scope) {
+    TrainJob run = job(fmt::format("late-{}", steps), {{"max_steps", steps}, {"batch_size", 32}});
+    run.plugins.push_back(selector("late", [scope](const MethodInputs&) { return std::make_unique<Late>(scope); }));
+    return run;
+  };
+  EXPECT_EQ(train(late(1, {})).report.plugins.at(0).value("undecided", false), true);
+  EXPECT_THAT(message_of(late(2, {})), HasSubstr("the selector froze nothing and masked nothing in 2 steps"));
+  Scope half;
+  half.frozen_layers = 1;
+  EXPECT_FALSE(train(late(3, half)).report.plugins.at(0).contains("undecided"));
 }
 
 /// Everything above the first layer is trained.

@@ -96,7 +96,7 @@ struct TrainResult {
 
 /// Trains, evaluates, keeps best and last, and resumes from the newest valid checkpoint in `work`, bit for bit. Metrics are appended to
 /// `work`/metrics.jsonl. @throws Diverged on a non-finite loss, with step and row numbers; Error(run) when a mask never met a gradient;
-/// Error(user) when a scope or the selectors leave everything trained; Error(interrupt) after a checkpoint.
+/// Error(user) when a scope, or those that selectors gave, leave everything trained; Error(interrupt) after a checkpoint.
 TrainResult train(TrainJob job);
 
 }  // namespace tsrun

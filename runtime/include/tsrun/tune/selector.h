@@ -13,7 +13,8 @@ namespace tsrun {
 class Selector : public StepEvents {
  public:
   /// Asked before every step. A new scope replaces the last one whole; nullopt leaves it. After a resume the scope in force is given back
-  /// by the trainer and is not asked for again.
+  /// by the trainer and is not asked for again. A training whose selectors give no scope to its end stands, with a warning; one under
+  /// scopes that restrict nothing is an error.
   virtual std::optional<Scope> scope(Step& /*step*/) { return std::nullopt; }
   /// The same behind the backward pass of every step, whose gradients `step.blocks` hold: the whole ones, also of entries that masks in
   /// force leave out. The new scope decides this step's update already.
