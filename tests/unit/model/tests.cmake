@@ -2,6 +2,8 @@ tsrun_test(model SOURCES
   unit/model/answers_test.cpp
   unit/model/architecture_test.cpp
   unit/model/attention_test.cpp
+  unit/model/awd_lstm_dropout_test.cpp
+  unit/model/awd_lstm_parity_test.cpp
   unit/model/awd_lstm_test.cpp
   unit/model/bert_test.cpp
   unit/model/config_fields_test.cpp
