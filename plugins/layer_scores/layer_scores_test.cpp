@@ -98,6 +98,22 @@ TEST_F(ScoresOfLayers, TrainTheTensorsAboveTheRatio) {
     EXPECT_EQ(choice.scope.entry(*find_parameter(*model.family, name)).trained, score < 0 || score >= 1) << name << ' ' << score;
 }
 
+TEST_F(ScoresOfLayers, GiveNoScope_WhileAllTensorsAreAboveTheRatio) {
+  const SelectorMethod& method = selector_method("signal_to_noise");
+  const auto rows = probe();
+  const auto asked = [&](double threshold, const Scope* before) {
+    const auto selector = method.make({*model.family, model.weights, Key::root(4), 2, 2, rows.get()},
+                                      method.options().resolve({{"threshold", threshold}, {"batches", 1}}, "test"));
+    Step step{0, 2, 0, Key::root(4), *model.family, model.weights, {}};
+    step.chosen = before;
+    return selector->scope(step);
+  };
+  const Scope before;
+  EXPECT_FALSE(asked(0, nullptr));
+  EXPECT_TRUE(asked(0, &before)) << "a scope that was given before is replaced by one of everything";
+  EXPECT_TRUE(asked(1, nullptr));
+}
+
 TEST_F(ScoresOfLayers, MeasureTheMeanSquareOfGradients) {
   const auto information =
       chosen("fisher_layers", {{"layers", 1}, {"rows", 1000}, {"rows_at_once", 96}}).table.at("layers").at("information");
