@@ -2,13 +2,13 @@
 //
 // usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin
 // none|still|mask|layers|cached|compact|sift|r_drop|dps_dense|dps_mix|cosine|laplacian|galore|apollo|apollo_mini]
-// [--basis dense|float32|bf16] [--layers 2] [--precision float32|bf16] [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length 128]
-// still: no dropout; mask: 70 % of every matrix of the layers; layers: the last `layers`; cached: the same with the output of the others kept;
-// laplacian: ten nearest neighbours, found in the first step; compact: 1 % of every tensor, without memory for the rest; sift: 0.8 % of
-// every matrix of the layers, the same, and the rest frozen; dps: stages of four steps; galore, apollo: rank 64. Only the first `rows` rows
-// are used (0: all). basis of subspace: 32 directions a layer, random in memory (dense), or those of a random trajectory in a temporary
-// file, factored. Prints one JSON line: median and mean seconds a step, real tokens a second, first and last loss, peak MiB and those that
-// back no file, bytes of gradients and moments. The first three steps warm up.
+// [--basis dense|float32|bf16] [--layers 2] [--precision float32|bf16] [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length
+// 128] still: no dropout; mask: 70 % of every matrix of the layers; layers: the last `layers`; cached: the same with the output of the
+// others kept; laplacian: ten nearest neighbours, found in the first step; compact: 1 % of every tensor, without memory for the rest; sift:
+// 0.8 % of every matrix of the layers, the same, and the rest frozen; dps: stages of four steps; galore, apollo: rank 64. Only the first
+// `rows` rows are used (0: all). basis of subspace: 32 directions a layer, random in memory (dense), or those of a random trajectory in a
+// temporary file, factored. Prints one JSON line: median and mean seconds a step, real tokens a second, first and last loss, peak MiB and
+// those that back no file, bytes of gradients and moments. The first three steps warm up.
 #include "train/step.h"
 #include "benchmark.h"
 #include "train/split_probe.h"
