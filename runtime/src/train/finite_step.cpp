@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 std::string row_list(const EncodedSplit& split, const std::vector<std::vector<int64_t>>& micro_batches) {
@@ -36,4 +36,4 @@ void require_finite_step(const char* what, double value, int64_t step, const Wei
   throw Diverged(message, fmt::format("{} not finite in step {}", what, step + 1), step);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

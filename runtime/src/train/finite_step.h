@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <vector>
 
-namespace tsrun {
+namespace tsrun::training {
 
 /// `what`: "loss". @throws Diverged naming step (from 0 here, from 1 in the message), rows, and the weight to blame where there is one
 void require_finite_step(const char* what, double value, int64_t step, const Weights& weights, const EncodedSplit& split,
                          const std::vector<std::vector<int64_t>>& micro_batches);
 
-}  // namespace tsrun
+}  // namespace tsrun::training
