@@ -4,7 +4,7 @@
 #include <algorithm>
 
 /// Scopes of a step, and the frozen prefix that they let it cache.
-namespace tsrun {
+namespace tsrun::training {
 
 void Stepper::check(const Scope& scope) const {
   const auto& groups = binding_.groups();
@@ -73,4 +73,4 @@ LayerWork Stepper::work_in(int64_t epoch) {
   return layer_work(family_, binding_.weights(), epoch > caching_.since_epoch ? layers : 0);
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training

@@ -7,7 +7,7 @@
 #include <utility>
 
 /// The update of a step: the optimiser's, and that of plugins with parameters of their own.
-namespace tsrun {
+namespace tsrun::training {
 namespace {
 
 /// Learning rates of groups under the factors of their blocks, until the end of the scope.
@@ -74,4 +74,4 @@ std::vector<OwnedParameter> Stepper::owned_parameters(const Step& step) const {
   return owned;
 }
 
-}  // namespace tsrun
+}  // namespace tsrun::training
