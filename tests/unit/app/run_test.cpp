@@ -15,6 +15,20 @@ using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+/// Waits for what a process is to do; fails the test where it does not.
+template <class Condition>
+void wait_until(const Condition& holds) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!holds()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "nothing happened for a minute";
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+void wait_for_words(const Process& process, const std::string& words) {
+  wait_until([&] { return process.errors().find(words) != std::string::npos; });
+}
+
 /// Recipes through the real program.
 class RunTest : public FolderTest {
  protected:
@@ -49,7 +63,7 @@ TEST_F(RunTest, EndsAnEndlessLoop_OnCtrlC) {
   write("loop.lua", "require('ts').log 'started'\nwhile true do end\n");
   for (const int signal : {SIGINT, SIGTERM}) {
     Process process({"loop.lua"}, folder_);
-    while (process.errors().find("started") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    wait_for_words(process, "started");
     process.send(signal);
     EXPECT_EQ(process.wait().code, 130);
   }
@@ -59,7 +73,7 @@ TEST_F(RunTest, EndsAPatternThatWouldTakeForever_OnCtrlC) {
   write("pattern.lua",
         "require('ts').log 'started'\nlocal s = ('a'):rep(60)\nwhile true do pcall(string.find, s, ('a-'):rep(60) .. 'b') end\n");
   Process process({"pattern.lua"}, folder_);
-  while (process.errors().find("started") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  wait_for_words(process, "started");
   process.send(SIGINT);
   EXPECT_EQ(process.wait().code, 130);
 }
@@ -67,10 +81,10 @@ TEST_F(RunTest, EndsAPatternThatWouldTakeForever_OnCtrlC) {
 TEST_F(RunTest, EndsWhileItWaitsForAnotherProcess_OnCtrlC) {
   write("wait.lua", "local ts = require 'ts'\nts.log 'started'\nts.model 'builtin:bert-mini'\n");
   Process first({"wait.lua"}, folder_);
-  while (!std::filesystem::exists(folder_ / ".tsrun/store/work") || std::filesystem::is_empty(folder_ / ".tsrun/store/work"))
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  const auto work = folder_ / ".tsrun/store/work";
+  wait_until([&] { return std::filesystem::exists(work) && !std::filesystem::is_empty(work); });
   Process second({"wait.lua"}, folder_);
-  while (second.errors().find("waiting") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  wait_for_words(second, "waiting");
   second.send(SIGINT);
   EXPECT_EQ(second.wait().code, 130);
   first.send(SIGINT);
@@ -179,16 +193,12 @@ TEST_F(RunTest, StartsAsManyProcessesAsAsked_WhenASweepComputes_AndNoneOutlivesT
   write("sweep.lua", "local ts = require 'ts'\nts.sweep({ x = { 1, 2, 3 } }, function(at) return ts.model 'builtin:bert-mini' end)\n");
   Process process({"sweep.lua", "--jobs", "3"}, folder_);
   std::vector<pid_t> children;
-  while (children.size() < 2) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    children = children_of(process.id());
-  }
+  wait_until([&] { return (children = children_of(process.id())).size() >= 2; });
   process.send(SIGKILL);
   EXPECT_EQ(process.wait().code, -SIGKILL);
   for (const pid_t child : children) {
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (alive(child) && std::chrono::steady_clock::now() < patience) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    EXPECT_FALSE(alive(child)) << "a worker outlived its parent";
+    SCOPED_TRACE("no worker outlives its parent");
+    wait_until([&] { return !alive(child); });
   }
 }
 
@@ -196,7 +206,7 @@ TEST_F(RunTest, StartsNoProcess_WhenASweepHasNothingToCompute) {
   write("sweep.lua",
         "local ts = require 'ts'\nts.sweep({ x = { 1, 2, 3 } }, function(at) return at.x end)\nts.log 'swept'\nwhile true do end\n");
   Process process({"sweep.lua", "--jobs", "3"}, folder_);
-  while (process.errors().find("swept") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  wait_for_words(process, "swept");
   EXPECT_TRUE(children_of(process.id()).empty());
 }
 
@@ -204,7 +214,7 @@ TEST_F(RunTest, StartsNoProcess_WhenTheThreadsAskedForTakeEveryCore) {
   write("sweep.lua", "local ts = require 'ts'\nts.sweep({ x = { 1, 2, 3 } }, function(at) return ts.model 'builtin:bert-mini' end)\n");
   const std::string cores = std::to_string(std::max(1U, std::thread::hardware_concurrency()));
   Process process({"sweep.lua", "--threads", cores}, folder_);
-  while (process.errors().find("pre-train") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  wait_for_words(process, "pre-train");
   EXPECT_TRUE(children_of(process.id()).empty());
 }
 
