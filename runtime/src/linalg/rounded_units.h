@@ -5,7 +5,7 @@
 
 namespace tsrun::linalg {
 
-/// Rows of length 1 or 0 as whole numbers of 16 bits, x ≈ q / scale: |q| < 2^15.5, so sums of products need 32 bits.
+/// Rows of length 1 or 0 as whole numbers of 16 bits, x ≈ q / scale: |q| < 2^15, and sums of products fit 32 bits.
 class RoundedUnits {
  public:
   static constexpr double scale = 32000;
