@@ -3,7 +3,7 @@
 # compiled once, as NAME_objects, for the library and for the plugin's test; without LOOPS (over the entries of tensors) by -O1, which takes a
 # fifth less time: LibTorch and libtsrun do the work.
 string(REPLACE "." "_" TSRUN_TORCH_TAG "${TSRUN_TORCH_VERSION}")
-set(TSRUN_ABI_TAG tsrun_abi_8_torch_${TSRUN_TORCH_TAG}_cxx11_1)
+set(TSRUN_ABI_TAG tsrun_abi_9_torch_${TSRUN_TORCH_TAG}_cxx11_1)
 
 function(tsrun_add_plugin name)
   cmake_parse_arguments(ARG "LOOPS" "" "SOURCES;LIBRARIES" ${ARGN})

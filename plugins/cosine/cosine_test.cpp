@@ -92,6 +92,31 @@ TEST(Cosine, TakesWordsByTheirCounts) {
   EXPECT_THROW(term_of(bert, {{"hidden_layer", 3}}), Error);
 }
 
+/// Where a leaf of the whole matrix has a gradient already, the term adds its own to it, as backward would.
+TEST(Cosine, AddsItsGradientInPlace) {
+  const SmallModel bert = small_bert();
+  const std::string words = input_embeddings(*bert.family);
+  const RegularizerMethod& method = regularizer_method("cosine");
+  const auto gradient_with = [&](bool in_place) {
+    MadeUpProbe probe(*bert.family, 4);
+    at::Tensor leaf = bert.weights.at(words).detach().clone().set_requires_grad(true);
+    if (in_place) leaf.mutable_grad() = at::full_like(leaf, 0.5).detach();
+    Weights leaves;
+    for (const std::string& name : bert.weights.names()) leaves.set(name, name == words ? leaf : bert.weights.at(name));
+    MethodInputs inputs{*bert.family, leaves, Key::root(1)};
+    inputs.probe = &probe;
+    Step step{0, 1, 0, Key::root(1), *bert.family, leaves, {}, 1, false};
+    const at::Tensor loss = method.make(inputs, method.options().resolve({{"gamma", 3}}, "test"))->step_loss(step);
+    EXPECT_FLOAT_EQ(loss.item<float>(), 3 * mean_cosine(leaf.detach()).item<float>());
+    EXPECT_EQ(loss.requires_grad(), !in_place);
+    if (!in_place) loss.backward();
+    return in_place ? leaf.grad() - 0.5 : leaf.grad();
+  };
+  const at::Tensor expected = gradient_with(false);
+  EXPECT_GT(expected.abs().max().item<double>(), 1e-4);
+  EXPECT_TRUE(at::allclose(gradient_with(true), expected, 1e-4, 1e-6));
+}
+
 TEST(Cosine, SpreadsTheWordsOfATraining) {
   const toy::TaskModel gpt2 = toy::with_gpt2(toy::documents());
   const auto mean_after = [&](double gamma) {

@@ -1,56 +1,40 @@
 #include "method.h"
 
-#include "tsrun/linalg/row_combination.h"
+#include "tsrun/linalg/unit_sum.h"
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <numeric>
+
 namespace tsrun::cosine {
 namespace {
 
-/// own_i x_i + factor_i direction
+/// (‖s‖² − rows that are not zero) / N²
+double value_of(double squared_sum, int64_t units, int64_t rows) {
+  return (squared_sum - static_cast<double>(units)) / (static_cast<double>(rows) * static_cast<double>(rows));
+}
+
 template <class T>
-void combine_into(at::Tensor& out, const at::Tensor& x, const at::Tensor& own, const at::Tensor& direction, const at::Tensor& factor) {
-  combine_rows(x.const_data_ptr<T>(), x.size(0), x.size(1), own.const_data_ptr<T>(), direction.const_data_ptr<T>(),
-               factor.const_data_ptr<T>(), out.mutable_data_ptr<T>());
+double add_to(at::Tensor& gradient, const at::Tensor& rows, double factor) {
+  const int64_t count = rows.size(0), width = rows.size(1);
+  std::vector<T> inverse(static_cast<size_t>(count));
+  const std::vector<double> sum = sum_of_units(rows.const_data_ptr<T>(), count, width, inverse.data());
+  add_gradients_of_units(rows.const_data_ptr<T>(), count, width, inverse.data(), sum, factor, gradient.mutable_data_ptr<T>());
+  const int64_t units = count - std::count(inverse.begin(), inverse.end(), T(0));
+  return value_of(std::inner_product(sum.begin(), sum.end(), sum.begin(), 0.0), units, count);
 }
-
-at::Tensor combined(const at::Tensor& x, const at::Tensor& own, const at::Tensor& direction, const at::Tensor& factor, at::Tensor memory) {
-  const bool single = x.scalar_type() == at::kFloat;
-  if (!x.is_cpu() || !x.is_contiguous() || (!single && x.scalar_type() != at::kDouble))
-    return (x * own.unsqueeze(1)).addr_(factor, direction);
-  if (!memory.defined()) memory = at::empty_like(x);
-  single ? combine_into<float>(memory, x, own, direction, factor) : combine_into<double>(memory, x, own, direction, factor);
-  return memory;
-}
-
-/// A tensor that may be undefined, which autograd takes no part in.
-struct Memory {
-  at::Tensor tensor;
-};
 
 /// By hand, since autograd would make several matrices of the vocabulary's size.
 struct MeanCosine : torch::autograd::Function<MeanCosine> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& rows, const Memory& memory) {
-    const at::Tensor norms = rows.norm(2, {1});
-    const at::Tensor inverse = at::where(norms > 0, norms.reciprocal(), at::zeros_like(norms));
-    const at::Tensor sum = at::mv(rows.t(), inverse);
-    context->save_for_backward({rows, inverse, sum});
-    if (memory.tensor.defined()) context->saved_data["memory"] = memory.tensor;
-    const auto count = static_cast<double>(rows.size(0));
-    return (sum.dot(sum) - inverse.count_nonzero()) / (count * count);
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& rows) {
+    at::Tensor gradient = at::zeros_like(rows, at::MemoryFormat::Contiguous);
+    const double value = add_mean_cosine(rows, 1, gradient);
+    context->save_for_backward({gradient});
+    return at::full({}, value, rows.options());
   }
-  /// ∂/∂x_i = (2 / N²) (s − x̂_i (x̂_i·s)) / ‖x_i‖, s = Σ x̂
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 const torch::autograd::variable_list& gradients) {
-    const auto saved = context->get_saved_variables();
-    const at::Tensor &rows = saved[0], &inverse = saved[1], &sum = saved[2];
-    const auto count = static_cast<double>(rows.size(0));
-    const at::Tensor factor = inverse * gradients[0] * (2 / (count * count));
-    const at::Tensor along = at::mv(rows, sum) * inverse.square() * factor;
-    const auto memory = context->saved_data.find("memory");
-    const at::Tensor out = memory == context->saved_data.end() ? at::Tensor() : memory->second.toTensor();
-    return {combined(rows, along.neg(), sum, factor, out), {}};
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& given) {
+    return {context->get_saved_variables()[0] * given[0]};
   }
 };
 
@@ -59,12 +43,30 @@ class Cosine final : public RowTerm {
   Cosine(const MethodInputs& inputs, const Options& options) : RowTerm(inputs, options, "cosine") {}
 
  private:
-  at::Tensor term(const at::Tensor& rows, const Step& /*step*/) override { return mean_cosine(rows, gradient_memory(rows)); }
+  at::Tensor term(const at::Tensor& rows, const Step& /*step*/) override { return mean_cosine(rows); }
+  std::optional<double> add_gradient(const at::Tensor& rows, const Step& /*step*/, double factor, at::Tensor& gradient) override {
+    return add_mean_cosine(rows, factor, gradient);
+  }
 };
 
 }  // namespace
 
-at::Tensor mean_cosine(const at::Tensor& rows, const at::Tensor& memory) { return MeanCosine::apply(rows, Memory{memory}); }
+/// ∂/∂x_i = (2 / N²) (s − x̂_i (x̂_i·s)) / ‖x_i‖, s = Σ x̂
+double add_mean_cosine(const at::Tensor& rows, double factor, at::Tensor& gradient) {
+  const auto count = static_cast<double>(rows.size(0));
+  const double scale = factor * 2 / (count * count);
+  if (rows.is_cpu() && rows.is_contiguous()) {
+    if (rows.scalar_type() == at::kFloat) return add_to<float>(gradient, rows, scale);
+    if (rows.scalar_type() == at::kDouble) return add_to<double>(gradient, rows, scale);
+  }
+  const at::Tensor norms = rows.norm(2, {1});
+  const at::Tensor inverse = at::where(norms > 0, norms.reciprocal(), at::zeros_like(norms));
+  const at::Tensor sum = at::mv(rows.t(), inverse), own = inverse * scale;
+  gradient.sub_(rows * (at::mv(rows, sum) * inverse.square() * own).unsqueeze(1)).addr_(own, sum);
+  return value_of(sum.dot(sum).item<double>(), inverse.count_nonzero().item<int64_t>(), rows.size(0));
+}
+
+at::Tensor mean_cosine(const at::Tensor& rows) { return MeanCosine::apply(rows); }
 
 std::unique_ptr<Regularizer> Method::make(const MethodInputs& inputs, const Options& options) const {
   return std::make_unique<Cosine>(inputs, options);

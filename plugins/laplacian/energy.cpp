@@ -9,39 +9,23 @@ namespace tsrun::laplacian {
 namespace {
 
 template <class T>
-double energy_into(const SparseGraph& graph, const at::Tensor& x, const at::Tensor& scale, const at::Tensor& inverse,
-                   at::Tensor& gradient) {
+double add_energy(const SparseGraph& graph, const at::Tensor& x, const at::Tensor& scale, const at::Tensor& inverse, double factor,
+                  at::Tensor& gradient) {
   return laplacian_energy(graph, x.const_data_ptr<T>(), x.size(1), scale.const_data_ptr<T>(),
-                          inverse.defined() ? inverse.const_data_ptr<T>() : nullptr, gradient.mutable_data_ptr<T>());
+                          inverse.defined() ? inverse.const_data_ptr<T>() : nullptr, factor, gradient.mutable_data_ptr<T>());
 }
 
-/// A tensor that may be undefined, which autograd takes no part in.
-struct Memory {
-  at::Tensor tensor;
-};
-
-/// Σ_ij A_ij ‖c_i x_i − c_j x_j‖², of unit rows where asked. The gradient is made with the value, which needs the same sums.
-struct SparseEnergy : torch::autograd::Function<SparseEnergy> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& rows, const at::Tensor& constants,
-                            const SparseGraph* graph, bool unit, const Memory& memory) {
+/// By hand: the gradient is made with the value, which needs the same sums.
+struct SparseTerm : torch::autograd::Function<SparseTerm> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& rows, const Graph* graph, const Form& form) {
     const at::Tensor x = rows.detach().cpu().contiguous();
-    at::Tensor scale = constants.to(x.scalar_type()), inverse;
-    if (unit) {
-      const at::Tensor norms = x.norm(2, {1});
-      inverse = at::where(norms > 0, norms.reciprocal(), at::zeros_like(norms));
-      scale = scale * inverse;
-    }
-    at::Tensor gradient = memory.tensor.defined() && memory.tensor.is_cpu() ? memory.tensor : at::empty_like(x);
-    const double energy = x.scalar_type() == at::kDouble ? energy_into<double>(*graph, x, scale, inverse, gradient)
-                                                         : energy_into<float>(*graph, x, scale, inverse, gradient);
-    context->saved_data["gradient"] = gradient.to(rows.device());
-    return at::full({}, 2 * energy, rows.options());
+    at::Tensor gradient = at::zeros_like(x);
+    const double value = add_laplacian_term(x, *graph, form, 1, gradient);
+    context->save_for_backward({gradient.to(rows.device())});
+    return at::full({}, value, rows.options());
   }
-  /// The gradient is as large as the vocabulary's matrix, so it is scaled in place; there is one backward pass.
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& given) {
-    const at::Tensor gradient = context->saved_data["gradient"].toTensor();
-    context->saved_data.erase("gradient");
-    return {gradient.mul_(given[0] * 2), {}, {}, {}, {}};
+    return {context->get_saved_variables()[0] * given[0], {}, {}};
   }
 };
 
@@ -69,6 +53,11 @@ double divisor(const at::Tensor& degrees, Normalisation normalisation) {
   return 1;
 }
 
+/// c_i
+at::Tensor constants(const at::Tensor& degrees, Normalisation normalisation) {
+  return normalisation == Normalisation::degree ? at::where(degrees > 0, degrees.rsqrt(), at::zeros_like(degrees)) : at::ones_like(degrees);
+}
+
 }  // namespace
 
 at::Tensor Graph::degrees() const {
@@ -79,15 +68,28 @@ at::Tensor Graph::degrees() const {
 
 Graph complete_graph(int64_t nodes) { return {nullptr, at::zeros({nodes}, at::kLong), 1}; }
 
-at::Tensor laplacian_term(const at::Tensor& rows, const Graph& graph, const Form& form, const at::Tensor& memory) {
+double add_laplacian_term(const at::Tensor& rows, const Graph& graph, const Form& form, double factor, at::Tensor& gradient) {
+  const at::Tensor degrees = graph.degrees();
+  const double z = divisor(degrees, form.normalisation);
+  if (z == 0) return 0;
+  at::Tensor scale = constants(degrees, form.normalisation).to(rows.scalar_type()), inverse;
+  if (form.unit) {
+    const at::Tensor norms = rows.norm(2, {1});
+    inverse = at::where(norms > 0, norms.reciprocal(), at::zeros_like(norms));
+    scale = scale * inverse;
+  }
+  const double over_ordered_pairs = (form.push ? -2 : 2) / z;
+  const bool wide = rows.scalar_type() == at::kDouble;
+  return over_ordered_pairs * (wide ? add_energy<double>(*graph.sparse, rows, scale, inverse, factor * over_ordered_pairs, gradient)
+                                    : add_energy<float>(*graph.sparse, rows, scale, inverse, factor * over_ordered_pairs, gradient));
+}
+
+at::Tensor laplacian_term(const at::Tensor& rows, const Graph& graph, const Form& form) {
+  if (graph.sparse) return SparseTerm::apply(rows, &graph, form);
   const at::Tensor degrees = graph.degrees();
   const double z = divisor(degrees, form.normalisation);
   if (z == 0) return rows.sum() * 0;
-  at::Tensor constants = at::ones_like(degrees);
-  if (form.normalisation == Normalisation::degree) constants = at::where(degrees > 0, degrees.rsqrt(), at::zeros_like(degrees));
-  const at::Tensor energy = graph.sparse ? SparseEnergy::apply(rows, constants, graph.sparse.get(), form.unit, Memory{memory})
-                                         : cluster_energy(rows, graph, constants, form.unit);
-  return energy * ((form.push ? -1 : 1) / z);
+  return cluster_energy(rows, graph, constants(degrees, form.normalisation), form.unit) * ((form.push ? -1 : 1) / z);
 }
 
 }  // namespace tsrun::laplacian

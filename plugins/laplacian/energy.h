@@ -32,8 +32,9 @@ struct Form {
 };
 
 /// s/Z · Σ_ij A_ij ‖x_i − x_j‖² over ordered pairs of `rows` [N, width], float32 or float64: in time linear in the edges, or in N for
-/// clusters. `memory`, if defined, is like `rows` and holds a sparse graph's gradient until another call. @returns a scalar, 0 for a graph
-/// without edges
-at::Tensor laplacian_term(const at::Tensor& rows, const Graph& graph, const Form& form, const at::Tensor& memory = {});
+/// clusters. @returns a scalar, 0 for a graph without edges
+at::Tensor laplacian_term(const at::Tensor& rows, const Graph& graph, const Form& form);
+/// The same number of a sparse graph, without autograd, on the host; `factor` times its gradient is added to `gradient`, [N, width].
+double add_laplacian_term(const at::Tensor& rows, const Graph& graph, const Form& form, double factor, at::Tensor& gradient);
 
 }  // namespace tsrun::laplacian

@@ -94,6 +94,17 @@ TEST(Laplacian, HasTheGradientOfDifferences_InEveryForm) {
   });
 }
 
+TEST(Laplacian, AddsAMultipleOfItsGradient) {
+  const at::Tensor rows = drawn_numbers({7, 3}, 3);
+  for_each_form([&](const Graph& graph, const Form& form) {
+    if (!graph.sparse) return;
+    at::Tensor sum = at::ones_like(rows);
+    EXPECT_NEAR(add_laplacian_term(rows, graph, form, -2, sum), laplacian_term(rows, graph, form).item<double>(), 1e-12);
+    const at::Tensor gradient = gradient_of([&](const at::Tensor& x) { return laplacian_term(x, graph, form); }, rows);
+    EXPECT_TRUE(at::allclose(sum, 1 - 2 * gradient, 1e-10, 1e-12));
+  });
+}
+
 TEST(Laplacian, LeavesZeroRowsWithoutGradient) {
   at::Tensor rows = drawn_numbers({7, 3}, 3);
   rows[2].zero_();

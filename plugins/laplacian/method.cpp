@@ -66,9 +66,19 @@ class Laplacian final : public RowTerm {
  private:
   at::Tensor term(const at::Tensor& rows, const Step& step) override {
     if (!of_words()) return laplacian_term(rows, current(rows), form_);
+    keep_current(rows, step);
+    return laplacian_term(rows, *graph_, form_);
+  }
+  std::optional<double> add_gradient(const at::Tensor& rows, const Step& step, double factor, at::Tensor& gradient) override {
+    keep_current(rows, step);
+    if (!graph_->sparse) return std::nullopt;
+    return add_laplacian_term(rows, *graph_, form_, factor, gradient);
+  }
+
+  /// The graph of this step; made again where it is due.
+  void keep_current(const at::Tensor& rows, const Step& step) {
     const bool due = kind_ == "knn_current" && step.number % every_ == 0;
     if (!graph_ || due) graph_ = made(rows);
-    return laplacian_term(rows, *graph_, form_, graph_->sparse ? gradient_memory(rows) : at::Tensor());
   }
 
   Graph current(const at::Tensor& rows) const {

@@ -10,7 +10,7 @@ class Method final : public RegularizerMethod {
  public:
   std::string name() const override { return "laplacian"; }
   std::string doc() const override { return "Pulls words' vectors together along the edges of a graph, or pushes them apart."; }
-  int version() const override { return 2; }
+  int version() const override { return 3; }
   OptionTable options() const override;
   Wants wants(const Options& options) const override;
   std::unique_ptr<Regularizer> make(const MethodInputs& inputs, const Options& options) const override;

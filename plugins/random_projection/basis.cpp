@@ -56,14 +56,16 @@ std::string Basis::fill_group(const Group& group, at::Tensor& directions) const 
   return digest.hex();
 }
 
-void Basis::expand(const at::Tensor& z, at::Tensor out) const {
+void Basis::compose(const at::Tensor& origin, const at::Tensor& z, at::Tensor out) const {
+  check(origin, parameters_.layout.total(), "weights");
   check(z, offsets_.back(), "coordinates");
   check(out, parameters_.layout.total(), "weights");
   for (size_t g = 0; g < rows_.size(); ++g) {
     const Group& group = parameters_.groups[g];
     const float* mine = z.const_data_ptr<float>() + offsets_[g];
-    tsrun::add_combination(rows_[g], std::vector<double>(mine, mine + dims_[g]),
-                           {out.data_ptr<float>() + group.begin, static_cast<size_t>(group.size())});
+    const auto size = static_cast<size_t>(group.size());
+    tsrun::combine_onto({origin.const_data_ptr<float>() + group.begin, size}, rows_[g], std::vector<double>(mine, mine + dims_[g]),
+                        {out.data_ptr<float>() + group.begin, size});
   }
 }
 

@@ -17,7 +17,8 @@ class Basis final : public Subspace {
   Basis(ParameterSet parameters, int64_t dim, Key key);
   const ParameterSet& parameters() const override { return parameters_; }
   const std::vector<int64_t>& dims() const override { return dims_; }
-  void expand(const at::Tensor& z, at::Tensor out) const override;
+  void expand(const at::Tensor& z, at::Tensor out) const override { compose(out, z, out); }
+  void compose(const at::Tensor& origin, const at::Tensor& z, at::Tensor out) const override;
   at::Tensor project(const at::Tensor& z, const at::Tensor& g) const override;
   bool claims_orthonormal() const override { return true; }
   nlohmann::json describe() const override;

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -39,6 +40,17 @@ struct Arguments {
   std::string text(const std::string& name, const std::string& fallback) const {
     const auto place = named.find(name);
     return place == named.end() ? fallback : place->second;
+  }
+  /// Words between commas.
+  std::vector<std::string> list(const std::string& name, const std::string& fallback) const {
+    std::vector<std::string> words(1);
+    for (const char c : text(name, fallback)) {
+      if (c == ',')
+        words.emplace_back();
+      else
+        words.back() += c;
+    }
+    return words;
   }
   std::vector<std::string> operands;
   std::map<std::string, std::string> named;
@@ -89,32 +101,48 @@ class OwnMemory {
 inline double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_utime.tv_sec) + static_cast<double>(usage.ru_utime.tv_usec) * 1e-6;
+  const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-/// Seconds, losses and tokens of a training, as one JSON line.
-struct StepTimes {
-  std::vector<double> seconds, losses;
-  int64_t tokens = 0;
-  double cpu_before = 0, cpu_after = 0;
-
-  void add(int64_t step, double took, double loss, int64_t step_tokens) {
-    losses.push_back(loss);
-    (step < warm_up ? cpu_before : cpu_after) = cpu_seconds();
+/// Seconds, losses and tokens of a training's steps, as one JSON line.
+class StepTimes {
+ public:
+  void start() {
+    cpu_begin_ = cpu_seconds();
+    begin_ = Clock::now();
+  }
+  void stop(int64_t step, double loss, int64_t tokens) {
+    const double took = std::chrono::duration<double>(Clock::now() - begin_).count();
+    losses_.push_back(loss);
     if (step < warm_up) return;
-    seconds.push_back(took);
-    tokens += step_tokens;
+    seconds_.push_back(took);
+    cpu_ += cpu_seconds() - cpu_begin_;
+    tokens_ += tokens;
+  }
+  double total() const { return std::accumulate(seconds_.begin(), seconds_.end(), 0.0); }
+  double mean() const { return total() / static_cast<double>(seconds_.size()); }
+  /// Median over steps of the ratio to the same steps of another training.
+  double ratio_to(const StepTimes& other) const {
+    std::vector<double> ratios;
+    for (size_t i = 0; i < seconds_.size(); ++i) ratios.push_back(seconds_[i] / other.seconds_[i]);
+    return median(ratios);
   }
   /// `more`: further members of the JSON object, each after a comma.
   void print(const std::string& more = {}) const {
-    double total = 0;
-    for (const double value : seconds) total += value;
     std::printf(
         "{\"s_per_step\": %.4f, \"mean_s_per_step\": %.4f, \"real_tokens_per_s\": %.0f, \"loss_first\": %.4f, \"loss_last\": %.4f, "
         "\"peak_mib\": %ld, \"cpu_s_per_step\": %.4f%s}\n",
-        median(seconds), total / static_cast<double>(seconds.size()), static_cast<double>(tokens) / total, losses.front(), losses.back(),
-        peak_mib(), (cpu_after - cpu_before) / static_cast<double>(seconds.size()), more.c_str());
+        median(seconds_), mean(), static_cast<double>(tokens_) / total(), losses_.front(), losses_.back(), peak_mib(),
+        cpu_ / static_cast<double>(seconds_.size()), more.c_str());
   }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> seconds_, losses_;
+  int64_t tokens_ = 0;
+  double cpu_ = 0, cpu_begin_ = 0;
+  Clock::time_point begin_;
 };
 
 /// Runs a benchmark; an error ends it with its exit status.

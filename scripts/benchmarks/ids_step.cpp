@@ -10,7 +10,6 @@
 #include "tsrun/model/model.h"
 #include "tsrun/train/train.h"
 
-#include <chrono>
 #include <fstream>
 
 namespace tsrun {
@@ -39,7 +38,6 @@ EncodedSplit read_rows(const std::string& path, int64_t decoder_start) {
 }
 
 void run(const Arguments& arguments) {
-  using Clock = std::chrono::steady_clock;
   set_threads(static_cast<int>(arguments.number("--threads", 2)));
   const int64_t batch = arguments.number("--batch", 16), steps = std::max(warm_up + 1, arguments.number("--steps", 12));
   const std::filesystem::path folder = arguments.operands[0];
@@ -59,10 +57,10 @@ void run(const Arguments& arguments) {
   StepTimes times;
   for (int64_t step = 0; step < steps; ++step) {
     const auto rows = sampler.batch(step / sampler.batches_per_epoch(), step % sampler.batches_per_epoch());
-    const auto start = Clock::now();
+    times.start();
     const training::StepReport report =
         stepper.run({.step = step}, {{rows.begin(), rows.end()}}, Key::root(3).split(static_cast<uint64_t>(step)), 1);
-    times.add(step, std::chrono::duration<double>(Clock::now() - start).count(), report.loss, report.tokens);
+    times.stop(step, report.loss, report.tokens);
   }
   times.print();
 }

@@ -6,9 +6,11 @@
 // 128] still: no dropout; mask: 70 % of every matrix of the layers; layers: the last `layers`; cached: the same with the output of the
 // others kept; laplacian: ten nearest neighbours, found in the first step; compact: 1 % of every tensor, without memory for the rest; sift:
 // 0.8 % of every matrix of the layers, the same, and the rest frozen; dps: stages of four steps; galore, apollo: rank 64. Only the first
-// `rows` rows are used (0: all). basis of subspace: 32 directions a layer, random in memory (dense), or those of a random trajectory in a
-// temporary file, factored. Prints one JSON line: median and mean seconds a step, real tokens a second, first and last loss, peak MiB and
-// those that back no file, bytes of gradients and moments. The first three steps warm up.
+// `rows` rows are used (0: all). Several methods or plugins, with commas between, are trained side by side in one process, a step of each
+// in turn, so that noise of the machine meets all of them. basis of subspace: 32 directions a layer, random in memory (dense), or those of
+// a random trajectory in a temporary file, factored. Prints one JSON line each: median and mean seconds a step, their ratio to those of the
+// first (the median over steps, and that of the means), real tokens a second, first and last loss, peak MiB and those that back no file,
+// bytes of gradients and moments. The first three steps warm up.
 #include "train/step.h"
 #include "benchmark.h"
 #include "train/split_probe.h"
@@ -24,8 +26,9 @@
 
 #include <stdlib.h>
 
-#include <chrono>
 #include <filesystem>
+#include <functional>
+#include <memory>
 
 namespace tsrun {
 namespace {
@@ -68,12 +71,15 @@ class DenseSubspace : public Subspace {
   void save(const std::filesystem::path&) const override {}
   int64_t bytes_shipped() const override { return 0; }
 
-  void expand(const at::Tensor& z, at::Tensor out) const override {
+  void expand(const at::Tensor& z, at::Tensor out) const override { compose(out, z, out); }
+  void compose(const at::Tensor& origin, const at::Tensor& z, at::Tensor out) const override {
     for (size_t i = 0; i < values_.size(); ++i) {
       const Group& group = parameters_.groups[i];
       std::vector<double> coordinates;
       for (int64_t j = 0; j < dims_[i]; ++j) coordinates.push_back(z.const_data_ptr<float>()[static_cast<int64_t>(i) * dims_[i] + j]);
-      tsrun::add_combination(rows(i), coordinates, {out.mutable_data_ptr<float>() + group.begin, static_cast<size_t>(group.size())});
+      const auto size = static_cast<size_t>(group.size());
+      tsrun::combine_onto({origin.const_data_ptr<float>() + group.begin, size}, rows(i), coordinates,
+                          {out.mutable_data_ptr<float>() + group.begin, size});
     }
   }
   at::Tensor project(const at::Tensor&, const at::Tensor& g) const override {
@@ -201,13 +207,13 @@ std::shared_ptr<const Subspace> basis_of(const std::string& kind, const Model& m
   return factored_basis(model, set, kind == "bf16" ? RowType::bfloat16 : RowType::float32);
 }
 
-TuneOptions tune_options(const Arguments& arguments, const Model& model) {
+TuneOptions tune_options(const std::string& method, const Arguments& arguments, const Model& model) {
   const Family& family = *model.family;
   TuneOptions tune;
   tune.weight_decay = 0.01;
-  if (arguments.text("--method", "full") == "full") return tune;
+  if (method == "full") return tune;
   tune.scope = scope_of_parts(family, {Part::encoder, Part::decoder, Part::pooler, Part::head, Part::delta});
-  if (arguments.text("--method", "full") == "lora") {
+  if (method == "lora") {
     tune.scope = scope_of_parts(family, {Part::delta, Part::head});
     return tune;
   }
@@ -215,50 +221,90 @@ TuneOptions tune_options(const Arguments& arguments, const Model& model) {
   return tune;
 }
 
+/// One of the trainings that run side by side.
+class Side {
+ public:
+  Side(const std::string& method, const std::string& plugin, const Arguments& arguments, Model model, const EncodedSplit& split,
+       int64_t steps)
+      : name_(fmt::format("{}, {}", method, plugin)),
+        model_(std::move(model)),
+        layers_(arguments.number("--layers", 2)),
+        steps_(steps),
+        binding_(*model_.family, model_.weights, tune(method, plugin, arguments, split), Key::root(1), at::kCPU),
+        acting_(step_plugins(plugin, layers_), {*model_.family, binding_.origin(), Key::root(5), steps}),
+        stepper_(*model_.family, split, binding_, settings(plugin, arguments), at::kCPU, acting_) {
+    stepper_.keep_prefixes_in({});
+  }
+
+  /// `encode` makes token ids of the rows.
+  void step(int64_t number, const std::vector<int64_t>& rows, const std::function<void(int64_t)>& encode) {
+    times_.start();
+    for (const int64_t row : rows) encode(row);  // tokenised every time: a user's loader does it beside each step
+    const training::StepReport report =
+        stepper_.run({.step = number, .planned = steps_}, {rows}, Key::root(3).split(static_cast<uint64_t>(number)), 1);
+    times_.stop(number, report.loss, report.tokens);
+  }
+  const StepTimes& times() const { return times_; }
+  void print(const StepTimes& first, double own_peak_mib) const {
+    times_.print(fmt::format(
+        ", \"side\": \"{}\", \"ratio\": {:.4f}, \"ratio_of_means\": {:.4f}, \"gradients_and_moments\": {}, \"own_peak_mib\": {:.0f}", name_,
+        times_.ratio_to(first), times_.mean() / first.mean(), bytes_of_gradients_and_moments(binding_, stepper_.optimizer(), acting_),
+        own_peak_mib));
+  }
+
+ private:
+  TuneOptions tune(const std::string& method, const std::string& plugin, const Arguments& arguments, const EncodedSplit& split) {
+    if (method == "lora") attach_lora(model_);
+    TuneOptions tune = tune_options(method, arguments, model_);
+    tune.scope = intersection(tune.scope, static_scope(plugin, layers_, model_, split));
+    tune.owned = training::owned_parameters(step_plugins(plugin, layers_), *model_.family);
+    return tune;
+  }
+  static TrainSettings settings(const std::string& plugin, const Arguments& arguments) {
+    return TrainSettings::from(
+        train_options().resolve({{"precision", arguments.text("--precision", "float32")}, {"dropout", plugin != "still"}}, "bench_step"));
+  }
+
+  std::string name_;
+  Model model_;
+  int64_t layers_, steps_;
+  Binding binding_;
+  training::StepPlugins acting_;
+  training::Stepper stepper_;
+  StepTimes times_;
+};
+
 void run(const Arguments& arguments) {
-  using Clock = std::chrono::steady_clock;
   set_threads(static_cast<int>(arguments.number("--threads", 2)));
   const int64_t batch = arguments.number("--batch", 32), steps = std::max(warm_up + 1, arguments.number("--steps", 12));
   const int64_t longest = arguments.number("--max-length", 128);
   const Task task = load_task(arguments.operands[1]);
-  Model model = load_model(arguments.operands[0], head_for(task, ModelKind::encoder), Key::root(0));
-  if (arguments.text("--method", "full") == "lora") attach_lora(model);
+  const Model model = load_model(arguments.operands[0], head_for(task, ModelKind::encoder), Key::root(0));
   std::vector<Example> examples = task.split("train").examples;
   if (const int64_t rows = arguments.number("--rows", 0); rows > 0) examples.resize(std::min(examples.size(), static_cast<size_t>(rows)));
   EncodedSplit split;
   split.rows.resize(examples.size());
   split.targets.resize(examples.size());
-  const auto encode = [&](size_t row) {
+  const auto encode = [&](int64_t number) {
+    const auto row = static_cast<size_t>(number);
     const Example& example = examples[row];
     const auto second = example.second ? std::optional<std::string_view>(*example.second) : std::nullopt;
     split.rows[row] = model.tokenizer->encode(example.first, second, longest);
     split.targets[row] = example.target;
   };
-  for (size_t row = 0; row < examples.size(); ++row) encode(row);
-  const std::string plugin = arguments.text("--plugin", "none");
-  const int64_t layers = arguments.number("--layers", 2);
-  TuneOptions tune = tune_options(arguments, model);
-  tune.scope = intersection(tune.scope, static_scope(plugin, layers, model, split));
-  tune.owned = training::owned_parameters(step_plugins(plugin, layers), *model.family);
-  Binding binding(*model.family, model.weights, tune, Key::root(1), at::kCPU);
-  const auto settings = TrainSettings::from(
-      train_options().resolve({{"precision", arguments.text("--precision", "float32")}, {"dropout", plugin != "still"}}, "bench_step"));
-  training::StepPlugins acting(step_plugins(plugin, layers), {*model.family, binding.origin(), Key::root(5), steps});
+  for (size_t row = 0; row < examples.size(); ++row) encode(static_cast<int64_t>(row));
+
+  std::vector<std::unique_ptr<Side>> sides;
+  for (const std::string& method : arguments.list("--method", "full"))
+    for (const std::string& plugin : arguments.list("--plugin", "none"))
+      sides.push_back(std::make_unique<Side>(method, plugin, arguments, model, split, steps));
   const OwnMemory watch;  // of the training alone: the basis is there
-  training::Stepper stepper(*model.family, split, binding, settings, at::kCPU, acting);
-  stepper.keep_prefixes_in({});
   Sampler sampler(Key::root(2), static_cast<int64_t>(examples.size()), batch);
-  StepTimes times;
   for (int64_t step = 0; step < steps; ++step) {
     const auto rows = sampler.batch(step / sampler.batches_per_epoch(), step % sampler.batches_per_epoch());
-    const auto start = Clock::now();
-    for (const int64_t row : rows) encode(static_cast<size_t>(row));  // tokenised every time: a user's loader does it beside each step
-    const training::StepReport report =
-        stepper.run({.step = step, .planned = steps}, {{rows.begin(), rows.end()}}, Key::root(3).split(static_cast<uint64_t>(step)), 1);
-    times.add(step, std::chrono::duration<double>(Clock::now() - start).count(), report.loss, report.tokens);
+    for (const auto& side : sides) side->step(step, {rows.begin(), rows.end()}, encode);
   }
-  times.print(fmt::format(", \"gradients_and_moments\": {}, \"own_peak_mib\": {:.0f}",
-                          bytes_of_gradients_and_moments(binding, stepper.optimizer(), acting), watch.peak_mib()));
+  for (const auto& side : sides) side->print(sides.front()->times(), watch.peak_mib());
 }
 
 }  // namespace
@@ -266,7 +312,7 @@ void run(const Arguments& arguments) {
 
 int main(int count, char** words) {
   return tsrun::run_benchmark("bench_step", [&] {
-    tsrun::run(
-        tsrun::Arguments(count, words, 2, "bench_step MODEL TASK [--method full|subspace] [--precision float32|bf16] [--steps N] …"));
+    tsrun::run(tsrun::Arguments(
+        count, words, 2, "bench_step MODEL TASK [--method full,subspace] [--plugin none,cosine] [--precision float32|bf16] [--steps N] …"));
   });
 }

@@ -104,6 +104,9 @@ void expand_adds(const Subject& subject) {
   at::Tensor out = at::ones({subspace->parameters().layout.total()}, at::kFloat);
   subspace->expand(z, out);
   EXPECT_TRUE(at::allclose(out - 1, expanded(*subspace, z), 1e-4, 1e-5));
+  at::Tensor composed = at::full_like(out, 7);
+  subspace->compose(at::ones_like(out), z, composed);
+  EXPECT_TRUE(at::equal(composed, out));
   if (subspace->linear()) {
     EXPECT_EQ(expanded(*subspace, at::zeros_like(z)).abs().max().item<float>(), 0);
   }

@@ -1,6 +1,7 @@
 #include "tsrun/linalg/nearest_units.h"
 
 #include "linalg/rounded_units.h"
+#include "linalg/wide_dot.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/base/simd.h"
 
@@ -55,16 +56,7 @@ int64_t columns_of_panel() {
 struct DotUnits {
   template <int W>
   TSRUN_INLINE static void run(const float* a, const float* b, int64_t width, double& sum) {
-    constexpr int64_t partial = 16;
-    double sums[partial] = {};
-    int64_t k = 0;
-    for (; k + partial <= width; k += partial) {
-#pragma GCC unroll 16
-      for (int64_t l = 0; l < partial; ++l) sums[l] += static_cast<double>(a[k + l]) * b[k + l];
-    }
-    for (; k < width; ++k) sums[k % partial] += static_cast<double>(a[k]) * b[k];
-    sum = 0;
-    for (const double each : sums) sum += each;
+    sum = linalg::wide_dot(a, b, width);
   }
 };
 

@@ -10,7 +10,8 @@
 namespace tsrun {
 namespace {
 
-constexpr int64_t block = 2048;  // columns whose float64 sums stay in the first-level cache
+// Columns whose float64 sums, with four rows that are read and four that are asked for, fit a first-level cache of 32 KiB.
+constexpr int64_t block = 512;
 constexpr int64_t together = 4;  // rows read side by side
 
 template <class Element>
@@ -21,7 +22,7 @@ constexpr int64_t line = 64 / sizeof(Element);
 /// Has the next rows' line at `k` on its way from memory: the processor's own look-ahead ends with every page, of which there are many.
 template <class Element>
 TSRUN_INLINE void prefetch(const Pointers<Element>& next, int64_t k) {
-  for (const Element* row : next) __builtin_prefetch(row + k, 0, 2);
+  for (const Element* row : next) __builtin_prefetch(row + k, 0, 3);
 }
 
 /// sums[k] += Σ_r coefficients[r] · rows[r][k], for up to `together` rows.
@@ -143,7 +144,7 @@ void check_coefficients(const char* name, int64_t found, int64_t expected) {
 /// Runs `body(begin, end)` over blocks of columns.
 void over_blocks(int64_t columns, const std::function<void(int64_t, int64_t)>& body) {
   const int64_t blocks = (columns + block - 1) / block;
-  parallel_for(blocks, 8, [&](int64_t first, int64_t last) {
+  parallel_for(blocks, 32, [&](int64_t first, int64_t last) {
     for (int64_t b = first; b < last; ++b) body(b * block, std::min(columns, (b + 1) * block));
   });
 }
@@ -159,13 +160,19 @@ Rows Rows::slice(int64_t begin, int64_t end) const {
 }
 
 void add_combination(const Rows& rows, std::span<const double> coefficients, std::span<float> out) {
+  combine_onto(out, rows, coefficients, out);
+}
+
+void combine_onto(std::span<const float> base, const Rows& rows, std::span<const double> coefficients, std::span<float> out) {
   check_coefficients("expand", static_cast<int64_t>(coefficients.size()), rows.count());
+  check_coefficients("expand (base)", static_cast<int64_t>(base.size()), rows.columns);
   check_coefficients("expand (output)", static_cast<int64_t>(out.size()), rows.columns);
   linalg::with_element(rows.type, [&](auto element) {
     over_blocks(rows.columns, [&](int64_t begin, int64_t end) {
       double sums[block];
       combine_block<decltype(element)>(rows, coefficients.data(), begin, end - begin, sums);
-      for (int64_t k = begin; k < end; ++k) out[static_cast<size_t>(k)] += static_cast<float>(sums[k - begin]);
+      for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k)
+        out[k] = base[k] + static_cast<float>(sums[k - static_cast<size_t>(begin)]);
     });
   });
 }

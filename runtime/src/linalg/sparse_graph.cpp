@@ -1,5 +1,6 @@
 #include "tsrun/linalg/sparse_graph.h"
 
+#include "linalg/wide_dot.h"
 #include "tsrun/base/dispatch.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/parallel.h"
@@ -24,14 +25,13 @@ TSRUN_INLINE void ask_for(const T* row, int64_t width) {
   for (int64_t i = 0; i < width; i += static_cast<int64_t>(64 / sizeof(T))) __builtin_prefetch(row + i);
 }
 
-/// Row `node` of L Y, then its share of E, then the gradient in its place.
+/// Row `node` of L Y into `ly`, then its share of E, then the gradient.
 struct EnergyOfNode {
   template <int W, class T>
   TSRUN_INLINE static void run(const SparseGraph& graph, int64_t node, const T* x, int64_t width, const T* scale, const T* inverse_norm,
-                               T* gradient, double& energy) {
-    const T *own = x + node * width, own_scale = scale[node];
-    T* __restrict out = gradient + node * width;
-    std::fill_n(out, width, T(0));
+                               double factor, T* __restrict ly, T* gradient, double& energy) {
+    const T* __restrict own = x + node * width, own_scale = scale[node];
+    std::fill_n(ly, width, T(0));
     T degree = 0;
     const int64_t all = graph.entries();
     for (int64_t e = graph.begin[static_cast<size_t>(node)]; e < graph.begin[static_cast<size_t>(node) + 1]; ++e) {
@@ -39,23 +39,25 @@ struct EnergyOfNode {
       const int64_t other = graph.to[static_cast<size_t>(e)];
       const T weight = graph.weight[static_cast<size_t>(e)];
       degree += weight;
-      AddScaled::template run<W>(-weight * scale[other], x + other * width, out, width);
+      AddScaled::template run<W>(-weight * scale[other], x + other * width, ly, width);
     }
-    AddScaled::template run<W>(degree * own_scale, own, out, width);
-    double along = 0;
-    for (int64_t i = 0; i < width; ++i) along += static_cast<double>(own[i]) * out[i];
+    AddScaled::template run<W>(degree * own_scale, own, ly, width);
+    const double along = linalg::wide_dot(own, ly, width);
     energy = own_scale * along;
-    const T through = inverse_norm ? inverse_norm[node] * inverse_norm[node] * static_cast<T>(along) : T(0), twice = 2 * own_scale;
-    for (int64_t i = 0; i < width; ++i) out[i] = twice * (out[i] - through * own[i]);
+    const T through = inverse_norm ? inverse_norm[node] * inverse_norm[node] * static_cast<T>(along) : T(0);
+    const T twice = static_cast<T>(2 * factor) * own_scale;
+    T* __restrict out = gradient + node * width;
+    for (int64_t i = 0; i < width; ++i) out[i] += twice * (ly[i] - through * own[i]);
   }
 };
 
 template <class T>
-double energy_of(const SparseGraph& graph, const T* x, int64_t width, const T* scale, const T* inverse_norm, T* gradient) {
+double energy_of(const SparseGraph& graph, const T* x, int64_t width, const T* scale, const T* inverse_norm, double factor, T* gradient) {
   std::vector<double> shares(static_cast<size_t>(graph.nodes()));
   parallel_for(graph.nodes(), 64, [&](int64_t begin, int64_t end) {
+    std::vector<T> ly(static_cast<size_t>(width));
     for (int64_t node = begin; node < end; ++node)
-      kernel::run<EnergyOfNode>(graph, node, x, width, scale, inverse_norm, gradient, shares[static_cast<size_t>(node)]);
+      kernel::run<EnergyOfNode>(graph, node, x, width, scale, inverse_norm, factor, ly.data(), gradient, shares[static_cast<size_t>(node)]);
   });
   return std::accumulate(shares.begin(), shares.end(), 0.0);
 }
@@ -96,13 +98,13 @@ SparseGraph symmetric_graph(int64_t nodes, std::vector<Edge> edges) {
 }
 
 double laplacian_energy(const SparseGraph& graph, const float* x, int64_t width, const float* scale, const float* inverse_norm,
-                        float* gradient) {
-  return energy_of(graph, x, width, scale, inverse_norm, gradient);
+                        double factor, float* gradient) {
+  return energy_of(graph, x, width, scale, inverse_norm, factor, gradient);
 }
 
 double laplacian_energy(const SparseGraph& graph, const double* x, int64_t width, const double* scale, const double* inverse_norm,
-                        double* gradient) {
-  return energy_of(graph, x, width, scale, inverse_norm, gradient);
+                        double factor, double* gradient) {
+  return energy_of(graph, x, width, scale, inverse_norm, factor, gradient);
 }
 
 }  // namespace tsrun

@@ -17,6 +17,9 @@ class GuardedSubspace final : public Subspace {
   void expand(const at::Tensor& z, at::Tensor out) const override {
     origin_.run("expand", [&] { inner_->expand(z, out); });
   }
+  void compose(const at::Tensor& origin, const at::Tensor& z, at::Tensor out) const override {
+    origin_.run("compose", [&] { inner_->compose(origin, z, out); });
+  }
   at::Tensor project(const at::Tensor& z, const at::Tensor& g) const override {
     return origin_.run("project", [&] { return inner_->project(z, g); });
   }

@@ -46,8 +46,7 @@ void Binding::compose() const {
   if (s.composed.defined() && at::equal(s.composed, z)) return;
   FlatBuffer& theta = s.buffers[*s.bound];
   if (s.device.is_cpu()) {
-    theta.value.copy_(s.bound_origin);
-    s.options.subspace->expand(z, theta.value);
+    s.options.subspace->compose(s.bound_origin, z, theta.value);
   } else {  // bases live on the host
     at::Tensor update = at::zeros({theta.layout.total()}, at::kFloat);
     s.options.subspace->expand(z.cpu(), update);
@@ -73,8 +72,7 @@ void Binding::gather_gradients() {
 
 void Binding::zero_gradients() {
   const at::NoGradGuard no_grad;
-  for (ParameterGroup& group : state_->groups) group.gradient.zero_();
-  if (state_->bound) state_->buffers[*state_->bound].gradient.zero_();
+  for (ParameterGroup& group : state_->groups) group.gradient.zero_();  // gather_gradients has cleared that of composed weights
 }
 
 void Binding::after_update() {

@@ -5,6 +5,7 @@
 #include "tsrun/tune/word_statistics.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace tsrun {
 namespace {
@@ -21,6 +22,13 @@ at::Tensor counted_words(const MethodInputs& inputs, const Options& options, int
   const at::Tensor kept = in_bounds.nonzero().flatten();
   if (kept.size(0) < 2) user_error("{}: min_count and max_count leave {} of {} words, expected two at least", who, kept.size(0), words);
   return kept;
+}
+
+/// That of a leaf on the host, where a closed form may be added to it; else undefined.
+at::Tensor gradient_in_place(const at::Tensor& matrix) {
+  if (!matrix.is_leaf() || !matrix.is_cpu() || !matrix.is_contiguous()) return {};
+  const at::Tensor& gradient = matrix.grad();
+  return gradient.defined() && gradient.is_contiguous() && gradient.scalar_type() == matrix.scalar_type() ? gradient : at::Tensor();
 }
 
 }  // namespace
@@ -61,11 +69,6 @@ at::Tensor RowTerm::rows_of(const Weights& weights) const {
   return kept_.defined() ? all.index_select(0, kept_.to(all.device())) : all;
 }
 
-at::Tensor RowTerm::gradient_memory(const at::Tensor& rows) {
-  if (of_words() && !memory_.defined()) memory_ = at::empty_like(rows.detach(), at::MemoryFormat::Contiguous);
-  return memory_;
-}
-
 at::Tensor RowTerm::weighted(const at::Tensor& rows, const Step& step) {
   const at::Tensor value = term(rows, step);
   last_ = value.detach();
@@ -80,6 +83,14 @@ at::Tensor RowTerm::batch_loss(Step& step, ForwardPass& pass) {
 
 at::Tensor RowTerm::step_loss(Step& step) {
   if (!of_words() || !step.weights.at(matrix_).requires_grad()) return {};
+  const at::Tensor& all = step.weights.at(matrix_);
+  if (at::Tensor gradient = gradient_in_place(all); gradient.defined() && !kept_.defined()) {
+    const at::NoGradGuard no_grad;
+    if (const auto value = add_gradient(all.detach(), step, gamma_, gradient)) {
+      last_ = at::full({}, *value, all.options().requires_grad(false));
+      return last_ * gamma_;
+    }
+  }
   return weighted(rows_of(step.weights), step);
 }
 

@@ -89,10 +89,11 @@ StoredBasis::StoredBasis(ParameterSet parameters, StoredDirections directions)
   offsets_ = coordinate_offsets(dims_);
 }
 
-void StoredBasis::expand(const at::Tensor& z, at::Tensor out) const {
+void StoredBasis::compose(const at::Tensor& origin, const at::Tensor& z, at::Tensor out) const {
   for (size_t g = 0; g < rows_.size(); ++g) {
     const auto mine = coordinates_of_group(z, offsets_, g);
-    if (!mine.empty()) add_combination(rows_[g], std::vector<double>(mine.begin(), mine.end()), floats_of_group(out, parameters_, g));
+    combine_onto(read_floats_of_group(origin, parameters_, g), rows_[g], std::vector<double>(mine.begin(), mine.end()),
+                 floats_of_group(out, parameters_, g));
   }
   if (own_.shift.defined()) out.add_(own_.shift);
 }

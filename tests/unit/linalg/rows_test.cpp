@@ -138,6 +138,15 @@ TEST(Rows, ResultsDoNotDependOnTheNumberOfThreads) {
   });
 }
 
+TEST(Rows, CombinesOntoABase_AsIfAddedToItsCopy) {
+  const Matrix m = random_matrix(6, 5000), base = random_matrix(1, 5000);
+  const std::vector<double> c = {1, -2, 0.5, 3, 0.25, 7};
+  std::vector<float> added = base.rows[0], onto(5000, 9.0F);
+  add_combination(m.view(), c, added);
+  combine_onto(base.rows[0], m.view(), c, onto);
+  EXPECT_EQ(onto, added);
+}
+
 TEST(Rows, RefusesWrongSizes) {
   const Matrix m = random_matrix(2, 10);
   std::vector<float> out(9);

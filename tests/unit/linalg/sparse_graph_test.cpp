@@ -19,13 +19,13 @@ TEST(SparseGraph, JoinsEitherDirection_WithTheLargestWeight) {
   EXPECT_THROW(symmetric_graph(2, {{0, 2, 1}}), Error);
 }
 
-/// y = (2, 6), (4, 0): 3 · ‖(−2, 6)‖² = 120; ∂/∂x = 2 · scale · L y.
+/// y = (2, 6), (4, 0): 3 · ‖(−2, 6)‖² = 120; ∂/∂x = 2 · scale · L y, which is added.
 TEST(SparseGraph, HasTheEnergyOfItsLaplacian) {
   const SparseGraph graph = symmetric_graph(2, {{0, 1, 3}});
   const std::vector<double> x = {1, 3, 4, 0}, scale = {2, 1};
-  std::vector<double> gradient(4);
-  EXPECT_EQ(laplacian_energy(graph, x.data(), 2, scale.data(), nullptr, gradient.data()), 120);
-  EXPECT_EQ(gradient, (std::vector<double>{-24, 72, 12, -36}));
+  std::vector<double> gradient = {1, 2, 3, 4};
+  EXPECT_EQ(laplacian_energy(graph, x.data(), 2, scale.data(), nullptr, 0.5, gradient.data()), 120);
+  EXPECT_EQ(gradient, (std::vector<double>{-11, 38, 9, -14}));
 }
 
 }  // namespace

@@ -35,6 +35,8 @@ SmallMatrix gram(const Rows& rows);
 /// out += Rᵀ c, summed in float64 and rounded once: coefficients of a factored basis may be large and cancel. `out` has `columns` elements.
 /// 2·T·D flops, one read of R, one read and write of out.
 void add_combination(const Rows& rows, std::span<const double> coefficients, std::span<float> out);
+/// out = base + Rᵀ c, the same bits as a copy of `base` to which the combination is added; `base` may be `out`.
+void combine_onto(std::span<const float> base, const Rows& rows, std::span<const double> coefficients, std::span<float> out);
 
 /// out[i] = Σ_j matrix(i, j) · row j, summed in float64 and rounded once. Outputs have `columns` elements each and may be the rows
 /// themselves.

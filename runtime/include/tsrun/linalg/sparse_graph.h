@@ -26,12 +26,13 @@ struct Edge {
 /// @throws Error(internal) for a node that is not in [0, nodes)
 SparseGraph symmetric_graph(int64_t nodes, std::vector<Edge> edges);
 
-/// E = Σ_ij A_ij ‖y_i − y_j‖² / 2 = tr(Yᵀ L Y), L = diag(A·1) − A, of y_i = scale_i x_i, and its gradient by x. Where `inverse_norm` is not
-/// null, scale_i is c_i / ‖x_i‖ for some constant c_i, and the gradient goes through the norm; `inverse_norm[i]` is 1 / ‖x_i‖ (0 of a zero
-/// row, which then has no gradient). `x` and `gradient` are [nodes, width]. The sum is the same for any number of threads.
+/// E = Σ_ij A_ij ‖y_i − y_j‖² / 2 = tr(Yᵀ L Y), L = diag(A·1) − A, of y_i = scale_i x_i, and `factor` times its gradient by x is added to
+/// `gradient`. Where `inverse_norm` is not null, scale_i is c_i / ‖x_i‖ for some constant c_i, and the gradient goes through the norm;
+/// `inverse_norm[i]` is 1 / ‖x_i‖ (0 of a zero row, which then has no gradient). `x` and `gradient` are [nodes, width]. The sum is the same
+/// for any number of threads.
 double laplacian_energy(const SparseGraph& graph, const float* x, int64_t width, const float* scale, const float* inverse_norm,
-                        float* gradient);
+                        double factor, float* gradient);
 double laplacian_energy(const SparseGraph& graph, const double* x, int64_t width, const double* scale, const double* inverse_norm,
-                        double* gradient);
+                        double factor, double* gradient);
 
 }  // namespace tsrun

@@ -3,6 +3,7 @@
 #include "tsrun/tune/regularizer.h"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 namespace tsrun {
@@ -25,15 +26,18 @@ class RowTerm : public Regularizer {
   RowTerm(const MethodInputs& inputs, const Options& options, std::string who);
   /// f(X), a scalar connected to `rows` [rows, width], of float32 or float64.
   virtual at::Tensor term(const at::Tensor& rows, const Step& step) = 0;
+  /// f(X) where the method has its gradient in closed form, and `factor` ∂f/∂X was added to `gradient`, like `rows`; nothing: through
+  /// `term` alone. It serves a whole matrix on the host, of which autograd would make one more and add it.
+  virtual std::optional<double> add_gradient(const at::Tensor& /*rows*/, const Step& /*step*/, double /*factor*/,
+                                             at::Tensor& /*gradient*/) {
+    return std::nullopt;
+  }
 
   bool of_words() const { return !matrix_.empty(); }
   const std::string& matrix() const { return matrix_; }  ///< parameter's name; empty: of hidden states
   const std::string& who() const { return who_; }
   /// Words that are rows of X: int64 [rows]; undefined: all of the matrix.
   const at::Tensor& kept() const { return kept_; }
-  /// A tensor like `rows` for their gradient, the same in every step of a matrix, whose pages need not be mapped anew; of hidden states
-  /// undefined, since a step may have several.
-  at::Tensor gradient_memory(const at::Tensor& rows);
   /// Rows of X in other values of the matrix.
   at::Tensor rows_of(const Weights& weights) const;
 
@@ -43,7 +47,7 @@ class RowTerm : public Regularizer {
   std::string who_, matrix_;
   double gamma_;
   size_t place_ = 0;  ///< among the hidden states
-  at::Tensor kept_, last_, memory_;
+  at::Tensor kept_, last_;
 };
 
 }  // namespace tsrun

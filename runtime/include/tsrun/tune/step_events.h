@@ -19,7 +19,7 @@
 ///     scope            selectors only, before every step: a new scope, or nothing
 ///     before_forward   once a forward pass (a step has one per micro-batch), extra passes included: weights and options of this pass
 ///     batch_loss       once a micro-batch, behind its forward pass: a term of the loss
-///     step_loss        once a step: a term that needs weights only
+///     step_loss        once a step: a term that needs weights only; without autograd, its gradient is added already
 ///     after_backward   once a step: gradients of θ, summed over micro-batches, before masks, projection onto coordinates, and clipping
 ///     scope_after_backward  selectors only: a new scope by these gradients, or nothing; it holds for this step's update already
 ///     before_update    gradients as the optimiser will see them: masked and clipped

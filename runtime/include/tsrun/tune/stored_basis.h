@@ -27,7 +27,8 @@ class StoredBasis final : public Subspace {
   StoredBasis(ParameterSet parameters, StoredDirections directions);
   const ParameterSet& parameters() const override { return parameters_; }
   const std::vector<int64_t>& dims() const override { return dims_; }
-  void expand(const at::Tensor& z, at::Tensor out) const override;
+  void expand(const at::Tensor& z, at::Tensor out) const override { compose(out, z, out); }
+  void compose(const at::Tensor& origin, const at::Tensor& z, at::Tensor out) const override;
   at::Tensor project(const at::Tensor& z, const at::Tensor& g) const override;
   bool linear() const override { return !own_.shift.defined(); }
   bool claims_orthonormal() const override { return own_.orthonormal; }

@@ -38,6 +38,11 @@ class Subspace {
   int64_t dim() const;                                   ///< their sum
   /// out += V z. `out` is flat float32 [parameters().layout.total()].
   virtual void expand(const at::Tensor& z, at::Tensor out) const = 0;
+  /// out = origin + V z, of vectors like those of `expand`: for maps that save a pass over memory by it.
+  virtual void compose(const at::Tensor& origin, const at::Tensor& z, at::Tensor out) const {
+    out.copy_(origin);
+    expand(z, out);
+  }
   /// Vᵀ g; a non-linear map returns its vector-Jacobian product at z. float32 [dim()].
   virtual at::Tensor project(const at::Tensor& z, const at::Tensor& g) const = 0;
   virtual bool linear() const { return true; }
