@@ -76,6 +76,7 @@ TEST(Surgical, TakesTheStatisticsOfTheRelease) {
   EXPECT_NEAR(layer_scores::signal_to_noise(gradient, 0), (0.5 + 2 + 4.5 + 8) / 4, 1e-12);
   EXPECT_NEAR(layer_scores::relative_norm(gradient, 2 * gradient), 0.5, 1e-12);
   EXPECT_LT(layer_scores::relative_norm(gradient, at::zeros_like(gradient)), 0);
+  EXPECT_LT(layer_scores::relative_norm(gradient, at::full_like(gradient, 1e-8)), 0);
   EXPECT_LT(layer_scores::signal_to_noise(gradient.narrow(0, 0, 1), 0), 0);
 }
 

@@ -23,7 +23,7 @@ class GradientNorm final : public SelectorMethod {
   std::string doc() const override {
     return "Scales every tensor's learning rate by the norm of its gradient over its own, each epoch anew.";
   }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   std::optional<Choice> choose(const MethodInputs& inputs, const Options& options) const override;
   std::unique_ptr<Selector> make(const MethodInputs& inputs, const Options& options) const override;

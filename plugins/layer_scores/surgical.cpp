@@ -8,6 +8,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 namespace tsrun::layer_scores {
@@ -94,8 +95,9 @@ OptionTable batch_options() {
 }  // namespace
 
 double relative_norm(const at::Tensor& gradient, const at::Tensor& value) {
-  const double norm = value.detach().norm().item<double>();
-  return norm > 0 ? gradient.norm().item<double>() / norm : -1;
+  const double norm = value.detach().norm().item<double>(), elements = static_cast<double>(value.numel());
+  constexpr double rounding = 1e-7;  // key biases that began at zero have no gradient but rounding, and would scale all rates by it
+  return norm > rounding * std::sqrt(elements) ? gradient.norm().item<double>() / norm : -1;
 }
 
 double signal_to_noise(const at::Tensor& gradient, double epsilon) {
