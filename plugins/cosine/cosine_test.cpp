@@ -40,6 +40,16 @@ TEST(Cosine, HasTheGradientOfDifferences) {
   expect_gradient_of_differences([](const at::Tensor& x) { return 3 * mean_cosine(x); }, drawn_numbers({6, 4}, 2));
 }
 
+/// Columns that lie apart go through LibTorch, as on a GPU.
+TEST(Cosine, IsTheSameOfStridedRows) {
+  at::Tensor rows = drawn_numbers({7, 3}, 6);
+  rows[4].zero_();
+  const at::Tensor strided = rows.t().contiguous().t();
+  ASSERT_FALSE(strided.is_contiguous());
+  EXPECT_NEAR(mean_cosine(strided).item<double>(), mean_cosine(rows).item<double>(), 1e-14);
+  EXPECT_TRUE(at::allclose(gradient_of(mean_cosine, strided), gradient_of(mean_cosine, rows), 1e-12, 1e-14));
+}
+
 TEST(Cosine, LeavesZeroRowsOut) {
   at::Tensor rows = drawn_numbers({5, 3}, 3);
   rows[2].zero_();

@@ -5,7 +5,9 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <numeric>
+#include <vector>
 
 namespace tsrun::cosine {
 namespace {

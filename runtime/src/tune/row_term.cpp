@@ -82,8 +82,9 @@ at::Tensor RowTerm::batch_loss(Step& step, ForwardPass& pass) {
 }
 
 at::Tensor RowTerm::step_loss(Step& step) {
-  if (!of_words() || !step.weights.at(matrix_).requires_grad()) return {};
+  if (!of_words()) return {};
   const at::Tensor& all = step.weights.at(matrix_);
+  if (!all.requires_grad()) return {};
   if (at::Tensor gradient = gradient_in_place(all); gradient.defined() && !kept_.defined()) {
     const at::NoGradGuard no_grad;
     if (const auto value = add_gradient(all.detach(), step, gamma_, gradient)) {

@@ -2,10 +2,15 @@
 
 #include "tsrun/base/parallel.h"
 
+#include "support/every_vectors.h"
+
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
+#include <utility>
+#include <vector>
 
 namespace tsrun {
 namespace {
@@ -29,7 +34,7 @@ double norm_of(const UnitRows& sample, int64_t row) {
   return std::sqrt(sum);
 }
 
-TEST(UnitSum, IsTheSumOfRowsOverTheirNorms) {
+void expect_sums_of_units() {
   for (const auto& [rows, width] : {std::pair<int64_t, int64_t>{1, 1}, {5, 3}, {700, 37}, {256, 16}}) {
     UnitRows sample = drawn_rows(rows, width);
     if (rows > 2) std::fill_n(sample.x.begin() + width, width, 0.0);
@@ -45,6 +50,8 @@ TEST(UnitSum, IsTheSumOfRowsOverTheirNorms) {
   }
 }
 
+TEST(UnitSum, IsTheSumOfRowsOverTheirNorms) { with_every_vectors(expect_sums_of_units); }
+
 /// y = (3, 4): ŷ = (0.6, 0.8); of direction (1, 0), (d − 0.6 ŷ) / 5 = (0.128, −0.096). A zero row keeps its gradient.
 TEST(UnitSum, AddsTheGradient) {
   const std::vector<double> x = {3, 4, 0, 0};
@@ -57,7 +64,7 @@ TEST(UnitSum, AddsTheGradient) {
   EXPECT_EQ(gradient[3], 6);
 }
 
-TEST(UnitSum, OfFloat32IsThatOfFloat64_ByAnyNumberOfThreads) {
+void expect_the_same_of_float32() {
   const UnitRows sample = drawn_rows(900, 50);
   const std::vector<float> narrow(sample.x.begin(), sample.x.end());
   const std::vector<double> wide(narrow.begin(), narrow.end());
@@ -83,6 +90,8 @@ TEST(UnitSum, OfFloat32IsThatOfFloat64_ByAnyNumberOfThreads) {
   for (size_t k = 0; k < gradient.size(); ++k)
     EXPECT_NEAR(static_cast<double>(gradients[0][k]), gradient[k], 1e-4 * (1 + std::abs(gradient[k])));
 }
+
+TEST(UnitSum, OfFloat32IsThatOfFloat64_ByAnyNumberOfThreads) { with_every_vectors(expect_the_same_of_float32); }
 
 }  // namespace
 }  // namespace tsrun
