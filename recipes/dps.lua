@@ -18,6 +18,7 @@ local arg = ts.arguments {
   seeds = { default = 2, min = 1, doc = "number of seeds" },
   epochs = { default = 0, min = 0, doc = "of every training; 0: the model's default" },
   batch = { default = 16, min = 1, doc = "rows of a step" },
+  precision = { default = "float32", choices = { "float32", "bf16" }, doc = "of products with weights; bf16 pays on some processors" },
   rows = { default = 320, min = 0, doc = "training rows of the first section; 0: all" },
   sizes = { default = { 100, 200, 500 }, doc = "training rows of the low-resource section, with the task's shares of the classes" },
   source = { default = "builtin:entailment", doc = "task that is trained on in the last section; empty: no such section" },
@@ -133,7 +134,7 @@ local function train(at, method, seed, multiple, more)
   return ts.train(lib.with(lib.with({
     name = ("%s, %s, %d rows, lr %g"):format(method.name, at.task.name, at.rows > 0 and at.rows or at.task.splits.train.rows, rate),
     model = model, task = at.task, seed = seed, lr = rate, epochs = epochs, batch_size = arg.batch, rows = at.rows, stratify = at.stratify,
-    warmup_ratio = 0.1, weight_decay = 0.01, keep = "none",
+    warmup_ratio = 0.1, weight_decay = 0.01, precision = arg.precision, keep = "none",
   }, method.options(at, seed, rate)), more))
 end
 local function best(at, method, more)

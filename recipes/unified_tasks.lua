@@ -16,6 +16,7 @@ local arg = ts.arguments {
   seeds = { default = 2, min = 1, doc = "number of seeds" },
   epochs = { default = 0, min = 0, doc = "of trainings within a basis, and of frozen encoders; 0: as many as the trajectory's" },
   rows = { default = 160, min = 0, doc = "training rows of each task that are used; 0: all" },
+  precision = { default = "float32", choices = { "float32", "bf16" }, doc = "of products with weights; bf16 pays on some processors" },
   rates = { default = { 1.0 }, doc = "of the search: multiples of the way to the task's own update, which coordinates can travel" },
   head_rates = { default = { 1.0, 10.0 }, doc = "of the search: multiples of the model's learning rate of the head" },
   embeddings = { default = true, doc = "train the embeddings beside the coordinates (the paper does)" },
@@ -31,7 +32,7 @@ end
 local model, seeds = ts.model(arg.model), ts.seeds(arg.seeds)
 local tasks = lib.map(arg.tasks, ts.task)
 local epochs = lib.given(arg.epochs, arg.dim)
-local train = lib.trainer { model = model, rows = arg.rows, epochs = epochs }
+local train = lib.trainer { model = model, precision = arg.precision, rows = arg.rows, epochs = epochs }
 local heads = lib.map(arg.head_rates, function(multiple) return multiple * model.defaults.lr_head end)
 local beside = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" }
 

@@ -17,6 +17,7 @@ local arg = ts.arguments {
   epochs = { default = 0, min = 0, doc = "of every training; 0: the model's default" },
   rows = { default = 320, min = 0, doc = "training rows; 0: all" },
   batch = { default = 16, min = 1, doc = "rows of a step" },
+  precision = { default = "float32", choices = { "float32", "bf16" }, doc = "of products with weights; bf16 pays on some processors" },
   quick = { default = false, doc = "the first model alone, one seed, one learning rate, few rows" },
 }
 if arg.quick then
@@ -90,7 +91,7 @@ local function study(number)
   local methods = named(selectors(model, task, words, k, steps))
 
   local limit = rows < task.splits.train.rows and rows or 0
-  local shared = { task = task, rows = limit, max_steps = steps, batch_size = arg.batch }
+  local shared = { task = task, rows = limit, max_steps = steps, batch_size = arg.batch, precision = arg.precision }
   local function run(method, seed, multiple, more)
     local function full(own) return run(methods[1], own, multiple, { keep = "last" }) end
     local scope = method.scope and method.scope(seed, full)

@@ -3,5 +3,5 @@ set_source_files_properties(src/linalg/gram.cpp src/linalg/rows.cpp src/linalg/c
 # Vectors pass only between inlined functions, so the warning about their calling convention is void.
 set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/nearest_units.cpp PROPERTIES COMPILE_OPTIONS "-Wno-psabi")
 tsrun_room(linalg SOURCES layout.cpp gram.cpp rows.cpp combine.cpp matrix.cpp orthonormal.cpp ranking.cpp mark_largest.cpp rank.cpp hadamard.cpp fastfood.cpp row_svd.cpp long_rows.cpp
-  largest_lists.cpp marked.cpp nearest_units.cpp rounded_units.cpp sparse_graph.cpp unit_sum.cpp quantized_rows.cpp)
+  largest_lists.cpp marked.cpp nearest_units.cpp rounded_units.cpp sparse_graph.cpp unit_sum.cpp sum_of_squares.cpp quantized_rows.cpp)
 tsrun_optimize(tsrun_linalg 3)

@@ -1,10 +1,10 @@
 #include "model/blocks.h"
 
+#include "model/embedding_rows.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/erf.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/hardswish.h>
@@ -118,7 +118,7 @@ at::Tensor linear(const Weights& weights, const std::string& module, const at::T
 }
 
 at::Tensor embed(const Weights& weights, const std::string& module, const at::Tensor& ids, int64_t padding) {
-  return at::embedding(weights.at(module + ".weight"), ids, padding);
+  return embedding_rows(weights.at(module + ".weight"), ids, padding);
 }
 
 void check_tokens(const at::Tensor& ids, const std::vector<int64_t>& offsets, int64_t vocabulary) {

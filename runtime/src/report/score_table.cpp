@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 
 namespace tsrun {
 
@@ -58,13 +59,18 @@ std::vector<std::vector<Cell>>& lines_of(Grid& grid, const std::string& heading)
 
 Grid grid_of(const TableHead& head, const std::vector<VariantSummary>& rows) {
   Grid grid;
-  grid.columns = {"variant", "n", head.metric + " (last)", head.metric + " (best)", "most frequent", "trainable", "dof", "shipped"};
-  grid.alignment = "lrrrrrrr";
+  grid.columns = {"variant", "n", head.metric + " (last)", head.metric + " (best)"};
+  grid.alignment = "lrrr";
+  const auto add_columns = [&](std::initializer_list<const char*> names) {
+    grid.columns.insert(grid.columns.end(), names.begin(), names.end());
+    grid.alignment.append(names.size(), 'r');
+  };
+  // Perplexity predicts distributions, which have none.
+  const bool predicts = std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.top_answer_share > 0; });
+  if (predicts) add_columns({"most frequent"});
+  add_columns({"trainable", "dof", "shipped"});
   const bool spans = std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.bytes_coordinates > 0; });
-  if (spans) {
-    grid.columns.insert(grid.columns.end(), {"basis", "coordinates"});
-    grid.alignment += "rr";
-  }
+  if (spans) add_columns({"basis", "coordinates"});
   const std::vector<EffortColumn> effort = effort_columns(rows);
   for (const EffortColumn& column : effort) grid.columns.emplace_back(column.name), grid.alignment += column.alignment;
   const double last = best_of(rows, &VariantSummary::last_mean, head.metric), best = best_of(rows, &VariantSummary::best_mean, head.metric);
@@ -73,11 +79,9 @@ Grid grid_of(const TableHead& head, const std::vector<VariantSummary>& rows) {
     lines.push_back({{one_line(row.variant)},
                      {std::to_string(row.n)},
                      {mean_and_deviation(row.last_mean, row.last_deviation, row.n), row.last_mean == last},
-                     {mean_and_deviation(row.best_mean, row.best_deviation, row.n), row.best_mean == best},
-                     {percent(row.top_answer_share)},
-                     {count(row.trainable)},
-                     {count(row.degrees_of_freedom)},
-                     {bytes(row.bytes_shipped)}});
+                     {mean_and_deviation(row.best_mean, row.best_deviation, row.n), row.best_mean == best}});
+    if (predicts) lines.back().push_back({percent(row.top_answer_share)});
+    lines.back().insert(lines.back().end(), {{count(row.trainable)}, {count(row.degrees_of_freedom)}, {bytes(row.bytes_shipped)}});
     const bool within = row.bytes_coordinates > 0;
     if (spans) lines.back().push_back({within ? bytes(row.bytes_basis) : "–"});
     if (spans) lines.back().push_back({within ? bytes(row.bytes_coordinates) : "–"});

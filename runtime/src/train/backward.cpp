@@ -1,5 +1,7 @@
 #include "train/backward.h"
 
+#include "tsrun/model/row_gradients.h"
+
 #include <ATen/TensorOperators.h>
 
 #include <cmath>
@@ -17,7 +19,10 @@ ForwardOptions training_pass(Key dropout, Precision precision, bool gradient_che
 
 double backpropagate(const at::Tensor& loss, double share) {
   const double value = loss.item<double>();
-  if (std::isfinite(value)) (share == 1 ? loss : loss * share).backward();
+  if (std::isfinite(value)) {
+    const AddsRowGradients by_rows;
+    (share == 1 ? loss : loss * share).backward();
+  }
   return value;
 }
 

@@ -1,13 +1,13 @@
 #include "train/clip.h"
 
 #include "tsrun/base/parallel.h"
+#include "tsrun/linalg/sum_of_squares.h"
 #include "tsrun/train/optimizer.h"
 
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <vector>
 
@@ -16,19 +16,6 @@ namespace {
 
 /// Blocks are cut by position, never by thread, so the sum is the same for any number of threads.
 constexpr int64_t kBlock = 1 << 15;
-constexpr size_t kLanes = 16;
-
-double sum_of_squares(const float* x, int64_t size) {
-  std::array<double, kLanes> lanes{};
-  int64_t i = 0;
-  for (; i + static_cast<int64_t>(kLanes) <= size; i += kLanes) {
-    for (size_t j = 0; j < kLanes; ++j) lanes[j] += static_cast<double>(x[i + j]) * static_cast<double>(x[i + j]);
-  }
-  for (size_t j = 0; i < size; ++i, ++j) lanes[j] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  double sum = 0;
-  for (const double lane : lanes) sum += lane;
-  return sum;
-}
 
 }  // namespace
 
@@ -41,7 +28,7 @@ double squared_norm(const at::Tensor& tensor) {
   std::vector<double> partial(static_cast<size_t>((size + kBlock - 1) / kBlock));
   parallel_for(static_cast<int64_t>(partial.size()), 4, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b)
-      partial[static_cast<size_t>(b)] = sum_of_squares(x + b * kBlock, std::min(kBlock, size - b * kBlock));
+      partial[static_cast<size_t>(b)] = sum_of_squares({x + b * kBlock, static_cast<size_t>(std::min(kBlock, size - b * kBlock))});
   });
   double sum = 0;
   for (const double part : partial) sum += part;

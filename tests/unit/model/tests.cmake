@@ -9,6 +9,7 @@ tsrun_test(model SOURCES
   unit/model/config_fields_test.cpp
   unit/model/config_test.cpp
   unit/model/dropout_test.cpp
+  unit/model/embedding_rows_test.cpp
   unit/model/generate_test.cpp
   unit/model/kernels_test.cpp
   unit/model/load_test.cpp

@@ -62,6 +62,13 @@ TEST(TextTable, TellsBytesOfBasisAndCoordinates_WhereARowHasThem) {
   EXPECT_EQ(again.bytes_coordinates, 384);
 }
 
+TEST(TextTable, HasNoShareOfAPrediction_WhereNothingIsPredicted) {
+  ReportRow perplexity = row("full", 1, 9, 8);
+  perplexity.top_answer_share = 0;
+  const std::string text = table_as_text(head(), summarise({perplexity}));
+  EXPECT_THAT(text, ::testing::AllOf(Not(HasSubstr("most frequent")), HasSubstr("trainable"), HasSubstr("11,171,074")));
+}
+
 TEST(TextTable, AlignsColumnsThatHoldMultibyteCharacters) {
   const std::string text =
       table_as_text(head(), summarise({row("θ0 σ", 1, 0.9, 0.9), row("plain", 1, 0.9, 0.9), row("plain", 2, 0.9, 0.9)}));

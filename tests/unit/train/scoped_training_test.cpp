@@ -144,15 +144,16 @@ TEST_F(ScopedTraining, ResumesToTheSameBits_InTheMiddleOfACycle) {
   }
 }
 
-/// The first seven elements of every layer's matrices.
+/// The first seven elements of every layer's matrices, and every third of the embeddings.
 Scope few_entries(const Model& model, bool compact) {
   Scope scope;
   scope.freeze = Freeze::state;
   scope.compact = compact;
   for (const ParameterInfo& info : model.family->parameters()) {
-    if (info.part != Part::encoder || info.kind != ParameterKind::weight) continue;
+    const bool table = info.part == Part::embeddings;
+    if ((info.part != Part::encoder && !table) || info.kind != ParameterKind::weight) continue;
     at::Tensor mask = at::zeros(info.shape, at::kBool);
-    mask.view({-1}).narrow(0, 0, 7).fill_(true);
+    (table ? mask.view({-1}).slice(0, 0, std::nullopt, 3) : mask.view({-1}).narrow(0, 0, 7)).fill_(true);
     scope.parameters[info.name].mask = mask;
   }
   return scope;
@@ -168,6 +169,7 @@ TEST_F(ScopedTraining, MovesChosenEntriesAlike_WhetherCompactOrMasked) {
   };
   const TrainResult masked = run(false), compact = run(true);
   for (const auto& name : masked.last_weights.names()) {
+    if (name.ends_with("key.bias")) continue;  // has no gradient but rounding, which AdamW makes as large as any
     const at::Tensor a = masked.last_weights.at(name), b = compact.last_weights.at(name);
     EXPECT_TRUE(at::allclose(a, b, 0, 1e-6)) << name << ' ' << (a - b).abs().max().item<double>();
     EXPECT_TRUE(at::equal(a == model.weights.at(name), b == model.weights.at(name))) << name;
