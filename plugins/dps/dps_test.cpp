@@ -262,8 +262,13 @@ TEST(Dps, KeepsABitAnElement) {
   other.view({-1})[90].logical_not_();
   EXPECT_EQ(dps::pack_bits(mask).numel(), 12);
   EXPECT_TRUE(at::equal(dps::unpack_bits(dps::pack_bits(mask), {7, 13}), mask));
+  EXPECT_EQ(dps::count_ones(dps::pack_bits(mask)), mask.sum().item<int64_t>());
   EXPECT_EQ(dps::count_differences(dps::pack_bits(mask), dps::pack_bits(other)), 2);
   EXPECT_THROW(dps::unpack_bits(dps::pack_bits(mask), {8, 13}), Error);
+  const at::Tensor ends = at::zeros({11}, at::kBool);
+  ends[0].fill_(true);
+  ends[9].fill_(true);
+  EXPECT_TRUE(at::equal(dps::pack_bits(ends), at::tensor({1, 2}, at::kByte)));
 }
 
 }  // namespace

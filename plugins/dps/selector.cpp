@@ -61,9 +61,10 @@ Scope DynamicSelection::select(const Step& step) {
   kept_ = elements_ = 0;
   for (const auto& [name, mask] : masks_) {
     scope.parameters[name].mask = mask;
-    kept_ += mask.sum().item<int64_t>();
+    const at::Tensor bits = pack_bits(mask);
+    kept_ += count_ones(bits);
     elements_ += mask.numel();
-    note_change(name, pack_bits(mask), changed, compared);
+    note_change(name, bits, changed, compared);
     if (settings_.mix) targets_[name] = step.weights.at(name).detach().clone();
   }
   if (compared > 0) changes_.push_back(static_cast<double>(changed) / static_cast<double>(compared));

@@ -13,8 +13,8 @@ namespace {
 void add_ties(const std::vector<at::Tensor>& scores, std::vector<at::Tensor>& masks, bool together) {
   std::vector<at::Tensor> least;
   for (size_t i = 0; i < masks.size(); ++i) {
-    const at::Tensor chosen = scores[i].masked_select(masks[i]);
-    least.push_back(chosen.numel() > 0 ? chosen.min() : at::full({}, INFINITY, scores[i].options()));
+    const at::Tensor none = at::full({}, INFINITY, scores[i].options());
+    least.push_back(scores[i].numel() > 0 ? at::where(masks[i], scores[i], none).min() : none);
   }
   const at::Tensor of_all = at::stack(least).min();
   for (size_t i = 0; i < masks.size(); ++i) masks[i] = scores[i] >= (together ? of_all : least[i]);

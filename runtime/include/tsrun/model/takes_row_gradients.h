@@ -4,8 +4,8 @@
 
 namespace tsrun {
 
-/// A backward node whose output may be an embedding table: of a backward pass under AddsRowGradients it takes the gradient as a sparse tensor
-/// of rows, which may repeat.
+/// A backward node whose output may be an embedding table: of a backward pass under AddsRowGradients it takes the gradient as a sparse
+/// tensor of rows, which may repeat.
 class TakesRowGradients : public torch::autograd::Node {};
 
 }  // namespace tsrun
