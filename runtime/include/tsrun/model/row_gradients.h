@@ -3,7 +3,7 @@
 namespace tsrun {
 
 /// While one lives, backward passes of this thread add gradients of embedding tables on the host to those of the leaves row by row.
-/// LibTorch makes a matrix of the vocabulary's size for it and adds that, 3 % of a step of MiniLM's. Gradients are the same; under
+/// LibTorch makes a matrix of the vocabulary's size for it and adds that, 5 % of a step of MiniLM's. Gradients are the same; under
 /// `autograd::grad`, which returns them, none may live.
 class AddsRowGradients {
  public:
