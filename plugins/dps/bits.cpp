@@ -31,9 +31,9 @@ at::Tensor pack_bits(const at::Tensor& mask) {
   const bool* from = bools.const_data_ptr<bool>();
   auto* to = bits.mutable_data_ptr<uint8_t>();
   for (int64_t i = 0; i < count; i += 8) {
-    uint64_t bools = 0;
-    std::memcpy(&bools, from + i, static_cast<size_t>(std::min<int64_t>(8, count - i)));
-    to[i / 8] = packed(bools);
+    uint64_t eight = 0;
+    std::memcpy(&eight, from + i, static_cast<size_t>(std::min<int64_t>(8, count - i)));
+    to[i / 8] = packed(eight);
   }
   return bits;
 }
@@ -45,8 +45,8 @@ at::Tensor unpack_bits(const at::Tensor& bits, at::IntArrayRef shape) {
   const auto* from = bits.const_data_ptr<uint8_t>();
   bool* to = mask.mutable_data_ptr<bool>();
   for (int64_t i = 0; i < count; i += 8) {
-    const uint64_t bools = unpacked(from[i / 8]);
-    std::memcpy(to + i, &bools, static_cast<size_t>(std::min<int64_t>(8, count - i)));
+    const uint64_t eight = unpacked(from[i / 8]);
+    std::memcpy(to + i, &eight, static_cast<size_t>(std::min<int64_t>(8, count - i)));
   }
   return mask;
 }

@@ -21,15 +21,17 @@ thread_local bool adds_rows = false;
 AddsRowGradients::AddsRowGradients() : before_(std::exchange(adds_rows, true)) {}
 AddsRowGradients::~AddsRowGradients() { adds_rows = before_; }
 
+at::Tensor gradient_in_place(const at::Tensor& tensor) {
+  if (!tensor.is_leaf() || !tensor.is_cpu() || !tensor.is_contiguous()) return {};
+  const at::Tensor& gradient = tensor.grad();
+  return gradient.defined() && gradient.layout() == at::kStrided && gradient.is_contiguous() &&
+                 gradient.scalar_type() == tensor.scalar_type()
+             ? gradient
+             : at::Tensor();
+}
+
 namespace model {
 namespace {
-
-/// That of a leaf, where rows may be added to it; else undefined.
-at::Tensor gradient_in_place(const at::Tensor& table) {
-  if (!table.is_leaf()) return {};
-  const at::Tensor& gradient = table.grad();
-  return gradient.defined() && gradient.scalar_type() == table.scalar_type() && !gradient.is_sparse() ? gradient : at::Tensor();
-}
 
 /// Undefined: added to the leaf's.
 at::Tensor gradient_of(const at::Tensor& table, const at::Tensor& ids, int64_t padding, at::Tensor rows) {

@@ -1,6 +1,7 @@
 #include "tsrun/tune/row_term.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/model/row_gradients.h"
 #include "tsrun/tune/hidden_place.h"
 #include "tsrun/tune/word_statistics.h"
 
@@ -22,13 +23,6 @@ at::Tensor counted_words(const MethodInputs& inputs, const Options& options, int
   const at::Tensor kept = in_bounds.nonzero().flatten();
   if (kept.size(0) < 2) user_error("{}: min_count and max_count leave {} of {} words, expected two at least", who, kept.size(0), words);
   return kept;
-}
-
-/// That of a leaf on the host, where a closed form may be added to it; else undefined.
-at::Tensor gradient_in_place(const at::Tensor& matrix) {
-  if (!matrix.is_leaf() || !matrix.is_cpu() || !matrix.is_contiguous()) return {};
-  const at::Tensor& gradient = matrix.grad();
-  return gradient.defined() && gradient.is_contiguous() && gradient.scalar_type() == matrix.scalar_type() ? gradient : at::Tensor();
 }
 
 }  // namespace
