@@ -39,7 +39,7 @@ at::Tensor gradient_of(const at::Tensor& table, const at::Tensor& ids, int64_t p
   at::Tensor gradient = by_rows ? gradient_in_place(table) : at::Tensor();
   const bool sparse = by_rows && dynamic_cast<const TakesRowGradients*>(table.grad_fn().get()) != nullptr;
   if (!gradient.defined() && !sparse) return at::embedding_dense_backward(rows, ids, table.size(0), padding, false);
-  if (const at::Tensor none = ids == padding; padding >= 0 && none.any().item<bool>()) rows = rows.masked_fill(none.unsqueeze(-1), 0);
+  if (padding >= 0) rows = rows.masked_fill(ids.eq(padding).unsqueeze(-1), 0);
   if (sparse) return at::_sparse_coo_tensor_unsafe(ids.unsqueeze(0), rows, table.sizes(), rows.options().layout(at::kSparse));
   gradient.index_add_(0, ids, rows);
   return {};
