@@ -1,4 +1,5 @@
 # tsrun_settings: what every target of ours compiles with. tsrun_room(NAME SOURCES …): one room of the runtime.
+include(CheckCXXCompilerFlag)
 add_library(tsrun_settings INTERFACE)
 # GCC 12 warns of an overlap in "literal" + string that cannot happen (GCC bug 105651); GCC 14 of a std::vector<bool> inside LibTorch 2.6's
 # autograd::Function that copies no word too many, and of references that a function returns, when one of its arguments was a temporary.
@@ -44,6 +45,12 @@ endfunction()
 function(tsrun_optimize target level)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O${level}>)
 endfunction()
+
+# GCC 13 and newer turn this on with -O2 and off with -O1 on x86, and refuse a precompiled header where it differs.
+check_cxx_compiler_flag(-munroll-only-small-loops TSRUN_HAS_UNROLL_ONLY_SMALL_LOOPS)
+if(TSRUN_HAS_UNROLL_ONLY_SMALL_LOOPS)
+  target_compile_options(tsrun_settings INTERFACE -munroll-only-small-loops)
+endif()
 
 # tsrun_room(NAME [TORCH] SOURCES … [LIBRARIES …]): an object library tsrun_NAME that becomes part of libtsrun.
 function(tsrun_room name)

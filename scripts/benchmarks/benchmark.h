@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/memory.h"
 
 #include <sys/resource.h>
 
@@ -23,6 +24,7 @@ constexpr int64_t warm_up = 3;  ///< steps that are not timed
 
 struct Arguments {
   Arguments(int count, char** words, size_t operands_wanted, const std::string& usage) {
+    keep_freed_memory();  // as the program does
     for (int i = 1; i < count; ++i) {
       const std::string word = words[i];
       if (word.starts_with("--") && i + 1 < count) {

@@ -1,6 +1,7 @@
 #include "app/verbs.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
+#include "tsrun/base/memory.h"
 #include "tsrun/base/vectors.h"
 
 #include <new>
@@ -32,6 +33,7 @@ const std::map<std::string, Action>& actions() {
 }
 
 void act(int count, const char* const* words) {
+  keep_freed_memory();
   const auto command = parse_command(count, words);
   vectors();  // a mistake in TSRUN_VECTORS is said before anything is done
   set_verbosity(command.debug ? Verbosity::debug : command.quiet ? Verbosity::quiet : Verbosity::normal);

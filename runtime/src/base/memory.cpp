@@ -52,6 +52,13 @@ void prefer_large_pages(void* begin, size_t bytes) {
 #endif
 }
 
+void keep_freed_memory() {
+  constexpr int most = 1 << 30, ahead = 1 << 26;
+  ::mallopt(M_MMAP_THRESHOLD, most);
+  ::mallopt(M_TRIM_THRESHOLD, most);
+  ::mallopt(M_TOP_PAD, ahead);
+}
+
 int64_t peak_memory_bytes() { return std::max<int64_t>(highest_of_process, counted_peak()); }
 
 MemoryMeter::MemoryMeter() {

@@ -1,8 +1,11 @@
 #include "tsrun/base/memory.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <cstdlib>
 #include <string>
+#include <vector>
 
 namespace tsrun {
 namespace {
@@ -16,6 +19,35 @@ TEST(MemoryMeter, LosesNothingOfTheProcessNorOfTheMeterAround) {
   EXPECT_GE(high, before + (40 << 20));
   EXPECT_GE(peak_memory_bytes(), high);
   EXPECT_GE(outer.peak(), high);
+}
+
+/// Page faults of a block of 48 MiB and four of 24 MiB that are written and freed.
+long faults_of_a_pass() {
+  const auto faults = [] {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+  };
+  const long before = faults();
+  {
+    const std::string large(48 << 20, 'x');
+    const std::vector<std::string> several(4, std::string(24 << 20, 'y'));
+  }
+  return faults() - before;
+}
+
+TEST(KeepFreedMemory, SparesPageFaultsOfTheNextPass_AndAMeterReturnsIt) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer has an allocator of its own";
+#endif
+  const auto pass_faults = [] {
+    keep_freed_memory();
+    const long first = faults_of_a_pass(), second = faults_of_a_pass();
+    const MemoryMeter meter;
+    const long third = faults_of_a_pass();
+    std::_Exit(second < first / 100 && third > first / 2 ? 0 : 1);
+  };
+  EXPECT_EXIT(pass_faults(), ::testing::ExitedWithCode(0), "");  // in a process of its own: the allocator stays so
 }
 
 }  // namespace
