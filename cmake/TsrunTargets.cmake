@@ -46,10 +46,10 @@ function(tsrun_optimize target level)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O${level}>)
 endfunction()
 
-# GCC 13 and newer turn this on with -O2 and off with -O1 on x86, and refuse a precompiled header where it differs.
+# GCC 13 and newer turn these two on with -O2 and off with -O1 on x86, and refuse a precompiled header where they differ.
 check_cxx_compiler_flag(-munroll-only-small-loops TSRUN_HAS_UNROLL_ONLY_SMALL_LOOPS)
 if(TSRUN_HAS_UNROLL_ONLY_SMALL_LOOPS)
-  target_compile_options(tsrun_settings INTERFACE -munroll-only-small-loops)
+  target_compile_options(tsrun_settings INTERFACE -munroll-only-small-loops -mvzeroupper)
 endif()
 
 # tsrun_room(NAME [TORCH] SOURCES … [LIBRARIES …]): an object library tsrun_NAME that becomes part of libtsrun.
