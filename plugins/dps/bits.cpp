@@ -13,6 +13,13 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "eight bools as one number");
 
+/// The next eight bytes, zero behind the last of `count`.
+uint64_t eight_bytes(const void* from, int64_t count) {
+  uint64_t word = 0;
+  std::memcpy(&word, from, static_cast<size_t>(std::min<int64_t>(8, count)));
+  return word;
+}
+
 /// Bit i is byte i of eight bools: the product moves each to the highest byte, and no two sums meet.
 uint8_t packed(uint64_t bools) { return static_cast<uint8_t>((bools * 0x0102040810204080U) >> 56); }
 
@@ -30,11 +37,7 @@ at::Tensor pack_bits(const at::Tensor& mask) {
   at::Tensor bits = at::empty({(count + 7) / 8}, at::kByte);
   const bool* from = bools.const_data_ptr<bool>();
   auto* to = bits.mutable_data_ptr<uint8_t>();
-  for (int64_t i = 0; i < count; i += 8) {
-    uint64_t eight = 0;
-    std::memcpy(&eight, from + i, static_cast<size_t>(std::min<int64_t>(8, count - i)));
-    to[i / 8] = packed(eight);
-  }
+  for (int64_t i = 0; i < count; i += 8) to[i / 8] = packed(eight_bytes(from + i, count - i));
   return bits;
 }
 
@@ -52,8 +55,9 @@ at::Tensor unpack_bits(const at::Tensor& bits, at::IntArrayRef shape) {
 }
 
 int64_t count_ones(const at::Tensor& bits) {
+  const auto* bytes = bits.const_data_ptr<uint8_t>();
   int64_t count = 0;
-  for (int64_t i = 0; i < bits.numel(); ++i) count += std::popcount(bits.const_data_ptr<uint8_t>()[i]);
+  for (int64_t i = 0; i < bits.numel(); i += 8) count += std::popcount(eight_bytes(bytes + i, bits.numel() - i));
   return count;
 }
 
@@ -61,7 +65,8 @@ int64_t count_differences(const at::Tensor& bits, const at::Tensor& others) {
   const auto* a = bits.const_data_ptr<uint8_t>();
   const auto* b = others.const_data_ptr<uint8_t>();
   int64_t count = 0;
-  for (int64_t i = 0; i < bits.numel(); ++i) count += std::popcount(static_cast<uint8_t>(a[i] ^ b[i]));
+  for (int64_t i = 0; i < bits.numel(); i += 8)
+    count += std::popcount(eight_bytes(a + i, bits.numel() - i) ^ eight_bytes(b + i, bits.numel() - i));
   return count;
 }
 

@@ -138,7 +138,7 @@ std::vector<Operation> training_operations() {
            .doc = "Fine-tunes a model on a task and evaluates it; keeps best and last.",
            .options = experiment::training_options(),
            .run = experiment::run_train,
-           .version = 4,  // gradients of embeddings are added row by row, so several micro-batches in another order
+           .version = 5,  // products add gradients of weights to those of earlier micro-batches, so in another order
            .named = true}};
 }
 

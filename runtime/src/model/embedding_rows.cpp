@@ -1,6 +1,6 @@
 #include "model/embedding_rows.h"
 
-#include "tsrun/model/row_gradients.h"
+#include "tsrun/model/gradients_in_place.h"
 #include "tsrun/model/takes_row_gradients.h"
 
 #include <ATen/core/grad_mode.h>
@@ -9,33 +9,13 @@
 #include <ATen/ops/embedding_dense_backward.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <utility>
-
 namespace tsrun {
-namespace {
-
-thread_local bool adds_rows = false;
-
-}  // namespace
-
-AddsRowGradients::AddsRowGradients() : before_(std::exchange(adds_rows, true)) {}
-AddsRowGradients::~AddsRowGradients() { adds_rows = before_; }
-
-at::Tensor gradient_in_place(const at::Tensor& tensor) {
-  if (!tensor.is_leaf() || !tensor.is_cpu() || !tensor.is_contiguous()) return {};
-  const at::Tensor& gradient = tensor.grad();
-  return gradient.defined() && gradient.layout() == at::kStrided && gradient.is_contiguous() &&
-                 gradient.scalar_type() == tensor.scalar_type()
-             ? gradient
-             : at::Tensor();
-}
-
 namespace model {
 namespace {
 
 /// Undefined: added to the leaf's.
 at::Tensor gradient_of(const at::Tensor& table, const at::Tensor& ids, int64_t padding, at::Tensor rows) {
-  const bool by_rows = adds_rows && !at::GradMode::is_enabled() && table.is_cpu();
+  const bool by_rows = AddsGradientsInPlace::now() && table.is_cpu();
   at::Tensor gradient = by_rows ? gradient_in_place(table) : at::Tensor();
   const bool sparse = by_rows && dynamic_cast<const TakesRowGradients*>(table.grad_fn().get()) != nullptr;
   if (!gradient.defined() && !sparse) return at::embedding_dense_backward(rows, ids, table.size(0), padding, false);

@@ -12,5 +12,5 @@ tsrun_room(model TORCH SOURCES
   sliding_windows.cpp decoder_parameters.cpp decoder.cpp generate.cpp generation_config.cpp generation_fields.cpp score_rules.cpp sampling.cpp gpt2.cpp
   llama.cpp relative_places.cpp t5.cpp t5_forward.cpp t5_parameters.cpp incremental_decoder.cpp initial.cpp match_weights.cpp parts.cpp
   ties.cpp load.cpp save.cpp packed_batch.cpp tensors.cpp loss.cpp awd_lstm.cpp awd_lstm_forward.cpp recurrent_rows.cpp
-  composition.cpp attention_composition.cpp product.cpp embedding_rows.cpp recompute.cpp dropout.cpp rms_norm.cpp rotary.cpp add_norm.cpp attention.cpp
+  composition.cpp attention_composition.cpp gradients_in_place.cpp product.cpp embedding_rows.cpp recompute.cpp dropout.cpp rms_norm.cpp rotary.cpp add_norm.cpp attention.cpp
   dropout_kernel.cpp norm_kernel.cpp attention_kernel.cpp rotary_kernel.cpp)

@@ -1,6 +1,6 @@
 #include "train/backward.h"
 
-#include "tsrun/model/row_gradients.h"
+#include "tsrun/model/gradients_in_place.h"
 
 #include <ATen/TensorOperators.h>
 
@@ -20,7 +20,7 @@ ForwardOptions training_pass(Key dropout, Precision precision, bool gradient_che
 double backpropagate(const at::Tensor& loss, double share) {
   const double value = loss.item<double>();
   if (std::isfinite(value)) {
-    const AddsRowGradients by_rows;
+    const AddsGradientsInPlace in_place;
     (share == 1 ? loss : loss * share).backward();
   }
   return value;

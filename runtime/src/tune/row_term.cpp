@@ -1,7 +1,7 @@
 #include "tsrun/tune/row_term.h"
 
 #include "tsrun/base/error.h"
-#include "tsrun/model/row_gradients.h"
+#include "tsrun/model/gradients_in_place.h"
 #include "tsrun/tune/hidden_place.h"
 #include "tsrun/tune/word_statistics.h"
 

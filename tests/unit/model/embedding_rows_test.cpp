@@ -1,6 +1,6 @@
 #include "model/embedding_rows.h"
 
-#include "tsrun/model/row_gradients.h"
+#include "tsrun/model/gradients_in_place.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -37,7 +37,7 @@ TEST(EmbeddingRows, AddTheirGradientToTheLeafs) {
     table.mutable_grad() = gradient;
     const at::Tensor loss = loss_of(embedding_rows(table, some_ids(), padding));
     {
-      const AddsRowGradients by_rows;
+      const AddsGradientsInPlace by_rows;
       loss.backward();
     }
     EXPECT_TRUE(at::equal(gradient, expected_gradient(padding)));
@@ -51,14 +51,14 @@ TEST(EmbeddingRows, AddBesideAnotherUseOfTheTable) {
   const at::Tensor table = some_table(), gradient = at::zeros({words, width});
   const at::Tensor expected = torch::autograd::grad({loss(table, at::embedding(table, some_ids()))}, {table})[0];
   table.mutable_grad() = gradient;
-  const AddsRowGradients by_rows;
+  const AddsGradientsInPlace by_rows;
   loss(table, embedding_rows(table, some_ids(), -1)).backward();
   EXPECT_TRUE(at::equal(gradient, expected));
 }
 
 TEST(EmbeddingRows, MakeAGradientWhereTheLeafHasNone) {
   const at::Tensor table = some_table();
-  const AddsRowGradients by_rows;
+  const AddsGradientsInPlace by_rows;
   loss_of(embedding_rows(table, some_ids(), -1)).backward();
   EXPECT_TRUE(at::equal(table.grad(), expected_gradient(-1)));
 }
@@ -66,7 +66,7 @@ TEST(EmbeddingRows, MakeAGradientWhereTheLeafHasNone) {
 TEST(EmbeddingRows, ReturnTheirGradientOutsideTheScope) {
   const at::Tensor table = some_table();
   table.mutable_grad() = at::zeros({words, width});
-  { const AddsRowGradients by_rows; }
+  { const AddsGradientsInPlace by_rows; }
   const at::Tensor gradient = torch::autograd::grad({loss_of(embedding_rows(table, some_ids(), 0))}, {table})[0];
   EXPECT_TRUE(at::equal(gradient, expected_gradient(0)));
   EXPECT_EQ(table.grad().count_nonzero().item<int64_t>(), 0);

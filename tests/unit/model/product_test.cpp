@@ -1,6 +1,7 @@
 #include "model/product.h"
 
 #include "support.h"
+#include "tsrun/model/gradients_in_place.h"
 
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
@@ -80,6 +81,41 @@ TEST_P(Product, GivesTheSameBitsForARoundedInput) {
 std::vector<at::Tensor> second_gradients(const Operands& o, Precision precision) {
   const auto first = torch::autograd::grad({o.run(precision).tanh().sum()}, {o.x}, {}, std::nullopt, /*create_graph=*/true);
   return torch::autograd::grad({first[0].square().sum()}, {o.x, o.weight});
+}
+
+TEST_P(Product, HasLibTorchsGradients_FirstAndSecond_Float32) {
+  const Operands o(GetParam());
+  const at::Tensor expected = o.transposed ? at::addmm(o.bias, o.x, o.weight) : at::linear(o.x, o.weight, o.bias);
+  const auto first = torch::autograd::grad({expected}, {o.x, o.weight, o.bias}, {o.upstream}, /*retain_graph=*/true);
+  const auto found = o.gradients(float32);
+  for (size_t i = 0; i < first.size(); ++i) EXPECT_LT(relative_difference(found[i], first[i]), 1e-6) << "gradient " << i;
+  const auto of_x = torch::autograd::grad({expected.tanh().sum()}, {o.x}, {}, std::nullopt, /*create_graph=*/true);
+  const auto second = torch::autograd::grad({of_x[0].square().sum()}, {o.x, o.weight}), twice = second_gradients(o, float32);
+  for (size_t i = 0; i < second.size(); ++i) EXPECT_LT(relative_difference(twice[i], second[i]), 1e-6) << "second gradient " << i;
+}
+
+TEST_P(Product, AddsItsWeightsGradientToTheLeafs) {
+  for (const Precision precision : {float32, bfloat16}) {
+    const Operands o(GetParam());
+    const auto expected = o.gradients(precision);
+    const at::Tensor gradient = at::ones_like(o.weight).requires_grad_(false);
+    o.weight.mutable_grad() = gradient;
+    {
+      const AddsGradientsInPlace in_place;
+      torch::autograd::backward({o.run(precision), o.run(precision)}, {o.upstream, o.upstream});
+    }
+    EXPECT_TRUE(o.weight.grad().is_same(gradient));
+    EXPECT_LT(relative_difference(gradient - 1, 2 * expected[1]), 1e-5);
+    EXPECT_LT(relative_difference(o.x.grad(), 2 * expected[0]), 1e-6);
+    EXPECT_LT(relative_difference(o.bias.grad(), 2 * expected[2]), 1e-6);
+  }
+}
+
+TEST_P(Product, LeavesTheLeafsGradientAloneOutsideTheScope) {
+  const Operands o(GetParam());
+  o.weight.mutable_grad() = at::zeros_like(o.weight).requires_grad_(false);
+  EXPECT_GT(o.gradients(float32)[1].count_nonzero().item<int64_t>(), 0);
+  EXPECT_EQ(o.weight.grad().count_nonzero().item<int64_t>(), 0);
 }
 
 TEST_P(Product, CanBeDifferentiatedTwice) {

@@ -4,7 +4,7 @@
 
 namespace tsrun {
 
-/// A backward node whose output may be an embedding table: of a backward pass under AddsRowGradients it takes the gradient as a sparse
+/// A backward node whose output may be an embedding table: of a backward pass under AddsGradientsInPlace it takes the gradient as a sparse
 /// tensor of rows, which may repeat.
 class TakesRowGradients : public torch::autograd::Node {};
 
