@@ -5,7 +5,7 @@
 // [--basis dense|float32|bf16] [--layers 2] [--precision float32|bf16] [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length
 // 128] still: no dropout; mask: 70 % of every matrix of the layers; layers: the last `layers`; cached: the same with the output of the
 // others kept; laplacian: ten nearest neighbours, found in the first step; compact: 1 % of every tensor, without memory for the rest; sift:
-// 0.8 % of every matrix of the layers, the same, and the rest frozen; dps: stages of four steps; galore, apollo: rank 64. Only the first
+// 0.8 % of every matrix of the layers, the same, and the rest frozen; dps: stages of 11 steps; galore, apollo: rank 64. Only the first
 // `rows` rows are used (0: all). Several methods or plugins, with commas between, are trained side by side in one process, a step of each
 // in turn, so that noise of the machine meets all of them. basis of subspace: 32 directions a layer, random in memory (dense), or those of
 // a random trajectory in a temporary file, factored. Prints one JSON line each: median and mean seconds a step, their ratio to those of the
@@ -128,11 +128,13 @@ StepPlugin regularizer(const std::string& name, const nlohmann::json& given) {
   return {name, given, method.wants(options), {}, [&method, options](const MethodInputs& inputs) { return method.make(inputs, options); }};
 }
 
+constexpr int64_t dps_stage = 11;  ///< int(0.05 T) for three epochs of rte in batches of 32, by the reference's rule
+
 std::vector<StepPlugin> step_plugins(const std::string& named, int64_t layers) {
   if (named == "mask") return {selector("random_mask", {{"share", 0.7}})};
   if (named == "layers") return {selector("last_layers", {{"layers", layers}})};
-  if (named == "dps_dense") return {selector("dps", {{"stage_steps", 4}})};
-  if (named == "dps_mix") return {selector("dps", {{"stage_steps", 4}, {"variant", "mix"}})};
+  if (named == "dps_dense") return {selector("dps", {{"stage_steps", dps_stage}})};
+  if (named == "dps_mix") return {selector("dps", {{"stage_steps", dps_stage}, {"variant", "mix"}})};
   if (named == "cosine") return {regularizer("cosine", nlohmann::json::object())};
   if (named == "laplacian") return {regularizer("laplacian", {{"graph", "knn_given"}, {"neighbours", 10}})};
   if (named == "galore" || named == "apollo") return {regularizer(named, {{"rank", 64}})};
