@@ -4,6 +4,7 @@
 #include "projection.h"
 #include "step.h"
 
+#include "tsrun/train/diverged.h"
 #include "tsrun/tune/joint_method.h"
 
 #include <gtest/gtest.h>
@@ -151,6 +152,16 @@ TEST(JointStep, HasZeroGradient_WhereTheReconstructionIsExact) {
   one.inputs.members = one.members;
   EXPECT_EQ(one.stepper.forward(0).reconstruction[0], 0);
   for (const OuterProducts& decoder : one.stepper.gradients().decoders) EXPECT_TRUE(written_out(decoder, 12).isfinite().all().item<bool>());
+}
+
+TEST(JointStep, DivergesWhereNumbersAreNotFinite) {
+  OneStep decoded(three, {{"dim", 3}}), reconstructed(three, {{"dim", 3}});
+  decoded.network.decoder(1).values().fill_(INFINITY);
+  EXPECT_THROW(decoded.stepper.forward(0), Diverged);
+  for (auto& solutions : reconstructed.members[0].deltas)
+    for (at::Tensor& delta : solutions) delta.fill_(INFINITY);
+  reconstructed.inputs.members = reconstructed.members;
+  EXPECT_THROW(reconstructed.stepper.forward(0), Diverged);
 }
 
 TEST(JointPlan, DrawsOneMixtureAGroup_OrOneAnExample) {

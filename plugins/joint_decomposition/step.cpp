@@ -1,6 +1,6 @@
 #include "step.h"
 
-#include "tsrun/base/error.h"
+#include "tsrun/train/diverged.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -132,8 +132,9 @@ double Stepper::reconstruct(size_t m, std::vector<float*>& vectors) {
     float* error = vectors[plan_.groups.size() + t];
     const double norm = std::sqrt(gram(Rows{{error}, RowType::float32, length})(0, 0));
     if (!std::isfinite(norm))
-      run_error("joint_decomposition: the reconstruction of {} on {} is not finite in step {}; lower lr or gamma", inputs_.members[m].name,
-                inputs_.tasks->names()[static_cast<size_t>(plan_.tasks[t])], step_ + 1);
+      throw Diverged(fmt::format("joint_decomposition: the reconstruction of {} on {} is not finite in step {}; lower lr or gamma",
+                                 inputs_.members[m].name, inputs_.tasks->names()[static_cast<size_t>(plan_.tasks[t])], step_ + 1),
+                     fmt::format("reconstruction not finite in step {}", step_ + 1), step_);
     mean += plan_.shares[t] * norm;
     as_vector(error, length).mul_(norm > 0 ? settings_.gamma * plan_.shares[t] / norm : 0.0);
   }
@@ -152,8 +153,9 @@ double Stepper::run_tasks(size_t m, std::vector<float*>& vectors) {
     inputs_.tasks->gradient(m).zero_();
     const double loss = inputs_.tasks->loss(m, group.rows, dropout.split(g), group.share);
     if (!std::isfinite(loss))
-      run_error("joint_decomposition: the loss of {} on {} is {} in step {}; lower lr or gamma", member.name,
-                inputs_.tasks->names()[static_cast<size_t>(group.rows.task)], loss, step_ + 1);
+      throw Diverged(fmt::format("joint_decomposition: the loss of {} on {} is {} in step {}; lower lr or gamma", member.name,
+                                 inputs_.tasks->names()[static_cast<size_t>(group.rows.task)], loss, step_ + 1),
+                     fmt::format("loss not finite in step {}", step_ + 1), step_);
     mean += group.share * loss;
     vector.copy_(inputs_.tasks->gradient(m));
   }

@@ -9,6 +9,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/parallel.h"
+#include "tsrun/train/diverged.h"
 #include "tsrun/train/optimizer.h"
 
 #include <gtest/gtest.h>
@@ -315,8 +316,9 @@ TEST(SharedVector, StopsAtANonFiniteLoss) {
   try {
     decompose(inputs_for(tasks, small), Json::object());
     FAIL() << "a NaN was trained on";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::run);
+  } catch (const Diverged& error) {
+    EXPECT_EQ(error.reason(), "loss not finite in step 3");
+    EXPECT_EQ(error.steps(), 2);
     EXPECT_NE(std::string(error.what()).find("'adapter' on 'topic' is nan at step 3"), std::string::npos) << error.what();
   }
 }

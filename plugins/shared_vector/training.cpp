@@ -1,7 +1,7 @@
 #include "training.h"
 
-#include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/train/diverged.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -92,8 +92,10 @@ double Training::pass(size_t member) {
     const double share = static_cast<double>(batch[g].rows.size()) / rows;
     const double loss = inputs_.tasks->loss(member, batch[g], key.split(g), share);
     if (!std::isfinite(loss))
-      run_error("shared_vector: the loss of '{}' on '{}' is {} at step {} of {}; lower lr ({})", inputs_.members[member].name,
-                inputs_.tasks->names().at(static_cast<size_t>(batch[g].task)), loss, steps_done_ + 1, schedule_.steps, schedule_.lr);
+      throw Diverged(
+          fmt::format("shared_vector: the loss of '{}' on '{}' is {} at step {} of {}; lower lr ({})", inputs_.members[member].name,
+                      inputs_.tasks->names().at(static_cast<size_t>(batch[g].task)), loss, steps_done_ + 1, schedule_.steps, schedule_.lr),
+          fmt::format("loss not finite in step {}", steps_done_ + 1), steps_done_);
     sum += share * loss;
   }
   return sum;
