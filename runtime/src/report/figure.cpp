@@ -78,6 +78,19 @@ void say_once_that_gnuplot_is_missing() {
   std::call_once(said, [] { log_warning("gnuplot is not installed: figures are left out (their data and scripts are written)"); });
 }
 
+/// What all names end with from a comma on, as ", lr 0.0002"; empty where they differ or nothing would be left of one.
+std::string common_ending(const std::vector<Figure::Series>& series) {
+  if (series.size() < 2) return "";
+  const std::string& first = series.front().name;
+  for (size_t comma = first.find(", "); comma != std::string::npos; comma = first.find(", ", comma + 1)) {
+    const std::string ending = first.substr(comma);
+    const bool shared = std::all_of(series.begin(), series.end(),
+                                    [&](const auto& one) { return one.name.size() > ending.size() && one.name.ends_with(ending); });
+    if (shared) return ending;
+  }
+  return "";
+}
+
 }  // namespace
 
 void report::check_file_stem(std::string_view what, const std::string& name) {
@@ -146,6 +159,10 @@ Figure cost_figure(const TableHead& head, const std::vector<VariantSummary>& row
         series.x.push_back(1000 * resource.step_seconds);
     series.y = row.last_by_seed;
     if (!series.x.empty()) figure.series.push_back(std::move(series));
+  }
+  if (const std::string ending = common_ending(figure.series); !ending.empty()) {
+    for (auto& series : figure.series) series.name.resize(series.name.size() - ending.size());
+    figure.caption = fmt::format("All with {}.", ending.substr(2));
   }
   return figure;
 }

@@ -50,7 +50,7 @@ inline constexpr std::string_view on_light = "#101010", on_dark = "#ffffff";
 struct Spot {
   double x = 0, y = 0;
   std::string name;
-  double reach = 0;  ///< of a bar through it, up and down
+  double up = 0, across = 0;  ///< half the bars through it
 };
 struct Label {
   double x = 0, y = 0;      ///< of the anchor, at half the height of the letters

@@ -8,7 +8,7 @@ namespace tsrun::report {
 
 namespace {
 
-constexpr double letter_height = 14.5, point_radius = 4;
+constexpr double letter_height = 14.5, point_radius = 4, halo = 3;
 
 struct Box {
   double left = 0, right = 0, top = 0, bottom = 0;
@@ -22,13 +22,13 @@ double shared_area(const Box& a, const Box& b) {
 
 Box box_of(const Label& label, double width) {
   const double left = label.anchor == "left" ? label.x : label.anchor == "right" ? label.x - width : label.x - width / 2;
-  return {left, left + width, label.y - letter_height / 2, label.y + letter_height / 2};
+  return {left - halo, left + width + halo, label.y - letter_height / 2, label.y + letter_height / 2};
 }
 
 /// Beside, above and below the point, then the same farther off.
 std::vector<Label> candidates(const Spot& spot) {
   std::vector<Label> all;
-  for (const double off : {9.0, 20.0, 32.0, 46.0}) {
+  for (const double off : {9.0, 20.0, 32.0, 46.0, 62.0, 80.0, 100.0}) {
     const bool far = off > 9;
     const double up = letter_height / 2 + off - 1, side = far ? 0.8 * off : off;
     all.insert(all.end(), {{spot.x + off, spot.y, "left", far},
@@ -46,10 +46,11 @@ std::vector<Label> candidates(const Spot& spot) {
 }  // namespace
 
 std::vector<Label> place_labels(const std::vector<Spot>& spots, double width, double height, double letter) {
-  std::vector<Box> taken;
+  std::vector<Box> taken, bars;
   for (const Spot& spot : spots) {
-    const double reach = std::max(point_radius, spot.reach);
-    taken.push_back({spot.x - point_radius, spot.x + point_radius, spot.y - reach, spot.y + reach});
+    taken.push_back({spot.x - point_radius, spot.x + point_radius, spot.y - point_radius, spot.y + point_radius});
+    bars.push_back({spot.x - point_radius, spot.x + point_radius, spot.y - spot.up, spot.y + spot.up});
+    bars.push_back({spot.x - spot.across, spot.x + spot.across, spot.y - point_radius, spot.y + point_radius});
   }
   std::vector<Label> placed;
   for (const Spot& spot : spots) {
@@ -59,8 +60,9 @@ std::vector<Label> place_labels(const std::vector<Spot>& spots, double width, do
     for (const Label& label : candidates(spot)) {
       const Box box = box_of(label, own);
       const Box inside = {std::max(box.left, 0.0), std::min(box.right, width), std::max(box.top, 0.0), std::min(box.bottom, height)};
-      double covered = own * letter_height - shared_area(box, inside);  // what the frame would cut off
+      double covered = (own + 2 * halo) * letter_height - shared_area(box, inside);  // what the frame would cut off
       for (const Box& other : taken) covered += shared_area(box, other);
+      for (const Box& bar : bars) covered += shared_area(box, bar) / 4;  // a line across letters hides less than letters do
       if (covered < least - 1e-9) best = label, least = covered;
     }
     taken.push_back(box_of(best, own));

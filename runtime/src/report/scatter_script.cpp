@@ -12,7 +12,10 @@ namespace tsrun::report {
 
 namespace {
 
-constexpr double scatter_width = 600, scatter_left = 62, scatter_right = 18, scatter_top = 14, scatter_height = 300, scatter_below = 46;
+constexpr double scatter_width = 600, scatter_left = 62, scatter_right = 18, scatter_top = 14, scatter_below = 46;
+
+/// Room for the names of many points, whose lines stand one above the other where points do.
+double height_for(size_t points) { return 300 + 14 * std::clamp(static_cast<double>(points) - 8, 0.0, 20.0); }
 
 /// A series as one point.
 struct Point {
@@ -63,14 +66,15 @@ std::vector<Point> frontier_of(std::vector<Point> points) {
   return frontier;
 }
 
-std::string label_commands(const std::vector<Point>& points, const ScatterAxis& across, const ScatterAxis& up, double height) {
-  const double width = scatter_width - scatter_left - scatter_right;
+std::string label_commands(const std::vector<Point>& points, const ScatterAxis& across, const ScatterAxis& up, double inner) {
+  const double width = scatter_width - scatter_left - scatter_right, height = scatter_top + inner + scatter_below;
   std::vector<Spot> spots;
   for (const Point& point : points)
-    spots.push_back({across.place(point.x) * width, (1 - up.place(point.y)) * scatter_height, point.name,
-                     point.y_deviation / (up.high - up.low) * scatter_height});
+    spots.push_back({across.place(point.x) * width, (1 - up.place(point.y)) * inner, point.name,
+                     point.y_deviation / (up.high - up.low) * inner,
+                     across.logarithmic ? 0 : point.x_deviation / (across.high - across.low) * width});
   std::string out;
-  const auto labels = place_labels(spots, width, scatter_height, 6.9);
+  const auto labels = place_labels(spots, width, inner, 6.9);
   for (size_t i = 0; i < spots.size(); ++i) {
     const auto screen = [&](double x, double y) {
       return fmt::format("screen {:.4f},{:.4f}", (scatter_left + x) / scatter_width, 1 - (scatter_top + y) / height);
@@ -100,7 +104,7 @@ std::string deviation_plots(const Figure& figure, const std::vector<Point>& poin
 
 Script scatter_script(const Figure& figure) {
   const std::vector<Point> points = points_of(figure);
-  const double height = scatter_top + scatter_height + scatter_below;
+  const double inner = height_for(points.size()), height = scatter_top + inner + scatter_below;
   Script script{"# mean x, mean y, deviation of x, deviation of y, name; then the frontier\n", "", scatter_width, height};
   ScatterAxis across{.logarithmic = figure.log_x}, up;
   for (const Point& point : points) {
@@ -120,11 +124,11 @@ Script scatter_script(const Figure& figure) {
                   across.low, across.high, up.low, up.high);
   script.commands += figure.log_x ? "set logscale x\nset xtics add autofreq\nset format x '%.0s%c'\nunset mxtics\n"
                                   : fmt::format("set xtics {}\n", tidy_step(across.high - across.low, 6));
-  script.commands += fmt::format("set ytics {}\nset label {} at screen 0.025,{:.4f} rotate by 90 center textcolor rgb '{}'\n",
-                                 tidy_step(up.high - up.low, 6), gnuplot_text(figure.y_label),
-                                 (scatter_below + scatter_height / 2) / height, light("soft"));
+  script.commands +=
+      fmt::format("set ytics {}\nset label {} at screen 0.025,{:.4f} rotate by 90 center textcolor rgb '{}'\n",
+                  tidy_step(up.high - up.low, 6), gnuplot_text(figure.y_label), (scatter_below + inner / 2) / height, light("soft"));
   script.commands += below_axis(figure.x_label, (scatter_left + scatter_width - scatter_right) / 2, scatter_width, height) +
-                     label_commands(points, across, up, height);
+                     label_commands(points, across, up, inner);
   script.commands += "plot " + deviation_plots(figure, points);
   if (figure.frontier)
     script.commands +=

@@ -167,5 +167,18 @@ TEST(Resources, MakeAFigureOfScoreAgainstTheTimeOfAStep) {
   EXPECT_EQ(figure.series[0].y, (std::vector<double>{0.5, 0.7}));
 }
 
+TEST(Resources, SayOnceInTheFigureWhatAllNamesEndWith) {
+  const auto names_and_caption = [](const std::string& one, const std::string& other) {
+    const std::vector<ReportRow> rows = {{.variant = one, .section = "", .seed = 1, .last = 0.5},
+                                         {.variant = other, .section = "", .seed = 1, .last = 0.7}};
+    const Figure figure = cost_figure({.title = "t", .model = "m", .task = "t", .split = "dev", .metric = "accuracy"}, summarise(rows),
+                                      {resource(one, "a", 2, 1), resource(other, "b", 4, 1)});
+    return figure.series.at(0).name + "|" + figure.series.at(1).name + "|" + figure.caption;
+  };
+  EXPECT_EQ(names_and_caption("full, lr 1, x", "last 3, y, lr 1, x"), "full|last 3, y|All with lr 1, x.");
+  EXPECT_EQ(names_and_caption("full, lr 1", "last 3, lr 2"), "full, lr 1|last 3, lr 2|");
+  EXPECT_EQ(names_and_caption("full, lr 1", ", lr 1"), "full, lr 1|, lr 1|");
+}
+
 }  // namespace
 }  // namespace tsrun
