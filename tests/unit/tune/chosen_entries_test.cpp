@@ -1,8 +1,5 @@
 #include "tune/chosen_entries.h"
 
-#include "model/embedding_rows.h"
-#include "tsrun/model/gradients_in_place.h"
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -22,11 +19,12 @@ struct Table {
     chosen->add_to(weights);
   }
   at::Tensor table() const { return weights.at(info.name); }
-  /// One backward pass of a weighted sum of the rows `ids`, as in a training.
+  /// One backward pass of a weighted sum of the rows `ids`, whose gradient is sparse.
   void pass(const at::Tensor& ids) const {
-    const at::Tensor rows = model::embedding_rows(table(), ids, -1);
-    const AddsGradientsInPlace in_place;
-    (rows * slopes(ids)).sum().backward();
+    (sparse_rows(ids) * slopes(ids)).sum().backward();
+  }
+  at::Tensor sparse_rows(const at::Tensor& ids) const {
+    return at::embedding(table(), ids, /*padding_idx=*/-1, /*scale_grad_by_freq=*/false, /*sparse=*/true);
   }
   /// The whole gradient of a pass, by hand.
   static at::Tensor whole_gradient(const at::Tensor& ids) {
@@ -71,9 +69,7 @@ TEST(ChosenEntries, GatherGradientsOfRows_AsOfTheWholeTable) {
 
 TEST(ChosenEntries, HaveNotActed_WhileNothingOutsideHadAGradient) {
   const Table t;
-  const at::Tensor rows = model::embedding_rows(t.table(), at::tensor({1}, at::kLong), -1);
-  const AddsGradientsInPlace in_place;
-  (rows * at::tensor({2.f, 0.f, 3.f})).sum().backward();
+  (t.sparse_rows(at::tensor({1}, at::kLong)) * at::tensor({2.f, 0.f, 3.f})).sum().backward();
   EXPECT_FALSE(t.chosen->acted());
   EXPECT_TRUE(at::equal(t.chosen->buffer().gradient, at::tensor({2.f, 3.f, 0.f, 0.f, 0.f})));
 }
