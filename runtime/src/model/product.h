@@ -17,7 +17,8 @@ at::Tensor operand(const at::Tensor& x, Precision precision);
 ///
 /// In bfloat16, with R for rounding: y = R(R(x) R(W)ᵀ) + b. Gradients are products of R(dy) with R(W) and R(x), and the sum of dy for b;
 /// they come in the types of x, weight and bias, and can be differentiated again. Backward keeps R(x), if the weight learns, and the weight
-/// itself, if x needs a gradient. See AddsGradientsInPlace. The first product of each new shape costs about half a millisecond more (its code is generated).
+/// itself, if x needs a gradient. See AddsGradientsInPlace. The first product of each new shape costs about half a millisecond more (its
+/// code is generated).
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, bool transposed,
                    Precision precision);
 

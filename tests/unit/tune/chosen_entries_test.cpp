@@ -20,9 +20,7 @@ struct Table {
   }
   at::Tensor table() const { return weights.at(info.name); }
   /// One backward pass of a weighted sum of the rows `ids`, whose gradient is sparse.
-  void pass(const at::Tensor& ids) const {
-    (sparse_rows(ids) * slopes(ids)).sum().backward();
-  }
+  void pass(const at::Tensor& ids) const { (sparse_rows(ids) * slopes(ids)).sum().backward(); }
   at::Tensor sparse_rows(const at::Tensor& ids) const {
     return at::embedding(table(), ids, /*padding_idx=*/-1, /*scale_grad_by_freq=*/false, /*sparse=*/true);
   }
