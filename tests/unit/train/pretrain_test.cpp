@@ -4,15 +4,13 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/interrupt.h"
+#include "unit/train/child_process.h"
 #include "unit/train/toy.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <csignal>
-#include <thread>
 
 namespace tsrun::training {
 namespace {
@@ -51,7 +49,7 @@ TEST(Pretrain, GivesTheSameWeights_ForTheSameKey) {
   for (const auto& name : a.model.weights.names()) EXPECT_TRUE(at::equal(a.model.weights.at(name), b.model.weights.at(name))) << name;
 }
 
-/// Leaves weights and losses in `folder`. All is done in children, so that no thread pool crosses a fork.
+/// Leaves weights and losses in `folder`.
 void pretrain_into(const fs::path& folder) {
   PretrainJob asked = pretrain_job(60, folder / "work");
   asked.checkpoint_every = 7;  // within an interval of the losses
@@ -60,26 +58,18 @@ void pretrain_into(const fs::path& folder) {
   write_durable(folder / "losses.json", nlohmann::json{result.losses, result.held_out_loss, result.held_out_accuracy}.dump());
 }
 
-pid_t start_in(const fs::path& folder, bool signalled = false) {
-  const pid_t child = ::fork();
-  if (child != 0) return child;
-  int code = 0;
-  try {
-    if (signalled) {
-      watch_interrupts();
-      std::raise(SIGTERM);
-    }
+TEST(PretrainChild, DISABLED_Pretrains) { toy::act_as_child(pretrain_into); }
+
+TEST(PretrainChild, DISABLED_PretrainsWithASignal) {
+  toy::act_as_child([](const fs::path& folder) {
+    watch_interrupts();
+    std::raise(SIGTERM);
     pretrain_into(folder);
-  } catch (const Error& error) {
-    code = error.exit_code();
-  }
-  ::_exit(code);
+  });
 }
 
-int wait_for_end(pid_t child) {
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+int pretrain_in_child(const fs::path& folder, const std::string& how = "Pretrains") {
+  return toy::wait_for(toy::start_child("PretrainChild.DISABLED_" + how, folder));
 }
 
 void expect_same_model(const fs::path& a, const fs::path& b) {
@@ -89,22 +79,22 @@ void expect_same_model(const fs::path& a, const fs::path& b) {
 TEST(Pretrain, ResumesBitEqual_AfterAKill) {
   const toy::Scratch scratch;
   const fs::path whole = scratch.path() / "whole", killed = scratch.path() / "killed";
-  ASSERT_EQ(wait_for_end(start_in(whole)), 0);
-  const pid_t child = start_in(killed);
-  while (!fs::exists(killed / "work/step-000014/manifest.json")) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ASSERT_EQ(pretrain_in_child(whole), 0);
+  const pid_t child = toy::start_child("PretrainChild.DISABLED_Pretrains", killed);
+  toy::wait_for_file(child, killed / "work/step-000014/manifest.json");
   ::kill(child, SIGKILL);
-  ASSERT_EQ(wait_for_end(child), 128 + SIGKILL);
-  ASSERT_EQ(wait_for_end(start_in(killed)), 0);
+  ASSERT_EQ(toy::wait_for(child), 128 + SIGKILL);
+  ASSERT_EQ(pretrain_in_child(killed), 0);
   expect_same_model(whole, killed);
 }
 
 TEST(Pretrain, WritesACheckpointAndContinues_AfterAnInterrupt) {
   const toy::Scratch scratch;
   const fs::path whole = scratch.path() / "whole", stopped = scratch.path() / "stopped";
-  ASSERT_EQ(wait_for_end(start_in(whole)), 0);
-  EXPECT_EQ(wait_for_end(start_in(stopped, /*signalled=*/true)), 130);
+  ASSERT_EQ(pretrain_in_child(whole), 0);
+  EXPECT_EQ(pretrain_in_child(stopped, "PretrainsWithASignal"), 130);
   EXPECT_TRUE(fs::exists(stopped / "work/step-000000/manifest.json"));
-  ASSERT_EQ(wait_for_end(start_in(stopped)), 0);
+  ASSERT_EQ(pretrain_in_child(stopped), 0);
   expect_same_model(whole, stopped);
 }
 

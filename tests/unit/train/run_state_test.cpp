@@ -3,11 +3,11 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/interrupt.h"
+#include "unit/train/child_process.h"
 #include "unit/train/toy.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +19,7 @@ namespace tsrun {
 namespace {
 
 namespace fs = std::filesystem;
+using toy::wait_for;
 
 const nlohmann::json kOptions = {{"epochs", 6}, {"batch_size", 8}, {"checkpoint_every", 7}, {"eval_every", 5}};
 
@@ -27,10 +28,10 @@ void keep_rows(const TrainResult& result, const fs::path& folder) {
 }
 
 /// Trains with both observers and leaves everything that a run writes in `folder`.
-void run_whole(const fs::path& folder, const nlohmann::json& options = kOptions) {
+void run_whole(const fs::path& folder) {
   const Task task = toy::sentiment();
   const Model model = toy::tiny_bert();
-  auto job = toy::job(model, task, options, folder / "work");
+  auto job = toy::job(model, task, kOptions, folder / "work");
   const auto set = select_parameters(*model.family, {});
   job.observers.push_back(make_trajectory_recorder(folder / "epochs", set, RowType::bfloat16, 0));
   job.observers.push_back(make_trajectory_recorder(folder / "steps", set, RowType::float32, 6));
@@ -42,26 +43,17 @@ void run_whole(const fs::path& folder, const nlohmann::json& options = kOptions)
   keep_rows(result, folder);
 }
 
-/// Everything is done in children, so that no thread pool crosses a fork.
-pid_t start(const fs::path& folder) {
-  const pid_t child = ::fork();
-  if (child != 0) return child;
-  int code = 1;
-  try {
+TEST(TrainChild, DISABLED_Trains) { toy::act_as_child(run_whole); }
+
+TEST(TrainChild, DISABLED_TrainsWithASignal) {
+  toy::act_as_child([](const fs::path& folder) {
+    watch_interrupts();
+    std::raise(SIGTERM);
     run_whole(folder);
-    code = 0;
-  } catch (const Error& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    code = error.exit_code();
-  }
-  ::_exit(code);
+  });
 }
 
-int wait_for(pid_t child) {
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
+pid_t start(const fs::path& folder, const std::string& how = "Trains") { return toy::start_child("TrainChild.DISABLED_" + how, folder); }
 
 void expect_same_run(const fs::path& a, const fs::path& b) {
   for (const char* file :
@@ -87,9 +79,8 @@ TEST(Resume, ResumesBitEqual_AfterKills) {
   for (int attempt = 0; attempt < 5; ++attempt) {
     const pid_t child = start(scratch.path() / "killed");
     // The first as soon as there is something to resume from, the others at any moment.
-    while (attempt == 0 && !fs::exists(scratch.path() / "killed/work/metrics.jsonl"))
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(30 + draw.below(300)));
+    if (attempt == 0) toy::wait_for_file(child, scratch.path() / "killed/work/metrics.jsonl");
+    if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(200 + draw.below(400)));
     ::kill(child, SIGKILL);
     if (wait_for(child) == 0) break;
     ++kills;
@@ -102,19 +93,7 @@ TEST(Resume, ResumesBitEqual_AfterKills) {
 TEST(Resume, WritesACheckpointAndContinues_AfterAnInterrupt) {
   const toy::Scratch scratch;
   const auto folder = scratch.path() / "run";
-  const pid_t child = ::fork();
-  if (child == 0) {
-    watch_interrupts();
-    std::raise(SIGTERM);
-    int code = 0;
-    try {
-      run_whole(folder);
-    } catch (const Error& error) {
-      code = error.exit_code();
-    }
-    ::_exit(code);
-  }
-  EXPECT_EQ(wait_for(child), 130);
+  EXPECT_EQ(wait_for(start(folder, "TrainsWithASignal")), 130);
   EXPECT_TRUE(fs::exists(folder / "work/step-000000/manifest.json"));
   EXPECT_EQ(wait_for(start(folder)), 0);
   ASSERT_EQ(wait_for(start(scratch.path() / "whole")), 0);
@@ -135,28 +114,31 @@ class SignalBeforeEvaluation final : public Observer {
   fs::path marker_;
 };
 
-/// Exit code of a child that trains in `folder`, interrupted once unless the marker is there. `still`: nothing learns, so the training ends
-/// two evaluations behind the first.
-int train_with_signal(const fs::path& folder, bool still = false) {
-  const pid_t child = ::fork();
-  if (child != 0) return wait_for(child);
+/// Interrupted once, unless the marker is there. `still`: nothing learns, so the training ends two evaluations behind the first.
+void run_with_signal(const fs::path& folder, bool still) {
   watch_interrupts();
-  int code = 0;
-  try {
-    const Task task = toy::sentiment();
-    const Model model = toy::tiny_bert();
-    nlohmann::json options = kOptions;
-    if (still) options["early_stop"] = 2;
-    auto job = toy::job(model, task, options, folder / "work");
-    if (still) job.tune.lr = job.tune.lr_embeddings = job.tune.lr_head = 0;
-    job.observers.push_back(std::make_unique<SignalBeforeEvaluation>(folder / "marker"));
-    const TrainResult result = train(std::move(job));
-    save_weights(result.best_weights, folder / "best.safetensors");
-    keep_rows(result, folder);
-  } catch (const Error& error) {
-    code = error.exit_code();
-  }
-  ::_exit(code);
+  const Task task = toy::sentiment();
+  const Model model = toy::tiny_bert();
+  nlohmann::json options = kOptions;
+  if (still) options["early_stop"] = 2;
+  auto job = toy::job(model, task, options, folder / "work");
+  if (still) job.tune.lr = job.tune.lr_embeddings = job.tune.lr_head = 0;
+  job.observers.push_back(std::make_unique<SignalBeforeEvaluation>(folder / "marker"));
+  const TrainResult result = train(std::move(job));
+  save_weights(result.best_weights, folder / "best.safetensors");
+  keep_rows(result, folder);
+}
+
+TEST(TrainChild, DISABLED_IsInterruptedBeforeAnEvaluation) {
+  toy::act_as_child([](const fs::path& folder) { run_with_signal(folder, false); });
+}
+
+TEST(TrainChild, DISABLED_IsInterruptedWhileNothingLearns) {
+  toy::act_as_child([](const fs::path& folder) { run_with_signal(folder, true); });
+}
+
+int train_with_signal(const fs::path& folder, bool still = false) {
+  return wait_for(start(folder, still ? "IsInterruptedWhileNothingLearns" : "IsInterruptedBeforeAnEvaluation"));
 }
 
 TEST(Resume, MakesAnInterruptedEvaluationAgain) {

@@ -26,5 +26,6 @@ tsrun_test(train SOURCES
   unit/train/bootstrap_test.cpp
   unit/train/carried_training_test.cpp
   unit/train/adafactor_rule_test.cpp
+  unit/train/child_process.cpp
   unit/train/toy.cpp)
 add_dependencies(train_test adapter lora prefix)
