@@ -121,7 +121,7 @@ TEST_F(RunTest, ShowsOneBlockOnATerminal_WithTheRunAboveItsStages) {
   write("sweep.lua",
         "local ts = require 'ts'\nlocal task = ts.task 'task'\nlocal model = ts.model 'model'\n"
         "ts.sweep({ seed = { 1, 2 } }, function(at)\n"
-        "  return ts.train { name = 'raw: outliers', model = model, task = task, seed = at.seed, epochs = 150, keep = 'none' }\nend)\n");
+        "  return ts.train { name = 'raw: outliers', model = model, task = task, seed = at.seed, epochs = 500, keep = 'none' }\nend)\n");
   small_model_and_task();
   const auto outcome = tsrun_on_terminal({"sweep.lua", "--jobs", "1"}, folder_);
   EXPECT_EQ(outcome.code, 0) << outcome.out;
