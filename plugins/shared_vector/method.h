@@ -10,7 +10,7 @@ class Method final : public JointMethod {
  public:
   std::string name() const override { return "shared_vector"; }
   std::string doc() const override { return "One vector and a map from it to each member's weights, trained together on tasks."; }
-  int version() const override { return 1; }
+  int version() const override { return 2; }  // gradients of several tasks in a batch are added in another order
   OptionTable options() const override;
   std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const override;
   bool needs_solutions(const Options& /*options*/) const override { return false; }
