@@ -33,6 +33,32 @@ ok, message = pcall(ts.from_zoo, { path = "zoo", solution = "frist", model = mod
 assert(not ok and tostring(message):find("did you mean 'first'"), tostring(message))
 ok, message = pcall(ts.zoo, { basis = basis, solutions = { first = solutions.first }, path = "zoo" })
 assert(not ok and tostring(message):find("holds something else"), tostring(message))
+
+local donor = ts.train { model = model, task = list.first, rows = 64, epochs = 1, keep = "last", lr = 0.001 }
+local function begun_at(parts)
+  return ts.train {
+    model = model, task = list.first, tune = ts.within(basis, { pooler = false }), rows = 64, epochs = 1, keep = "last",
+    origin = { solution = donor, parts = parts },
+  }
+end
+local beside = begun_at { "pooler", "head" }
+ts.zoo { basis = basis, solutions = { beside = beside }, path = "beside" }
+local again = ts.from_zoo { path = "beside", solution = "beside", model = model, task = list.first }
+assert(ts.evaluate(beside).last.loss == ts.evaluate(again).last.loss, "the pooler that a training began with was not shipped")
+ok, message = pcall(ts.zoo, { basis = basis, solutions = { elsewhere = begun_at { "encoder" } }, path = "elsewhere" })
+assert(not ok and tostring(message):find("'elsewhere' began at other weights than the model's"), tostring(message))
+
+ts.export { solution = donor, path = "tuned" }
+ok, message = pcall(ts.from_zoo, { path = "zoo", solution = "first", model = ts.model "tuned", task = list.first })
+assert(not ok and tostring(message):find("other weights than the model that the zoo is of"), tostring(message))
+
+local delta = ts.adapt(model, { method = "lora", r = 2, target_modules = { "query" } })
+local within_delta = ts.discover("random_projection", { model = delta, dim = 2, parameters = { parts = { "delta" }, groups = "whole" } })
+local seeded = ts.train {
+  model = delta, task = list.first, tune = ts.within(within_delta), rows = 64, epochs = 1, keep = "last", seed = 2,
+}
+ok, message = pcall(ts.zoo, { basis = within_delta, solutions = { seeded = seeded }, path = "seeded" })
+assert(not ok and tostring(message):find("a delta without a seed of its own"), tostring(message))
 ts.print("round trip", zoo.bytes_basis)
 LUA
 "$TSRUN" zoo.lua --store store --quiet >zoo.txt 2>error.txt || fail "$(cat error.txt)"

@@ -171,6 +171,7 @@ at::Tensor weights_of(Lab& lab, const SolutionPath& request, const TrainingRef& 
   const auto family = family_of(lab.plugins(), solution.model, {});
   Weights weights = solution_weights(lab, solution, request.which, *family);
   if (!solution.model.adapted()) return flatten(weights, set.layout);
+  take_constants(folder_of(lab, solution), weights);
   const auto plain = plain_family(solution.model, {});
   return flatten(Merged(attached(lab.plugins(), solution.model.deltas, *plain), std::move(weights)).weights(), set.layout);
 }

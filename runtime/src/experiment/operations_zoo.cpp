@@ -71,7 +71,8 @@ struct FromZooRequest {
 TrainSummary take_into(Lab& lab, const FromZooRequest& request, const std::filesystem::path& out) {
   TaskModel loaded = initial_task_model(lab, request.task, {.model = request.model});
   const at::Tensor z = take_zoo_solution(lab.plugins(), request.solution, loaded.model);
-  save_weights(loaded.model.weights, out / "last.safetensors");
+  save_weights(parameters_in(loaded.model), out / "last.safetensors");
+  save_constants(loaded.model, out);
   write_safetensors(out / "coordinates.safetensors", std::vector<TensorInfo>{as_info("z", z), as_info("z_best", z)});
   require_read(request.options, loaded.task);
   const EvaluationSet rows = make_evaluation_set(loaded.model, loaded.task, request.split, request.options);

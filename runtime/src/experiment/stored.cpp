@@ -52,6 +52,12 @@ Weights weights_with_solution(Lab& lab, const TrainingRef& training, const std::
   return weights;
 }
 
+Weights parameters_in(const Model& model) {
+  Weights parameters;
+  for (const ParameterInfo& info : model.family->parameters()) parameters.set(info.name, model.weights.at(info.name));
+  return parameters;
+}
+
 void save_constants(const Model& model, const std::filesystem::path& folder) {
   std::set<std::string> parameters;
   for (const ParameterInfo& info : model.family->parameters()) parameters.insert(info.name);

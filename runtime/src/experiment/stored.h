@@ -29,6 +29,8 @@ Weights solution_weights(Lab& lab, const TrainingRef& training, const std::strin
 /// The same in the place of `model`'s own, with the constants of its deltas that the training had.
 Weights weights_with_solution(Lab& lab, const TrainingRef& training, const std::string& which, const Model& model);
 
+/// The weights of `model` without the constants of its deltas.
+Weights parameters_in(const Model& model);
 /// Constants of `model`'s deltas, written beside a training's weights: they may be made of weights that its seed drew (a new pooler).
 void save_constants(const Model& model, const std::filesystem::path& folder);
 /// Puts those of `folder`, where there are any, into `weights`.

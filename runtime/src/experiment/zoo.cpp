@@ -19,23 +19,30 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kZooFormat = 1;
+constexpr int kZooFormat = 2;
 constexpr const char* kZooIndex = "zoo.json";
 
 bool spans(const Layout& layout, const std::string& name) {
   return std::any_of(layout.slices().begin(), layout.slices().end(), [&](const auto& slice) { return slice.name == name; });
 }
 
-/// Parameters outside the basis that the training moved, and those that a model's folder lacks.
-std::vector<std::string> trained_beside(const Model& start, const Weights& solved, const Layout& spanned) {
+/// Parameters outside the basis that differ from the model's own, and those that a model's folder lacks.
+std::vector<std::string> changed_beside(const Model& own, const Weights& solved, const Layout& spanned) {
   std::vector<std::string> names;
-  const auto& drawn = start.initialised;
-  for (const ParameterInfo& info : start.family->parameters()) {
+  const auto& drawn = own.initialised;
+  for (const ParameterInfo& info : own.family->parameters()) {
     if (spans(spanned, info.name)) continue;
     const bool is_new = info.part == Part::head || std::find(drawn.begin(), drawn.end(), info.name) != drawn.end();
-    if (is_new || !at::equal(start.weights.at(info.name), solved.at(info.name))) names.push_back(info.name);
+    if (is_new || !at::equal(own.weights.at(info.name), solved.at(info.name))) names.push_back(info.name);
   }
   return names;
+}
+
+/// θ0 + V z of the parameters that the basis spans, for the θ0 of `own`.
+at::Tensor rebuilt(const Subspace& subspace, const Model& own, const at::Tensor& z) {
+  at::Tensor theta = flatten(own.weights, subspace.parameters().layout).clone();
+  subspace.expand(z, theta);
+  return theta;
 }
 
 at::Tensor coordinates_of(Lab& lab, const TrainingRef& solution, const std::string& which) {
@@ -68,12 +75,32 @@ struct Packed {
   }
 };
 
-Packed pack(Lab& lab, const TrainingRef& solution, const std::string& which, const Layout& spanned) {
-  const TaskModel start = initial_task_model(lab, solution.task, InitialWeights::of(solution));
-  const Weights solved = solution_weights(lab, solution, which, *start.model.family);
+/// A device may round V z differently; a training that began elsewhere differs by more.
+bool same_but_for_rounding(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>() <= 1e-5 * b.abs().max().item<double>();
+}
+
+/// Whether the constants of deltas are those that the training had: it may have drawn what they are made of.
+bool has_its_constants(Lab& lab, const TrainingRef& solution, const Model& own) {
+  Weights weights = own.weights;
+  take_constants(folder_of(lab, solution), weights);
+  const auto names = weights.names();
+  return std::all_of(names.begin(), names.end(), [&](const auto& name) { return at::equal(weights.at(name), own.weights.at(name)); });
+}
+
+/// @throws Error(user) where the model's own weights and the coordinates do not give the solution
+Packed pack(Lab& lab, const std::string& name, const TrainingRef& solution, const std::string& which, const Subspace& subspace) {
+  const Model own = initial_task_model(lab, solution.task, {.model = solution.model}).model;
+  const Weights solved = solution_weights(lab, solution, which, *own.family);
+  const Layout& spanned = subspace.parameters().layout;
   Packed packed{.beside = {}, .z = coordinates_of(lab, solution, which)};
-  for (const std::string& name : trained_beside(start.model, solved, spanned))
-    packed.beside[name] = solved.at(name).to(at::kFloat).contiguous();
+  if (!has_its_constants(lab, solution, own) || !same_but_for_rounding(rebuilt(subspace, own, packed.z), flatten(solved, spanned)))
+    user_error(
+        "zoo: solution '{}' began at other weights than the model's (origin, zero, or a delta without a seed of its own), which no "
+        "receiver has",
+        name);
+  for (const std::string& changed : changed_beside(own, solved, spanned))
+    packed.beside[changed] = solved.at(changed).to(at::kFloat).contiguous();
   return packed;
 }
 
@@ -91,7 +118,12 @@ void copy_basis(const fs::path& from, const fs::path& to) {
 
 std::string file_of(const std::string& name) { return name + ".safetensors"; }
 
-json index_of(const ZooRequest& request) {
+/// Of the weights that coordinates are added to.
+std::string origin_digest(const Model& model, const Layout& layout) { return digest_of(flatten(model.weights, layout)); }
+
+json index_of(Lab& lab, const ZooRequest& request, const Layout& spanned) {
+  const TrainingRef& first = request.solutions.begin()->second;
+  const Model own = initial_task_model(lab, first.task, {.model = first.model}).model;
   json tasks = json::array();
   for (const auto& [name, solution] : request.solutions) {
     tasks.push_back({{"name", name},
@@ -105,6 +137,7 @@ json index_of(const ZooRequest& request) {
   }
   return {{"format", kZooFormat},
           {"model", request.basis.model.spec},
+          {"origin", origin_digest(own, spanned)},
           {"basis", {{"method", request.basis.method}, {"dim", request.basis.dim}, {"key", request.basis.key}}},
           {"which", request.which},
           {"tasks", tasks}};
@@ -144,13 +177,13 @@ json Zoo::to_json() const {
 
 Zoo write_zoo(Lab& lab, const ZooRequest& request, const fs::path& folder) {
   const auto subspace = subspace_of(lab, request.basis);
-  const json index = index_of(request);
+  const json index = index_of(lab, request, subspace->parameters().layout);
   const bool there = holds(folder, index);
   Zoo zoo{.bytes_basis = subspace->bytes_shipped(), .entries = {}};
   std::optional<DurableFolder> out;
   if (!there) copy_basis(folder_of(lab, request.basis), out.emplace(folder).path() / "basis");
   for (const auto& [name, solution] : request.solutions) {
-    const Packed packed = pack(lab, solution, request.which, subspace->parameters().layout);
+    const Packed packed = pack(lab, name, solution, request.which, *subspace);
     zoo.entries.push_back(packed.entry(name));
     if (out) packed.write(out->path() / file_of(name));
   }
@@ -163,11 +196,13 @@ Zoo write_zoo(Lab& lab, const ZooRequest& request, const fs::path& folder) {
 ZooSolution ZooSolution::find(const fs::path& folder, const std::string& name) {
   const std::string path = (folder / kZooIndex).string();
   const json index = read_json(path);
-  ZooSolution solution{.basis = folder / "basis", .file = {}, .digests = {}};
+  ZooSolution solution{.basis = folder / "basis", .file = {}, .model = {}, .origin = {}, .digests = {}};
   std::vector<std::string> names;
   try {
     if (index.at("format") != kZooFormat)
       data_error("{}: format {} is not the {} that this program reads", path, index["format"].dump(), kZooFormat);
+    solution.model = index.at("model").get<std::string>();
+    solution.origin = index.at("origin").get<std::string>();
     for (const json& task : index.at("tasks")) {
       names.push_back(task.at("name").get<std::string>());
       if (names.back() == name) solution.file = folder / fs::path(task.at("file").get<std::string>()).filename();
@@ -186,14 +221,14 @@ at::Tensor take_zoo_solution(const PluginHost& plugins, const ZooSolution& solut
   const auto subspace = subspace_in(plugins, solution.basis);
   const Layout& layout = subspace->parameters().layout;
   check_layout(layout, *model.family, "the zoo's basis");
+  if (origin_digest(model, layout) != solution.origin)
+    user_error("from_zoo: option 'model' has other weights than the model that the zoo is of ({})", solution.model);
   const SafetensorsFile file = SafetensorsFile::open(solution.file);
   const TensorInfo* stored = file.find("z");
   if (!stored || stored->shape != std::vector<int64_t>{subspace->dim()})
     data_error("{}: expected 'z' with {} coordinates", file.name(), subspace->dim());
   const at::Tensor z = as_float32(*stored).clone();
-  at::Tensor theta = flatten(model.weights, layout).clone();
-  subspace->expand(z, theta);
-  const Weights spanned = unflatten(theta, layout);
+  const Weights spanned = unflatten(rebuilt(*subspace, model, z), layout);
   for (const std::string& name : spanned.names()) model.weights.set(name, spanned.at(name));
   for (const ParameterInfo& info : model.family->parameters()) {
     const TensorInfo* found = file.find(info.name);

@@ -33,13 +33,15 @@ struct Zoo {
   nlohmann::json to_json() const;
 };
 
-/// Writes the folder; one that holds the same zoo stays as it is. @throws Error(user) where it holds another
+/// Writes the folder; one that holds the same zoo stays as it is. @throws Error(user) where it holds another, or where a solution is not
+/// θ0 + V z for the model's own θ0
 Zoo write_zoo(Lab& lab, const ZooRequest& request, const std::filesystem::path& folder);
 
 /// One solution of a zoo.
 struct ZooSolution {
   std::filesystem::path basis;                 ///< folder of the subspace
   std::filesystem::path file;                  ///< z and the parameters beside it
+  std::string model, origin;                   ///< what the zoo is of, and the digest of its weights within the basis
   std::map<std::string, std::string> digests;  ///< SHA-256 of every file by its name in the zoo
 
   /// @throws Error(data) for a folder that is no zoo, Error(user) for a name that it lacks
