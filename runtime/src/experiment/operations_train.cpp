@@ -25,10 +25,17 @@ void keep_weights(const TrainResult& result, const std::string& keep, const std:
   if (keep == "all") save_weights(result.best_weights, out / "best.safetensors");
 }
 
-/// Moves the files of observers and log from the work folder into the artifact.
-void move_in(const std::filesystem::path& work, const std::filesystem::path& out) {
+/// Gives the artifact the files of observers and log. They stay in the work folder, too: until the commit is done, a later attempt may have
+/// to resume from there. It replaces files whole and writes into none, so that links are safe.
+void share(const std::filesystem::path& work, const std::filesystem::path& out) {
+  namespace fs = std::filesystem;
   for (const char* name : {"trajectory", "mean.safetensors", "metrics.jsonl"}) {
-    if (std::filesystem::exists(work / name)) std::filesystem::rename(work / name, out / name);
+    if (!fs::exists(work / name)) continue;
+    std::error_code refused;
+    fs::copy(work / name, out / name, fs::copy_options::recursive | fs::copy_options::create_hard_links, refused);
+    if (!refused) continue;
+    fs::remove_all(out / name);  // a file system without links
+    fs::copy(work / name, out / name, fs::copy_options::recursive);
   }
 }
 
@@ -55,7 +62,7 @@ TrainingSummary train_into(Lab& lab, const TrainRequest& request, const std::str
   save_result(result, keep, out);
   save_outcomes(result, request.options.text("eval_split"), out);
   if (keep != "none") save_constants(start.model, out);
-  move_in(work, out);
+  share(work, out);
   TrainingSummary summary = TrainingSummary::of(request, result, start);
   summary.geometry = std::move(geometry);
   return summary;
@@ -138,7 +145,7 @@ std::vector<Operation> training_operations() {
            .doc = "Fine-tunes a model on a task and evaluates it; keeps best and last.",
            .options = experiment::training_options(),
            .run = experiment::run_train,
-           .version = 5,  // products add gradients of weights to those of earlier micro-batches, so in another order
+           .version = 6,  // shares of work count what plugins run again, and probe
            .named = true}};
 }
 

@@ -11,6 +11,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
+
 namespace tsrun {
 namespace training {
 namespace {
@@ -18,8 +20,8 @@ namespace {
 class SplitProbe final : public Probe {
  public:
   SplitProbe(const Family& family, std::function<const EncodedSplit&()> split, std::optional<Masking> masking, bool dropout,
-             at::Device device)
-      : family_(family), split_(std::move(split)), masking_(std::move(masking)), dropout_(dropout), device_(device) {}
+             at::Device device, ProbedRows& spent)
+      : family_(family), split_(std::move(split)), masking_(std::move(masking)), dropout_(dropout), device_(device), spent_(spent) {}
 
   int64_t rows() const override { return split_().size(); }
 
@@ -40,6 +42,7 @@ class SplitProbe final : public Probe {
     std::vector<at::Tensor> states;
     options.hidden_states = &states;
     if (!in_decoder) options.to_layer = layer;
+    spend(rows, {in_decoder ? 1 : layer / static_cast<double>(std::max(1, family_.layers())), 0});
     family_.forward(weights, to_device(packed, family_.head(), device_), options);
     const at::Tensor& found = states.at(place);
     return lengthened(found, in_decoder ? packed.decoder_offsets : packed.offsets);
@@ -53,6 +56,7 @@ class SplitProbe final : public Probe {
     std::vector<at::Tensor> all;
     ForwardOptions options;
     options.hidden_states = &all;
+    spend(rows, {1, 0});
     const Output output = family_.forward(weights, batch, options);
     return at_labels(all, output, batch.targets);
   }
@@ -64,6 +68,7 @@ class SplitProbe final : public Probe {
     ForwardOptions options;
     options.training = dropout_ && dropout.has_value();
     if (dropout) options.dropout = *dropout;
+    spend(rows, {1, 1});
     const at::Tensor loss = task_loss(family_.head(), family_.forward(leaves, batch, options), batch);
     loss.backward();
     LossAndGradient result{loss.item<double>(), {}};
@@ -77,6 +82,11 @@ class SplitProbe final : public Probe {
  private:
   static void require_row(const EncodedSplit& split, int64_t row) {
     if (row < 0 || row >= split.size()) user_error("a probe of row {}, expected 0 to {}", row, split.size() - 1);
+  }
+
+  void spend(std::span<const int64_t> rows, ProbedRows a_row) {
+    spent_.forward += a_row.forward * static_cast<double>(rows.size());
+    spent_.backward += a_row.backward * static_cast<double>(rows.size());
   }
 
   PackedRows packed_rows(std::span<const int64_t> rows) const {
@@ -124,6 +134,7 @@ class SplitProbe final : public Probe {
   std::optional<Masking> masking_;
   bool dropout_;
   at::Device device_;
+  ProbedRows& spent_;
 };
 
 /// Owns its rows, which `encode` gives when they are first asked for.
@@ -132,7 +143,7 @@ class OwningProbe final : public Probe {
   OwningProbe(const Family& family, std::function<EncodedSplit()> encode, std::optional<Masking> masking, bool dropout, at::Device device)
       : encode_(std::move(encode)),
         inner_(
-            family, [this]() -> const EncodedSplit& { return encoded(); }, std::move(masking), dropout, device) {}
+            family, [this]() -> const EncodedSplit& { return encoded(); }, std::move(masking), dropout, device, spent_) {}
 
   int64_t rows() const override { return inner_.rows(); }
   std::vector<std::vector<int64_t>> ids(int64_t row) override { return inner_.ids(row); }
@@ -152,6 +163,7 @@ class OwningProbe final : public Probe {
 
   std::function<EncodedSplit()> encode_;
   std::optional<EncodedSplit> split_;
+  ProbedRows spent_;
   SplitProbe inner_;
 };
 
@@ -164,8 +176,8 @@ Options with_first_answers(const Options& options) {
 }  // namespace
 
 std::unique_ptr<Probe> make_split_probe(const Family& family, std::function<const EncodedSplit&()> rows, std::optional<Masking> masking,
-                                        bool dropout, at::Device device) {
-  return std::make_unique<SplitProbe>(family, std::move(rows), std::move(masking), dropout, device);
+                                        bool dropout, at::Device device, ProbedRows& spent) {
+  return std::make_unique<SplitProbe>(family, std::move(rows), std::move(masking), dropout, device, spent);
 }
 
 }  // namespace training

@@ -78,7 +78,7 @@ Session::Session(TrainJob& job)
       binding_(family_, vocabulary_ ? vocabulary_->reduced(job.model->weights) : job.model->weights, tune_options(), job.key.split("tune"),
                job.device),
       probe_(make_split_probe(
-          family_, [this]() -> const EncodedSplit& { return train_; }, masking_of(job, settings_), settings_.dropout, job.device)),
+          family_, [this]() -> const EncodedSplit& { return train_; }, masking_of(job, settings_), settings_.dropout, job.device, probed_)),
       plugins_(job.plugins, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch(), probe_.get()}),
       stepper_(family_, train_, binding_, settings_, job.device, plugins_, masking_of(job, settings_)) {
   if (binding_.groups().empty()) user_error("nothing is trained: every part is frozen and there is no subspace");
@@ -136,7 +136,14 @@ StepReport Session::advance(int64_t step) {
   const Key key = job_.key.split("step").split(static_cast<uint64_t>(step));
   const int64_t warmup = warmup_steps(settings_.warmup_ratio, plan_.steps());
   const Stepper::When when{step, plan_.epoch_of(step), plan_.steps(), plan_.epoch_at(step), plan_.ends_epoch(step + 1)};
-  return stepper_.run(when, rows_of(step), key, schedule_factor(settings_.scheduler, step, plan_.steps(), warmup));
+  const auto batches = rows_of(step);
+  StepReport report = stepper_.run(when, batches, key, schedule_factor(settings_.scheduler, step, plan_.steps(), warmup));
+  const ProbedRows probed = std::exchange(probed_, {});
+  const double rows =
+      std::accumulate(batches.begin(), batches.end(), 0.0, [](double sum, const auto& batch) { return sum + batch.size(); });
+  report.work.forward += probed.forward / std::max(1.0, rows);
+  report.work.backward += probed.backward / std::max(1.0, rows);
+  return report;
 }
 
 std::vector<std::vector<int64_t>> Session::rows_of(int64_t step) {

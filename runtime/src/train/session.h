@@ -55,6 +55,7 @@ class Session {
   const Family& family_;
   StepPlan plan_;
   Binding binding_;
+  ProbedRows probed_;  ///< since the last step
   std::unique_ptr<Probe> probe_;
   StepPlugins plugins_;
   Stepper stepper_;

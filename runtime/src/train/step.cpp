@@ -78,8 +78,10 @@ at::Tensor Stepper::loss_with_plugins(Step& step, ForwardPass& pass) {
     plugins_.before_forward(step, extra, key.split("again").split(static_cast<uint64_t>(pass.number)).split(extras++));
     if (change) change(extra.weights, extra.options);
     refuse_changed_prefix(step, extra);
-    ++extra_passes_;
-    return family_.forward(extra.weights, pass.batch, extra.options);
+    const Output output = family_.forward(extra.weights, pass.batch, extra.options);
+    const at::Tensor& made = output.logits.defined() ? output.logits : output.hidden;
+    extra_ += {1, made.requires_grad() ? 1 : 0};
+    return output;
   };
   if (plugins_.wants().hidden_states) pass.options.hidden_states = &pass.hidden_states;
   plugins_.before_forward(step, pass, key);
@@ -164,7 +166,7 @@ StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micr
     solve(when, batches, judged, key, factor, report);
     require_finite_step("loss", report.loss, when.step, binding_.weights(), split_, micro_batches);
     require_finite_step("norm of the gradient", report.gradient_norm, when.step, binding_.weights(), split_, micro_batches);
-    report.work = work_in(when.epoch);
+    report.work = work_in(when.epoch, report.passes, batches.size());
     return report;
   }
   const bool plugged = !plugins_.empty();
@@ -174,15 +176,16 @@ StepReport Stepper::run(When when, const std::vector<std::vector<int64_t>>& micr
     step.blocks = binding_.blocks(factor, plugins_.wants().origin);
   }
   binding_.zero_gradients();
-  extra_passes_ = 0;
+  extra_ = {};
   for (size_t i = 0; i < batches.size(); ++i) {
     const double share = judged > 0 ? judged_in(batches[i]) / judged : 0;
     const double loss = backward(batches[i], share, i, key.split("dropout").split(i), step);
     require_finite_step("loss", loss, when.step, binding_.weights(), split_, micro_batches);
     report.loss += loss * share;
   }
-  report.passes = {static_cast<int64_t>(batches.size()) + extra_passes_, static_cast<int64_t>(batches.size())};
-  report.work = work_in(when.epoch);
+  report.passes = {static_cast<int64_t>(batches.size()), static_cast<int64_t>(batches.size())};
+  report.passes += extra_;
+  report.work = work_in(when.epoch, report.passes, batches.size());
   if (plugged) {
     add_step_loss(step, report);
     require_finite_step("loss", report.loss, when.step, binding_.weights(), split_, micro_batches);

@@ -73,7 +73,7 @@ class Stepper {
   Step begin_step(const When& when, Key key) const;
   void update(Step& step, double factor);
   std::vector<OwnedParameter> owned_parameters(const Step& step) const;
-  LayerWork work_in(int64_t epoch);
+  LayerWork work_in(int64_t epoch, const Passes& passes, size_t batches);
   at::Tensor loss_of(const Output& output, const PackedBatch& batch) const;
 
   const Family& family_;
@@ -82,7 +82,7 @@ class Stepper {
   at::Device device_;
   StepPlugins& plugins_;
   std::optional<Masking> masking_;
-  int64_t extra_passes_ = 0;  ///< of this step, by plugins
+  Passes extra_;  ///< of this step, by plugins
   double max_grad_norm_ = 0, label_smoothing_ = 0;
   Precision precision_ = Precision::float32;
   bool gradient_checkpointing_ = false, dropout_ = true;

@@ -67,10 +67,12 @@ void Stepper::rescope(const Scope& scope) {
 }
 
 /// Cached layers are computed in the epoch in which their caching begins.
-LayerWork Stepper::work_in(int64_t epoch) {
+LayerWork Stepper::work_in(int64_t epoch, const Passes& passes, size_t batches) {
   const int layers = prefix_ ? prefix_->layers() : 0;
   if (layers != caching_.layers) caching_ = {layers, epoch};
-  return layer_work(family_, binding_.weights(), epoch > caching_.since_epoch ? layers : 0);
+  const LayerWork once = layer_work(family_, binding_.weights(), epoch > caching_.since_epoch ? layers : 0);
+  const auto times = [&](int64_t count) { return static_cast<double>(count) / static_cast<double>(std::max<size_t>(1, batches)); };
+  return {once.forward * times(passes.forward), once.backward * times(passes.backward)};
 }
 
 }  // namespace tsrun::training

@@ -2,6 +2,8 @@
 
 #include "unit/train/plugged_training.h"
 
+#include <numeric>
+
 namespace tsrun::training {
 namespace {
 
@@ -59,6 +61,43 @@ TEST_F(LayerWorkTest, IsPartOfTheResult_AsAMeanOverTheSteps) {
   EXPECT_GT(share, 0);
   EXPECT_LT(share, 1);
   EXPECT_GT(result.step_seconds, 0);
+}
+
+/// Runs every batch twice.
+class Twice final : public Regularizer {
+ public:
+  at::Tensor batch_loss(Step& step, ForwardPass& pass) override { return pass.loss_of(pass.again(step.key, {})); }
+};
+
+/// Probes 16 rows a step: once with a gradient, once up to the first of two layers.
+class Probing final : public Regularizer {
+ public:
+  explicit Probing(Probe& probe) : probe_(probe) {}
+  void after_update(Step& step) override {
+    std::vector<int64_t> rows(16);
+    std::iota(rows.begin(), rows.end(), 0);
+    probe_.loss_and_gradient(step.weights, rows);
+    probe_.hidden(step.weights, rows, 1);
+  }
+
+ private:
+  Probe& probe_;
+};
+
+TEST_F(LayerWorkTest, CountsWhatPluginsRunAgain_AndProbe) {
+  const auto under = [&](const std::string& name, const auto& make) {
+    TrainJob run = job(name, {{"max_steps", 2}, {"batch_size", 32}});
+    run.plugins.push_back(regularizer(name, make));
+    return train(std::move(run)).report;
+  };
+  const TrainReport twice = under("twice", [](const MethodInputs&) { return std::make_unique<Twice>(); });
+  EXPECT_EQ(twice.forward_passes, 4);
+  EXPECT_EQ(twice.backward_passes, 4);
+  EXPECT_DOUBLE_EQ(twice.forward_share, 2);
+  EXPECT_DOUBLE_EQ(twice.backward_share, 2);
+  const TrainReport probing = under("probing", [](const MethodInputs& inputs) { return std::make_unique<Probing>(*inputs.probe); });
+  EXPECT_DOUBLE_EQ(probing.forward_share, 1.75);
+  EXPECT_DOUBLE_EQ(probing.backward_share, 1.5);
 }
 
 }  // namespace

@@ -75,11 +75,12 @@ struct TrainReport {
   int64_t steps = 0, steps_planned = 0, steps_per_epoch = 0;
   int64_t tokens = 0;                               ///< that forward passes of the training read
   int64_t forward_passes = 0, backward_passes = 0;  ///< of micro-batches, those of plugins too; evaluations do not count
-  double forward_share = 1, backward_share = 1;     ///< work of the layers, means over the steps; 1 where everything is trained
-  std::optional<ReachReport> reach;                 ///< of a subspace with distances, under AdamW
-  nlohmann::json evaluations = {};                  ///< lines of metrics.jsonl: scores, mean loss and passes so far
-  nlohmann::json binding = {};                      ///< Binding::describe
-  nlohmann::json plugins = {};                      ///< reports of selectors and regularisers, in their order; null without any
+  /// Work of the layers, means over the steps: 1 where everything is trained. Plugins that run batches again, or probe, do more.
+  double forward_share = 1, backward_share = 1;
+  std::optional<ReachReport> reach;  ///< of a subspace with distances, under AdamW
+  nlohmann::json evaluations = {};   ///< lines of metrics.jsonl: scores, mean loss and passes so far
+  nlohmann::json binding = {};       ///< Binding::describe
+  nlohmann::json plugins = {};       ///< reports of selectors and regularisers, in their order; null without any
   nlohmann::json to_json() const;
 };
 
