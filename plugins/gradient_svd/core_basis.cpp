@@ -31,7 +31,7 @@ Frame leading_frame(const std::string& name, const at::Tensor& matrix, int64_t r
   const at::Tensor s = squares.sqrt();
   const at::Tensor raw = a.t().matmul(near) / s.clamp_min(1e-30);
   const auto [q, upper] = at::linalg_qr(raw);
-  const at::Tensor far = q * upper.diagonal().sign();  // the sign that singular vectors have
+  const at::Tensor far = at::where(upper.diagonal() < 0, -q, q);  // the sign that singular vectors have; any where s is zero
   const at::Tensor u = (wide ? near : far).to(at::kFloat).contiguous(), v = (wide ? far : near).to(at::kFloat).contiguous();
   const double all = values.sum().item<double>();
   return {name, u, v, s.to(at::kFloat), all > 0 ? squares.sum().item<double>() / all : 0};

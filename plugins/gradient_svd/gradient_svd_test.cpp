@@ -1,3 +1,5 @@
+#include "core_basis.h"
+
 #include "tsrun/plugin_testing/subspace.h"
 
 #include "tsrun/base/error.h"
@@ -62,6 +64,15 @@ TEST(GradientSvd, BeginsBehindTheStep_WhenAsked) {
   const Slice& slice = *small.parameters().layout.find("encoder.layer.1.dense.weight");
   const auto of = [&](const at::Tensor& flat) { return flat.slice(0, slice.offset, slice.offset + slice.size); };
   EXPECT_TRUE(at::allclose(of(out), -0.25 * of(rows_of(small, 0, 9)).sign(), 1e-3, 1e-3));  // all 47 directions: the step itself
+}
+
+TEST(GradientSvd, KeepsAFrameOrthonormal_WhereAMatrixHasLessRank) {
+  const at::Tensor matrix = at::outer(at::arange(1, 6, at::kFloat), at::arange(1, 8, at::kFloat));
+  for (const at::Tensor& gradient : {matrix, matrix.t().contiguous(), at::zeros_like(matrix)}) {
+    const gradient_svd::Frame frame = gradient_svd::leading_frame("dense", gradient, 3);
+    for (const at::Tensor& side : {frame.u, frame.v}) EXPECT_TRUE(at::allclose(side.t().matmul(side), at::eye(3), 1e-5, 1e-5)) << side;
+    EXPECT_TRUE(at::allclose(frame.u.matmul(at::diag(frame.values)).matmul(frame.v.t()), gradient, 1e-4, 1e-4));
+  }
 }
 
 TEST(GradientSvd, RefusesMoreDirectionsThanBatches_AndInputsWithoutATask) {

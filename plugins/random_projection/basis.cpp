@@ -3,6 +3,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/base/memory.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/tune/key_file.h"
 
@@ -33,9 +34,10 @@ Basis::Basis(ParameterSet parameters, int64_t dim, Key key) : parameters_(std::m
   for (const Group& group : parameters_.groups) {
     check_interrupt();
     dims_.push_back(std::min(dim_, group.size()));
-    directions_.push_back(at::empty({dims_.back(), group.size()}, at::kFloat));
-    digest.update(fill_group(group, directions_.back()));
-    rows_.push_back(rows_of(directions_.back()));
+    at::Tensor& directions = directions_.emplace_back(at::empty({dims_.back(), group.size()}, at::kFloat));
+    prefer_large_pages(directions.mutable_data_ptr(), directions.nbytes());
+    digest.update(fill_group(group, directions));
+    rows_.push_back(rows_of(directions));
   }
   offsets_ = coordinate_offsets(dims_);
   digest_ = digest.hex();

@@ -51,62 +51,6 @@ class FolderToRemove {
   std::filesystem::path path_;
 };
 
-/// A dense float32 basis with `dim` directions a group: as much memory to read a step as any dense subspace has.
-class DenseSubspace : public Subspace {
- public:
-  DenseSubspace(ParameterSet parameters, int64_t dim)
-      : parameters_(std::move(parameters)), dims_(parameters_.groups.size(), dim), values_(parameters_.groups.size()) {
-    const Key key = Key::root(0);
-    for (size_t i = 0; i < values_.size(); ++i) {
-      values_[i] = at::empty({dim, parameters_.groups[i].size()}, at::kFloat);
-      const auto count = static_cast<size_t>(values_[i].numel());
-      tsrun::prefer_large_pages(values_[i].mutable_data_ptr(), values_[i].nbytes());
-      fill_uniform(key.split(i), {values_[i].mutable_data_ptr<float>(), count}, 0, -1e-3f, 1e-3f);
-    }
-  }
-  const ParameterSet& parameters() const override { return parameters_; }
-  const std::vector<int64_t>& dims() const override { return dims_; }
-  bool claims_orthonormal() const override { return false; }
-  nlohmann::json describe() const override { return {}; }
-  void save(const std::filesystem::path&) const override {}
-  int64_t bytes_shipped() const override { return 0; }
-
-  void expand(const at::Tensor& z, at::Tensor out) const override { compose(out, z, out); }
-  void compose(const at::Tensor& origin, const at::Tensor& z, at::Tensor out) const override {
-    for (size_t i = 0; i < values_.size(); ++i) {
-      const Group& group = parameters_.groups[i];
-      std::vector<double> coordinates;
-      for (int64_t j = 0; j < dims_[i]; ++j) coordinates.push_back(z.const_data_ptr<float>()[static_cast<int64_t>(i) * dims_[i] + j]);
-      const auto size = static_cast<size_t>(group.size());
-      tsrun::combine_onto({origin.const_data_ptr<float>() + group.begin, size}, rows(i), coordinates,
-                          {out.mutable_data_ptr<float>() + group.begin, size});
-    }
-  }
-  at::Tensor project(const at::Tensor&, const at::Tensor& g) const override {
-    at::Tensor result = at::empty({dim()}, at::kFloat);
-    float* to = result.mutable_data_ptr<float>();
-    for (size_t i = 0; i < values_.size(); ++i) {
-      const Group& group = parameters_.groups[i];
-      for (const double value :
-           tsrun::dot_products(rows(i), {g.const_data_ptr<float>() + group.begin, static_cast<size_t>(group.size())})) {
-        *to++ = static_cast<float>(value);
-      }
-    }
-    return result;
-  }
-
- private:
-  Rows rows(size_t group) const {
-    Rows rows;
-    rows.columns = values_[group].size(1);
-    for (int64_t j = 0; j < dims_[group]; ++j) rows.data.push_back(values_[group].const_data_ptr<float>() + j * rows.columns);
-    return rows;
-  }
-  ParameterSet parameters_;
-  std::vector<int64_t> dims_;
-  std::vector<at::Tensor> values_;
-};
-
 const PluginHost& plugins() {
   static PluginHost* host = nullptr;  // what it loads is never unloaded
   if (host == nullptr) {
@@ -146,8 +90,9 @@ std::vector<StepPlugin> step_plugins(const std::string& named, int64_t layers) {
 /// What `method` chooses once.
 Scope chosen(const std::string& method, const nlohmann::json& given, const Model& model, const EncodedSplit& split) {
   const SelectorMethod& selector = plugins().selector(method);
+  training::ProbedRows spent;
   const auto probe = training::make_split_probe(
-      *model.family, [&]() -> const EncodedSplit& { return split; }, std::nullopt, true, at::kCPU);
+      *model.family, [&]() -> const EncodedSplit& { return split; }, std::nullopt, true, at::kCPU, spent);
   const Options options = selector.options().resolve(given, "bench_step");
   return selector.choose({*model.family, model.weights, Key::root(6), 0, 0, probe.get()}, options)->scope;
 }
@@ -205,7 +150,12 @@ std::shared_ptr<const Subspace> factored_basis(const Model& model, const Paramet
 
 std::shared_ptr<const Subspace> basis_of(const std::string& kind, const Model& model) {
   const ParameterSet set = select_parameters(*model.family, {});
-  if (kind == "dense") return std::make_shared<DenseSubspace>(set, 32);
+  if (kind == "dense") {
+    const SubspaceMethod& method = plugins().subspace("random_projection");
+    SubspaceInputs inputs;
+    inputs.parameters = set;
+    return method.discover(inputs, method.options().resolve({{"dim", 32}}, "bench_step"));
+  }
   return factored_basis(model, set, kind == "bf16" ? RowType::bfloat16 : RowType::float32);
 }
 
