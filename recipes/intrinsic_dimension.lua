@@ -21,7 +21,7 @@ local arg = ts.arguments {
   epochs = { default = 6, min = 0, doc = "of every training; 0: the model's default" },
   rows = { default = 0, min = 0, doc = "training rows; 0: all" },
   rates = { default = { 0.1, 0.01 }, doc = "learning rates of the coordinates, of which every dimension takes the best on dev" },
-  full_rates = { default = { 0.0 }, min = 0, doc = "learning rates of full fine-tuning, likewise; 0: the model's default" },
+  full_rates = { default = { 1.0, 3.0 }, doc = "the same of full fine-tuning, as multiples of the model's default" },
   lr_head = { default = 0.0, min = 0, doc = "learning rate of pooler and head in every training; 0: the model's default" },
   embeddings = { default = false, doc = "train the embeddings beside the coordinates" },
   d_max = { default = 512, min = 1, doc = "largest dimension of the methods with one vector for the whole model" },
@@ -32,14 +32,16 @@ local arg = ts.arguments {
 }
 if arg.quick then
   arg.seeds, arg.rates, arg.rows, arg.epochs, arg.d_max, arg.dense_max, arg.points, arg.precision = 1, { 0.1 }, 64, 1, 16, 16, 4, 1
+  arg.full_rates = { 1.0 }
 end
 
 local model, task = ts.model(arg.model), ts.task(arg.task)
 
 local function given(value) return value ~= 0 and value or nil end
+local scales = (model.layers or 2) + (({ gpt2 = 1, llama = 1, t5 = 2 })[model.family] or 0)  -- of layers and final norms
 local guides = {
   random = { name = "random_projection", d_max = math.min(arg.d_max, arg.dense_max) },
-  said = { scales = "layer", d_min = math.min(arg.d_max, (model.layers or 2) + 1) },  -- a scale a layer is taken out of d
+  said = { scales = "layer", d_min = math.min(arg.d_max, scales + 1) },  -- scales are taken out of d
   trajectory_svd = { points = arg.points, d_max = arg.points, variant = "delta" },
 }
 local methods = lib.map(arg.methods, function(name)
@@ -51,7 +53,7 @@ local function dimension(one)
     model = model, task = task, method = one.method, share = arg.share, above = arg.above, score = arg.score, seeds = arg.seeds,
     rates = arg.rates, within = { embeddings = arg.embeddings }, precision = arg.precision,
     train = { epochs = lib.given(arg.epochs, model.defaults.epochs), rows = arg.rows, lr_head = given(arg.lr_head) },
-    full = { rates = lib.map(arg.full_rates, function(rate) return given(rate) or false end) },
+    full = { rates = lib.map(arg.full_rates, function(multiple) return multiple * model.defaults.lr end) },
   }
 end
 

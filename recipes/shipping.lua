@@ -10,7 +10,7 @@ local arg = ts.arguments {
   seeds = { default = 2, min = 1, doc = "number of seeds" },
   epochs = { default = 0, min = 0, doc = "of the trainings within a basis; 0: the model's default" },
   rows = { default = 0, min = 0, doc = "training rows; 0: all" },
-  rate = { default = 0.03, min = 0, doc = "learning rate of the coordinates" },
+  reach = { default = 1.0, min = 0.001, doc = "what coordinates can travel, as a multiple of the way to full fine-tuning's own update" },
   embeddings = { default = false, doc = "train the embeddings beside the coordinates" },
   zoo = { default = "", doc = "folder for the first seed's solution in bfloat16, with its basis; empty: none" },
   quick = { default = false, doc = "one seed and few steps, to see it run" },
@@ -29,7 +29,8 @@ local function basis_from(trajectory, options)
   return ts.discover("trajectory_svd", lib.with({ trajectory = trajectory, dim = arg.dim, variant = "delta" }, options))
 end
 local function within(seed, name, basis, keep)
-  return train(seed, { name = name, keep = keep, tune = ts.within(basis, { lr = arg.rate, embeddings = arg.embeddings }) })
+  local tune = { lr = "reach", reach = arg.reach, reach_of = full(seed).trajectory, embeddings = arg.embeddings }
+  return train(seed, { name = name, keep = keep, tune = ts.within(basis, tune) })
 end
 
 -- Forms of one basis.

@@ -23,6 +23,14 @@ local function require_number(options, name, low, whole)
   end
 end
 
+local function require_choice(options, name, choices)
+  for _, choice in ipairs(choices) do
+    if options[name] == choice then return end
+  end
+  local near = native.did_you_mean(tostring(options[name]), choices)
+  fail("option '%s' is '%s', expected one of %s%s", name, tostring(options[name]), table.concat(choices, ", "), near)
+end
+
 local function method_of(given)
   if type(given) == "string" then given = { name = given } end
   if type(given) ~= "table" or type(given.name) ~= "string" then
@@ -61,6 +69,11 @@ local function options_of(given)
   require_number(options, "growth", 2, true)
   require_number(options, "past", 0, true)
   require_number(options, "precision", 0)
+  require_number(options, "bootstrap", 0, true)
+  require_number(options, "share", 0.01)
+  if options.share > 1 then fail("option 'share' is %s, expected at most 1", tostring(options.share)) end
+  require_choice(options, "above", { "zero", "majority" })
+  require_choice(options, "score", { "last", "best" })
   if math.type(options.seeds) == "integer" then options.seeds = ts.seeds(options.seeds) end
   return options
 end

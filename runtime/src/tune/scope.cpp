@@ -145,7 +145,7 @@ Scope intersection(const Scope& a, const Scope& b) {
     Scope::Entry& into = both.parameters[name];
     into.trained = into.trained && entry.trained;
     into.rate *= entry.rate;
-    if (entry.mask.defined()) into.mask = into.mask.defined() ? into.mask.logical_and(entry.mask) : entry.mask;
+    if (entry.mask.defined()) into.mask = into.mask.defined() ? into.mask.logical_and(entry.mask.to(into.mask.device())) : entry.mask;
   }
   return both;
 }
