@@ -20,7 +20,7 @@ local arg = ts.arguments {
   batch = { default = 16, min = 1, doc = "rows of a step" },
   precision = { default = "float32", choices = { "float32", "bf16" }, doc = "of products with weights; bf16 pays on some processors" },
   rows = { default = 320, min = 0, doc = "training rows of the first section; 0: all" },
-  sizes = { default = { 100, 200, 500 }, doc = "training rows of the low-resource section, with the task's shares of the classes" },
+  sizes = { default = { 300, 500, 1000 }, doc = "training rows of the low-resource section, with the task's shares of the classes" },
   source = { default = "builtin:entailment", doc = "task that is trained on in the last section; empty: no such section" },
   source_rows = { default = 320, min = 0, doc = "training rows of it, with its shares of the classes; 0: all" },
   others = { default = { "builtin:entailment2" }, doc = "tasks that are only evaluated on" },
@@ -33,7 +33,7 @@ local arg = ts.arguments {
   quick = { default = false, doc = "one seed, one learning rate, few rows and methods" },
 }
 if arg.quick then
-  arg.seeds, arg.rates, arg.rows, arg.sizes, arg.source_rows = 1, { 1.0 }, 160, { 100 }, 160
+  arg.seeds, arg.rates, arg.rows, arg.sizes, arg.source_rows = 1, { 1.0 }, 160, { arg.sizes[1] }, 160
   if arg.methods[1] == "all" then arg.methods = lib.join(arg.few, { "mixout", "R-Drop", "gradient mask static" }) end
 end
 
@@ -67,10 +67,16 @@ end
 local function compactly(options)
   return function(...) return lib.with({ compact = true }, options(...)) end
 end
+-- Weights do not decay to zero where the method has another decay in its place, or its authors none.
+local function without_decay(options)
+  return function(...) return lib.with({ weight_decay = 0 }, options(...)) end
+end
 local function plain() return {} end
 
 local p, kept, rank = arg.freeze_ratio, 1 - arg.freeze_ratio, math.max(1, model.hidden_size // 16)
-local function dps(variant) return during("dps", { variant = variant, freeze_ratio = p, update_ratio = arg.update_ratio }) end
+local function dps(variant, scores)
+  return during("dps", { variant = variant, freeze_ratio = p, update_ratio = arg.update_ratio, scores = scores })
+end
 local function cycle(at) return 2 * math.max(1, math.floor(at.steps * arg.update_ratio)) end
 
 local sections = {
@@ -83,6 +89,7 @@ local sections = {
     { "DPS mix", dps "mix" },
   } },
   { "controls of the same size, no dropout", {
+    { "DPS dense, random subnetworks", dps("dense", "random") },
     { "random mask redrawn", without_dropout(function(at)
       return { select = ts.schedule("random_mask", { share = kept, parts = masked, every = cycle(at) }) }
     end) },
@@ -90,7 +97,7 @@ local sections = {
     { "gradient mask static", without_dropout(once("gradient_mask", { share = kept, parts = masked })) },
   } },
   { "rivals", {
-    { "decay to the origin", beside("weight_decay_to_origin", { strength = 1.0 }) },
+    { "decay to the origin", without_decay(beside("weight_decay_to_origin", { strength = 1.0 })) },
     { "top half of the layers", function(at, seed)
       return once("last_layers", { layers = math.max(1, model.layers // 2) })(at, seed)
     end },
@@ -108,7 +115,7 @@ local sections = {
   } },
   { "challengers", {
     { "SIFT", compactly(once("sift", {})) },
-    { "LIFT", function(at, seed) return compactly(once("lift", { filter_rank = rank, lora_rank = math.max(1, rank // 2) }))(at, seed) end },
+    { "LIFT", without_decay(compactly(once("lift", { filter_rank = rank, lora_rank = math.max(1, rank // 2) }))) },
     { "half fine-tuning", during("half_fine_tuning", {}) },
     { "gradient mask tuning", during("gradient_mask_tuning", { share = kept }) },
     { "LoSiA", function(at) return { select = ts.schedule("losia", { period = math.max(1, at.steps // 10) }) } end },
@@ -134,6 +141,7 @@ local function train(at, method, seed, multiple, more)
   return ts.train(lib.with(lib.with({
     name = ("%s, %s, %d rows, lr %g"):format(method.name, at.task.name, at.rows > 0 and at.rows or at.task.splits.train.rows, rate),
     model = model, task = at.task, seed = seed, lr = rate, epochs = epochs, batch_size = arg.batch, rows = at.rows, stratify = at.stratify,
+    rows_seed = at.stratify and seed or 0,  -- as the paper's code draws subsets
     warmup_ratio = 0.1, weight_decay = 0.01, precision = arg.precision, keep = "none",
   }, method.options(at, seed, rate)), more))
 end
@@ -159,18 +167,25 @@ end
 
 -- What the dynamic selectors did, which tells a method from a silent no-op.
 local function over_seeds(read) return lib.map(seeds, read) end
+local function planned(runs)
+  for _, run in ipairs(runs) do
+    if run.planned then return true end
+  end
+  return false
+end
 local acted = {}
 for _, method in ipairs(methods) do
   if method.name:match("^DPS") then
     local rate = best(main, method)
-    local function told(seed) return train(main, method, seed, rate).plugins end
-    if not model.planned then
+    local runs = over_seeds(function(seed) return train(main, method, seed, rate) end)
+    local function told(read) return lib.map(runs, function(run) return read(run.plugins[1]) end) end
+    if not planned(runs) then
       acted[#acted + 1] = {
         method.name,
-        over_seeds(function(seed) return 100 * told(seed)[1].kept_share end),
-        over_seeds(function(seed) return 100 * lib.mean(told(seed)[1].mask_changes) end),
-        over_seeds(function(seed) return told(seed)[1].last_update.inside end),
-        over_seeds(function(seed) return told(seed)[1].last_update.outside end),
+        told(function(own) return 100 * own.kept_share end),
+        told(function(own) return 100 * lib.mean(own.mask_changes) end),
+        told(function(own) return own.last_update.inside end),
+        told(function(own) return own.last_update.outside end),
       }
     end
   end
@@ -204,7 +219,7 @@ if #low > 0 then
       end
       return row
     end),
-    note = ("Hundred times %s on dev; rows chosen with the task's shares of the classes, %d epochs."):format(main.task.metric, epochs),
+    note = ("Hundred times %s on dev; every seed's own rows, with the task's shares of the classes, %d epochs."):format(main.task.metric, epochs),
   })
 end
 

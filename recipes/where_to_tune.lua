@@ -1,6 +1,7 @@
 -- Which layers to train: semantic-aware layer freezing (SALF, Findings of ACL 2025) with every other way of choosing layers, and the
 -- trivial ones without which no table is complete, on a classifier and on a language model. First all with the same number of updates;
--- then with as many updates as cost the same backward work; then LoRA in the chosen layers alone.
+-- then with as many updates as cost the same backward work; then what it saves to keep the output of a frozen prefix; then LoRA where a
+-- choice trains something.
 local ts = require "ts"
 local lib = require "lib"
 
@@ -18,6 +19,7 @@ local arg = ts.arguments {
   rows = { default = 320, min = 0, doc = "training rows; 0: all" },
   batch = { default = 16, min = 1, doc = "rows of a step" },
   precision = { default = "float32", choices = { "float32", "bf16" }, doc = "of products with weights; bf16 pays on some processors" },
+  cache = { default = true, doc = "rows with the output of a frozen prefix kept, which masked and recurrent language models have not" },
   quick = { default = false, doc = "the first model alone, one seed, one learning rate, few rows" },
 }
 if arg.quick then
@@ -26,39 +28,79 @@ if arg.quick then
 end
 local seeds = ts.seeds(arg.seeds)
 
--- The selectors of one model and task: name; of a choice made once its scope(seed, full), with `lora` where LoRA follows it too; of others
--- their options of ts.train.
+-- The trained share of a layer, from 1, as a selector tells of it: the whole layer or nothing; of its matrices; of the steps.
+local function of_layers(told, layer)
+  for _, trained in ipairs(told.trained_layers) do
+    if trained + 1 == layer then return 1 end
+  end
+  return 0
+end
+local function of_matrices(told, layer)
+  local all, trained = 0, 0
+  for _, scores in pairs(told.layers) do all = all + (scores[layer] and 1 or 0) end
+  for _, name in ipairs(told.trained) do trained = trained + (tonumber(name:match "%.(%d+)%.") + 1 == layer and 1 or 0) end
+  return trained / all
+end
+local function of_periods(count)
+  return function(told, layer) return told.periods_of_layer[layer] / count end
+end
+local function of_ends(told, layer) return told.ends[layer] end
+-- Layers below the last decision are frozen; the end of the first interval only measures, so the first decision comes with the second.
+local function of_decisions(interval_share)
+  return function(told, layer)
+    for number, frozen in ipairs(told.decisions) do
+      if frozen >= layer then return (number + 1) * interval_share end
+    end
+    return 1
+  end
+end
+
+-- Where LoRA goes, which a choice of layers, or of matrices, allows.
+local function in_layers(told) return { layers_to_transform = told.trained_layers } end
+local function in_matrices(told)
+  return { target_modules = lib.map(told.trained, function(name) return (name:gsub("%.weight$", "")) end) }
+end
+
+-- The selectors of one model and task: name; scope(seed, full) of a choice made once, with LoRA's options there, or else options of
+-- ts.train; the share that it trains of a layer, where it tells; whether it always freezes a prefix.
 local function selectors(model, task, words, k, steps)
   local n = model.layers
-  local function once(method, options)
-    return function(seed, full)
+  local function once(name, method, options, more)
+    local function scope(seed, full)
       local own = type(options) == "function" and options(seed, full) or options
       return ts.select(method, lib.with({ name = "scope of " .. method, model = model, task = task, seed = seed }, own))
     end
+    return lib.with({ name = name, scope = scope, lora = in_layers, share = of_layers }, more)
   end
-  local function during(method, options) return { select = ts.schedule(method, options) } end
-  local every = math.max(1, steps // 10)
+  local function during(name, method, options, share, more)
+    return { name = name, options = lib.with({ select = ts.schedule(method, options) }, more), share = share }
+  end
+  local prefix, every, intervals = { prefix = true }, math.max(1, steps // 10), 10
+  local share_of_periods = of_periods((steps + every - 1) // every)
   return {
     { name = "full" },
-    { name = "SALF", lora = true, scope = once("salf", {}) },
-    { name = "SALF logit lens", lora = true, scope = once("salf", { deviation = "lens_ce" }) },
+    once("SALF", "salf", {}, prefix),
+    once("SALF logit lens", "salf", { deviation = "lens_ce" }, prefix),
     -- The rows of a new head are random numbers, so means of classes stand in for them; words have rows that were pre-trained.
-    words and { name = "SALF head rows", lora = true, scope = once("salf", { basis = "head_row" }) }
-      or { name = "SALF class means", lora = true, scope = once("salf", { basis = "class_means" }) },
-    { name = ("last %d"):format(k), lora = true, scope = once("last_layers", { layers = k }) },
-    { name = ("first %d"):format(k), lora = true, scope = once("last_layers", { layers = k, which = "first" }) },
-    { name = ("random %d"):format(k), lora = true, scope = once("last_layers", { layers = k, which = "random" }) },
-    { name = "Fisher layers", scope = once("fisher_layers", { layers = k }) },
-    { name = "CKA layers", scope = once("cka_layers", { layers = k }) },
-    { name = "ILA", scope = once("ila", function(seed, full) return { solution = full(seed), frozen_share = 1 - k / n } end) },
-    { name = "Spectrum", scope = once("spectrum", { share = k / n, embeddings = false }) },
-    { name = "signal to noise", options = during("signal_to_noise", {}) },
-    { name = "relative gradient norm", options = during("gradient_norm", {}) },
-    { name = "LISA", options = during("lisa", { layers = k, every = every, embeddings = false }) },
-    { name = "OWS", options = during("lisa", { layers = k, every = every, embeddings = false, sampling = "outlier" }) },
-    { name = "layer by layer", options = during("layer_by_layer", { layers = 1, every = every }) },
-    { name = "FreezeOut", options = during("freeze_out", {}) },
-    { name = "AutoFreeze", options = during("autofreeze", { intervals = 10 }) },
+    words and once("SALF head rows", "salf", { basis = "head_row" }, prefix)
+      or once("SALF class means", "salf", { basis = "class_means" }, prefix),
+    once(("last %d"):format(k), "last_layers", { layers = k }, { prefix = k < n }),
+    once(("first %d"):format(k), "last_layers", { layers = k, which = "first" }),
+    once(("random %d"):format(k), "last_layers", { layers = k, which = "random" }),
+    once("Fisher layers", "fisher_layers", { layers = k }),
+    once("CKA layers", "cka_layers", { layers = k }),
+    once("ILA", "ila", function(seed, full) return { solution = full(seed), frozen_share = 1 - k / n } end),
+    -- The names of an encoder-decoder's matrices do not say which of all layers they are in.
+    once("Spectrum", "spectrum", { share = k / n, embeddings = false },
+      { lora = in_matrices, share = not lib.writes(model) and of_matrices }),
+    during("signal to noise", "signal_to_noise", {}),
+    during("relative gradient norm", "gradient_norm", {}),
+    during("LISA", "lisa", { layers = k, every = every, embeddings = false }, share_of_periods),
+    during("OWS", "lisa", { layers = k, every = every, embeddings = false, sampling = "outlier" }, share_of_periods),
+    during("layer by layer", "layer_by_layer", { layers = 1, every = every }, share_of_periods),
+    -- Its rates are cosines of their own, which the linear decay of all others would multiply.
+    during("FreezeOut", "freeze_out", {}, of_ends, { lr_scheduler_type = "constant" }),
+    during("AutoFreeze", "autofreeze", { intervals = intervals }, of_decisions(math.max(1, steps // intervals) / steps)),
   }
 end
 
@@ -72,13 +114,12 @@ local function named(methods)
   end))
 end
 
--- Layers, from 1, in which a scope trains something.
-local function trained_layers(scope, n)
-  local choice = scope.table
-  if choice.trained_layers then return lib.map(choice.trained_layers, function(layer) return layer + 1 end) end
-  local layers = {}
-  for layer = (choice.frozen_layers or 0) + 1, n do layers[#layers + 1] = layer end
-  return layers
+local function filter(list, test)
+  local out = {}
+  for _, value in ipairs(list) do
+    if test(value) then out[#out + 1] = value end
+  end
+  return out
 end
 
 local function study(number)
@@ -92,12 +133,14 @@ local function study(number)
 
   local limit = rows < task.splits.train.rows and rows or 0
   local shared = { task = task, rows = limit, max_steps = steps, batch_size = arg.batch, precision = arg.precision }
-  local function run(method, seed, multiple, more)
-    local function full(own) return run(methods[1], own, multiple, { keep = "last" }) end
-    local scope = method.scope and method.scope(seed, full)
+  local run
+  local function scope_of(method, seed, multiple)
+    return method.scope and method.scope(seed, function(own) return run(methods[1], own, multiple) end)
+  end
+  function run(method, seed, multiple, more)
     local own = lib.with(shared, {
-      name = ("%s, lr %g"):format(method.name, multiple * model.defaults.lr), model = model, seed = seed, scope = scope,
-      lr = multiple * model.defaults.lr, keep = "last",
+      name = ("%s, lr %g"):format(method.name, multiple * model.defaults.lr), model = model, seed = seed,
+      scope = scope_of(method, seed, multiple), lr = multiple * model.defaults.lr, keep = "last",
     })
     return ts.train(lib.with(lib.with(own, method.options), more))
   end
@@ -117,17 +160,34 @@ local function study(number)
   end
   ts.sweep({ method = methods, seed = seeds }, function(at) matched(at.method, at.seed) end)
 
-  -- LoRA in the layers of a scope, whose base stays frozen, or everywhere.
-  local function lora(name, seed, layers)
-    local adapted = ts.adapt(model, { method = "lora", r = arg.r, layers_to_transform = layers, target_modules = { "all-linear" } })
-    local lr = arg.lora_rate * model.defaults.lr
-    local options = { name = "LoRA, " .. name, model = adapted, seed = seed, lr = lr, lr_head = model.defaults.lr, keep = "none" }
-    return ts.train(lib.with(shared, options))
+  -- A frozen prefix computed in every step, or once per row and kept. What is kept has no dropout; without any, both are one training.
+  local prefixes = filter(methods, function(method) return arg.cache and method.prefix end)
+  local ways = { { name = ", computed anew", cache = false }, { name = ", kept", cache = true } }
+  local function prefixed(method, seed, way)
+    return best(method, seed, { name = method.name .. way.name, dropout = false, cache_prefix = way.cache })
   end
-  local function lora_within(method, seed)
-    local layers = model.planned and { 1 } or trained_layers(method.scope(seed), n)
-    return lora(method.name, seed, lib.map(layers, function(layer) return layer - 1 end))
+  if #prefixes > 0 then
+    ts.sweep({ method = prefixes, seed = seeds, way = ways }, function(at) prefixed(at.method, at.seed, at.way) end)
   end
+
+  -- What a choice says of itself: the table of a scope, or what a selector reports of the training; nothing while it is planned.
+  local function told(method, seed)
+    local choice = scope_of(method, seed, rate[method.name]) or best(method, seed)
+    if choice.planned then return nil end
+    return method.scope and choice.table or choice.plugins[1]
+  end
+
+  -- LoRA where a choice made before the training trains something, on a frozen base, and everywhere. Not in layers of an encoder-decoder:
+  -- a choice counts a decoder's behind the encoder's, and LoRA's layers_to_transform counts both stacks from 0.
+  local function lora_name(method) return "LoRA, " .. (method.scope and method.name or "everywhere") end
+  local function lora(method, seed)
+    local where = method.scope and told(method, seed)
+    local own = lib.with({ method = "lora", r = arg.r, target_modules = { "all-linear" } }, where and method.lora(where))
+    local lr = { lr = arg.lora_rate * model.defaults.lr, lr_head = model.defaults.lr }
+    return ts.train(lib.with(lib.with(shared, lr), { name = lora_name(method), model = ts.adapt(model, own), seed = seed, keep = "none" }))
+  end
+  local adapted = filter(methods, function(method) return method == methods[1] or method.scope and not lib.writes(model) end)
+  ts.sweep({ method = adapted, seed = seeds }, function(at) lora(at.method, at.seed) end)
 
   local report = ts.report(("Which layers to train: %s on %s"):format(arg.models[number], task.name),
     { model = model, task = task, folder = ("%d_%s"):format(number, task.name:gsub("%W", "_")) })
@@ -139,32 +199,38 @@ local function study(number)
   for _, method in ipairs(methods) do
     for _, seed in ipairs(seeds) do report:row(method.name .. ", matched", matched(method, seed), "the backward work of the last " .. k) end
   end
-  for _, seed in ipairs(seeds) do report:row("LoRA everywhere", lora("everywhere", seed), "LoRA") end
-  for _, method in ipairs(methods) do
-    for _, seed in ipairs(method.lora and seeds or {}) do report:row("LoRA, " .. method.name, lora_within(method, seed), "LoRA") end
+  for _, method in ipairs(prefixes) do
+    for _, way in ipairs(ways) do
+      for _, seed in ipairs(seeds) do
+        report:row(method.name .. way.name, prefixed(method, seed, way), "a frozen prefix without dropout")
+      end
+    end
+  end
+  for _, method in ipairs(adapted) do
+    for _, seed in ipairs(seeds) do report:row(lora_name(method), lora(method, seed), "LoRA") end
   end
 
-  if not model.planned then
-    local chosen = { rows = {}, values = {} }
-    for _, method in ipairs(methods) do
-      if method.scope then
-        local share = lib.map(lib.numbers(n), function() return 0 end)
-        for _, seed in ipairs(seeds) do
-          local function full(own) return run(methods[1], own, rate[methods[1].name], { keep = "last" }) end
-          for _, layer in ipairs(trained_layers(method.scope(seed, full), n)) do share[layer] = share[layer] + 1 / #seeds end
-        end
-        chosen.rows[#chosen.rows + 1], chosen.values[#chosen.values + 1] = method.name, share
-      end
-    end
-    if #chosen.rows > 0 then
-      report:heat_map("Share of the seeds in which a choice trains something of a layer", {
-        rows = chosen.rows, columns = lib.numbers(n), values = chosen.values, digits = #seeds > 1 and 1 or 0, x_label = "layer",
-      })
-    end
-    for _, method in ipairs(methods) do
-      if method.name == "SALF" then
-        report:layers("Deviation of every latent space and gain of every layer: SALF", { salf = method.scope(seeds[1]) })
-      end
+  local function is_told(method) return #filter(seeds, function(seed) return told(method, seed) end) == #seeds end
+  local drawn = filter(methods, function(method) return method ~= methods[1] and is_told(method) end)
+  local silent = filter(drawn, function(method) return not method.share end)
+  local function trained_shares(method)
+    return lib.map(method.share and lib.numbers(n) or {}, function(layer)
+      return lib.mean(lib.map(seeds, function(seed) return method.share(told(method, seed), layer) end))
+    end)
+  end
+  if #drawn > 0 then
+    report:heat_map("Trained share of every layer", {
+      rows = lib.map(drawn, function(method) return method.name end), columns = lib.numbers(n), digits = 2,
+      values = lib.map(drawn, trained_shares),
+      x_label = "layer" .. (#silent > 0 and "; empty: the method does not report it" or ""),
+    })
+    report:note("Trained share of every layer: of its matrices (Spectrum), of the steps (where the choice changes during the training), "
+      .. "or all of it and nothing. Means over the seeds.")
+  end
+  for _, method in ipairs(methods) do
+    if method.name == "SALF" then
+      local scope = scope_of(method, seeds[1], rate[method.name])
+      if not scope.planned then report:layers("Deviation of every latent space and gain of every layer: SALF", { salf = scope }) end
     end
   end
   report:cost("Score after the last update against the measured time of a step.", { "the same number of updates" })

@@ -112,6 +112,26 @@ TEST_F(Scheduled, MasksWhatPeftMasks_AlsoWhenRestored) {
   EXPECT_EQ(budget->report().at("kept"), 2 * 6);
 }
 
+TEST_F(Scheduled, LowersRanks_WhereTheFirstStepIsTheLastOfTheFall) {
+  const auto budget = made({{"tinit", 0}, {"tfinal", 11}});
+  Step step = step_of(0);
+  budget->after_update(step);
+  EXPECT_EQ(budget->report().at("kept"), 2 * 6);
+}
+
+TEST_F(Scheduled, LowersRanksByValuesAlone_WhereVectorsAreFrozen) {
+  Layout values;
+  for (const Slice& slice : layout.slices())
+    if (slice.name.ends_with(".lora_E")) values.add(slice.name, slice.shape);
+  layout = values;
+  const auto budget = made();
+  for (int64_t number = 0; number < 12; ++number) {
+    Step step = step_of(number);
+    budget->after_update(step);
+  }
+  EXPECT_EQ(budget->report().at("kept"), 2 * 6);
+}
+
 TEST_F(Scheduled, PenalisesWhatIsNotOrthogonal_AsPeftDoes) {
   for (const DeltaTensor& tensor : delta->tensors()) weights.set(tensor.name, as_tensor(*file.find("first." + tensor.name)).clone());
   const double expected = as_tensor(*file.find("penalty")).item<double>();

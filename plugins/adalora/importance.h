@@ -12,6 +12,7 @@ class Importance {
  public:
   Importance(double beta1, double beta2) : beta1_(beta1), beta2_(beta2) {}
   void see(const std::string& name, const TrainedParameter& parameter);
+  bool knows(const std::string& name) const { return all_.contains(name); }
   at::Tensor score(const std::string& name) const { return all_.at(name).mean * all_.at(name).change; }
   void clear() { all_.clear(); }
   void add_to(PluginState& state) const;

@@ -68,8 +68,8 @@ class RankBudget final : public Regularizer {
   void after_update(Step& step) override {
     const at::NoGradGuard no_grad;
     const int64_t now = step.number + 1;
-    if (now < schedule_.end()) see(step);
     if (now > schedule_.end()) return mask(step);
+    see(step, now);
     if (!schedule_.masks(now)) return;
     choose(step, now);
     mask(step);
@@ -103,16 +103,22 @@ class RankBudget final : public Regularizer {
  private:
   static bool is_trained(const Step& step, const Triplets& one) { return trained_parameter(step, one.e, "rank_budget").value.defined(); }
 
-  void see(const Step& step) {
+  /// The last step of the fall does not count, except for what was not trained before it.
+  void see(const Step& step, int64_t now) {
     for (const Triplets& one : all_)
-      for (const ParameterInfo* info : {&one.a, &one.e, &one.b})
-        if (const auto parameter = trained_parameter(step, *info, "rank_budget"); parameter.value.defined())
-          importance_.see(info->name, parameter);
+      for (const ParameterInfo* info : {&one.a, &one.e, &one.b}) {
+        const auto parameter = trained_parameter(step, *info, "rank_budget");
+        if (!parameter.value.defined() || (now == schedule_.end() && importance_.knows(info->name))) continue;
+        importance_.see(info->name, parameter);
+      }
   }
 
-  /// Of a triplet: its value's importance and the mean of its vectors' entries'.
+  /// Of a triplet: its value's importance and the mean of its vectors' entries', but for vectors that were never trained.
   at::Tensor score(const Triplets& one) const {
-    return importance_.score(one.e.name).flatten() + importance_.score(one.a.name).mean(1) + importance_.score(one.b.name).mean(0);
+    at::Tensor score = importance_.score(one.e.name).flatten();
+    if (importance_.knows(one.a.name)) score = score + importance_.score(one.a.name).mean(1);
+    if (importance_.knows(one.b.name)) score = score + importance_.score(one.b.name).mean(0);
+    return score;
   }
 
   /// Triplets of the trained updates that the budget leaves: all above the score of the last that must go.

@@ -47,6 +47,7 @@ class Cycle {
     const Slice& slice = *layout_.find(name);
     return gradient_.narrow(0, slice.offset, slice.size).view(slice.shape);
   }
+  void train(const char* name, bool trained) { weights_.set(name, weights_.at(name).detach().clone().requires_grad_(trained)); }
   Step step(int64_t number) {
     Step step{number, planned_, 0, Key::root(9).split(static_cast<uint64_t>(number)), *model_.family, weights_, {}, 1, false};
     step.blocks.push_back({"encoder", &layout_, at::zeros({layout_.total()}), gradient_, {}, 1e-3, {}, false});
@@ -232,6 +233,100 @@ TEST(Dps, TurnsDropoutOff_AsTheReferenceDoes) {
   EXPECT_FALSE(trains_with_dropout({{"variant", "mix"}}, 2000));
   EXPECT_TRUE(trains_with_dropout({{"dropout", "model"}}, 10));
   EXPECT_FALSE(trains_with_dropout({{"dropout", "off"}}, 2000));
+}
+
+TEST(Dps, ChoosesAsManyAtRandom_WhateverTheGradients) {
+  const auto masks = [](uint64_t gradients) {
+    Cycle cycle(json{{"stage_steps", 1}, {"freeze_ratio", 0.25}, {"scores", "random"}});
+    cycle.run(0, cycle.random(kQuery, gradients), cycle.random(kHead, gradients));
+    const Scope first = *cycle.run(1, cycle.random(kQuery, 5), cycle.random(kHead, 5));
+    cycle.run(2, cycle.random(kQuery, 6), cycle.random(kHead, 6));
+    const Scope second = *cycle.run(3, cycle.random(kQuery, 7), cycle.random(kHead, 7));
+    return std::pair(first.parameters.at(kQuery).mask, second.parameters.at(kQuery).mask);
+  };
+  const auto [first, second] = masks(1);
+  EXPECT_EQ(first.sum().item<int64_t>(), share_of_elements(0.75, first.numel()));
+  EXPECT_FALSE(at::equal(first, second)) << "drawn once";
+  EXPECT_TRUE(at::equal(masks(2).first, first));
+}
+
+/// As where another selector freezes a parameter in stage I and lets it go in stage II.
+TEST(Dps, GoesOnWhereAParameterWasFrozenInStageI) {
+  Cycle cycle(json{{"stage_steps", 1}});
+  cycle.train(kHead, false);
+  cycle.run(0, cycle.random(kQuery, 1), cycle.random(kHead, 1));
+  cycle.train(kHead, true);
+  const Scope scope = *cycle.run(1, cycle.random(kQuery, 2), cycle.random(kHead, 2));
+  EXPECT_TRUE(scope.parameters.contains(kQuery));
+  EXPECT_FALSE(scope.parameters.contains(kHead));
+}
+
+TEST(Dps, MasksNoTableOfRelativePositions) {
+  SmallModel model = small_t5();
+  for (const ParameterInfo& info : model.family->parameters())
+    model.weights.set(info.name, model.weights.at(info.name).clone().requires_grad_(true));
+  const SelectorMethod& method = selector_method("dps");
+  const auto selector =
+      method.make({*model.family, model.weights, Key::root(1), 10}, method.options().resolve({{"stage_steps", 1}}, "test"));
+  std::optional<Scope> scope;
+  for (int64_t number = 0; number < 2; ++number) {
+    MadeUpStep made(model, Key::root(3).split(static_cast<uint64_t>(number)));
+    made.step.number = number;
+    scope = selector->scope(made.step);
+    selector->after_backward(made.step);
+  }
+  ASSERT_TRUE(scope);
+  for (const ParameterInfo& info : model.family->parameters())
+    EXPECT_EQ(scope->entry(info).mask.defined(), info.kind == ParameterKind::weight) << info.name;
+}
+
+TEST(Dps, MovesNothingOutsideTheSubnetwork_UnlessGradientsAloneAreMasked) {
+  const Model model = toy::tiny_bert();
+  const Task task = toy::sentiment();
+  const SelectorMethod& method = selector_method("dps");
+  for (const char* freeze : {"gradient", "update", "state"}) {
+    const json given = {{"stage_steps", 1}, {"freeze_ratio", 0.5}, {"freeze", freeze}, {"parts", kBody}};
+    const Options options = method.options().resolve(given, "test");
+    const toy::Scratch scratch;
+    const auto run = [&](int64_t steps) {
+      TrainJob job = toy::job(model, task, {{"max_steps", steps}, {"batch_size", 16}, {"lr_scheduler_type", "constant"}},
+                              scratch.path() / std::to_string(steps));
+      job.tune.weight_decay = 0.1;
+      job.plugins.push_back(
+          {"dps", given, method.wants(options), [&](const MethodInputs& inputs) { return method.make(inputs, options); }, {}});
+      return train(std::move(job));
+    };
+    const TrainResult before = run(1), after = run(2);  // stage I, and one step of stage II behind it
+    int64_t kept = 0, moved = 0;
+    for (const ParameterInfo& info : masked_parameters(*model.family, options, "test")) {
+      const at::Tensor differs = after.last_weights.at(info.name) != before.last_weights.at(info.name);
+      kept += share_of_elements(0.5, differs.numel());
+      moved += differs.sum().item<int64_t>();
+    }
+    const json& update = after.report.plugins[0].at("last_update");
+    const bool still = std::string(freeze) != "gradient";
+    EXPECT_GT(update.at("inside").get<double>(), 0) << freeze;
+    EXPECT_EQ(update.at("outside").get<double>() == 0, still) << freeze;
+    EXPECT_EQ(moved <= kept, still) << freeze << ": " << moved << " moved, " << kept << " kept";
+    EXPECT_GT(moved, 0) << freeze;
+  }
+}
+
+/// The device here is one that computes nothing.
+TEST(Dps, ResumesOnTheDeviceOfTheWeights) {
+  const SelectorMethod& method = selector_method("dps");
+  for (const int64_t steps : {1, 2}) {  // in stage I, and in stage II
+    const json given = {{"variant", "mix"}, {"stage_steps", 1}};
+    Cycle cycle(given);
+    for (int64_t number = 0; number < steps; ++number) cycle.run(number, cycle.random(kQuery, 0), cycle.random(kHead, 0));
+    const Weights elsewhere = on_device(cycle.model().weights, at::kMeta);
+    const auto resumed = method.make({*cycle.model().family, elsewhere, Key::root(1), 100}, method.options().resolve(given, "test"));
+    resumed->restore(cycle.selector().state());
+    const PluginState state = resumed->state();
+    for (const char* name : {kQuery, kHead})
+      for (const std::string& kept : steps == 1 ? std::vector<std::string>{"squares.", "counts."} : std::vector<std::string>{"target."})
+        EXPECT_TRUE(state.at(kept + name).is_meta()) << kept << name;
+  }
 }
 
 TEST(Dps, NeverHasAStageWithoutSteps) {

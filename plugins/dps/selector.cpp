@@ -3,6 +3,7 @@
 #include "bits.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/random.h"
 #include "tsrun/linalg/marked.h"
 #include "tsrun/tune/entry_masks.h"
 #include "tsrun/tune/mixed_weight.h"
@@ -54,7 +55,9 @@ std::optional<Scope> DynamicSelection::scope(Step& step) {
 
 Scope DynamicSelection::select(const Step& step) {
   if (sums_.empty()) user_error("dps: none of the masked parameters is trained");
+  if (settings_.random_scores) draw_scores(step);
   masks_ = largest(std::exchange(sums_, {}), settings_);
+  std::erase_if(bits_, [&](const auto& last) { return !masks_.contains(last.first); });  // frozen by another selector meanwhile
   Scope scope;
   scope.freeze = settings_.freeze;
   int64_t changed = 0, compared = 0;
@@ -70,6 +73,15 @@ Scope DynamicSelection::select(const Step& step) {
   if (compared > 0) changes_.push_back(static_cast<double>(changed) / static_cast<double>(compared));
   if (!settings_.mix) masks_.clear();
   return scope;
+}
+
+void DynamicSelection::draw_scores(const Step& step) {
+  for (auto& [name, sums] : sums_) {
+    at::Tensor scores = at::empty(sums.squares.sizes(), at::kFloat);
+    const auto size = static_cast<size_t>(scores.numel());
+    fill_uniform(step.key.split("subnetwork").split(name), {scores.mutable_data_ptr<float>(), size});
+    sums = {scores.to(sums.squares.device()), {}};
+  }
 }
 
 void DynamicSelection::note_change(const std::string& name, const at::Tensor& bits, int64_t& changed, int64_t& compared) {
@@ -154,6 +166,7 @@ void DynamicSelection::after_update(Step& step) {
   const at::NoGradGuard no_grad;
   double inside = 0, outside = 0;
   for_each_trained(step, parameters_, [&](const ParameterInfo& info, const at::Tensor& value, const at::Tensor&) {
+    if (!bits_.contains(info.name)) return;  // not trained in stage I, so without a mask
     const at::Tensor before = before_.at(info.name).cpu().contiguous(), after = value.cpu().contiguous();
     const at::Tensor mask = unpack_bits(bits_.at(info.name), info.shape);
     const auto size = static_cast<size_t>(after.numel());
@@ -192,10 +205,11 @@ PluginState DynamicSelection::state() const {
 }
 
 void DynamicSelection::restore(const PluginState& state) {
-  for (const auto& [name, squares] : with_prefix_removed(state, "squares.")) sums_[name].squares = squares.clone();
-  for (const auto& [name, counts] : with_prefix_removed(state, "counts.")) sums_[name].counts = counts.clone();
+  const auto placed = [this](const std::string& name, const at::Tensor& tensor) { return tensor.clone().to(origin_.at(name).device()); };
+  for (const auto& [name, squares] : with_prefix_removed(state, "squares.")) sums_[name].squares = placed(name, squares);
+  for (const auto& [name, counts] : with_prefix_removed(state, "counts.")) sums_[name].counts = placed(name, counts);
   for (const auto& [name, bits] : with_prefix_removed(state, "bits.")) bits_[name] = bits.to(at::kCPU);
-  targets_ = with_prefix_removed(state, "target.");
+  for (const auto& [name, target] : with_prefix_removed(state, "target.")) targets_[name] = placed(name, target);
   for (const ParameterInfo& info : parameters_)
     if (targets_.contains(info.name)) masks_[info.name] = unpack_bits(bits_.at(info.name), info.shape).to(targets_.at(info.name).device());
   const at::Tensor& changes = state.at("changes");

@@ -30,6 +30,7 @@ class DynamicSelection final : public Selector {
 
  private:
   Scope select(const Step& step);
+  void draw_scores(const Step& step);
   void note_change(const std::string& name, const at::Tensor& bits, int64_t& changed, int64_t& compared);
   void mix(const Step& step, ForwardPass& pass);
   void draw_noise(const Step& step);

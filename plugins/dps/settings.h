@@ -13,6 +13,7 @@ struct Settings {
   double frozen_share = 0.3;
   int64_t stage_steps = 1;
   bool global = false;            ///< one ranking over all tensors
+  bool random_scores = false;     ///< a random subnetwork in place of that of the largest scores
   bool element_noise = false;     ///< else one draw a column of inputs
   bool rescale_gradient = false;  ///< 1/(1-p) in the backward pass of mixed weights
   bool amplified = true;          ///< stage II of Mix multiplies movements by 1/(1-p)

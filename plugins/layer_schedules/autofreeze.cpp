@@ -22,6 +22,7 @@ class ByGradientChange final : public Selector {
  public:
   ByGradientChange(const MethodInputs& inputs, const Options& options)
       : family_(inputs.family),
+        origin_(inputs.origin),
         interval_(std::max<int64_t>(inputs.steps / options.integer("intervals"), 1)),
         percent_(options.number("percentile")),
         cache_(options.flag("cache_prefix")) {
@@ -60,6 +61,7 @@ class ByGradientChange final : public Selector {
   int first_changing(const std::vector<double>& before, const std::vector<double>& now) const;
 
   const Family& family_;
+  const Weights& origin_;
   int64_t interval_;
   double percent_;
   bool cache_;
@@ -101,8 +103,11 @@ void ByGradientChange::restore(const PluginState& state) {
   frozen_at_.assign(decisions.const_data_ptr<int64_t>(), decisions.const_data_ptr<int64_t>() + decisions.numel());
   sizes_.assign(sizes.const_data_ptr<double>(), sizes.const_data_ptr<double>() + sizes.numel());
   sums_.clear();
-  for (const auto& [name, sum] : state)
-    if (name.starts_with("sum.")) sums_[name.substr(4)] = sum.clone();
+  for (const auto& [key, sum] : state) {
+    if (!key.starts_with("sum.")) continue;
+    const std::string name = key.substr(4);
+    sums_[name] = sum.clone().to(origin_.at(name).device());
+  }
 }
 
 }  // namespace

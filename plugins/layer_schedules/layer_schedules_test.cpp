@@ -237,5 +237,23 @@ TEST(AutoFreeze, SumsGradientsAsVectors) {
   EXPECT_FALSE(gradients.asked.at(20));
 }
 
+/// The device here is one that computes nothing.
+TEST(AutoFreeze, ResumesItsSumsOnTheDeviceOfTheWeights) {
+  Gradients gradients(json::object({{"intervals", 3}}));
+  gradients.step(0, {1, 1});
+  const SmallModel& model = gradients.asked.model;
+  const Weights elsewhere = on_device(model.weights, at::kMeta);
+  const SelectorMethod& method = selector_method("autofreeze");
+  const auto resumed = method.make({*model.family, elsewhere, Key::root(3), 30, 30}, method.options().resolve({{"intervals", 3}}, "test"));
+  resumed->restore(gradients.asked.selector->state());
+  size_t sums = 0;
+  for (const auto& [name, tensor] : resumed->state()) {
+    if (!name.starts_with("sum.")) continue;
+    EXPECT_TRUE(tensor.is_meta()) << name;
+    ++sums;
+  }
+  EXPECT_GT(sums, 0U);
+}
+
 }  // namespace
 }  // namespace tsrun::plugin_testing

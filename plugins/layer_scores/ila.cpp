@@ -93,7 +93,7 @@ std::optional<Choice> Ila::choose(const MethodInputs& inputs, const Options& opt
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
                    [&](int a, int b) { return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)]; });
-  const auto wanted = static_cast<size_t>(options.number("frozen_share") * static_cast<double>(scores.size()));
+  const auto wanted = static_cast<size_t>(std::lround(options.number("frozen_share") * static_cast<double>(scores.size())));
   const size_t frozen = std::clamp<size_t>(wanted, 1, scores.size());
   const std::set<int> layers(order.begin(), order.end() - static_cast<int64_t>(frozen));
   Scope scope;

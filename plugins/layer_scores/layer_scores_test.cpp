@@ -6,6 +6,7 @@
 #include "surgical.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/model/model.h"
 #include "tsrun/train/probe.h"
 #include "tsrun/tune/flat_buffer.h"
 #include "unit/train/kinds.h"
@@ -209,6 +210,18 @@ TEST_F(ScoresOfLayers, FreezeTheLayerWhoseUpdateDoesNothing_OrHarm) {
   EXPECT_EQ(chosen("ila", {}, &helps).table.at("trained_layers"), json({1}));
   EXPECT_EQ(chosen("ila", {}, &harms).table.at("trained_layers"), json({0}));
   EXPECT_THROW(chosen("ila", {}), Error);
+}
+
+/// (1 - 8 / 10) · 10 is a little less than 2.
+TEST_F(ScoresOfLayers, LeaveAsManyLayersAsAsked_WhateverTheRoundingOfTheShare) {
+  json config = model.family->config();
+  config["num_hidden_layers"] = 10;
+  model = initialise_model(config, model.family->head(), model.tokenizer, Key::root(3));
+  const Weights tuned = model.weights;
+  for (const double kept : {1, 3, 6, 8, 9}) {
+    const json options = {{"frozen_share", 1 - kept / 10}, {"gate_steps", 1}, {"rows", 2}, {"rows_at_once", 2}};
+    EXPECT_EQ(static_cast<double>(chosen("ila", options, &tuned).table.at("trained_layers").size()), kept) << kept;
+  }
 }
 
 }  // namespace

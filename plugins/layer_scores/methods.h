@@ -67,7 +67,7 @@ class Ila final : public SelectorMethod {
  public:
   std::string name() const override { return "ila"; }
   std::string doc() const override { return "Freezes the layers whose part of a finished training's update matters least to the loss."; }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   std::optional<Choice> choose(const MethodInputs& inputs, const Options& options) const override;
 };

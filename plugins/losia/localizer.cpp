@@ -36,11 +36,16 @@ void Importance::save(PluginState& state) const {
   for (const auto& [name, tensor] : uncertainties_) state[uncertainty_prefix + name] = tensor;
 }
 
-void Importance::restore(const PluginState& state) {
-  for (const auto& [name, tensor] : state) {
-    if (name.starts_with(average_prefix)) averages_[name.substr(average_prefix.size())] = tensor.clone();
-    if (name.starts_with(uncertainty_prefix)) uncertainties_[name.substr(uncertainty_prefix.size())] = tensor.clone();
-  }
+void Importance::restore(const PluginState& state, const Weights& weights) {
+  const auto take = [&](const std::string& prefix, std::map<std::string, at::Tensor>& into) {
+    for (const auto& [name, tensor] : state) {
+      if (!name.starts_with(prefix)) continue;
+      const std::string own = name.substr(prefix.size());
+      into[own] = tensor.clone().to(weights.at(own).device());
+    }
+  };
+  take(average_prefix, averages_);
+  take(uncertainty_prefix, uncertainties_);
 }
 
 bool Slots::watches(int64_t step, int64_t layer) const {

@@ -20,7 +20,7 @@ class Importance {
   at::Tensor of(const std::string& name) const { return averages_.at(name) * uncertainties_.at(name); }
   void forget(const std::string& name);
   void save(PluginState& state) const;
-  void restore(const PluginState& state);
+  void restore(const PluginState& state, const Weights& weights);  ///< onto the devices of `weights`
 
  private:
   std::string taylor_;

@@ -58,6 +58,19 @@ TEST(Losia, AveragesImportanceAndUncertainty_ByHand) {
   EXPECT_NEAR(importance.of("w").item<double>(), a2 * u2, 1e-6);
 }
 
+/// The device here is one that computes nothing.
+TEST(Losia, ResumesImportanceOnTheDeviceOfTheWeights) {
+  const Options options = selector_method("losia").options().resolve({}, "test");
+  losia::Importance first(options), resumed(options);
+  first.add("w", {at::tensor({2.0F}), at::tensor({1.0F})});
+  PluginState state;
+  first.save(state);
+  Weights weights;
+  weights.set("w", at::empty({1}, at::kMeta));
+  resumed.restore(state, weights);
+  EXPECT_TRUE(resumed.of("w").is_meta());
+}
+
 TEST(Losia, TakesTurnsAmongLayers) {
   const losia::Slots turns(10, 3, true), together(10, 3, false);
   EXPECT_TRUE(turns.watches(0, 0) && turns.watches(9, 0) && turns.watches(10, 1) && turns.watches(29, 2) && turns.watches(30, 0));
@@ -109,6 +122,17 @@ TEST_F(LosiaSchedule, MovesOneLayerAtATime_AndWarmsItUpAgain) {
   EXPECT_TRUE(at::equal(third.parameters.at(in_first).mask, second.parameters.at(in_first).mask));
   EXPECT_EQ(selector->report().at("masks"), 3);
   EXPECT_EQ(third.moments, Moments::drop);
+}
+
+/// (1 - 0.8) · 40 is a little less than 8.
+TEST(Losia, TakesTheShareAsWritten_WhateverTheRoundingOfTheProduct) {
+  const SelectorMethod& method = selector_method("losia");
+  const SmallModel model = small_bert();
+  const auto selector =
+      method.make({*model.family, model.weights, Key::root(1)}, method.options().resolve({{"rank_factor", 1 - 0.8}}, "test"));
+  MadeUpStep made(model, Key::root(3));
+  const Scope scope = *selector->scope(made.step);
+  expect_crossing(scope.parameters.at("bert.encoder.layer.0.intermediate.dense.weight").mask, 8, 4);
 }
 
 TEST(Losia, ActsOnEveryKindOfModel) {

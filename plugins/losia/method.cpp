@@ -25,6 +25,7 @@ class Localized final : public Selector {
  public:
   Localized(const MethodInputs& inputs, const Options& options)
       : key_(inputs.key),
+        origin_(inputs.origin),
         options_(options),
         weights_(weights_in_layers(inputs.family, options)),
         slots_(options.integer("period"), inputs.family.layers(), options.text("update") == "asynchronous"),
@@ -55,13 +56,14 @@ class Localized final : public Selector {
   }
   void restore(const PluginState& state) override {
     restarts_ = state.at("restarts").clone();
-    importance_.restore(state);
+    importance_.restore(state, origin_);
     record_.restore(state);
   }
 
  private:
+  /// Rounded down as in the reference, but not where the product itself falls below a whole number by its rounding.
   int64_t chosen_of(int64_t size) const {
-    return std::max<int64_t>(static_cast<int64_t>(options_.number("rank_factor") * static_cast<double>(size)), 1);
+    return std::max<int64_t>(static_cast<int64_t>(options_.number("rank_factor") * static_cast<double>(size) + 1e-9), 1);
   }
 
   Scope first_scope(const Step& step) {
@@ -103,6 +105,7 @@ class Localized final : public Selector {
   }
 
   Key key_;
+  const Weights& origin_;
   Options options_;
   std::vector<ParameterInfo> weights_;
   Slots slots_;

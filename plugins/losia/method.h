@@ -12,7 +12,7 @@ class Method final : public SelectorMethod {
   std::string doc() const override {
     return "Trains the crossing of important rows and columns of each weight, found anew layer by layer in turn.";
   }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   Wants wants(const Options& options) const override;
   std::unique_ptr<Selector> make(const MethodInputs& inputs, const Options& options) const override;

@@ -1,6 +1,7 @@
 #include "tsrun/plugin_testing/subspace.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/files.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +12,8 @@ namespace {
 
 const bool cases = add_subspace_case("lottery", {{"dim", 3}}) && add_subspace_case("lottery", {{"dim", 2}, {"stride", 2}}) &&
                    add_subspace_case("lottery", {{"dim", 2}, {"burn_in", 3}}) &&
-                   add_subspace_case("lottery", {{"dim", 4}, {"burn_in", 6}, {"directions", "random"}});
+                   add_subspace_case("lottery", {{"dim", 4}, {"burn_in", 6}, {"directions", "random"}}) &&
+                   add_subspace_case("lottery", {{"dim", 4}, {"directions", "random"}});
 
 const SubspaceMethod& method() { return subspace_method("lottery"); }
 
@@ -60,6 +62,31 @@ TEST(Lottery, DrawsAnotherRandomBasis_UnderAnotherKey) {
   const nlohmann::json options = {{"dim", 3}, {"directions", "random"}};
   const at::Tensor one = materialise(*discover(method(), small, options, 1)), other = materialise(*discover(method(), small, options, 2));
   EXPECT_LT(one.matmul(other.t()).abs().max().item<float>(), 0.2);
+}
+
+TEST(Lottery, ShipsOfRandomDirectionsTheirPointAlone) {
+  const SmallInputs small;
+  const int64_t total = small.parameters().layout.total();
+  for (const int64_t burn_in : {0, 3}) {
+    const auto basis = discover(method(), small, {{"dim", 3}, {"burn_in", burn_in}, {"directions", "random"}});
+    EXPECT_EQ(basis->bytes_shipped(), burn_in > 0 ? 4 * total : 0);
+    const auto folder = small.folder("saved" + std::to_string(burn_in));
+    basis->save(folder);
+    EXPECT_LT(std::filesystem::file_size(folder / "key.json"), 4000U);
+    EXPECT_EQ(std::filesystem::exists(folder / "shift.safetensors"), burn_in > 0);
+    EXPECT_FALSE(std::filesystem::exists(folder / "directions.safetensors"));
+  }
+  EXPECT_EQ(discover(method(), small, {{"dim", 3}, {"burn_in", 3}})->bytes_shipped(), (3 + 1) * 4 * total);
+}
+
+TEST(Lottery, RefusesToLoad_WhenTheKeyDrawsOtherNumbers) {
+  const SmallInputs small;
+  const auto folder = small.folder("saved");
+  discover(method(), small, {{"dim", 3}, {"directions", "random"}})->save(folder);
+  nlohmann::json index = read_json(folder / "key.json");
+  index["digest"] = std::string(64, '0');
+  write_durable(folder / "key.json", index.dump());
+  EXPECT_THROW(method().load(folder, small.parameters()), Error);
 }
 
 TEST(Lottery, RefusesMoreDirectionsThanIncrements_AndABurnInBehindTheEnd) {

@@ -1,11 +1,11 @@
 #include "method.h"
 
+#include "drawn_basis.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/linalg/row_svd.h"
 #include "tsrun/tune/stored_basis.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
@@ -52,17 +52,6 @@ double distance_left(const SmallMatrix& gram, int64_t burn_in) {
   const int64_t last = gram.rows - 1, from = burn_in - 1;
   const double square = gram(last, last) - (from < 0 ? 0 : 2 * gram(last, from) - gram(from, from));
   return std::sqrt(std::max(0.0, square));
-}
-
-at::Tensor random_directions(Key key, int64_t dim, int64_t size) {
-  at::Tensor directions = at::empty({std::min(dim, size), size}, at::kFloat);
-  std::vector<std::span<float>> rows;
-  for (int64_t k = 0; k < directions.size(0); ++k) {
-    rows.emplace_back(directions.data_ptr<float>() + k * size, static_cast<size_t>(size));
-    fill_normal(key.split(static_cast<uint64_t>(k)), rows.back());
-  }
-  orthonormalise(rows);
-  return directions;
 }
 
 at::Tensor point_of(const Trajectory& trajectory, int64_t point) {
@@ -119,8 +108,7 @@ std::unique_ptr<Subspace> Method::discover(const SubspaceInputs& inputs, const O
     const SmallMatrix products = gram(rows);
     RowSvd svd;
     if (choices.random) {
-      found.groups.push_back(random_directions(inputs.key.split(group.name), choices.dim, group.size()));
-      svd.rank = found.groups.back().size(0);
+      svd.rank = std::min(choices.dim, group.size());
     } else {
       svd = right_singular_vectors(products, increment_matrix(choices, trajectory.size()), trajectory.size() - 1, choices.dim,
                                    choices.drop_ratio);
@@ -128,17 +116,18 @@ std::unique_ptr<Subspace> Method::discover(const SubspaceInputs& inputs, const O
     }
     found.description["groups"].push_back({{"name", group.name},
                                            {"size", group.size()},
-                                           {"dim", found.groups.back().size(0)},
+                                           {"dim", choices.random ? svd.rank : found.groups.back().size(0)},
                                            {"rank", svd.rank},
                                            {"singular_values", svd.singular_values},
                                            {"update_length", distance_left(products, choices.burn_in)}});
   }
   if (choices.burn_in > 0) found.shift = point_of(trajectory, choices.burn_in);
+  if (choices.random) return std::make_unique<DrawnBasis>(inputs.parameters, choices.dim, inputs.key, found.shift, found.description);
   return std::make_unique<StoredBasis>(inputs.parameters, std::move(found));
 }
 
 std::unique_ptr<Subspace> Method::load(const std::filesystem::path& folder, const ParameterSet& parameters) const {
-  return StoredBasis::load(folder, parameters);
+  return std::filesystem::exists(folder / "key.json") ? DrawnBasis::load(folder, parameters) : StoredBasis::load(folder, parameters);
 }
 
 }  // namespace tsrun::lottery

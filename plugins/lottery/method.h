@@ -12,7 +12,7 @@ class Method final : public SubspaceMethod {
   std::string doc() const override {
     return "Leading directions of a trajectory's increments, or random ones, through the origin or through a point of the trajectory.";
   }
-  int version() const override { return 2; }
+  int version() const override { return 3; }
   OptionTable options() const override;
   bool needs_trajectory() const override { return true; }
   std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const override;

@@ -46,15 +46,15 @@ LabelBasis basis_of(const MethodInputs& inputs, const Options& options) {
   return kind == "pinv" ? LabelBasis::pseudo_inverse(matrix, options.number("rcond")) : LabelBasis::of_rows(matrix);
 }
 
-/// Shares of the layers from `first` on, by their numbers.
+/// Shares of the layers from `first` on, by their numbers. Layers below, an encoder's, count to `first`, with which they are frozen.
 std::vector<double> costs_of(const Family& family, int first, size_t count) {
   std::vector<double> costs(count);
   double all = 0;
   for (const ParameterInfo& info : family.parameters()) {
-    if (info.layer < first || info.part == Part::delta) continue;
+    if (info.layer < 0 || info.part == Part::delta) continue;
     double numbers = 1;
     for (const int64_t size : info.shape) numbers *= static_cast<double>(size);
-    costs.at(static_cast<size_t>(info.layer - first)) += numbers;
+    costs.at(static_cast<size_t>(std::max(info.layer - first, 0))) += numbers;
     all += numbers;
   }
   for (double& cost : costs) cost /= all;
@@ -74,6 +74,18 @@ Scope scope_above(const Family& family, int frozen, bool train_head) {
     if (!train_head && (info.part == Part::head || info.part == Part::pooler)) scope.parameters[info.name].trained = false;
   return scope;
 }
+
+/// Chooses once what it was given. A scope that restricts nothing (k = 0) is none: the training is full fine-tuning.
+class Chosen final : public Selector {
+ public:
+  explicit Chosen(Scope scope) : scope_(std::move(scope)) {}
+  std::optional<Scope> scope(Step& step) override {
+    return step.number == 0 && scope_.restricts(step.family) ? std::optional(scope_) : std::nullopt;
+  }
+
+ private:
+  Scope scope_;
+};
 
 }  // namespace
 
@@ -116,6 +128,10 @@ std::optional<Choice> Method::choose(const MethodInputs& inputs, const Options& 
                  {"positions", found.positions},
                  {"rank", basis.rank()},
                  {"label_matrix", inputs.family.label_matrix()}}};
+}
+
+std::unique_ptr<Selector> Method::make(const MethodInputs& inputs, const Options& options) const {
+  return std::make_unique<Chosen>(choose(inputs, options)->scope);
 }
 
 }  // namespace tsrun::salf

@@ -13,9 +13,10 @@ class Method final : public SelectorMethod {
   std::string doc() const override {
     return "Trains the layers above the one that brings hidden states nearest to their labels; the layers up to it are frozen.";
   }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   std::optional<Choice> choose(const MethodInputs& inputs, const Options& options) const override;
+  std::unique_ptr<Selector> make(const MethodInputs& inputs, const Options& options) const override;
 };
 
 }  // namespace tsrun::salf

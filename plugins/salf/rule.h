@@ -22,7 +22,7 @@ OptionTable rule_options();
 int frozen_by(const std::vector<double>& gain, const std::vector<double>& cost, const Options& options);
 
 /// Cost of a step with k frozen layers over that of full fine-tuning, where a layer's forward pass, its gradient of inputs and its gradient
-/// of weights cost the same and nothing is recorded below.
+/// of weights cost the same and nothing is recorded below. Whatever is frozen with the first layer belongs to its share.
 double step_share(const std::vector<double>& cost, int frozen);
 
 }  // namespace tsrun::salf

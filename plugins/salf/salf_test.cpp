@@ -60,17 +60,23 @@ json bert_config(int64_t layers) {
 struct FourLayers {
   Model model = initialise_model(bert_config(4), {HeadKind::classification, 3}, nullptr, Key::root(2));
 
-  Choice choice(int hit, json options) const {
+  MadeUpStates states(int hit) const {
     const at::Tensor labels = at::tensor(std::vector<int64_t>{2, 0, 1, 1, 0}, at::kLong);
     const LabelBasis basis = LabelBasis::pseudo_inverse(model.weights.at("classifier.weight"), 1e-10);
     Probe::LabelStates states{{}, labels, 0};
     for (int space = 0; space <= 4; ++space)
       states.states.push_back((space < hit ? drawn({5, 24}, 9) : basis.vectors(labels)).to(at::kFloat));
-    MadeUpStates probe(states);
+    return MadeUpStates(states);
+  }
+  MethodInputs inputs(Probe& probe) const {
     MethodInputs inputs{*model.family, model.weights, Key::root(1)};
     inputs.probe = &probe;
+    return inputs;
+  }
+  Choice choice(int hit, json options) const {
+    MadeUpStates probe = states(hit);
     options["read_out"] = false;
-    return *selector_method("salf").choose(inputs, resolved(options));
+    return *selector_method("salf").choose(inputs(probe), resolved(options));
   }
 };
 
@@ -140,6 +146,17 @@ TEST(Salf, IsFullFineTuning_WhenTheFirstLayerHoldsAllGains) {
   for (const std::string& name : a.last_weights.names()) EXPECT_TRUE(at::equal(a.last_weights.at(name), b.last_weights.at(name))) << name;
 }
 
+TEST(Salf, GivesATrainingNoScope_WhenItFreezesNothing) {
+  const FourLayers four;
+  for (const int hit : {1, 2}) {
+    MadeUpStates probe = four.states(hit);
+    const auto selector =
+        selector_method("salf").make(four.inputs(probe), resolved({{"rule", "budget"}, {"share", 1}, {"read_out", false}}));
+    Step step{0, 4, 0, Key::root(1), *four.model.family, four.model.weights, {}};
+    EXPECT_EQ(selector->scope(step).has_value(), hit > 1) << "layer " << hit << " holds all gains";
+  }
+}
+
 /// The toy task, looked at by a small BERT.
 class SalfOnRows : public ::testing::Test {
  protected:
@@ -181,13 +198,20 @@ TEST_F(SalfOnRows, RefusesHeadsWithoutLabels_AndBasesOfTheOtherKind) {
   EXPECT_THROW(table({}), Error);
 }
 
-Choice by_words(const SmallModel& model, const std::string& basis, int first_layer) {
-  Probe::LabelStates states{{}, at::tensor(std::vector<int64_t>{3, 8, 60}, at::kLong), first_layer};
-  for (uint64_t space = 0; space < 3; ++space) states.states.push_back(drawn({3, 24}, space).to(at::kFloat));
+const std::vector<int64_t> three_words = {3, 8, 60};
+
+/// Behind `three_words`, in the three spaces of two layers.
+Choice by_states(const SmallModel& model, const std::vector<at::Tensor>& spaces, int first_layer, const json& options) {
+  Probe::LabelStates states{{}, at::tensor(three_words, at::kLong), first_layer};
+  for (const at::Tensor& space : spaces) states.states.push_back(space.to(at::kFloat));
   MadeUpStates probe(states);
   MethodInputs inputs{*model.family, model.weights, Key::root(1)};
   inputs.probe = &probe;
-  return *selector_method("salf").choose(inputs, resolved({{"basis", basis}}));
+  return *selector_method("salf").choose(inputs, resolved(options));
+}
+
+Choice by_words(const SmallModel& model, const std::string& basis, int first_layer) {
+  return by_states(model, {drawn({3, 24}, 0), drawn({3, 24}, 1), drawn({3, 24}, 2)}, first_layer, {{"basis", basis}});
 }
 
 TEST(Salf, FindsTheSameInHeadAndEmbeddings_WhereTheyAreTied) {
@@ -212,6 +236,31 @@ TEST(Salf, FreezesTheWholeEncoder_BelowADecoder) {
     if (info.part == Part::encoder || info.part == Part::embeddings) {
       EXPECT_FALSE(scope.entry(info).trained) << info.name;
     }
+}
+
+TEST(Salf, CountsTheEncoder_WithTheLayerOfTheDecoderThatFreezesIt) {
+  const SmallModel model = small_t5();
+  std::vector<double> numbers(4);
+  for (const ParameterInfo& info : model.family->parameters())
+    if (info.layer >= 0) numbers[static_cast<size_t>(info.layer)] += static_cast<double>(model.weights.at(info.name).numel());
+  const double last = numbers[3] / (numbers[0] + numbers[1] + numbers[2] + numbers[3]);
+  const at::Tensor reached = salf::unit_rows(
+      LabelBasis::pseudo_inverse(model.weights.at(model.family->label_matrix()), 1e-10).vectors(at::tensor(three_words, at::kLong)));
+  const at::Tensor begin = salf::unit_rows(drawn({3, 24}, 5));
+  const auto choice = [&](json options) {
+    options["read_out"] = false;
+    return by_states(model, {begin, begin + reached, reached}, 2, options);
+  };
+  const json table = choice(json::object()).table;
+  EXPECT_NEAR(table.at("cost")[0].get<double>(), 1 - last, 1e-12);
+  EXPECT_NEAR(table.at("cost")[1].get<double>(), last, 1e-12);
+  EXPECT_EQ(table.at("frozen_layers"), 3);
+  EXPECT_NEAR(table.at("step_share").get<double>(), (1 + 2 * last) / 3, 1e-12);
+  const auto gain = table.at("layers").at("gain").get<std::vector<double>>();
+  ASSERT_TRUE(gain[0] > 0 && gain[1] > 0);
+  const double lost = gain[0] / (gain[0] + gain[1]), even = lost / (1 - last);  // the price at which freezing pays
+  EXPECT_EQ(choice({{"rule", "benefit"}, {"price", 0.95 * even}}).scope.frozen_layers, 0);
+  EXPECT_EQ(choice({{"rule", "benefit"}, {"price", 1.05 * even}}).scope.frozen_layers, 3);
 }
 
 void expect_frozen_layers(const toy::TaskModel& of) {

@@ -245,6 +245,7 @@ Command parse_command(int count, const char* const* words) {
   if (given.count("help") != 0) command.verb = "help";
   take_options(command, given);
   check_owners(given, command.verb);
+  if (command.verb.empty() && count > 1) user_error("no recipe is given, and no command (see tsrun --help)");
   if (given.count("help") == 0) check_operands(command);
   return command;
 }

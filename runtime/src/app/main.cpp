@@ -4,6 +4,7 @@
 #include "tsrun/base/memory.h"
 #include "tsrun/base/vectors.h"
 
+#include <filesystem>
 #include <new>
 
 namespace tsrun::app {
@@ -61,6 +62,8 @@ int main(int count, char** words) {
     return tsrun::app::report(error.kind(), error.what());
   } catch (const std::bad_alloc&) {
     return tsrun::app::report(ErrorKind::run, "out of memory");
+  } catch (const std::filesystem::filesystem_error& error) {
+    return tsrun::app::report(ErrorKind::run, error.what());
   } catch (const std::exception& error) {
     return tsrun::app::report(ErrorKind::internal, error.what());
   }

@@ -52,12 +52,12 @@ std::vector<int64_t> stratified(const std::vector<int64_t>& order, const std::ve
 
 }  // namespace
 
-void limit_rows(Task& task, const std::string& split, int64_t rows, RowChoice choice) {
+void limit_rows(Task& task, const std::string& split, int64_t rows, RowChoice choice, int64_t draw) {
   const auto found = task.splits.find(split);
   if (found == task.splits.end()) return;
   auto& examples = found->second.examples;
   if (rows == 0 || rows >= static_cast<int64_t>(examples.size())) return;
-  auto order = permutation(Key::root(0).split("rows of a limited split"), static_cast<int64_t>(examples.size()));
+  auto order = permutation(Key::root(static_cast<uint64_t>(draw)).split("rows of a limited split"), static_cast<int64_t>(examples.size()));
   if (choice == RowChoice::stratified) order = stratified(order, strata_of(task, examples), rows);
   order.resize(static_cast<size_t>(rows));
   std::sort(order.begin(), order.end());

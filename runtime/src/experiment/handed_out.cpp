@@ -34,15 +34,33 @@ bool holds_handle(const json& value) {
   return is_handle(value) || (value.is_structured() && std::any_of(value.begin(), value.end(), holds_handle));
 }
 
+HandedOut::Fields HandedOut::fields_of(const json& handle) {
+  Fields fields;
+  for (const auto& [name, member] : handle.items())
+    if (!is_void(member)) fields[name] = digest_in_lua(member);
+  return fields;
+}
+
+size_t HandedOut::identity_of(const json& handle) {
+  return mixed(digest_in_lua(handle.at("artifact")), handle.contains("key") ? digest_in_lua(handle.at("key")) : 0);
+}
+
+bool HandedOut::knows_handle(const json& handle) const {
+  const Fields given = fields_of(handle);
+  const auto [begin, end] = handles_.equal_range(identity_of(handle));
+  return std::any_of(
+      begin, end, [&](const auto& known) { return std::includes(given.begin(), given.end(), known.second.begin(), known.second.end()); });
+}
+
 void HandedOut::remember(const json& result) {
   if (!result.is_structured()) return;
-  if (is_handle(result)) digests_.insert(digest_in_lua(result));
+  if (is_handle(result) && !knows_handle(result)) handles_.emplace(identity_of(result), fields_of(result));
   for (const json& member : result) remember(member);
 }
 
 bool HandedOut::knows(const json& arguments) const {
   if (!arguments.is_structured()) return true;
-  if (is_handle(arguments)) return digests_.contains(digest_in_lua(arguments));
+  if (is_handle(arguments)) return knows_handle(arguments);
   for (const json& member : arguments)
     if (!knows(member)) return false;
   return true;

@@ -75,4 +75,18 @@ void check_joint_start(Lab& lab, const ArtifactRef& basis, const Subspace& subsp
   }
 }
 
+void check_dropped_start(Lab& lab, const BasisRef& basis, const Subspace& subspace, const Model& model) {
+  if (!basis.stage.empty()) return;
+  const json summary = lab.store().get(basis.kind, basis.key).meta.at("summary");
+  if (!summary.contains("start")) return;
+  const Layout& layout = subspace.parameters().layout;
+  check_layout(layout, *model.family, "the basis");
+  const std::string made = summary.at("start"), start = digest_of(flatten(model.weights, layout));
+  if (start == made) return;
+  user_error(
+      "the parameters of '{}' start as {:.8} here, but this basis takes the start {:.8} away: give the delta a seed of its own "
+      "(ts.adapt(model, {{ method = …, seed = … }})), or keep the origin",
+      basis.title(), start, made);
+}
+
 }  // namespace tsrun::experiment

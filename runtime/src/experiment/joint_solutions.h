@@ -40,5 +40,7 @@ void write_joint_solutions(const std::filesystem::path& artifact, const Subspace
 /// Of a basis inside a joint artifact: θ0 of `model` must be the start that its decoder was learnt around. Anything else: no check.
 /// @throws Error(user) naming both hashes, Error(data) when the artifact's list does not know the basis
 void check_joint_start(Lab& lab, const ArtifactRef& basis, const Subspace& subspace, const Model& model);
+/// The same of a basis of ts.discover that takes θ0 away ("start" of its summary). @throws Error(user) naming both hashes
+void check_dropped_start(Lab& lab, const BasisRef& basis, const Subspace& subspace, const Model& model);
 
 }  // namespace tsrun::experiment

@@ -41,6 +41,7 @@ class Decoder {
     const Layout& layout = basis_->parameters().layout;
     check_layout(layout, *loaded_.model.family, "the basis");
     check_joint_start(lab, request.basis, *basis_, loaded_.model);
+    check_dropped_start(lab, request.basis, *basis_, loaded_.model);
     origin_ = flatten(loaded_.model.weights, layout);
     for (const std::string& name : loaded_.model.weights.names())
       weights_.set(name, loaded_.model.weights.at(name).to(lab.settings().device));

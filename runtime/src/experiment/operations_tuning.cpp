@@ -95,6 +95,7 @@ struct BasisSummary {
   json description = {{"groups", json::array()}};  ///< of the method and its groups
   int64_t dim = 0, bytes = 0;
   std::vector<int64_t> dims;
+  std::optional<std::string> start = {};  ///< digest of θ0, of a map that takes it away
 
   static BasisSummary of(const Subspace& subspace) {
     return {described(subspace), subspace.dim(), subspace.bytes_shipped(), subspace.dims()};
@@ -102,6 +103,7 @@ struct BasisSummary {
   json to_json() const {
     json summary = description;
     summary.update({{"dim", dim}, {"dims", dims}, {"bytes", bytes}});
+    if (start) summary["start"] = *start;
     return summary;
   }
 };
@@ -117,6 +119,14 @@ struct Calibration {
   Weights weights;
   std::unique_ptr<Probe> probe;
 };
+
+/// Whether the map takes θ0 away: θ0 + expand(0) = 0. It fits no other start, then.
+bool drops(const Subspace& subspace, const at::Tensor& origin) {
+  if (subspace.linear() || !origin.any().item<bool>()) return false;
+  const at::Tensor theta = origin.clone();
+  subspace.expand(at::zeros({subspace.dim()}, at::kFloat), theta);
+  return !theta.any().item<bool>();
+}
 
 BasisSummary discover_into(Lab& lab, const DiscoverRequest& request, const std::filesystem::path& out, const std::filesystem::path& work) {
   const auto family = family_of(lab.plugins(), request.model, {});
@@ -134,7 +144,9 @@ BasisSummary discover_into(Lab& lab, const DiscoverRequest& request, const std::
   if (calibration) to.weights = &calibration->weights, to.probe = calibration->probe.get();
   const auto subspace = request.method.discover(to, request.own);
   save_subspace(*subspace, request.method, request.own, out);
-  return BasisSummary::of(*subspace);
+  BasisSummary summary = BasisSummary::of(*subspace);
+  if (drops(*subspace, to.origin)) summary.start = digest_of(to.origin);
+  return summary;
 }
 
 /// The task of a method that needs one.

@@ -17,6 +17,7 @@ void require_use(const Options& given, const TrainRequest& request) {
   };
   if (!given.flag("hold") && !request.zero) refuse("hold", "no weights are zeroed (zero)");
   if (given.flag("stratify") && given.integer("rows") == 0) refuse("stratify", "all rows are used (rows)");
+  if (given.integer("rows_seed") > 0 && given.integer("rows") == 0) refuse("rows_seed", "all rows are used (rows)");
   if (given.flag("fresh") && given.integer("reinit_layers") > 0) refuse("reinit_layers", "all weights are random (fresh)");
   if (given.text("geometry_of") != "input_embeddings" && given.integer("geometry_every") == 0)
     refuse("geometry_of", "no geometry is measured (geometry_every)");
@@ -142,7 +143,7 @@ StageKey TrainRequest::key() const {
   inputs.update({{"model", model().identity()}, {"task", task.identity()}});
   for (const char* name : {"select", "regularize", "cache_memory"}) inputs.erase(name);
   const OptionTable table = training_options();
-  for (const char* name : {"compact", "cache_prefix", "stratify", "dropout", "reinit_layers", "geometry_every", "geometry_of"})
+  for (const char* name : {"compact", "cache_prefix", "stratify", "rows_seed", "dropout", "reinit_layers", "geometry_every", "geometry_of"})
     if (inputs.at(name) == table.find(name)->fallback) inputs.erase(name);  // no part of the keys of trainings without them
   if (zero) inputs["zero"] = zero->identity();
   if (held) inputs["held"] = held->identity();

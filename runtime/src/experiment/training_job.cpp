@@ -112,7 +112,8 @@ TrainJob training_job(Lab& lab, const TrainRequest& request, TaskModel& start, c
                       std::vector<GeometryPoint>& geometry) {
   const Options& o = request.options;
   const Model& model = start.model;
-  limit_rows(start.task, "train", o.integer("rows"), o.flag("stratify") ? RowChoice::stratified : RowChoice::random);
+  limit_rows(start.task, "train", o.integer("rows"), o.flag("stratify") ? RowChoice::stratified : RowChoice::random,
+             o.integer("rows_seed"));
   TrainJob job;
   job.model = &model;
   job.task = &start.task;
@@ -122,6 +123,7 @@ TrainJob training_job(Lab& lab, const TrainRequest& request, TaskModel& start, c
   job.tune.scope = trained_scope(lab, request, *model.family, start.trained_parameters, job.tune.subspace.get());
   if (job.tune.subspace) {
     check_joint_start(lab, request.within->basis, *job.tune.subspace, model);
+    check_dropped_start(lab, request.within->basis, *job.tune.subspace, model);
     job.distances = distances_of(lab, *request.within, *job.tune.subspace);
     job.reach = request.within->reach;
   }

@@ -40,6 +40,8 @@ bool attempt(Host& host, Body&& body) {
     return fail(error.kind(), error.what());
   } catch (const std::bad_alloc&) {
     return fail(ErrorKind::run, "out of memory");
+  } catch (const fs::filesystem_error& error) {
+    return fail(ErrorKind::run, error.what());
   } catch (const std::exception& error) {
     return fail(ErrorKind::internal, error.what());
   }

@@ -1,5 +1,6 @@
 #include "plugin/guard.h"
 #include "plugin/guard_hooks.h"
+#include "tsrun/train/diverged.h"
 
 /// Guards of selectors and regularisers. An exception in an event ends the training (exit code 4); its last checkpoint stays.
 namespace tsrun::plugin {
@@ -44,9 +45,18 @@ class GuardedEvents : public Product {
   }
 
  protected:
+  /// An error of ours keeps its kind and says where it came from; a search looks for `Diverged` itself.
   template <class Call>
   decltype(auto) event(const char* call, Call&& body) const {
-    return origin_.run(call, std::forward<Call>(body), ErrorKind::run);
+    try {
+      return origin_.run(call, std::forward<Call>(body), ErrorKind::run);
+    } catch (const Diverged&) {
+      throw;
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      if (error.kind() == ErrorKind::interrupt || message.starts_with(origin_.text)) throw;
+      throw Error(error.kind(), fmt::format("{}: {}: {}", origin_.text, call, message));
+    }
   }
 
   std::unique_ptr<Product> inner_;

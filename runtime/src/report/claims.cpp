@@ -115,7 +115,7 @@ JudgedClaim judge(const Claim& claim, const std::vector<ReportRow>& rows, const 
   judged.row_mean = mean_of(pairs.ours);
   judged.than_mean = mean_of(pairs.theirs);
   judged.difference = mean_of(differences);
-  if (judged.n < 2 || std::isnan(judged.difference)) return judged;
+  if (judged.n < 2 || !std::isfinite(judged.difference)) return judged;
   judged.interval = student_interval(differences, claim.level, claim.row_scores.empty() ? resolution : 0);
   judged.verdict = verdict_of(claim, *judged.interval);
   return judged;
@@ -133,6 +133,17 @@ namespace {
 
 std::string singular(const std::string& plural) { return plural.ends_with('s') ? plural.substr(0, plural.size() - 1) : plural; }
 
+/// The interval of the difference, or why there is none.
+std::string interval_of(const JudgedClaim& judged) {
+  const Claim& claim = judged.claim;
+  const std::string pairs = fmt::format("{} {}", judged.n, judged.n == 1 ? singular(claim.over) : claim.over);
+  if (judged.interval)
+    return fmt::format("{:.0f} % interval {:+.3f} to {:+.3f} over {}", 100 * claim.level, (*judged.interval)[0], (*judged.interval)[1],
+                       pairs);
+  if (!std::isfinite(judged.difference)) return fmt::format("a score over {} is not a finite number, so no interval", pairs);
+  return fmt::format("{}, no interval", pairs);
+}
+
 }  // namespace
 
 std::string claim_numbers(const JudgedClaim& judged) {
@@ -140,11 +151,8 @@ std::string claim_numbers(const JudgedClaim& judged) {
   const std::string bound = claim.kind == Claim::Kind::better      ? fmt::format("above {:.3f}", claim.margin)
                             : claim.kind == Claim::Kind::not_worse ? fmt::format("above {:.3f}", -claim.margin)
                                                                    : fmt::format("within ±{:.3f}", claim.margin);
-  const std::string interval = judged.interval ? fmt::format("{:.0f} % interval {:+.3f} to {:+.3f} over {} {}", 100 * claim.level,
-                                                             (*judged.interval)[0], (*judged.interval)[1], judged.n, claim.over)
-                                               : fmt::format("1 {}, no interval", singular(claim.over));
   return fmt::format("{} {:.3f}, {} {:.3f}: {:+.3f}, {}; claimed: {}", one_line(claim.row), judged.row_mean, one_line(claim.than),
-                     judged.than_mean, judged.difference, interval, bound);
+                     judged.than_mean, judged.difference, interval_of(judged), bound);
 }
 
 }  // namespace report

@@ -98,6 +98,23 @@ nlohmann::json make_summary(const Store::Make& make, const fs::path& out, const 
   }
 }
 
+/// The same in a new `out`. A stage that resumes and meets damaged data starts over, once: its work may be what is damaged.
+nlohmann::json make_or_start_over(const Store::Make& make, std::optional<DurableFolder>& out, const fs::path& target,
+                                  const fs::path& work) {
+  std::error_code ignored;
+  const bool resumes = !fs::is_empty(work, ignored);
+  out.emplace(target);
+  try {
+    return make_summary(make, out->path(), work);
+  } catch (const Error& error) {
+    if (!resumes || error.kind() != ErrorKind::data) throw;
+    log_warning("{}: cannot be resumed ({}); the stage starts over", work.string(), error.what());
+  }
+  create_folder(work);
+  out.emplace(target);
+  return make_summary(make, out->path(), work);
+}
+
 nlohmann::json describe(const StageKey& key, const std::string& digest, nlohmann::json summary, double seconds, const MemoryMeter& memory) {
   nlohmann::json measured = nlohmann::json::object();
   if (const auto given = summary.find("measured"); given != summary.end()) {
@@ -149,19 +166,22 @@ std::optional<Artifact> Store::compute(const StageKey& key, bool wait, const Mak
 
   const auto target = object_path(folder_, key.kind, digest), work = folder_ / "work" / digest;
   create_folder(target.parent_path());
+  if (std::error_code ignored; fs::exists(target, ignored)) {  // a damaged one; work that a kill left behind its commit may share its files
+    remove_folder(work);
+    remove_folder(target);
+  }
   create_folder(work);
   remove_stale_temporaries(target.parent_path());
-  remove_folder(target);  // a damaged one
   const MemoryMeter memory;
   const auto begin = Clock::now();
   {
-    DurableFolder out(target);
-    auto summary = make_summary(make, out.path(), work);
+    std::optional<DurableFolder> out;
+    auto summary = make_or_start_over(make, out, target, work);
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     write_durable(
-        out.path() / "artifact.json",
+        out->path() / "artifact.json",
         describe(key, digest, std::move(summary), seconds, memory).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-    out.commit();
+    out->commit();
   }
   remove_folder(work);
   return get(key.kind, digest);

@@ -1,4 +1,5 @@
 #include "train/few_unknowns_parts.h"
+#include "tsrun/base/error.h"
 #include "tsrun/train/few_unknowns.h"
 
 #include <ATen/Functions.h>
@@ -53,7 +54,10 @@ at::Tensor ranked(const std::vector<double>& losses) {
 
 class CmaEs final : public FewUnknowns {
  public:
-  explicit CmaEs(const CmaEsOptions& options) : options_(options), sigma_(options.sigma) {}
+  explicit CmaEs(const CmaEsOptions& options) : options_(options), sigma_(options.sigma) {
+    if (options.population == 1)
+      user_error("optim = \"cma_es\": option 'population' is 1, expected 0 or at least 2, whose better half is kept");
+  }
 
   Made step(LossAt& loss, at::Tensor& z, Key key) override {
     const int64_t n = z.numel(), candidates = population(n);

@@ -31,7 +31,7 @@ OptionTable few_unknowns_options() {
       {.name = "population",
        .type = OptionType::integer,
        .fallback = 0,
-       .doc = "Candidates of a CMA-ES generation, a forward pass each; 0: 4 + 3 ln n.",
+       .doc = "Candidates of a CMA-ES generation, at least 2, a forward pass each; 0: 4 + 3 ln n.",
        .minimum = 0,
        .maximum = 65536},
       {.name = "sigma",

@@ -24,8 +24,7 @@ class TrajectoryRecorder final : public Observer {
       writer_ = TrajectoryWriter::resume(folder_, resumed_at_step);
       const int64_t expected = resumed_at_step / (every_ > 0 ? every_ : steps_per_epoch);
       if (writer_->size() == expected) return;
-      run_error("{}: {} trajectory points up to step {}, expected {}; remove the run's work folder to start anew", folder_.string(),
-                writer_->size(), resumed_at_step, expected);
+      data_error("{}: {} trajectory points up to step {}, expected {}", folder_.string(), writer_->size(), resumed_at_step, expected);
     }
     std::filesystem::remove_all(folder_);
     writer_.emplace(folder_, set_.layout, flat(binding.origin()), type_);

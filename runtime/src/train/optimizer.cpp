@@ -39,6 +39,12 @@ class StepCounts {
       if (span.end > span.begin) active_.narrow(0, index_of(span.begin), index_of(span.end - 1) - index_of(span.begin) + 1).fill_(1);
   }
   void forget_inactive() { counts_.mul_(active_); }
+  /// Tensors that start anew as a whole; one that starts anew in part keeps its count.
+  void forget(const at::Tensor& entries) {
+    int64_t begin = 0;
+    for (size_t i = 0; i < ends_.size(); begin = ends_[i++])
+      if (ends_[i] > begin && entries.slice(0, begin, ends_[i]).all().item<bool>()) counts_.select(0, static_cast<int64_t>(i)).zero_();
+  }
 
   /// `spans`, cut where the count changes.
   std::vector<Span> cut(const std::vector<Span>& spans) const {
@@ -97,6 +103,8 @@ class AdamW final : public Optimizer {
     const at::NoGradGuard no_grad;
     slots_[i].first.masked_fill_(entries, 0);
     slots_[i].second.masked_fill_(entries, 0);
+    slots_[i].steps.forget(entries);
+    make_calls(i);
   }
 
   std::map<std::string, at::Tensor> state() const override {

@@ -30,7 +30,6 @@ class PrefixCache {
   int layers() const { return layers_; }
   /// Hidden states of `rows`, end to end, [tokens, hidden], on the device. @throws Error(run) when the disk is full.
   at::Tensor hidden(const Weights& weights, std::span<const int64_t> rows);
-  int64_t bytes_on_disk() const { return written_; }
 
  private:
   /// Consecutive rows of the split, in memory or at a place of the file.

@@ -197,6 +197,7 @@ void Session::restore(const Checkpoint& checkpoint) {
   const auto use = state.at("scope_use").get<std::vector<bool>>();
   binding_.restore_scope_use({state.at("scope_changes").get<int64_t>(), use.at(0), use.at(1), use.at(2)});
   stepper_.restore({state.value("cached_layers", 0), state.value("cached_since_epoch", int64_t{0})});
+  probed_ = {};  // by plugins that were made again
   stepper_.optimizer().restore(tensors_under(checkpoint, "optimizer."));
   if (stepper_.solver()) stepper_.solver()->restore(tensors_under(checkpoint, "solver."));
   std::vector<at::Tensor> carried;
@@ -206,10 +207,12 @@ void Session::restore(const Checkpoint& checkpoint) {
 
 void Session::require_acting_scope(int64_t steps) const {
   const ScopeUse use = binding_.scope_use();
-  if (plugins_.chooses() && !use.restricted && !use.masked) {
-    if (plugins_.current()) user_error("{}: the selector froze nothing and masked nothing in {} steps", job_.title, steps);
-    log_warning("{}: {} gave no scope in {} steps: nothing was frozen or masked", job_.title, fmt::join(plugins_.undecided(), ", "), steps);
-  }
+  if (const auto idle = plugins_.idle(); !idle.empty())
+    user_error("{}: the selector {} froze nothing and masked nothing in {} steps", job_.title, idle.front(), steps);
+  if (plugins_.current() && !use.restricted && !use.masked)
+    user_error("{}: the selectors froze and masked nothing that is trained, in {} steps", job_.title, steps);
+  if (const auto undecided = plugins_.undecided(); !undecided.empty())
+    log_warning("{}: {} gave no scope in {} steps", job_.title, fmt::join(undecided, ", "), steps);
   if (use.masked && !use.acted)
     run_error("{}: the mask never acted: all gradients outside it were zero in {} steps, so the training is one without a mask", job_.title,
               steps);

@@ -49,9 +49,13 @@ std::set<std::string> owned_parameters(const std::vector<StepPlugin>& plugins, c
 StepPlugins::StepPlugins(const std::vector<StepPlugin>& plugins, const MethodInputs& inputs) {
   for (const StepPlugin& plugin : plugins) {
     const auto alike = [&](const Entry& entry) { return entry.name == plugin.name; };
-    Entry entry{plugin.name,  std::count_if(entries_.begin(), entries_.end(), alike),
-                nullptr,      nullptr,
-                std::nullopt, owned_by(plugin, inputs.family)};
+    Entry entry{plugin.name,
+                std::count_if(entries_.begin(), entries_.end(), alike),
+                nullptr,
+                nullptr,
+                std::nullopt,
+                false,
+                owned_by(plugin, inputs.family)};
     MethodInputs own = inputs;
     own.key = inputs.key.split(entry.name).split(static_cast<uint64_t>(entry.ordinal));
     if (plugin.selector) entry.selector = plugin.selector(own);
@@ -65,10 +69,6 @@ StepPlugins::StepPlugins(const std::vector<StepPlugin>& plugins, const MethodInp
   }
   // Selectors first; the order given otherwise.
   std::stable_sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.selector && !b.selector; });
-}
-
-bool StepPlugins::chooses() const {
-  return std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.selector != nullptr; });
 }
 
 template <class Event>
@@ -97,6 +97,7 @@ std::optional<Scope> StepPlugins::asked(Step& step, std::optional<Scope> (Select
     auto scope = (*entry.selector.*question)(step);
     if (!scope) return;
     scope->check(step.family, "selector " + entry.name);
+    entry.restricted = entry.restricted || scope->restricts(step.family);
     entry.scope = std::move(scope);
     changed = true;
   });
@@ -147,6 +148,13 @@ std::vector<std::string> StepPlugins::undecided() const {
   return names;
 }
 
+std::vector<std::string> StepPlugins::idle() const {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries_)
+    if (entry.scope && !entry.restricted) names.push_back(entry.name);
+  return names;
+}
+
 nlohmann::json StepPlugins::report() const {
   nlohmann::json list = nlohmann::json::array();
   for (const Entry& entry : entries_) {
@@ -172,14 +180,19 @@ PluginState StepPlugins::tensors() const {
 
 nlohmann::json StepPlugins::scopes() const {
   nlohmann::json list = nlohmann::json::array();
-  for (const Entry& entry : entries_) list.push_back(entry.scope ? to_json(*entry.scope) : nlohmann::json());
+  for (const Entry& entry : entries_) {
+    list.push_back(entry.scope ? to_json(*entry.scope) : nlohmann::json());
+    if (entry.scope) list.back()["restricted"] = entry.restricted;
+  }
   return list;
 }
 
 void StepPlugins::restore(const PluginState& tensors, const nlohmann::json& scopes) {
   for (size_t i = 0; i < entries_.size(); ++i) {
     entries_[i].events().restore(with_prefix(tensors, prefix(i) + "state."));
-    if (!scopes.at(i).is_null()) entries_[i].scope = scope_from(scopes.at(i), with_prefix(tensors, prefix(i) + "mask."));
+    if (scopes.at(i).is_null()) continue;
+    entries_[i].scope = scope_from(scopes.at(i), with_prefix(tensors, prefix(i) + "mask."));
+    entries_[i].restricted = scopes.at(i).at("restricted").get<bool>();
   }
 }
 

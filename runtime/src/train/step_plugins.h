@@ -22,7 +22,6 @@ class StepPlugins {
   StepPlugins(const std::vector<StepPlugin>& plugins, const MethodInputs& inputs);
 
   bool empty() const { return entries_.empty(); }
-  bool chooses() const;  ///< there is a selector
   const Wants& wants() const { return wants_; }
 
   /// Asks the selectors; the intersection of their scopes when one of them gave another.
@@ -43,6 +42,7 @@ class StepPlugins {
   void epoch_ended(Step& step);
 
   std::vector<std::string> undecided() const;  ///< selectors that have given no scope
+  std::vector<std::string> idle() const;       ///< selectors whose scopes froze nothing and masked nothing
   nlohmann::json report() const;               ///< a list of {"name", …}; of a selector that has given no scope "undecided": true
   /// States and scopes as tensors by name, and what is no tensor.
   PluginState tensors() const;
@@ -56,6 +56,7 @@ class StepPlugins {
     std::unique_ptr<Selector> selector;
     std::unique_ptr<Regularizer> regularizer;
     std::optional<Scope> scope;   ///< what the selector chose last
+    bool restricted = false;      ///< one of its scopes froze, slowed or masked something
     std::set<std::string> owned;  ///< parameters that it updates
     StepEvents& events() const { return selector ? static_cast<StepEvents&>(*selector) : *regularizer; }
   };

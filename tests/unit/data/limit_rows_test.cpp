@@ -50,6 +50,18 @@ TEST(LimitRows, KeepsTheSameRowsInTheirOrder) {
   }
 }
 
+TEST(LimitRows, ChoosesOtherRowsInAnotherDraw) {
+  const auto rows_of = [](int64_t draw) {
+    Task task = uneven();
+    limit_rows(task, "train", 40, RowChoice::stratified, draw);
+    std::vector<int64_t> rows;
+    for (const Example& example : task.split("train").examples) rows.push_back(example.row);
+    return rows;
+  };
+  EXPECT_EQ(rows_of(2), rows_of(2));
+  EXPECT_NE(rows_of(1), rows_of(2));
+}
+
 TEST(LimitRows, DrawsFromFiveBinsOfARegression) {
   Task task = uneven(TaskKind::regression);
   for (Example& example : task.splits["train"].examples) example.target = static_cast<double>(example.row * 37 % 100);

@@ -55,5 +55,20 @@ TEST_F(DiscoverTest, SpansTheFactorsOfALora_WhichStartAwayFromZero) {
   EXPECT_TRUE(run.contains("key"));
 }
 
+TEST_F(DiscoverTest, RefusesAnotherStart_WhereTheBasisTakesItAway) {
+  const json adapted = lab_->call("adapt", {{"model", model()}, {"method", "lora"}, {"r", 2}});
+  const json over = {{"parts", {"delta"}}, {"groups", "whole"}};
+  json options = {{"method", "uni_lora"}, {"model", adapted}, {"dim", 20}, {"parameters", over}};
+  const auto run = [&](const json& basis, int64_t seed) {
+    return LaboratoryTest::trained({{"model", adapted}, {"max_steps", 2}, {"seed", seed}, {"tune", {{"subspace", basis}, {"lr", 0.01}}}});
+  };
+  const json basis = lab_->call("discover", options);
+  EXPECT_NO_THROW(run(basis, 1));
+  EXPECT_THAT(mistake([&] { run(basis, 2); }), HasSubstr("give the delta a seed of its own"));
+  options["origin"] = "kept";
+  const json kept = lab_->call("discover", options);
+  EXPECT_NO_THROW(run(kept, 2));
+}
+
 }  // namespace
 }  // namespace tsrun

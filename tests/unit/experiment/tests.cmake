@@ -1,5 +1,5 @@
 tsrun_test(experiment SOURCES
-  unit/experiment/artifacts_test.cpp unit/experiment/discover_test.cpp unit/experiment/crossing_test.cpp unit/experiment/identity_test.cpp unit/experiment/initial_weights_test.cpp unit/experiment/geometry_test.cpp unit/experiment/label_map_test.cpp unit/experiment/language_test.cpp
+  unit/experiment/artifacts_test.cpp unit/experiment/discover_test.cpp unit/experiment/crossing_test.cpp unit/experiment/identity_test.cpp unit/experiment/initial_weights_test.cpp unit/experiment/geometry_test.cpp unit/experiment/handed_out_test.cpp unit/experiment/label_map_test.cpp unit/experiment/language_test.cpp
   unit/experiment/joint_test.cpp unit/experiment/lab_test.cpp unit/experiment/options_test.cpp unit/experiment/peft_test.cpp unit/experiment/report_rows_test.cpp unit/experiment/reach_test.cpp
   unit/experiment/select_test.cpp unit/experiment/trajectory_test.cpp unit/experiment/summaries_test.cpp unit/train/kinds.cpp unit/train/toy.cpp)
 

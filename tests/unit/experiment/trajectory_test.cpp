@@ -1,5 +1,6 @@
 #include "tsrun/tune/trajectory.h"
 
+#include "base/fault.h"
 #include "support/folder_test.h"
 #include "tsrun/experiment/lab.h"
 #include "tsrun/model/model.h"
@@ -54,11 +55,12 @@ class Solutions : public FolderTest {
     EXPECT_EQ(error.kind(), ErrorKind::user);
     return error.what();
   }
+  void use(const LabSettings& settings) { lab_ = std::make_unique<Lab>(settings); }
   Lab& lab() {
     if (!lab_) {
       LabSettings settings;
       settings.store = folder_ / "store";
-      lab_ = std::make_unique<Lab>(settings);
+      use(settings);
     }
     return *lab_;
   }
@@ -125,6 +127,63 @@ TEST_F(Solutions, AreAnOriginAtTheirMean) {
   EXPECT_TRUE(at::allclose(update(from_mean, path), mean, 1e-4, 1e-6));
   const Error error = error_of([&] { trained("task", {{"origin", {{"parts", {"encoder"}}}}}); });
   EXPECT_THAT(error.what(), HasSubstr("either 'solution' or 'solutions'"));
+}
+
+/// A training that records every step and has checkpoints behind steps 2 and 4 of 5.
+class Recorded : public Solutions {
+ protected:
+  ~Recorded() override { base::set_write_fault(base::Fault::none, 0); }
+  json recorded(const char* store) {
+    LabSettings settings;
+    settings.store = folder_ / store;
+    use(settings);
+    return trained("task", {{"max_steps", 5}, {"checkpoint_every", 2}, {"record", {{"every", 1}}}});
+  }
+  /// Durable operations of an undisturbed training. The last two rename the artifact and sync its parent.
+  int64_t undisturbed() {
+    base::set_write_fault(base::Fault::none, 0);
+    key_ = recorded("calm").at("key").get<std::string>();
+    return base::durable_operations();
+  }
+  /// The disk is full from operation `at` on, and has room again behind the failure.
+  void fail(const char* store, int64_t at) {
+    base::set_write_fault(base::Fault::disk_full, at);
+    EXPECT_EQ(error_of([&] { recorded(store); }).kind(), ErrorKind::run);
+    base::set_write_fault(base::Fault::none, 0);
+    EXPECT_TRUE(std::filesystem::exists(work(store) / "trajectory/trajectory.json"));
+  }
+  std::filesystem::path work(const char* store) const { return folder_ / store / "work" / key_; }
+  void expect_the_undisturbed_files(const char* store) {
+    const std::filesystem::path calm = folder_ / "calm/objects/train" / key_, here = folder_ / store / "objects/train" / key_;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(calm)) {
+      const std::string name = std::filesystem::relative(entry.path(), calm).string();
+      if (entry.is_directory() || name == "artifact.json" || name == "manifest.json") continue;  // times
+      EXPECT_TRUE(std::filesystem::exists(here / name) && toy::bytes_of(here / name) == toy::bytes_of(entry.path())) << name;
+    }
+    EXPECT_TRUE(std::filesystem::is_empty(folder_ / store / "work"));
+  }
+
+ private:
+  std::string key_;
+};
+
+TEST_F(Recorded, GoesOnAtItsCheckpoint_WhenTheDiskFillsUpInTheCommit) {
+  const int64_t all = undisturbed();
+  const char* const stores[] = {"renaming", "syncing"};
+  const int64_t places[] = {all - 1, all - 12};
+  for (size_t i = 0; i < 2; ++i) {
+    fail(stores[i], places[i]);
+    recorded(stores[i]);
+    EXPECT_LT(base::durable_operations(), 3 * all / 4) << "it started over";
+    expect_the_undisturbed_files(stores[i]);
+  }
+}
+
+TEST_F(Recorded, StartsOver_WhenItsWorkHasLostTheTrajectory) {
+  fail("lost", undisturbed() - 1);
+  std::filesystem::remove_all(work("lost") / "trajectory");
+  recorded("lost");
+  expect_the_undisturbed_files("lost");
 }
 
 }  // namespace

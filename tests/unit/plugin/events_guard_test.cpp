@@ -17,12 +17,13 @@ using ::testing::HasSubstr;
 template <class Kind>
 class Throwing : public Kind {
  public:
-  explicit Throwing(std::string event) : event_(std::move(event)) {}
+  explicit Throwing(std::string event, bool as_user = false) : event_(std::move(event)), as_user_(as_user) {}
   void before_forward(Step&, ForwardPass&) override { reach("before_forward"); }
   at::Tensor batch_loss(Step&, ForwardPass&) override { return reach("batch_loss"), at::Tensor(); }
   at::Tensor step_loss(Step&) override { return reach("step_loss"), at::Tensor(); }
   void after_backward(Step&) override { reach("after_backward"); }
   void before_update(Step&) override { reach("before_update"); }
+  void update(Step&, const std::vector<OwnedParameter>&) override { reach("update"); }
   void after_update(Step&) override { reach("after_update"); }
   void epoch_ended(Step&) override { reach("epoch_ended"); }
   nlohmann::json report() const override { return reach("report"), nlohmann::json(); }
@@ -31,9 +32,12 @@ class Throwing : public Kind {
 
  protected:
   void reach(const std::string& event) const {
-    if (event == event_) throw std::runtime_error("went wrong");
+    if (event != event_) return;
+    if (as_user_) user_error("went wrong");
+    throw std::runtime_error("went wrong");
   }
   std::string event_;
+  bool as_user_;
 };
 
 class ThrowingSelector final : public Throwing<Selector> {
@@ -59,17 +63,18 @@ class ThrowingSelectorMethod final : public SelectorMethod {
 
 class ThrowingRegularizerMethod final : public RegularizerMethod {
  public:
-  explicit ThrowingRegularizerMethod(std::string event) : event_(std::move(event)) {}
+  explicit ThrowingRegularizerMethod(std::string event, bool as_user = false) : event_(std::move(event)), as_user_(as_user) {}
   std::string name() const override { return "thrower"; }
   std::string doc() const override { return "throws"; }
   int version() const override { return 1; }
   OptionTable options() const override { return {}; }
   std::unique_ptr<Regularizer> make(const MethodInputs&, const Options&) const override {
-    return std::make_unique<Throwing<Regularizer>>(event_);
+    return std::make_unique<Throwing<Regularizer>>(event_, as_user_);
   }
 
  private:
   std::string event_;
+  bool as_user_;
 };
 
 class NoFamily final : public Family {
@@ -104,6 +109,7 @@ void call(StepEvents& events, const std::string& event) {
   if (event == "step_loss") events.step_loss(step);
   if (event == "after_backward") events.after_backward(step);
   if (event == "before_update") events.before_update(step);
+  if (event == "update") events.update(step, {});
   if (event == "after_update") events.after_update(step);
   if (event == "epoch_ended") events.epoch_ended(step);
   if (event == "report") (void)events.report();
@@ -113,11 +119,11 @@ void call(StepEvents& events, const std::string& event) {
   if (event == "scope_after_backward") dynamic_cast<Selector&>(events).scope_after_backward(step);
 }
 
-const std::vector<std::string> kEvents = {"before_forward", "batch_loss",  "step_loss", "after_backward", "before_update",
+const std::vector<std::string> kEvents = {"before_forward", "batch_loss",  "step_loss", "after_backward", "before_update", "update",
                                           "after_update",   "epoch_ended", "report",    "state",          "restore"};
 
 template <class Make>
-void expect_named(const std::string& event, Make make) {
+void expect_named(const std::string& event, Make make, ErrorKind kind = ErrorKind::run) {
   const NoFamily family;
   const Weights weights;
   const auto product = make(MethodInputs{family, weights, Key::root(1)});
@@ -125,7 +131,7 @@ void expect_named(const std::string& event, Make make) {
     call(*product, event);
     ADD_FAILURE() << event << " did not throw";
   } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::run);
+    EXPECT_EQ(error.kind(), kind);
     EXPECT_THAT(error.what(),
                 AllOf(HasSubstr("plugin thrower"), HasSubstr("/somewhere/thrower.so"), HasSubstr(event), HasSubstr("went wrong")));
   }
@@ -139,6 +145,14 @@ TEST(EventsGuard, NamesPluginAndEvent_OfARegulariserThatThrows) {
   for (const std::string& event : kEvents) {
     const auto method = guarded(std::make_unique<ThrowingRegularizerMethod>(event), "/somewhere/thrower.so");
     expect_named(event, [&](const MethodInputs& inputs) { return method->make(inputs, Options()); });
+  }
+}
+
+TEST(EventsGuard, NamesPluginAndEvent_OfAnErrorOfOurs_WhichKeepsItsKind) {
+  for (const std::string& event : kEvents) {
+    const auto method = guarded(std::make_unique<ThrowingRegularizerMethod>(event, /*as_user=*/true), "/somewhere/thrower.so");
+    expect_named(
+        event, [&](const MethodInputs& inputs) { return method->make(inputs, Options()); }, ErrorKind::user);
   }
 }
 

@@ -81,6 +81,15 @@ TEST(Claims, StayOpen_WithOneSeed) {
   EXPECT_THAT(claims_as_text({judged}), HasSubstr("1 seed, no interval"));
 }
 
+TEST(Claims, StayOpen_WhereAScoreIsNotFinite) {
+  for (const double score : {std::nan(""), HUGE_VAL}) {
+    const JudgedClaim judged = judge(claim(Claim::Kind::better), two({0.9, 0.8, score}, {0.1, 0.2, 0.1}), "accuracy", 0);
+    EXPECT_EQ(judged.verdict, Verdict::open);
+    EXPECT_FALSE(judged.interval);
+    EXPECT_THAT(claims_as_text({judged}), HasSubstr("a score over 3 seeds is not a finite number, so no interval"));
+  }
+}
+
 TEST(Claims, StayOpen_WhereTwoSeedsAgreeByRounding) {
   const auto rows = two({0.81, 0.80}, {0.80, 0.79});
   EXPECT_EQ(judge(claim(Claim::Kind::better), rows, "accuracy", 0).verdict, Verdict::supported);

@@ -112,6 +112,55 @@ TEST_F(StoreTest, MakesADamagedArtifactAgain) {
   EXPECT_EQ(read_text(path / "value.txt"), "abc");
 }
 
+TEST_F(StoreTest, MakesADamagedArtifactAgain_WithoutTheWorkThatAKillLeftBehindItsCommit) {
+  Store store(folder_ / "store");
+  const auto path = store.compute(key_, kWait, writes("abc"))->path;
+  const fs::path left = folder_ / "store" / "work" / key_.digest();
+  fs::create_directories(left);
+  fs::create_hard_link(path / "value.txt", left / "value.txt");
+  std::ofstream(path / "value.txt") << "a";
+  const auto made = store.compute(key_, kWait, [](const fs::path& out, const fs::path& work) {
+    EXPECT_TRUE(fs::is_empty(work));
+    return writes("abc")(out, work);
+  });
+  EXPECT_EQ(read_text(made->path / "value.txt"), "abc");
+}
+
+/// Interrupted first; then it meets data that it refuses, as long as there is work to resume from.
+Store::Make damaged_work(int& calls) {
+  return [&calls](const fs::path& out, const fs::path& work) -> json {
+    std::ofstream(out / fmt::format("call-{}.txt", ++calls)) << "x";
+    if (calls == 1) {
+      std::ofstream(work / "step.txt") << "7";
+      throw Error(ErrorKind::interrupt, "interrupted");
+    }
+    if (!fs::is_empty(work)) data_error("step.txt: not a checkpoint");
+    return {{"calls", calls}};
+  };
+}
+
+TEST_F(StoreTest, StartsOver_WhereItCannotResume) {
+  Store store(folder_ / "store");
+  int calls = 0;
+  EXPECT_EQ(error_of([&] { store.compute(key_, kWait, damaged_work(calls)); }).kind(), ErrorKind::interrupt);
+  const auto made = store.compute(key_, kWait, damaged_work(calls));
+  EXPECT_EQ(made->meta["summary"]["calls"], 3);
+  EXPECT_FALSE(fs::exists(made->path / "call-2.txt")) << "what the failed attempt wrote";
+  EXPECT_TRUE(fs::exists(made->path / "call-3.txt"));
+  EXPECT_TRUE(fs::is_empty(folder_ / "store" / "work"));
+}
+
+TEST_F(StoreTest, RefusesDamagedInputOnce_WithoutWork) {
+  Store store(folder_ / "store");
+  int calls = 0;
+  const auto refuse = [&](const fs::path&, const fs::path&) -> json {
+    ++calls;
+    data_error("rte.tsv: cannot be read");
+  };
+  EXPECT_EQ(error_of([&] { store.compute(key_, kWait, refuse); }).kind(), ErrorKind::data);
+  EXPECT_EQ(calls, 1);
+}
+
 TEST_F(StoreTest, SaysSo_WhenTheFolderCannotBeCreated) {
   for (const fs::path folder : {"/proc/tsrun-store", "/dev/null/store"}) {
     const auto error = error_of([&] { Store store(folder); });

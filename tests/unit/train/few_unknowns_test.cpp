@@ -1,7 +1,10 @@
 // The optimisers for few unknowns, on functions of which everything is known.
 #include "tsrun/train/few_unknowns.h"
 
+#include "support/errors.h"
+
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -216,6 +219,16 @@ TEST(CmaEs, NeedsAsManyEvaluationsAsTheReference) {
   const int64_t on_rosenbrock = evaluations(rosenbrock(), at::full({10}, 0.1, at::kDouble), 0.1, 1);
   EXPECT_GT(on_rosenbrock, 4500);
   EXPECT_LT(on_rosenbrock, 8000);
+}
+
+TEST(CmaEs, TakesTwoCandidates_AndRefusesOne) {
+  KnownLoss loss(sphere());
+  at::Tensor z = numbers({0.5, 0.5, 0.5});
+  const auto solver = make_cma_es({.population = 2, .sigma = 0.1});
+  for (uint64_t i = 0; i < 5; ++i) solver->step(loss, z, Key::root(i));
+  EXPECT_TRUE(z.isfinite().all().item<bool>());
+  EXPECT_THAT(testing::message_of(ErrorKind::user, [] { make_cma_es({.population = 1}); }),
+              ::testing::HasSubstr("'population' is 1, expected 0 or at least 2"));
 }
 
 TEST(CmaEs, RanksAwayLossesThatAreNotFinite) {

@@ -79,6 +79,24 @@ TEST(Optimizer, ContinuesBitEqual_FromItsState) {
   EXPECT_TRUE(at::equal(second[0].value, whole[0].value));
 }
 
+/// A first step of AdamW without decay moves every value by the learning rate.
+TEST(Optimizer, BeginsAgain_WhereATensorsMomentsAreForgotten) {
+  std::vector<ParameterGroup> groups(1);
+  ParameterGroup& group = groups[0];
+  group.name = "encoder";
+  group.layout = Layout().add("a", {2}).add("b", {3});
+  group.value = at::zeros({kSize});
+  group.gradient = at::linspace(0.5, 1, kSize);
+  group.lr = 0.05;
+  group.spans = {{0, kSize}};
+  const auto optimizer = make_adamw(groups, {});
+  for (int t = 0; t < 200; ++t) optimizer->step(1);
+  optimizer->forget(0, at::arange(kSize) >= 2);
+  const at::Tensor before = group.value.clone();
+  optimizer->step(1);
+  EXPECT_TRUE(at::allclose(before - group.value, at::full({kSize}, 0.05), 1e-4, 1e-6)) << before - group.value;
+}
+
 TEST(Optimizer, LeavesValuesAlone_WhenTheFactorIsZero) {
   auto groups = one_group();
   const auto optimizer = make_adamw(groups, {});

@@ -273,10 +273,13 @@ TEST_F(ScopedTraining, StandsWithoutAScope_AndSaysSo_ButRefusesScopesThatRestric
     return run;
   };
   EXPECT_EQ(train(late(1, {})).report.plugins.at(0).value("undecided", false), true);
-  EXPECT_THAT(message_of(late(2, {})), HasSubstr("the selector froze nothing and masked nothing in 2 steps"));
+  EXPECT_THAT(message_of(late(2, {})), HasSubstr("the selector late froze nothing and masked nothing in 2 steps"));
   Scope half;
   half.frozen_layers = 1;
   EXPECT_FALSE(train(late(3, half)).report.plugins.at(0).contains("undecided"));
+  TrainJob beside = late(4, half);
+  beside.plugins.push_back(selector("idle", [](const MethodInputs&) { return std::make_unique<Late>(Scope()); }));
+  EXPECT_THAT(message_of(std::move(beside)), HasSubstr("the selector idle froze nothing and masked nothing in 4 steps"));
 }
 
 /// Everything above the first layer is trained.

@@ -77,9 +77,9 @@ Task load_task(const std::filesystem::path& folder);
 /// Rows that a limit keeps: a random choice, or one with the split's own shares of the classes (of a regression, of five bins of equal
 /// size), to the row.
 enum class RowChoice { random, stratified };
-/// Keeps `rows` rows of a split, the same for every seed and variant, so that variants differ in the method alone; 0: all. No error for a
-/// missing split. @throws Error(user) for a stratified choice of a task that has neither classes nor values
-void limit_rows(Task& task, const std::string& split, int64_t rows, RowChoice choice = RowChoice::random);
+/// Keeps `rows` rows of a split, the same for every variant, so that variants differ in the method alone; 0: all. `draw` numbers the
+/// choice. No error for a missing split. @throws Error(user) for a stratified choice of a task that has neither classes nor values
+void limit_rows(Task& task, const std::string& split, int64_t rows, RowChoice choice = RowChoice::random, int64_t draw = 0);
 /// The task with its labels, classes and tags in the order of `names`, where these are its labels (ignoring case); else nothing.
 std::optional<Task> in_order_of(const Task& task, const std::vector<std::string>& names);
 /// Classes in the order of the labels as classes in the order of task.toml, which metrics count in.
