@@ -219,7 +219,7 @@ if #low > 0 then
       end
       return row
     end),
-    note = ("Hundred times %s on dev; every seed's own rows, with the task's shares of the classes, %d epochs."):format(main.task.metric, epochs),
+    note = ("Hundred times %s on dev; every seed has its own rows, with the classes' shares; %d epochs."):format(main.task.metric, epochs),
   })
 end
 
