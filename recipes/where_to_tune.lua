@@ -28,19 +28,14 @@ if arg.quick then
 end
 local seeds = ts.seeds(arg.seeds)
 
--- The trained share of a layer, from 1, as a selector tells of it: the whole layer or nothing; of its matrices; of the steps.
+-- The trained share of a layer, from 1, as a selector tells of it: the whole layer or nothing; of its numbers or matrices; of the steps.
 local function of_layers(told, layer)
   for _, trained in ipairs(told.trained_layers) do
     if trained + 1 == layer then return 1 end
   end
   return 0
 end
-local function of_matrices(told, layer)
-  local all, trained = 0, 0
-  for _, scores in pairs(told.layers) do all = all + (scores[layer] and 1 or 0) end
-  for _, name in ipairs(told.trained) do trained = trained + (tonumber(name:match "%.(%d+)%.") + 1 == layer and 1 or 0) end
-  return trained / all
-end
+local function as_told(told, layer) return told.trained_share[layer] end
 local function of_periods(count)
   return function(told, layer) return told.periods_of_layer[layer] / count end
 end
@@ -90,11 +85,9 @@ local function selectors(model, task, words, k, steps)
     once("Fisher layers", "fisher_layers", { layers = k }),
     once("CKA layers", "cka_layers", { layers = k }),
     once("ILA", "ila", function(seed, full) return { solution = full(seed), frozen_share = 1 - k / n } end),
-    -- The names of an encoder-decoder's matrices do not say which of all layers they are in.
-    once("Spectrum", "spectrum", { share = k / n, embeddings = false },
-      { lora = in_matrices, share = not lib.writes(model) and of_matrices }),
-    during("signal to noise", "signal_to_noise", {}),
-    during("relative gradient norm", "gradient_norm", {}),
+    once("Spectrum", "spectrum", { share = k / n, embeddings = false }, { lora = in_matrices, share = as_told }),
+    during("signal to noise", "signal_to_noise", {}, as_told),
+    during("relative gradient norm", "gradient_norm", {}, as_told),
     during("LISA", "lisa", { layers = k, every = every, embeddings = false }, share_of_periods),
     during("OWS", "lisa", { layers = k, every = every, embeddings = false, sampling = "outlier" }, share_of_periods),
     during("layer by layer", "layer_by_layer", { layers = 1, every = every }, share_of_periods),
@@ -212,9 +205,8 @@ local function study(number)
 
   local function is_told(method) return #filter(seeds, function(seed) return told(method, seed) end) == #seeds end
   local drawn = filter(methods, function(method) return method ~= methods[1] and is_told(method) end)
-  local silent = filter(drawn, function(method) return not method.share end)
   local function trained_shares(method)
-    return lib.map(method.share and lib.numbers(n) or {}, function(layer)
+    return lib.map(lib.numbers(n), function(layer)
       return lib.mean(lib.map(seeds, function(seed) return method.share(told(method, seed), layer) end))
     end)
   end
@@ -222,10 +214,10 @@ local function study(number)
     report:heat_map("Trained share of every layer", {
       rows = lib.map(drawn, function(method) return method.name end), columns = lib.numbers(n), digits = 2,
       values = lib.map(drawn, trained_shares),
-      x_label = "layer" .. (#silent > 0 and "; empty: the method does not report it" or ""),
+      x_label = "layer",
     })
-    report:note("Trained share of every layer: of its matrices (Spectrum), of the steps (where the choice changes during the training), "
-      .. "or all of it and nothing. Means over the seeds.")
+    report:note("Trained share of every layer: of its matrices (Spectrum), of its numbers by their rates (signal to noise, gradient norm), "
+      .. "of the steps (where layers take turns or freeze on the way), or all of it and nothing. Means over the seeds.")
   end
   for _, method in ipairs(methods) do
     if method.name == "SALF" then

@@ -70,6 +70,9 @@ TEST_F(ScoresOfLayers, ChooseByModule_WhereTheSpectrumScoresMost) {
     EXPECT_EQ(choice.scope.entry(info).trained, info.layer < 0 || (info.layer == 0 && !norm)) << info.name;
   }
   EXPECT_EQ(choice.table.at("layers").size(), 6U);
+  double shares = 0;
+  for (const double share : choice.table.at("trained_share")) shares += share;
+  EXPECT_NEAR(6 * shares, static_cast<double>(choice.table.at("trained").size()), 1e-9);  // of six matrices a layer
 }
 
 TEST(Surgical, TakesTheStatisticsOfTheRelease) {
@@ -108,7 +111,10 @@ TEST_F(ScoresOfLayers, GiveNoScope_WhileAllTensorsAreAboveTheRatio) {
                                       method.options().resolve({{"threshold", threshold}, {"batches", 1}}, "test"));
     Step step{0, 2, 0, Key::root(4), *model.family, model.weights, {}};
     step.chosen = before;
-    return selector->scope(step);
+    const auto scope = selector->scope(step);
+    const std::vector<double> shares = selector->report().at("trained_share");
+    for (const double share : shares) EXPECT_EQ(share == 1, threshold == 0) << share;
+    return scope;
   };
   const Scope before;
   EXPECT_FALSE(asked(0, nullptr));

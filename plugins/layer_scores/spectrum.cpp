@@ -79,11 +79,20 @@ std::optional<Choice> Spectrum::choose(const MethodInputs& inputs, const Options
   const auto modules = scored_modules(inputs.family, inputs.origin, options.text("svd") == "float32" ? at::kFloat : at::kDouble);
   std::set<std::pair<int, std::string>> chosen;
   nlohmann::json scores = nlohmann::json::object();
+  const auto layers = static_cast<size_t>(inputs.family.layers());
+  std::vector<double> all(layers), shares(layers);
   for (const auto& [module, scored] : modules) {
-    scores[module] = std::vector<nlohmann::json>(static_cast<size_t>(inputs.family.layers()));
-    for (const Scored& one : scored) scores[module][static_cast<size_t>(one.info->layer)] = one.score;
-    for (size_t i = 0; i < count_of(options.number("share"), scored.size()); ++i) chosen.emplace(scored[i].info->layer, module);
+    scores[module] = std::vector<nlohmann::json>(layers, false);  // a layer without such a matrix
+    for (const Scored& one : scored) {
+      scores[module][static_cast<size_t>(one.info->layer)] = one.score;
+      ++all[static_cast<size_t>(one.info->layer)];
+    }
+    for (size_t i = 0; i < count_of(options.number("share"), scored.size()); ++i) {
+      chosen.emplace(scored[i].info->layer, module);
+      ++shares[static_cast<size_t>(scored[i].info->layer)];
+    }
   }
+  for (size_t layer = 0; layer < layers; ++layer) shares[layer] /= std::max(1.0, all[layer]);
   Scope scope;
   nlohmann::json trained = nlohmann::json::array();
   for (const ParameterInfo& info : inputs.family.parameters()) {
@@ -93,7 +102,7 @@ std::optional<Choice> Spectrum::choose(const MethodInputs& inputs, const Options
     if (!kept || (info.part == Part::embeddings && !options.flag("embeddings"))) scope.parameters[info.name].trained = false;
     if (kept && in_layers && info.shape.size() == 2) trained.push_back(info.name);
   }
-  return Choice{scope, {{"layers", scores}, {"trained", trained}}};
+  return Choice{scope, {{"layers", scores}, {"trained", trained}, {"trained_share", shares}}};
 }
 
 }  // namespace tsrun::layer_scores

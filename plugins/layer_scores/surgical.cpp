@@ -50,6 +50,19 @@ Scope scope_of_signals(const Scores& scores, double threshold) {
   return scope;
 }
 
+/// Of every layer's numbers, those that a scope trains, counted by their rates; float64 [layers].
+at::Tensor trained_shares(const Family& family, const Scope& scope) {
+  at::Tensor trained = at::zeros({family.layers()}, at::kDouble), all = at::zeros_like(trained);
+  for (const ParameterInfo& info : family.parameters()) {
+    if (info.layer < 0) continue;
+    const auto numbers = static_cast<double>(c10::multiply_integers(info.shape));
+    const Scope::Entry entry = scope.entry(info);
+    trained[info.layer] += entry.trained ? entry.rate * numbers : 0;
+    all[info.layer] += numbers;
+  }
+  return trained / all.clamp_min(1);
+}
+
 /// Scores tensors at the beginning of every epoch.
 class EachEpoch final : public Selector {
  public:
@@ -60,18 +73,34 @@ class EachEpoch final : public Selector {
     if (step.number % period_ != 0) return std::nullopt;
     ++choices_;
     Scope scope = scope_(score_(step.weights, step.key));
+    const at::Tensor shares = trained_shares(step.family, scope);
+    shares_ = shares_.defined() ? shares_ + shares : shares;
     if (step.chosen == nullptr && !scope.restricts(step.family)) return std::nullopt;  // the gradients gave no reason yet
     return scope;
   }
-  nlohmann::json report() const override { return {{"choices", choices_}}; }
-  PluginState state() const override { return {{"choices", at::full({1}, choices_, at::kLong)}}; }
-  void restore(const PluginState& state) override { choices_ = state.at("choices").item<int64_t>(); }
+  nlohmann::json report() const override {
+    nlohmann::json report = {{"choices", choices_}};
+    if (choices_ == 0) return report;
+    const at::Tensor mean = shares_ / static_cast<double>(choices_);
+    report["trained_share"] = std::vector<double>(mean.const_data_ptr<double>(), mean.const_data_ptr<double>() + mean.numel());
+    return report;
+  }
+  PluginState state() const override {
+    PluginState state = {{"choices", at::full({1}, choices_, at::kLong)}};
+    if (shares_.defined()) state["shares"] = shares_;
+    return state;
+  }
+  void restore(const PluginState& state) override {
+    choices_ = state.at("choices").item<int64_t>();
+    if (const auto shares = state.find("shares"); shares != state.end()) shares_ = shares->second;
+  }
 
  private:
   int64_t period_;
   std::function<Scores(const Weights&, Key)> score_;
   ScopeOfScores scope_;
   int64_t choices_ = 0;
+  at::Tensor shares_;  ///< sums over the choices, by layer
 };
 
 auto scoring(const MethodInputs& inputs, const Options& options, Statistic statistic) {

@@ -35,7 +35,9 @@ for name in FreezeOut AutoFreeze; do
   agrees "$(backward "$name")" "$(shares "$name" | awk '{ print 50 * $1 + 50 * $2 }')" || fail "picture of $name: $(shares "$name")"
 done
 agrees 100 "$(shares Spectrum | awk '{ print 100 * ($1 + $2) }')" || fail "Spectrum trains half of the matrices, drawn: $(shares Spectrum)"
-[[ -z $(shares 'signal to noise') ]] || fail "a picture of what is not reported"
+for name in 'signal to noise' 'relative gradient norm'; do
+  [[ $(shares "$name" | awk '{ print (NF == 2 && $1 > 0 && $1 <= 1 && $2 > 0 && $2 <= 1) }') == 1 ]] || fail "picture of $name: $(shares "$name")"
+done
 
 # Keeping the output of the frozen layer changes no score and saves its forward passes from the second of eight epochs on.
 score() { grep "\"$1\"" "$folder/table.csv" | sed 's/^.*"[^"]*",//' | cut -d, -f 7; }
