@@ -17,7 +17,10 @@ local arg = ts.arguments {
   epochs = { default = 0, min = 0, doc = "of trainings within a basis, and of frozen encoders; 0: as many as the trajectory's" },
   rows = { default = 160, min = 0, doc = "training rows of each task that are used; 0: all" },
   precision = { default = "float32", choices = { "float32", "bf16" }, doc = "of products with weights; bf16 pays on some processors" },
-  rates = { default = { 1.0 }, doc = "of the search: multiples of the way to the task's own update, which coordinates can travel" },
+  rates = {
+    default = { 1.0, 3.0 },
+    doc = "of the search: multiples of the model's learning rate, and of the way to the task's own update, which coordinates can travel",
+  },
   head_rates = { default = { 1.0, 10.0 }, doc = "of the search: multiples of the model's learning rate of the head" },
   embeddings = { default = true, doc = "train the embeddings beside the coordinates (the paper does)" },
   inductive = { default = true, doc = "train every task in the basis of every other" },
@@ -26,33 +29,35 @@ local arg = ts.arguments {
 }
 if arg.quick then
   arg.tasks, arg.seeds, arg.rows, arg.dim = { arg.tasks[1], arg.tasks[2], arg.tasks[3] }, 1, math.min(arg.rows, 64), 3
-  arg.head_rates = { 1.0 }
+  arg.rates, arg.head_rates = { 1.0 }, { 1.0 }
 end
 
 local model, seeds = ts.model(arg.model), ts.seeds(arg.seeds)
 local tasks = lib.map(arg.tasks, ts.task)
 local epochs = lib.given(arg.epochs, arg.dim)
 local train = lib.trainer { model = model, precision = arg.precision, rows = arg.rows, epochs = epochs }
-local heads = lib.map(arg.head_rates, function(multiple) return multiple * model.defaults.lr_head end)
+local function multiples(list, rate) return lib.map(list, function(multiple) return multiple * rate end) end
+local heads = { lr_head = multiples(arg.head_rates, model.defaults.lr_head) }
 local beside = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" }
 
--- Learning rates are picked on dev with the first seed, for every method and task; run(task, seed, rates, name) trains. -----------------
+-- Learning rates are picked on dev with the first seed, for every method and task, the head's first and then its `own`; run(task, seed,
+-- rates, name) trains. --------------------------------------------------------------------------------------------------------------------
 
 local found = {}
-local function searched(method, task, grid, run)
+local function searched(method, task, own, run)
   local key = method .. " of " .. task.name
   found[key] = found[key] or ts.lr_search(lib.with({
     seeds = { seeds[1] }, run = function(rates, seed) return run(task, seed, rates, "search: " .. method) end,
-  }, grid))
+  }, lib.join({ heads }, own)))
   return found[key].rates
 end
-local function at_best(method, grid, run)
-  return function(task, seed) return run(task, seed, searched(method, task, grid, run), method) end
+local function at_best(method, own, run)
+  return function(task, seed) return run(task, seed, searched(method, task, own, run), method) end
 end
 
 -- Solutions -----------------------------------------------------------------------------------------------------------------------------
 
-local full = at_best("full", { lr_head = heads }, function(task, seed, rates, name)
+local full = at_best("full", { { lr = multiples(arg.rates, model.defaults.lr) } }, function(task, seed, rates, name)
   local options = { name = name .. ", " .. task.name, task = task, epochs = arg.dim, record = ts.every "epoch", keep = "all" }
   return train(seed, lib.with(options, rates))
 end)
@@ -84,13 +89,14 @@ end
 -- Trainings: coordinates of every basis can travel as far as the task's own update is long. ---------------------------------------------
 
 local function within(name, basis)
-  return at_best(name, { reach = arg.rates, lr_head = heads }, function(task, seed, rates, title)
+  return at_best(name, { { reach = arg.rates } }, function(task, seed, rates, title)
     local tune = { lr = "reach", reach = rates.reach, reach_of = full(task, seed).trajectory, embeddings = arg.embeddings }
     return train(seed, { name = title, task = task, tune = ts.within(basis(task, seed), tune), lr_head = rates.lr_head })
   end)
 end
 local function frozen(name, from)
-  return at_best(name, { lr_head = heads }, function(task, seed, rates, title)
+  local own = arg.embeddings and { { lr_embeddings = multiples(arg.rates, model.defaults.lr) } } or {}
+  return at_best(name, own, function(task, seed, rates, title)
     local origin = from and { solutions = from(task, seed), which = arg.which }
     return train(seed, lib.with({ name = title, task = task, train = beside, origin = origin }, rates))
   end)
@@ -128,8 +134,7 @@ for _, source in ipairs(tasks) do
   end
 end
 local function inductive(task, seed, source)
-  local grid = { reach = arg.rates, lr_head = heads }
-  return inductive_in[source.name](task, seed, searched("own basis", task, grid, inductive_in[task.name]))
+  return inductive_in[source.name](task, seed, searched("own basis", task, { { reach = arg.rates } }, inductive_in[task.name]))
 end
 
 ts.sweep({ task = tasks, seed = seeds }, function(at) full(at.task, at.seed) end)

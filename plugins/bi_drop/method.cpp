@@ -41,11 +41,6 @@ class InBatch final : public Regularizer {
     passes_.clear();
   }
   nlohmann::json report() const override { return {{"passes", extra_ + 1}, {"selected", selected_}, {"entries", entries_}}; }
-  PluginState state() const override { return {{"sizes", at::tensor({selected_, entries_}, at::kLong)}}; }
-  void restore(const PluginState& state) override {
-    selected_ = state.at("sizes")[0].item<int64_t>();
-    entries_ = state.at("sizes")[1].item<int64_t>();
-  }
 
  private:
   static void take_gradients(const Step& step, const at::Tensor& loss, std::map<std::string, at::Tensor>& into) {

@@ -4,8 +4,6 @@
 #include "tsrun/tune/entry_masks.h"
 #include "tsrun/tune/mixed_weight.h"
 
-#include <ATen/ops/scalar_tensor.h>
-
 namespace tsrun::mixout {
 namespace {
 
@@ -35,8 +33,6 @@ class Mixing final : public Regularizer {
     if (!dropout_) pass.options.training = false;
   }
   nlohmann::json report() const override { return {{"p", p_}, {"mixed_parameters", mixed_}}; }
-  PluginState state() const override { return {{"mixed", at::scalar_tensor(mixed_, at::kLong)}}; }
-  void restore(const PluginState& state) override { mixed_ = state.at("mixed").item<int64_t>(); }
 
  private:
   const Weights& origin_;
@@ -44,7 +40,7 @@ class Mixing final : public Regularizer {
   Draw draw_;
   double p_;
   bool rescale_, dropout_;
-  int64_t mixed_ = 0;  ///< in the last pass
+  size_t mixed_ = 0;  ///< in the last pass
 };
 
 }  // namespace

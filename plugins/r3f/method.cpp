@@ -34,10 +34,6 @@ class Noised final : public Regularizer {
     if (!has_classes_) report["left_out"] = "outputs of one value have no distribution: trained without noise";
     return report;
   }
-  PluginState state() const override { return last_.defined() ? PluginState{{"last_divergence", last_.cpu()}} : PluginState(); }
-  void restore(const PluginState& state) override {
-    if (const auto last = state.find("last_divergence"); last != state.end()) last_ = last->second;
-  }
 
  private:
   /// The table that reads the batch's words; of an encoder-decoder the encoder's.

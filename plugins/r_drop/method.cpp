@@ -29,10 +29,6 @@ class TwoPasses final : public Regularizer {
     return (pass.loss_of(second) - pass.task_loss) / 2 + reduced * alpha_;
   }
   nlohmann::json report() const override { return {{"alpha", alpha_}, {"last_divergence", last_.defined() ? last_.item<double>() : 0}}; }
-  PluginState state() const override { return last_.defined() ? PluginState{{"last_divergence", last_.cpu()}} : PluginState(); }
-  void restore(const PluginState& state) override {
-    if (const auto last = state.find("last_divergence"); last != state.end()) last_ = last->second;
-  }
 
  private:
   bool regression_;

@@ -48,8 +48,6 @@ class Recalling final : public Regularizer {
     }
   }
   nlohmann::json report() const override { return {{"anneal", annealing_.function}, {"last_lambda", share_}}; }
-  PluginState state() const override { return {{"last_lambda", at::scalar_tensor(share_, at::kDouble)}}; }
-  void restore(const PluginState& state) override { share_ = state.at("last_lambda").item<double>(); }
 
  private:
   /// A new head has nothing to recall, nor has what a subspace composes: its coordinates are pulled.

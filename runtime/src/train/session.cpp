@@ -181,6 +181,7 @@ void Session::save(Checkpoint& checkpoint) const {
   add_tensors(checkpoint, "plugin.", plugins_.tensors());
   const ScopeUse use = binding_.scope_use();
   checkpoint.state["scopes"] = plugins_.scopes();
+  checkpoint.state["reports"] = plugins_.report();
   checkpoint.state["scope_use"] = {use.restricted, use.masked, use.acted};
   checkpoint.state["scope_changes"] = use.changes;
   add_tensors(checkpoint, "carried.", numbered(stepper_.carried().tensors()));
@@ -191,7 +192,7 @@ void Session::save(Checkpoint& checkpoint) const {
 
 void Session::restore(const Checkpoint& checkpoint) {
   const nlohmann::json& state = checkpoint.state;
-  plugins_.restore(tensors_under(checkpoint, "plugin."), state.at("scopes"));
+  plugins_.restore(tensors_under(checkpoint, "plugin."), state.at("scopes"), state.at("reports"));
   set_values(binding_, tensors_under(checkpoint, "value."));
   if (const auto scope = plugins_.current()) stepper_.rescope(*scope);
   const auto use = state.at("scope_use").get<std::vector<bool>>();

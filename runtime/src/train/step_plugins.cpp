@@ -91,6 +91,7 @@ std::optional<Scope> StepPlugins::current() const {
 }
 
 std::optional<Scope> StepPlugins::asked(Step& step, std::optional<Scope> (Selector::*question)(Step&)) {
+  restored_report_ = nullptr;
   bool changed = false;
   each(step, step.key, [&](Entry& entry) {
     if (!entry.selector) return;
@@ -156,6 +157,7 @@ std::vector<std::string> StepPlugins::idle() const {
 }
 
 nlohmann::json StepPlugins::report() const {
+  if (!restored_report_.is_null()) return restored_report_;
   nlohmann::json list = nlohmann::json::array();
   for (const Entry& entry : entries_) {
     nlohmann::json one = entry.events().report();
@@ -187,7 +189,8 @@ nlohmann::json StepPlugins::scopes() const {
   return list;
 }
 
-void StepPlugins::restore(const PluginState& tensors, const nlohmann::json& scopes) {
+void StepPlugins::restore(const PluginState& tensors, const nlohmann::json& scopes, const nlohmann::json& report) {
+  restored_report_ = report;
   for (size_t i = 0; i < entries_.size(); ++i) {
     entries_[i].events().restore(with_prefix(tensors, prefix(i) + "state."));
     if (scopes.at(i).is_null()) continue;

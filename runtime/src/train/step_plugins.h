@@ -43,11 +43,13 @@ class StepPlugins {
 
   std::vector<std::string> undecided() const;  ///< selectors that have given no scope
   std::vector<std::string> idle() const;       ///< selectors whose scopes froze nothing and masked nothing
-  nlohmann::json report() const;               ///< a list of {"name", …}; of a selector that has given no scope "undecided": true
+  /// A list of {"name", …}; of a selector that has given no scope "undecided": true. Until the first step behind `restore` it is the
+  /// restored one, since plugins need not keep what they only tell.
+  nlohmann::json report() const;
   /// States and scopes as tensors by name, and what is no tensor.
   PluginState tensors() const;
   nlohmann::json scopes() const;
-  void restore(const PluginState& tensors, const nlohmann::json& scopes);
+  void restore(const PluginState& tensors, const nlohmann::json& scopes, const nlohmann::json& report);
 
  private:
   struct Entry {
@@ -67,6 +69,7 @@ class StepPlugins {
   std::string prefix(size_t i) const;
 
   std::vector<Entry> entries_;
+  nlohmann::json restored_report_;  ///< null: a step was made
   Wants wants_{.whole_vocabulary = false};
 };
 
