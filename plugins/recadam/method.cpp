@@ -25,7 +25,8 @@ struct Annealing {
   }
 };
 
-/// θ ← θ − η λ m̂ / (√v̂ + ε) is the optimiser's; then θ ← θ − η (w − λ) γ (θ − θ0), and decay as if λ were 1.
+/// θ ← θ − η λ m̂ / (√v̂ + ε) is the optimiser's; then θ ← θ − η (w − λ) γ (θ − θ0), and decay by η, which AdamW's own in front of the step,
+/// by η λ, makes way for.
 class Recalling final : public Regularizer {
  public:
   Recalling(Annealing annealing, double gamma, bool head) : annealing_(std::move(annealing)), gamma_(gamma), head_(head) {}
@@ -35,6 +36,8 @@ class Recalling final : public Regularizer {
     for (Block& block : step.blocks) {
       if (!is_pulled(block)) continue;
       rates_[block.name] = block.rate * block.rate_factor;
+      const bool decays = std::any_of(block.spans.begin(), block.spans.end(), [](const Span& span) { return span.decay > 0; });
+      if (decays) before_[block.name] = block.value.clone();
       block.rate_factor *= share_;
     }
   }
@@ -46,6 +49,7 @@ class Recalling final : public Regularizer {
       const double rate = rates_.at(block.name) * step.rate_factor;
       for (const Span& span : block.spans) recall(block, span, rate * span.rate, step.number);
     }
+    before_.clear();
   }
   nlohmann::json report() const override { return {{"anneal", annealing_.function}, {"last_lambda", share_}}; }
 
@@ -59,15 +63,17 @@ class Recalling final : public Regularizer {
       user_error("recadam: step {}: learning rate × (anneal_w − λ) × gamma is {:.3g}; a pull above 2 leads away from the origin", step + 1,
                  pull);
     const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, span.begin, span.end - span.begin); };
+    if (span.decay > 0) part(block.value).add_(part(before_.at(block.name)), rate * share_ * span.decay);
     part(block.value).lerp_(part(block.origin), pull);
-    if (span.decay > 0) part(block.value).mul_((1 - rate * span.decay) / (1 - rate * share_ * span.decay));
+    if (span.decay > 0) part(block.value).mul_(1 - rate * span.decay);
   }
 
   Annealing annealing_;
   double gamma_;
   bool head_;
-  double share_ = 0;                     ///< λ of the step
-  std::map<std::string, double> rates_;  ///< learning rates without λ
+  double share_ = 0;                          ///< λ of the step
+  std::map<std::string, double> rates_;       ///< learning rates without λ
+  std::map<std::string, at::Tensor> before_;  ///< values in front of the step, where they decay
 };
 
 }  // namespace

@@ -11,7 +11,7 @@ class Method final : public RegularizerMethod {
   std::string doc() const override {
     return "Anneals from a pull towards the weights before training to the task's updates; the pull stays out of AdamW's moments.";
   }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   Wants wants(const Options&) const override { return {.whole_vocabulary = false, .origin = true}; }
   std::unique_ptr<Regularizer> make(const MethodInputs& inputs, const Options& options) const override;

@@ -69,7 +69,8 @@ inline Task golden_step_task() {
 }
 
 /// Trains as the case `name` was, with `plugin`, and compares what every parameter moved by.
-inline void expect_step_golden(const std::string& name, StepPlugin plugin, double tolerance = 1e-5) {
+inline void expect_step_golden(const std::string& name, StepPlugin plugin) {
+  constexpr double tolerance = 1e-5;
   const nlohmann::json &all = step_goldens(), &settings = all.at("training");
   set_threads(1);  // two would only wait for each other over tensors this small
   Model model = golden_model("bert");
