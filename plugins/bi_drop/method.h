@@ -22,7 +22,7 @@ class Method final : public RegularizerMethod {
     return "Takes gradients of each batch under several dropout masks and updates the weights on which they agree, or for which they are "
            "large.";
   }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   Wants wants(const Options& options) const override;
   std::unique_ptr<Regularizer> make(const MethodInputs& inputs, const Options& options) const override;

@@ -10,7 +10,7 @@ class GradientMaskTuning final : public SelectorMethod {
  public:
   std::string name() const override { return "gradient_mask_tuning"; }
   std::string doc() const override { return "Updates in each step the elements of largest gradient of this very step."; }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   Wants wants(const Options& options) const override;
   std::unique_ptr<Selector> make(const MethodInputs& inputs, const Options& options) const override;

@@ -12,7 +12,7 @@ class Method final : public SelectorMethod {
   std::string doc() const override {
     return "Trains the elements of largest gradient (or Fisher information, or magnitude times gradient) on rows of the task, chosen once.";
   }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   Wants wants(const Options& options) const override;
   std::optional<Choice> choose(const MethodInputs& inputs, const Options& options) const override;

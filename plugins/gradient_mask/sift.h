@@ -10,7 +10,7 @@ class Sift final : public SelectorMethod {
  public:
   std::string name() const override { return "sift"; }
   std::string doc() const override { return "Trains the elements of each tensor whose gradient was largest in one first batch."; }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   Wants wants(const Options& options) const override;
   /// By a batch of its own, with dropout: for `compact`, where gradients and moments exist for the chosen elements alone.

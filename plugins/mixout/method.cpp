@@ -15,10 +15,7 @@ class Mixing final : public Regularizer {
         draw_(std::move(draw)),
         p_(options.number("p")),
         rescale_(options.flag("grad_rescale")),
-        dropout_(options.flag("dropout")) {
-    // Tables of relative positions lie inside layers, and are no linear layers.
-    std::erase_if(parameters_, [](const auto& info) { return info.kind == ParameterKind::embedding && info.part != Part::embeddings; });
-  }
+        dropout_(options.flag("dropout")) {}
 
   /// Frozen parameters are their origin, which no mixture changes.
   void before_forward(Step& step, ForwardPass& pass) override {

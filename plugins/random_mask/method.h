@@ -9,7 +9,7 @@ class Method final : public SelectorMethod {
  public:
   std::string name() const override { return "random_mask"; }
   std::string doc() const override { return "Trains a random share of the elements of each tensor, drawn once or again every k steps."; }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   Wants wants(const Options& options) const override;
   std::optional<Choice> choose(const MethodInputs& inputs, const Options& options) const override;

@@ -10,7 +10,7 @@ class Method final : public SelectorMethod {
  public:
   std::string name() const override { return "super_tuning"; }
   std::string doc() const override { return "Trains the elements of largest magnitude, or those that a file of one's own chooses."; }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   Wants wants(const Options& options) const override;
   std::optional<Choice> choose(const MethodInputs& inputs, const Options& options) const override;

@@ -43,6 +43,7 @@ std::vector<ParameterInfo> masked_parameters(const Family& family, const Options
   for (const ParameterInfo& info : family.parameters()) {
     const bool named = std::find(parts.begin(), parts.end(), name_of(info.part)) != parts.end();
     const bool matrix = info.kind == ParameterKind::weight || info.kind == ParameterKind::embedding;
+    if (info.kind == ParameterKind::embedding && info.part != Part::embeddings) continue;  // relative positions: no linear layer
     if (named && (matrix || !options.flag("matrices_only"))) chosen.push_back(info);
   }
   if (chosen.empty()) user_error("{}: the model has no parameters in {}", who, join_words(parts));
