@@ -1,7 +1,6 @@
 # tsrun_add_plugin(NAME SOURCES … [LOOPS]): a library that tsrun can load. Works in this tree and, through find_package(tsrun), out of it.
 # It is built with hidden visibility, without the "lib" prefix, and with the ABI tag that the runtime expects. In this tree its sources are
-# compiled once, as NAME_objects, for the library and for the plugin's test; without LOOPS (over the entries of tensors) by -O1, which takes a
-# fifth less time: LibTorch and libtsrun do the work.
+# compiled once, as NAME_objects, for the library and for the plugin's test; with LOOPS (over the entries of tensors) by -O2.
 string(REPLACE "." "_" TSRUN_TORCH_TAG "${TSRUN_TORCH_VERSION}")
 set(TSRUN_ABI_TAG tsrun_abi_9_torch_${TSRUN_TORCH_TAG}_cxx11_1)
 
@@ -16,8 +15,8 @@ function(tsrun_add_plugin name)
     target_compile_options(${_compiled} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
     target_precompile_headers(${_compiled} REUSE_FROM tsrun_pch)
     tsrun_even_batches(${_compiled})
-    if(NOT ARG_LOOPS)
-      tsrun_optimize(${_compiled} 1)
+    if(ARG_LOOPS)
+      tsrun_optimize(${_compiled} 2)
     endif()
     add_library(${name} MODULE $<TARGET_OBJECTS:${_compiled}>)
     set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/tsrun/plugins

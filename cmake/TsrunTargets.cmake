@@ -18,10 +18,10 @@ if(TSRUN_CCACHE)
 endif()
 
 # LibTorch's headers take most of a compilation; rooms that include them share one precompiled header, and so do the plugins. GCC instantiates
-# all templates that its inline functions use again in every source, about two seconds; autograd's headers would add one.
+# all templates that its inline functions use again in every source, about two seconds.
 add_library(tsrun_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
 target_link_libraries(tsrun_pch PUBLIC tsrun_settings tsrun::torch fmt::fmt nlohmann_json::nlohmann_json)
-target_precompile_headers(tsrun_pch PUBLIC <ATen/ATen.h> <nlohmann/json.hpp> <fmt/format.h>)
+target_precompile_headers(tsrun_pch PUBLIC <tsrun/base/operators.h> <nlohmann/json.hpp> <fmt/format.h>)
 
 # tsrun_even_batches(TARGET): batches of a unity build of about one size, so that none is a single source at the end and none much longer than the others.
 function(tsrun_even_batches target)
@@ -41,7 +41,7 @@ function(tsrun_even_batches target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD_BATCH_SIZE ${_size})
 endfunction()
 
-# tsrun_optimize(TARGET LEVEL): 3 for loops over numbers or characters; 1 for code that runs a few times a stage, which then compiles a quarter faster.
+# tsrun_optimize(TARGET LEVEL): more than -O1, for loops over numbers or characters.
 function(tsrun_optimize target level)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O${level}>)
 endfunction()
@@ -51,6 +51,9 @@ check_cxx_compiler_flag(-munroll-only-small-loops TSRUN_HAS_UNROLL_ONLY_SMALL_LO
 if(TSRUN_HAS_UNROLL_ONLY_SMALL_LOOPS)
   target_compile_options(tsrun_settings INTERFACE -munroll-only-small-loops -mvzeroupper)
 endif()
+
+# GCC 12 fails where a source that is compiled by more than -O1 takes a header that was precompiled by -O1.
+tsrun_optimize(tsrun_pch 2)
 
 # tsrun_room(NAME [TORCH] SOURCES … [LIBRARIES …]): an object library tsrun_NAME that becomes part of libtsrun.
 function(tsrun_room name)

@@ -47,6 +47,8 @@ if(EXISTS ${TSRUN_TORCH_INCLUDE}/fmt/format.h)
   target_include_directories(tsrun_torch SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/tsrun_fmt)
 endif()
 target_include_directories(tsrun_torch SYSTEM INTERFACE ${TSRUN_TORCH_INCLUDE} ${TSRUN_TORCH_INCLUDE}/torch/csrc/api/include)
+# LibTorch's headers then include the operators they call, in place of all of them.
+target_compile_definitions(tsrun_torch INTERFACE AT_PER_OPERATOR_HEADERS)
 set(_torch_libraries ${TSRUN_TORCH_LIB_torch_cpu} ${TSRUN_TORCH_LIB_c10})
 # The wheels' libraries export a std::filesystem of another compiler, whose functions crash when they meet libstdc++'s own. Symbols are looked up in the
 # order of linking, so libstdc++ goes first, and libtorch.so, which holds nothing else, is left out (tests/end_to_end/binds_no_foreign_symbols.sh).

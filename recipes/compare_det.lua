@@ -2,6 +2,7 @@
 -- with a shared space also in that one space, by one vector of `dim` dimensions. One table, one figure.
 local ts = require "ts"
 local lib = require "lib"
+local release = require "release"
 
 local arg = ts.arguments {
   model = { default = "builtin:t5-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
@@ -74,7 +75,7 @@ local function space(seed)
   })
 end
 local function in_space(name, seed)
-  return ts.train(lib.with(lib.one_vector(space(seed).members[name], 5e-2, arg.tuning_steps, 10), {
+  return ts.train(lib.with(release.one_vector(space(seed).members[name], 5e-2, arg.tuning_steps, 10), {
     name = name .. " in the shared space",
     model = adapted[name], task = task, seed = seed, origin = head_of(task), rows = arg.rows, max_answer_length = arg.answer_length,
   }))

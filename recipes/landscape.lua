@@ -3,6 +3,7 @@
 -- saying how it was made). A second plane stands on random directions around a vector that was tuned.
 local ts = require "ts"
 local lib = require "lib"
+local release = require "release"
 
 local arg = ts.arguments {
   model = {
@@ -29,7 +30,7 @@ if not model.planned and not lib.writes(model) then
   error("landscape: needs a model that writes its answers, such as builtin:t5-mini", 0)
 end
 local methods =
-  lib.release_methods(model, start, { bottleneck = 6, rank = 5, alpha = 8, targets = { "q", "v" }, tokens = 20, hidden = 8 })
+  release.methods(model, start, { bottleneck = 6, rank = 5, alpha = 8, targets = { "q", "v" }, tokens = 20, hidden = 8 })
 
 local function solve(method)
   return ts.train {
@@ -159,7 +160,7 @@ end
 picture("Plane through the codes of the solutions", triangle, marks, { around(xs) }, { around(ys) })
 
 -- A plane of random directions around a tuned vector, as wide as the codes lie apart.
-local tuned = ts.train(lib.with(lib.one_vector(joint.members.lora, 5e-2, arg.tuning_steps, 10), {
+local tuned = ts.train(lib.with(release.one_vector(joint.members.lora, 5e-2, arg.tuning_steps, 10), {
   name = "lora, subspace",
   model = methods[2].model, task = task, seed = seed, rows = arg.rows, max_answer_length = arg.answer_length,
 }))

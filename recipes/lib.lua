@@ -75,30 +75,28 @@ function lib.best_rate(rates, seeds, run)
   return best
 end
 
--- Adapter, LoRA and prefix as the unified subspace's release has them (Yi et al., Findings of EMNLP 2022), attached to `model` with one
--- stored start for all solutions of a method: a list of { name, model }. `size`: bottleneck, rank, alpha, targets, tokens, hidden.
-function lib.release_methods(model, seed, size)
-  local options = {
-    adapter = { bottleneck = size.bottleneck, activation = "silu", biases = false, init = "normal" },
-    lora = { r = size.rank, lora_alpha = size.alpha, init_lora_weights = "release", target_modules = size.targets },
-    prefix = {
-      num_virtual_tokens = size.tokens, prefix_projection = true, encoder_hidden_size = size.hidden, projection_bias = false,
-      layout = "release", init_std = 0.02,
-    },
-  }
-  return lib.map({ "adapter", "lora", "prefix" }, function(name)
-    return { name = name, model = ts.adapt(model, lib.with(options[name], { method = name, seed = seed })) }
-  end)
+-- The search of learning rates for several methods, by their mean on dev over `seeds`: the head's first (`head_rates`), then the
+-- method's own. search(method, own, run) searches the axes of `own`, if any, with run(seed, name, rates), and picks nothing where there
+-- is nothing to choose from; rates_of(method) is what it picked; searched(method, result) has the table tell so.
+function lib.rate_search(seeds, head_rates)
+  local heads = #head_rates > 0 and { { lr_head = head_rates } } or {}
+  local found = {}
+  local function search(method, own, run)
+    local function trial(rates, seed) return run(seed, "search: " .. method, rates) end
+    local grids = lib.join(heads, own and { own } or {})
+    if #grids > 0 then found[method] = ts.lr_search(lib.with({ seeds = seeds, run = trial }, grids)) end
+  end
+  local function rates_of(method) return found[method] and found[method].rates or {} end
+  local function searched(method, result)
+    result.search = found[method]
+    return result
+  end
+  return search, rates_of, searched
 end
 
--- Options of a training of one vector alone in `space`, a member of a shared space: at a constant `rate`, with `looks` evaluations.
-function lib.one_vector(space, rate, steps, looks)
-  return {
-    train = {},
-    tune = ts.within(space, { lr = rate, init = 0.02, embeddings = false, pooler = false, head = false }),
-    optim = "adafactor", lr_scheduler_type = "constant", batch_size = 8,
-    max_steps = steps, eval_every = math.max(1, steps // looks),
-  }
+-- Multiples of a rate.
+function lib.multiples(list, rate)
+  return lib.map(list, function(multiple) return multiple * rate end)
 end
 
 -- add(section, name, label, run): rows of run(seed) in `report`, and a series of score against trainable parameters for a figure; series

@@ -11,28 +11,40 @@ local arg = ts.arguments {
   seeds = { default = 3, min = 1, doc = "number of seeds" },
   epochs = { default = 0, min = 0, doc = "of every training but the trajectory's; 0: the model's default" },
   rows = { default = 1000, min = 0, doc = "training rows that are used, the same for every variant; 0: all" },
-  lr = { default = 0.0, min = 0, doc = "of encoder, embeddings and head; 0: the model's default" },
+  lr = { default = 0.0, min = 0, doc = "of encoder, embeddings and head; 0: the model's defaults" },
   lr_z = { default = 0.0, min = 0, doc = "of the subspace coordinates; 0: so that they can travel as far as the trajectory's update lies" },
+  rates = { default = { 1.0, 3.0 }, doc = "of the search: multiples of the learning rate, and of the reach of coordinates" },
+  head_rates = { default = { 1.0, 10.0 }, doc = "of the search: multiples of the learning rate of the head" },
   margin = { default = 0.02, min = 0.001, doc = "of the claims that two variants differ little" },
   sigmas = { default = 3.0, min = 0, doc = "an outlier lies so many standard deviations from its layer's mean" },
   hold = { default = true, doc = "zeroed weights stay zero while training; false: only at the start" },
   ensemble = { default = 1, min = 1, doc = "copies of the coordinates that are averaged (the paper: 16)" },
   init = { default = 0.0, min = 0, doc = "standard deviation of the coordinates' first values" },
   embeddings = { default = true, doc = "train the embeddings beside the coordinates (the paper does)" },
+  quick = { default = false, doc = "no search: these learning rates for all" },
 }
+if arg.quick then arg.rates, arg.head_rates = { 1.0 }, { 1.0 } end
 
 local model, task = ts.model(arg.model), ts.task(arg.task)
 local seeds = ts.seeds(arg.seeds)
 local epochs = lib.given(arg.epochs, model.defaults.epochs)
-local train = lib.trainer { model = model, task = task, lr = lib.given(arg.lr, model.defaults.lr), rows = arg.rows, epochs = epochs }
+local lr, lr_head = lib.given(arg.lr, model.defaults.lr), lib.given(arg.lr, model.defaults.lr_head)
+local train = lib.trainer { model = model, task = task, lr = lr, rows = arg.rows, epochs = epochs }
+
+-- Learning rates are picked on dev, for all seeds alike: of full fine-tuning (also that of the trajectory, and with zeroed weights), of the
+-- frozen encoder, of the frozen mean, and of coordinates within each kind of basis. Every row of a method takes what it picked.
+local head_rates = lib.writes(model) and {} or lib.multiples(arg.head_rates, lr_head)
+local search, rates_of, searched = lib.rate_search(seeds, head_rates)
 
 -- Everything below is a function of the seed. A stage that was computed before is read, so calling one twice costs nothing. Names are what
 -- the display says.
 
+local function full(seed, rates, options) return train(seed, lib.with(options, rates)) end
+
 local trajectory_name = ("full, %d epochs (trajectory)"):format(arg.dim)
 
 local function trajectory_run(seed)
-  return train(seed, { name = trajectory_name, epochs = arg.dim, record = ts.every "epoch", keep = "all" })
+  return full(seed, rates_of "full", { name = trajectory_name, epochs = arg.dim, record = ts.every "epoch", keep = "all" })
 end
 
 local function basis(seed, reading)
@@ -44,14 +56,18 @@ local function random_basis(seed)
   return ts.discover("random_projection", { name = "basis, random", model = model, dim = arg.dim, seed = seed })
 end
 
-local function within(seed, subspace, name, reach_of)
-  local tune = { reach_of = reach_of, init = arg.init, ensemble = arg.ensemble, embeddings = arg.embeddings }
-  tune.lr = arg.lr_z > 0 and arg.lr_z or "reach"
-  return train(seed, { name = name, keep = "last", tune = ts.within(subspace, tune) })
+local function within(seed, name, rates, subspace, reach_of)
+  local tune = { reach = rates.reach, reach_of = reach_of, init = arg.init, ensemble = arg.ensemble, embeddings = arg.embeddings }
+  tune.lr = rates.lr_coordinates or "reach"
+  return train(seed, { name = name, keep = "last", tune = ts.within(subspace, tune), lr_head = rates.lr_head })
 end
-local function within_random(seed, name) return within(seed, random_basis(seed), name, trajectory_run(seed).trajectory) end
+local function within_random(seed, name, rates)
+  return within(seed, name, rates or rates_of "random", random_basis(seed), trajectory_run(seed).trajectory)
+end
 
-local function intrinsic(seed, reading) return within(seed, basis(seed, reading), "intrinsic " .. reading) end
+local function intrinsic(seed, reading)
+  return within(seed, "intrinsic " .. reading, rates_of("intrinsic " .. reading), basis(seed, reading))
+end
 
 local function outliers(seed, reading)
   return ts.outliers { name = "outliers of " .. reading, solution = intrinsic(seed, reading), sigmas = arg.sigmas }
@@ -62,11 +78,15 @@ local function control(seed, reading, kind, name)
 end
 
 local function zeroed(seed, mask, name)
-  return train(seed, { name = name, zero = mask, hold = arg.hold })
+  return full(seed, rates_of "full", { name = name, zero = mask, hold = arg.hold })
 end
 
-local function without_encoder(seed, options)
-  return train(seed, lib.with(options, { train = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" } }))
+local function without_encoder(seed, name, rates, origin)
+  local parts = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" }
+  return train(seed, lib.with({ name = name, train = parts, origin = origin }, rates))
+end
+local function mean_frozen(seed, name, rates)
+  return without_encoder(seed, name, rates, { solution = trajectory_run(seed), which = "mean" })
 end
 
 -- The basis of another seed tells what a basis knows beyond its own run. With one seed, one more trajectory is recorded for it.
@@ -76,31 +96,52 @@ local function other(seed)
   end
 end
 
--- run(seed, name) makes the result of a row.
+-- Searches, and the trajectories, for which nearly everything else waits.
+local rates = lib.multiples(arg.rates, lr)
+local coordinates = arg.lr_z > 0 and { lr_coordinates = lib.multiples(arg.rates, arg.lr_z) } or { reach = arg.rates }
+local embeddings = arg.embeddings and { lr_embeddings = rates } or nil
+search("full", { lr = rates }, function(seed, name, picked) return full(seed, picked, { name = name }) end)
+local first = { table.unpack(seeds) }
+if #seeds == 1 then first[2] = other(seeds[1]) end
+ts.sweep({ seed = first }, function(at) trajectory_run(at.seed) end)
+search("freeze", embeddings, without_encoder)
+search("mean of checkpoints", embeddings, mean_frozen)
+for _, reading in ipairs { "raw", "delta" } do
+  search("intrinsic " .. reading, coordinates, function(seed, name, picked) return within(seed, name, picked, basis(seed, reading)) end)
+end
+search("random", coordinates, within_random)
+
+-- run(seed, name) makes the result of a row, at what the search of `method` picked.
 local variants = {}
 local section
-local function variant(name, run) variants[#variants + 1] = { section = section, name = name, run = run } end
+local function variant(name, run, method)
+  local function of(seed) return method and searched(method, run(seed, name)) or run(seed, name) end
+  variants[#variants + 1] = { section = section, name = name, run = of }
+end
 
 section = "fine-tuning"
-variant(trajectory_name, trajectory_run)
+variant(trajectory_name, trajectory_run, "full")
 local full_name = ("full, %d epochs"):format(epochs)
-variant(full_name, function(seed, name) return train(seed, { name = name }) end)
-variant("freeze (z = 0)", function(seed, name) return without_encoder(seed, { name = name }) end)
-variant("intrinsic raw", function(seed) return intrinsic(seed, "raw") end)
-variant("intrinsic delta", function(seed) return intrinsic(seed, "delta") end)
-variant("intrinsic delta, other seed's basis", function(seed, name) return within(seed, basis(other(seed), "delta"), name) end)
-variant("random", within_random)
+variant(full_name, function(seed, name) return full(seed, rates_of "full", { name = name }) end, "full")
+variant("freeze (z = 0)", function(seed, name) return without_encoder(seed, name, rates_of "freeze") end, "freeze")
+for _, reading in ipairs { "raw", "delta" } do
+  variant("intrinsic " .. reading, function(seed) return intrinsic(seed, reading) end, "intrinsic " .. reading)
+end
+variant("intrinsic delta, other seed's basis", function(seed, name)
+  return within(seed, name, rates_of "intrinsic delta", basis(other(seed), "delta"))
+end, "intrinsic delta")
+variant("random", within_random, "random")
 variant("mean of checkpoints as encoder, frozen", function(seed, name)
-  return without_encoder(seed, { name = name, origin = { solution = trajectory_run(seed), which = "mean" } })
-end)
+  return mean_frozen(seed, name, rates_of "mean of checkpoints")
+end, "mean of checkpoints")
 
 for _, reading in ipairs { "raw", "delta" } do
   section = "weights zeroed at the outliers of " .. reading
-  variant(reading .. ": outliers", function(seed, name) return zeroed(seed, outliers(seed, reading), name) end)
+  variant(reading .. ": outliers", function(seed, name) return zeroed(seed, outliers(seed, reading), name) end, "full")
   for _, c in ipairs { "random", "random_per_tensor", "magnitude", "without_norms", "magnitude_without_norms", "top" } do
     variant(("%s: %s"):format(reading, c:gsub("_", " ")), function(seed, name)
       return zeroed(seed, control(seed, reading, c, name), name)
-    end)
+    end, "full")
   end
   variant(reading .. ": update reset, weights kept", function(seed, name)
     return ts.evaluate { name = name, solution = intrinsic(seed, reading), reset = outliers(seed, reading) }
@@ -123,14 +164,9 @@ for _, reading in ipairs { "raw", "delta" } do
 end
 variant("last update projected, random", function(seed, name) return evaluated(seed, name, { project = random_basis(seed) }) end)
 
--- Trajectories first: nearly everything else waits for them.
-local first = { table.unpack(seeds) }
-if #seeds == 1 then first[2] = other(seeds[1]) end
-ts.sweep({ seed = first }, function(at) trajectory_run(at.seed) end)
-
 local report = ts.report("Outlier dimensions in the intrinsic subspace", { model = model, task = task })
 ts.sweep({ variant = variants, seed = seeds }, function(at)
-  report:row(at.variant.name, at.variant.run(at.seed, at.variant.name), at.variant.section)
+  report:row(at.variant.name, at.variant.run(at.seed), at.variant.section)
 end)
 
 -- Claims: those of the paper, and those of its controls.

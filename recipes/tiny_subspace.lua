@@ -47,21 +47,11 @@ local function within(seed, name, rates, basis, options)
   return train(seed, { name = name, tune = ts.within(basis, tune), lr_head = rates.lr_head })
 end
 
--- The search: the head's learning rate first, then the method's own, on the first seed. Every row of a method takes what it picked.
+-- The search, over all seeds. Every row of a method takes what it picked.
 
-local heads = not lib.writes(model) and { lr_head = lib.map(arg.head_rates, function(m) return m * model.defaults.lr_head end) } or nil
-local function multiples(axis, of) return { [axis] = lib.map(arg.rates, function(m) return m * of end) } end
-local found = {}
-local function rates_of(method) return found[method] and found[method].rates or {} end
-local function searched(method, result)
-  result.search = found[method]
-  return result
-end
-local function search(method, own, run)
-  local grids = lib.join(heads and { heads } or {}, own and { own } or {})
-  local function trial(rates, seed) return run(seed, "search: " .. method, rates) end
-  if #grids > 0 then found[method] = ts.lr_search(lib.with({ seeds = { seeds[1] }, run = trial }, grids)) end
-end
+local head_rates = lib.writes(model) and {} or lib.multiples(arg.head_rates, model.defaults.lr_head)
+local search, rates_of, searched = lib.rate_search(seeds, head_rates)
+local reaches = { reach = arg.rates }
 
 local function full_run(seed) return searched("full", trajectory_run(seed, trajectory_name, rates_of "full")) end
 local function basis_of(seed, dim, run)
@@ -69,6 +59,11 @@ local function basis_of(seed, dim, run)
   return ts.discover("trajectory_svd", {
     name = "basis of intrinsic d=" .. dim, trajectory = trajectory, dim = dim, variant = arg.variant,
   })
+end
+-- The null control: the same path with its entries in other places of their tensors, by one permutation for all points.
+local function shuffled_basis(seed)
+  local trajectory = ts.trajectory { name = "shuffled trajectory", of = full_run(seed).trajectory, shuffled = seed }
+  return ts.discover("trajectory_svd", { name = "basis of shuffled", trajectory = trajectory, dim = longest, variant = arg.variant })
 end
 -- The other reading of table 5: not the top directions of the long trajectory, but a training of as many epochs.
 local function short_run(seed, dim)
@@ -79,16 +74,18 @@ local function random_basis(seed, dim)
   return ts.discover("random_projection", { name = "basis of random d=" .. dim, model = model, dim = dim, seed = seed })
 end
 local function intrinsic(seed, name, rates, dim) return within(seed, name, rates, basis_of(seed, dim)) end
+local function shuffled(seed, name, rates) return within(seed, name, rates, shuffled_basis(seed)) end
 local function random(seed, name, rates, dim)
   return within(seed, name, rates, random_basis(seed, dim), { reach_of = full_run(seed).trajectory })
 end
 
-local encoder = multiples("lr", model.defaults.lr)
-search("full", encoder, full)
+local rates = lib.multiples(arg.rates, model.defaults.lr)
+search("full", { lr = rates }, full)
 ts.sweep({ seed = seeds }, function(at) full_run(at.seed) end)
-search("freeze", arg.embeddings and multiples("lr_embeddings", model.defaults.lr) or nil, frozen)
-search("intrinsic", multiples("reach", 1), function(seed, name, rates) return intrinsic(seed, name, rates, longest) end)
-search("random", multiples("reach", 1), function(seed, name, rates) return random(seed, name, rates, longest) end)
+search("freeze", arg.embeddings and { lr_embeddings = rates } or nil, frozen)
+search("intrinsic", reaches, function(seed, name, rates) return intrinsic(seed, name, rates, longest) end)
+search("shuffled", reaches, shuffled)
+search("random", reaches, function(seed, name, rates) return random(seed, name, rates, longest) end)
 
 -- Rows.
 
@@ -112,6 +109,8 @@ for _, dim in ipairs(arg.dims) do
     return searched("random", random(seed, name, rates_of "random", dim))
   end)
 end
+local null = ("intrinsic d=%d, entries shuffled"):format(longest)
+variant("fine-tuning", null, function(seed, name) return searched("shuffled", shuffled(seed, name, rates_of "shuffled")) end)
 
 local function evaluated(name, options)
   variant("no training inside", name, function(seed)
@@ -136,6 +135,7 @@ claim("A few dimensions a layer are as good as full fine-tuning of as many epoch
   not_worse = tuned, than = full_name, by = arg.margin,
 })
 claim("They are better than as many random dimensions", "table 1", { better = tuned, than = chance })
+claim("They are better than those of the same path with its entries in other places", "control", { better = tuned, than = null })
 claim("They are better than a frozen encoder", "table 1", { better = tuned, than = "freeze" })
 claim("Random dimensions are better than a frozen encoder", "table 1", { better = chance, than = "freeze" })
 if #arg.dims > 1 then

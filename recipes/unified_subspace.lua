@@ -5,6 +5,7 @@
 -- Models without answers in words get a head per task that is trained alone and then held, the same for every method.
 local ts = require "ts"
 local lib = require "lib"
+local release = require "release"
 
 local arg = ts.arguments {
   model = { default = "builtin:t5-mini", doc = "Hugging Face folder, hf:<repo id> in the local cache, or builtin:<name>" },
@@ -33,7 +34,7 @@ local arg = ts.arguments {
   steps = { default = 1800, min = 1, doc = "of stage 1 (the paper: 100000)" },
   stage1_lr = { default = 1e-2, min = 0, doc = "of stage 1 (the paper: 1e-4 with 100000 steps; fewer steps need larger ones)" },
   gamma = { default = 0.1, min = 0, doc = "weight of the reconstruction (the release: 0.1 for one training task, 10 for 60)" },
-  mixing = { default = "release", choices = { "release", "dirichlet" }, doc = "law of the mixtures of codes" },
+  mixing = { default = "release", choices = { "release", "dirichlet" }, doc = "distribution of the mixtures of codes" },
   tuning_steps = { default = 200, min = 1, doc = "of stage 2 (the paper: 5000)" },
   looks = { default = 10, min = 1, doc = "evaluations during stage 2, of which the best counts" },
   rates = { default = { 1e-2, 5e-2 }, doc = "learning rates of stage 2; the better one on dev of the source method counts" },
@@ -73,7 +74,7 @@ local function sizes()
   }
 end
 local start, dim = 42, arg.dims[1]
-local methods = lib.release_methods(model, start, sizes())
+local methods = release.methods(model, start, sizes())
 local together = arg.fine_tuning == "shared_vector"
 if together then
   methods[4] = { name = "full", whole = true, model = ts.adapt(model, { method = "full" }) }
@@ -142,7 +143,7 @@ end
 -- Stage 2: one vector, the better of the rates on dev.
 local function tune(joint, space, method, task, seed)
   return lib.best_of(rates, function(rate)
-    return ts.train(lib.with(lib.one_vector(joint.members[method.name], rate, tuning_steps, looks), {
+    return ts.train(lib.with(release.one_vector(joint.members[method.name], rate, tuning_steps, looks), {
       name = ("%s in %s on %s, lr %g"):format(method.name, space, task.name, rate),
       model = method.model, task = task, seed = seed, origin = head_of(task), rows = rows, max_answer_length = answer_length,
     }))

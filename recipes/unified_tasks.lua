@@ -36,8 +36,7 @@ local model, seeds = ts.model(arg.model), ts.seeds(arg.seeds)
 local tasks = lib.map(arg.tasks, ts.task)
 local epochs = lib.given(arg.epochs, arg.dim)
 local train = lib.trainer { model = model, precision = arg.precision, rows = arg.rows, epochs = epochs }
-local function multiples(list, rate) return lib.map(list, function(multiple) return multiple * rate end) end
-local heads = { lr_head = multiples(arg.head_rates, model.defaults.lr_head) }
+local heads = { lr_head = lib.multiples(arg.head_rates, model.defaults.lr_head) }
 local beside = arg.embeddings and { "embeddings", "pooler", "head" } or { "pooler", "head" }
 
 -- Learning rates are picked on dev with the first seed, for every method and task, the head's first and then its `own`; run(task, seed,
@@ -57,7 +56,7 @@ end
 
 -- Solutions -----------------------------------------------------------------------------------------------------------------------------
 
-local full = at_best("full", { { lr = multiples(arg.rates, model.defaults.lr) } }, function(task, seed, rates, name)
+local full = at_best("full", { { lr = lib.multiples(arg.rates, model.defaults.lr) } }, function(task, seed, rates, name)
   local options = { name = name .. ", " .. task.name, task = task, epochs = arg.dim, record = ts.every "epoch", keep = "all" }
   return train(seed, lib.with(options, rates))
 end)
@@ -95,7 +94,7 @@ local function within(name, basis)
   end)
 end
 local function frozen(name, from)
-  local own = arg.embeddings and { { lr_embeddings = multiples(arg.rates, model.defaults.lr) } } or {}
+  local own = arg.embeddings and { { lr_embeddings = lib.multiples(arg.rates, model.defaults.lr) } } or {}
   return at_best(name, own, function(task, seed, rates, title)
     local origin = from and { solutions = from(task, seed), which = arg.which }
     return train(seed, lib.with({ name = title, task = task, train = beside, origin = origin }, rates))

@@ -1,6 +1,6 @@
 #include "importance.h"
 
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 namespace tsrun::adalora {
 namespace {

@@ -1,9 +1,8 @@
 #include "method.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/suggest.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <map>

@@ -2,9 +2,7 @@
 
 #include "importance.h"
 #include "tsrun/base/error.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
+#include "tsrun/base/operators.h"
 
 #include <cmath>
 #include <vector>

@@ -1,6 +1,7 @@
 #include "gates.h"
 
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
+
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>

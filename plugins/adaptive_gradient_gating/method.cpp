@@ -3,11 +3,9 @@
 #include "gates.h"
 #include "recent_words.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/data/batch.h"
 #include "tsrun/tune/word_statistics.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 

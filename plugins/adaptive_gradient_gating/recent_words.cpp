@@ -1,6 +1,6 @@
 #include "recent_words.h"
 
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 namespace tsrun::adaptive_gradient_gating {
 

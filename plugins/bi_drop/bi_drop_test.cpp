@@ -3,8 +3,8 @@
 #include "unit/train/toy.h"
 
 #include "method.h"
+#include "tsrun/base/operators.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 namespace tsrun::plugin_testing {

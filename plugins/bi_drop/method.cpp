@@ -1,9 +1,7 @@
 #include "method.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/entry_masks.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <map>
 #include <set>

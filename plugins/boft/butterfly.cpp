@@ -1,8 +1,7 @@
 #include "butterfly.h"
 
 #include "tsrun/base/error.h"
-
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 namespace tsrun::boft {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "fisher.h"
 #include "method.h"
+#include "tsrun/base/operators.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,10 +1,9 @@
 #include "fisher.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/tune/entry_masks.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

@@ -2,11 +2,9 @@
 
 #include "fisher.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/tune/entry_masks.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 namespace tsrun::child_tuning {
 namespace {

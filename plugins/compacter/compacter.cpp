@@ -1,8 +1,7 @@
 #include "compacter.h"
 
 #include "tsrun/base/error.h"
-
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,7 +11,7 @@ namespace {
 
 constexpr const char* shared_rule = "compacter.rule";
 
-/// Half the width of Glorot's uniform law for a matrix [rows, columns].
+/// Half the width of Glorot's uniform distribution for a matrix [rows, columns].
 double glorot(int64_t rows, int64_t columns) { return std::sqrt(6.0 / static_cast<double>(rows + columns)); }
 
 }  // namespace
@@ -47,12 +46,12 @@ KroneckerMap Compacter::up(const Bottleneck& place) const {
 void Compacter::add_factors(const KroneckerMap& map, bool zero, std::vector<DeltaTensor>& tensors) const {
   using enum DeltaTensor::Init;
   const int64_t n = shape_.terms, rows = map.outputs / n, columns = map.inputs / n;
-  const auto law = zero ? zeros : uniform;
+  const auto distribution = zero ? zeros : uniform;
   if (shape_.rank == 0) {
-    tensors.push_back({map.name + ".weight", {n, rows, columns}, map.layer, law, glorot(rows, columns)});
+    tensors.push_back({map.name + ".weight", {n, rows, columns}, map.layer, distribution, glorot(rows, columns)});
     return;
   }
-  tensors.push_back({map.name + ".left", {n, rows, shape_.rank}, map.layer, law, glorot(rows, shape_.rank)});
+  tensors.push_back({map.name + ".left", {n, rows, shape_.rank}, map.layer, distribution, glorot(rows, shape_.rank)});
   tensors.push_back({map.name + ".right", {n, shape_.rank, columns}, map.layer, uniform, glorot(shape_.rank, columns)});
 }
 

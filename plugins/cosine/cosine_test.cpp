@@ -4,10 +4,10 @@
 
 #include "method.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/word_statistics.h"
 #include "unit/train/kinds.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 namespace tsrun::plugin_testing {

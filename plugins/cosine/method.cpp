@@ -1,8 +1,8 @@
 #include "method.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/linalg/unit_sum.h"
 
-#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>

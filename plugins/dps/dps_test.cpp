@@ -6,9 +6,9 @@
 #include "tsrun/plugin_testing/step_plugins.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/entry_masks.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

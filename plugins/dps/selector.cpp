@@ -3,13 +3,11 @@
 #include "bits.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/random.h"
 #include "tsrun/linalg/marked.h"
 #include "tsrun/tune/entry_masks.h"
 #include "tsrun/tune/mixed_weight.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <functional>

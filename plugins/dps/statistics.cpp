@@ -1,8 +1,7 @@
 #include "statistics.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/entry_masks.h"
-
-#include <ATen/ATen.h>
 
 #include <cmath>
 

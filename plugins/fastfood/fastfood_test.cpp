@@ -2,11 +2,10 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 
 #include <gtest/gtest.h>
-
-#include <ATen/ATen.h>
 
 #include <bit>
 

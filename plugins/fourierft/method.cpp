@@ -1,8 +1,8 @@
 #include "method.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 
-#include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <map>

@@ -1,9 +1,8 @@
 #include "sift.h"
 
 #include "salience.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/entry_masks.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 

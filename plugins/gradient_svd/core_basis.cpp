@@ -2,10 +2,9 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/checkpoint/safetensors.h"
 #include "tsrun/model/tensors.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 

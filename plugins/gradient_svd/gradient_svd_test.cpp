@@ -3,10 +3,9 @@
 #include "tsrun/plugin_testing/subspace.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 
 #include <gtest/gtest.h>
-
-#include <ATen/ATen.h>
 
 namespace tsrun::plugin_testing {
 namespace {

@@ -5,11 +5,10 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/linalg/row_svd.h"
 #include "tsrun/tune/flat_loss.h"
 #include "tsrun/tune/stored_basis.h"
-
-#include <ATen/ATen.h>
 
 namespace tsrun::gradient_svd {
 namespace {

@@ -1,7 +1,7 @@
+#include "tsrun/base/operators.h"
 #include "tsrun/plugin_testing/delta.h"
 #include "tsrun/plugin_testing/step_plugins.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <map>

@@ -1,8 +1,7 @@
 #include "method.h"
 
 #include "halves.h"
-
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 

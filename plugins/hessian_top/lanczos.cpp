@@ -1,8 +1,7 @@
 #include "lanczos.h"
 
 #include "tsrun/base/interrupt.h"
-
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 #include <cmath>

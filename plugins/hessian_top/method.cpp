@@ -3,10 +3,9 @@
 #include "lanczos.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/flat_loss.h"
 #include "tsrun/tune/stored_basis.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 

@@ -1,12 +1,11 @@
 #include "method.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/model/model.h"
 #include "tsrun/tune/extra_deltas.h"
 #include "tsrun/tune/module_rules.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <map>

@@ -3,8 +3,8 @@
 #include "tsrun/plugin_testing/step_plugins.h"
 
 #include "method.h"
+#include "tsrun/base/operators.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

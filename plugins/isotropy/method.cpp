@@ -1,7 +1,6 @@
 #include "method.h"
 
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
+#include "tsrun/base/operators.h"
 
 namespace tsrun::isotropy {
 namespace {

@@ -1,9 +1,8 @@
 #pragma once
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/joint_method.h"
-
-#include <ATen/ATen.h>
 
 #include <cmath>
 #include <limits>

@@ -185,11 +185,11 @@ TEST(JointPlan, IsAFunctionOfKeyAndStep) {
   EXPECT_EQ(drawn.size(), 2u);  // both solutions of the task come up
 }
 
-std::vector<double> mean_mixture(Mixing law, size_t members) {
+std::vector<double> mean_mixture(Mixing distribution, size_t members) {
   constexpr uint64_t draws = 20000;
   std::vector<double> sum(members, 0.0);
   for (uint64_t i = 0; i < draws; ++i) {
-    const auto weights = draw_mixture(law, members, Key::root(1).split(i));
+    const auto weights = draw_mixture(distribution, members, Key::root(1).split(i));
     double total = 0;
     for (size_t m = 0; m < members; ++m) {
       EXPECT_GE(weights[m], 0);

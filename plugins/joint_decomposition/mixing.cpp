@@ -33,10 +33,10 @@ std::vector<double> uniform_on_simplex(size_t members, Stream& stream) {
 
 }  // namespace
 
-std::vector<double> draw_mixture(Mixing law, size_t members, Key key) {
+std::vector<double> draw_mixture(Mixing distribution, size_t members, Key key) {
   Stream stream(key);
-  if (law == Mixing::none) internal_error("joint_decomposition: there is no mixture to draw");
-  return law == Mixing::release ? break_stick(members, stream) : uniform_on_simplex(members, stream);
+  if (distribution == Mixing::none) internal_error("joint_decomposition: there is no mixture to draw");
+  return distribution == Mixing::release ? break_stick(members, stream) : uniform_on_simplex(members, stream);
 }
 
 Mixing mixing_named(const std::string& name) {

@@ -69,7 +69,7 @@ std::vector<SmallMatrix> codes_of(const JointInputs& inputs, const Network& netw
 Scores score_codes(const JointInputs& inputs, const Settings& settings, const Network& network, const std::vector<SmallMatrix>& codes,
                    int64_t step) {
   const Key key = inputs.key.split("evaluation").split(static_cast<uint64_t>(step));
-  const Mixing law = settings.mixing == Mixing::none ? Mixing::release : settings.mixing;
+  const Mixing distribution = settings.mixing == Mixing::none ? Mixing::release : settings.mixing;
   Scores scores;
   scores.own.resize(codes.size());
   scores.centroid.resize(codes.size());
@@ -77,7 +77,7 @@ Scores score_codes(const JointInputs& inputs, const Settings& settings, const Ne
   for (int64_t task = 0; task < codes[0].rows; ++task) {
     check_interrupt();
     std::vector<double> mixture;
-    if (settings.select_at == "random") mixture = draw_mixture(law, codes.size(), key.split(static_cast<uint64_t>(task)));
+    if (settings.select_at == "random") mixture = draw_mixture(distribution, codes.size(), key.split(static_cast<uint64_t>(task)));
     for (size_t m = 0; m < codes.size(); ++m) {
       const std::vector<double> found = score_points(inputs, network, m, task, points_of(codes, m, task, mixture));
       scores.own[m].push_back(found[0]);

@@ -1,8 +1,8 @@
 #include "energy.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/word_statistics.h"
 
-#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 namespace tsrun::laplacian {

@@ -1,10 +1,9 @@
 #include "graphs.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/tensors.h"
 #include "tsrun/tune/word_statistics.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

@@ -5,10 +5,10 @@
 
 #include "graphs.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/tensors.h"
 #include "tsrun/tune/word_statistics.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

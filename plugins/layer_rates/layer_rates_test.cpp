@@ -1,8 +1,8 @@
+#include "tsrun/base/operators.h"
 #include "tsrun/plugin_testing/delta.h"
 #include "tsrun/plugin_testing/step_plugins.h"
 #include "unit/train/toy.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

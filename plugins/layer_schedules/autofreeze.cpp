@@ -1,7 +1,6 @@
 #include "freezing.h"
 #include "methods.h"
-
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,9 +4,9 @@
 #include "outlier_share.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "unit/train/kinds.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <numbers>

@@ -1,6 +1,6 @@
 #include "outlier_share.h"
 
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 namespace tsrun::layer_schedules {
 

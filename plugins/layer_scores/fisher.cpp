@@ -1,8 +1,6 @@
 #include "layer_choice.h"
 #include "methods.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
+#include "tsrun/base/operators.h"
 
 namespace tsrun::layer_scores {
 namespace {

@@ -6,12 +6,12 @@
 #include "surgical.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
 #include "tsrun/train/probe.h"
 #include "tsrun/tune/flat_buffer.h"
 #include "unit/train/kinds.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <set>

@@ -1,6 +1,6 @@
 #include "low_rank.h"
 
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 #include <span>

@@ -2,10 +2,9 @@
 
 #include "low_rank.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/entry_masks.h"
 #include "tsrun/tune/mask_record.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 

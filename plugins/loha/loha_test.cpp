@@ -1,10 +1,10 @@
 #include "tsrun/plugin_testing/delta.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 
 #include <gtest/gtest.h>
 
-#include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
 namespace tsrun::plugin_testing {

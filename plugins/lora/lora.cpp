@@ -1,9 +1,8 @@
 #include "lora.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/kernels.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

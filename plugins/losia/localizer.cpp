@@ -1,6 +1,6 @@
 #include "localizer.h"
 
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 namespace tsrun::losia {
 namespace {

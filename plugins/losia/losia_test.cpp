@@ -1,10 +1,10 @@
 #include "localizer.h"
 #include "sub_matrix.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/plugin_testing/delta.h"
 #include "tsrun/plugin_testing/step_plugins.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -3,10 +3,9 @@
 #include "localizer.h"
 #include "sub_matrix.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/entry_masks.h"
 #include "tsrun/tune/mask_record.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 

@@ -2,10 +2,9 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/operators.h"
 
 #include <gtest/gtest.h>
-
-#include <ATen/ATen.h>
 
 namespace tsrun::plugin_testing {
 namespace {

@@ -2,9 +2,7 @@
 
 #include "moments.h"
 #include "projection.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "moments.h"
 
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 #include <cmath>
 

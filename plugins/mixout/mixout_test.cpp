@@ -4,8 +4,8 @@
 
 #include "method.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 namespace tsrun::plugin_testing {

@@ -2,9 +2,8 @@
 
 #include "prefix.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
-
-#include <ATen/Functions.h>
 
 namespace tsrun::prefix {
 namespace {

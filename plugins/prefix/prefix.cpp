@@ -1,6 +1,6 @@
 #include "prefix.h"
 
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 #include <cmath>
 

@@ -1,10 +1,9 @@
 #include "method.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
 #include "tsrun/model/parts.h"
-
-#include <ATen/ATen.h>
 
 namespace tsrun::prompt {
 namespace {

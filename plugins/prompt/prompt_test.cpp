@@ -1,10 +1,9 @@
 #include "tsrun/plugin_testing/delta.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 
 #include <gtest/gtest.h>
-
-#include <ATen/ATen.h>
 
 namespace tsrun::plugin_testing {
 namespace {

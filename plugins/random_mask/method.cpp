@@ -1,10 +1,9 @@
 #include "method.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/entry_masks.h"
 #include "tsrun/tune/mask_record.h"
-
-#include <ATen/ATen.h>
 
 namespace tsrun::random_mask {
 namespace {

@@ -3,10 +3,9 @@
 #include "random_basis.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/tune/fastfood_projection.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "basis.h"
 
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 

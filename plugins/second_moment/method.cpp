@@ -1,8 +1,7 @@
 #include "method.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/word_statistics.h"
-
-#include <ATen/ATen.h>
 
 namespace tsrun::second_moment {
 namespace {

@@ -3,10 +3,9 @@
 #include "tensor_map.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/linalg/rows.h"
 #include "tsrun/tune/joint_method.h"
-
-#include <ATen/ATen.h>
 
 #include <cmath>
 #include <csignal>

@@ -8,13 +8,12 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/train/diverged.h"
 #include "tsrun/train/optimizer.h"
 
 #include <gtest/gtest.h>
-
-#include <ATen/ATen.h>
 
 #include <bit>
 #include <cmath>

@@ -1,9 +1,7 @@
 #include "factors.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/word_statistics.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 

@@ -5,9 +5,9 @@
 #include "factors.h"
 #include "method.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "unit/train/kinds.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,10 +1,10 @@
 #include "choice_file.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/model/tensors.h"
 
-#include <ATen/ATen.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>

@@ -1,9 +1,8 @@
 #include "method.h"
 
 #include "choice_file.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/entry_masks.h"
-
-#include <ATen/ATen.h>
 
 namespace tsrun::super_tuning {
 namespace {

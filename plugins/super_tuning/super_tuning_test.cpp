@@ -2,9 +2,9 @@
 #include "tsrun/plugin_testing/step_plugins.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/tensors.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

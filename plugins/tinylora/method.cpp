@@ -1,8 +1,7 @@
 #include "method.h"
 
 #include "tsrun/base/error.h"
-
-#include <ATen/ATen.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 #include <cmath>
@@ -51,7 +50,8 @@ class TinyLora final : public WeightUpdate {
   std::vector<DeltaTensor> tensors() const override {
     std::vector<DeltaTensor> tensors;
     for (const Group& group : groups_)
-      tensors.push_back({group.vector, {numbers_}, group.members.size() == 1 ? group.members.front().module.layer : -1, law(), bound_});
+      tensors.push_back(
+          {group.vector, {numbers_}, group.members.size() == 1 ? group.members.front().module.layer : -1, distribution(), bound_});
     return tensors;
   }
 
@@ -100,7 +100,7 @@ class TinyLora final : public WeightUpdate {
 
  private:
   int64_t rank_of(const LinearModule& module) const { return std::min({rank_, module.inputs, module.outputs}); }
-  DeltaTensor::Init law() const { return bound_ > 0 ? DeltaTensor::Init::uniform : DeltaTensor::Init::zeros; }
+  DeltaTensor::Init distribution() const { return bound_ > 0 ? DeltaTensor::Init::uniform : DeltaTensor::Init::zeros; }
 
   int64_t rank_, numbers_;
   double bound_;

@@ -1,11 +1,10 @@
 #include "tsrun/plugin_testing/subspace.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 
 #include <gtest/gtest.h>
-
-#include <ATen/ATen.h>
 
 #include <cmath>
 

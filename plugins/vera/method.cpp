@@ -34,7 +34,7 @@ class Vera final : public WeightUpdate {
     return tensor.name.ends_with("_d") ? at::full(tensor.shape, d_) : at::Tensor();
   }
 
-  /// Kaiming's uniform law with the gain √2, in PEFT's order of shapes.
+  /// Kaiming's uniform distribution with the gain √2, in PEFT's order of shapes.
   std::vector<DeltaTensor> constants() const override {
     int64_t inputs = 0, outputs = 0;
     for (const Target& target : targets()) {

@@ -5,9 +5,8 @@
 
 #include "benchmark.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
-
-#include <ATen/ATen.h>
 
 #include <stdlib.h>
 

@@ -7,9 +7,8 @@
 // parameter).
 #include "basis.h"
 #include "benchmark.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
-
-#include <ATen/Functions.h>
 
 #include <bit>
 #include <chrono>

@@ -4,11 +4,10 @@
 // usage: bench_joint [--dim 100] [--length 1105920] [--members 3] [--groups 1] [--threads 2] [--rounds 5]
 #include "benchmark.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/base/random.h"
 #include "tsrun/train/adafactor.h"
-
-#include <ATen/ATen.h>
 
 #include <chrono>
 #include <functional>

@@ -15,14 +15,13 @@
 #include "benchmark.h"
 #include "train/split_probe.h"
 #include "tsrun/base/memory.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/data/task.h"
 #include "tsrun/linalg/rows.h"
 #include "tsrun/model/model.h"
 #include "tsrun/plugin/host.h"
 #include "tsrun/train/train.h"
-
-#include <ATen/ATen.h>
 
 #include <stdlib.h>
 

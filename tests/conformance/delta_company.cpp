@@ -1,10 +1,10 @@
 #include "delta_checks.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
 
 #include <gtest/gtest.h>
 
-#include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
 #include <map>

@@ -1,10 +1,9 @@
 #include "delta_checks.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
 
 #include <gtest/gtest.h>
-
-#include <ATen/ATen.h>
 
 namespace tsrun::plugin_testing {
 
@@ -95,7 +94,7 @@ void loads_what_was_saved(const DeltaSubject& subject) {
 void starts_from_its_key_only(const DeltaSubject& subject) {
   const Attached one = subject.attached(5), same = subject.attached(5), other = subject.attached(6);
   for (const std::string& name : one.first.names()) EXPECT_TRUE(at::equal(one.first.at(name), same.first.at(name))) << name;
-  bool drawn = false;  // by a law: what a method makes of the weights itself may be the same under every key
+  bool drawn = false;  // by a distribution: what a method makes of the weights itself may be the same under every key
   for (const DeltaTensor& tensor : one.delta->tensors()) {
     const bool random = tensor.init == DeltaTensor::Init::normal || tensor.init == DeltaTensor::Init::uniform;
     drawn = drawn || (random && tensor.scale > 0 && !one.delta->initial(tensor, one.first, Key::root(5)).defined());

@@ -1,9 +1,8 @@
 #include "tsrun/plugin_testing/subspace.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/joint_method.h"
-
-#include <ATen/ATen.h>
 
 #include <stdlib.h>
 

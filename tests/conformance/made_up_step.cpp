@@ -1,9 +1,8 @@
 #include "tsrun/plugin_testing/step_plugins.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/parameter_set.h"
-
-#include <ATen/ATen.h>
 
 namespace tsrun::plugin_testing {
 namespace {

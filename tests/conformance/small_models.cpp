@@ -1,8 +1,8 @@
 #include "tsrun/plugin_testing/delta.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
 
-#include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
 namespace tsrun::plugin_testing {

@@ -1,11 +1,10 @@
 #include "internal.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/joint_method.h"
 
 #include <gtest/gtest.h>
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <functional>

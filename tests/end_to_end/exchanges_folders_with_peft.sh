@@ -29,7 +29,7 @@ for _, method in ipairs(arg.methods) do
   print(method, run.key)
 end
 L
-read -r -a methods <<<"${TSRUN_EXCHANGE_METHODS:-lora lora_rules lora_tables lora_tokens ia3 ln_tuning prompt prefix vera fourierft vblora randlora tinylora loha lokr}"
+read -r -a methods <<<"${TSRUN_EXCHANGE_METHODS:-lora lora_rules lora_tables lora_tokens ia3 ln_tuning prompt prefix vera fourierft vblora randlora tinylora loha lokr oft boft hra miss adalora}"
 mkdir folders && side train "$model" "$task" "$PWD/folders" "${methods[@]}"
 model=$PWD/folders/base
 for method in "${methods[@]}"; do

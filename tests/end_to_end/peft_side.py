@@ -15,7 +15,8 @@ import tomllib
 
 STEPS, BATCH, MAX_LENGTH, VIRTUAL = 6, 16, 512, 5
 RATES = {"lora": 3e-3, "lora_rules": 3e-3, "lora_tables": 3e-3, "lora_tokens": 3e-3, "ia3": 3e-2, "ln_tuning": 1e-2, "prompt": 1e-1, "prefix": 1e-1,
-         "vera": 3e-2, "fourierft": 1e-1, "vblora": 3e-2, "randlora": 3e-3, "tinylora": 3e-2, "loha": 1e-2, "lokr": 1e-2}
+         "vera": 3e-2, "fourierft": 1e-1, "vblora": 3e-2, "randlora": 3e-3, "tinylora": 3e-2, "loha": 1e-2, "lokr": 1e-2,
+         "oft": 1e-2, "boft": 1e-2, "hra": 1e-2, "miss": 3e-3, "adalora": 1e-2}
 
 
 class Task:
@@ -48,6 +49,11 @@ def configs():
             "tinylora": peft.TinyLoraConfig(task_type="SEQ_CLS", u=16, weight_tying=0.5, init_weights="uniform", target_modules="all-linear"),
             "loha": peft.LoHaConfig(task_type="SEQ_CLS", r=4, rank_pattern={"key": 2}, target_modules=["query", "key"]),
             "lokr": peft.LoKrConfig(task_type="SEQ_CLS", r=4, decompose_both=True, target_modules=["value", "output.dense"]),
+            "oft": peft.OFTConfig(task_type="SEQ_CLS", oft_block_size=8, target_modules=["query", "value"]),
+            "boft": peft.BOFTConfig(task_type="SEQ_CLS", boft_block_size=4, target_modules=["query", "value"]),
+            "hra": peft.HRAConfig(task_type="SEQ_CLS", r=4, target_modules=["query", "output.dense"]),
+            "miss": peft.MissConfig(task_type="SEQ_CLS", r=8, target_modules=["query", "value"]),
+            "adalora": peft.AdaLoraConfig(task_type="SEQ_CLS", init_r=6, target_r=4, total_step=100, tinit=10, tfinal=20, target_modules=["query", "value"]),
             "ia3": peft.IA3Config(task_type="SEQ_CLS"),
             "ln_tuning": peft.LNTuningConfig(task_type="SEQ_CLS", target_modules=["LayerNorm"]),
             "prompt": peft.PromptTuningConfig(**prompts),

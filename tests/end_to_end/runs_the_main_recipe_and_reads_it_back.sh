@@ -2,6 +2,9 @@
 new_store store
 "$TSRUN" "$TSRUN_SOURCE/recipes/outlier_ablation.lua" "${small[@]}" --store store --quiet >first.txt
 grep -q 'intrinsic delta' first.txt || fail "no table: $(cat first.txt)"
+for row in 'full, 1 epochs' 'freeze (z = 0)' 'intrinsic raw' 'random ' 'mean of checkpoints as encoder'; do
+  grep -E "^${row//[()]/.}.* lr_head 0\.0" first.txt >/dev/null || fail "no learning rate was picked for '$row': $(cat first.txt)"
+done
 report=$(find runs -name report.html)
 [[ -s $report ]] || fail "no report"
 grep -q '<svg' "$report" || fail "no figure inside the report"

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "tsrun/base/operators.h"
 #include "tsrun/base/random.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <functional>

@@ -1,11 +1,11 @@
 #pragma once
 
 #include "support/golden_models.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/train/train.h"
 #include "unit/train/toy.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

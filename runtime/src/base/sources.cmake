@@ -26,3 +26,4 @@ tsrun_room(base
     vectors.cpp
     memory.cpp
   LIBRARIES OpenSSL::Crypto)
+tsrun_optimize(tsrun_base 2)

@@ -6,4 +6,3 @@ tsrun_room(checkpoint
     pickle.cpp
     safetensors_reader.cpp
     safetensors_writer.cpp)
-tsrun_optimize(tsrun_checkpoint 1)

@@ -1,10 +1,8 @@
 #include "experiment/export_basis.h"
 
-#include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
-
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
 
 namespace tsrun::experiment {

@@ -6,12 +6,9 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/log.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/train.h"
 #include "tsrun/tune/merge.h"
-
-#include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <numeric>

@@ -2,12 +2,11 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/finite.h"
 #include "tsrun/model/parts.h"
 #include "tsrun/train/probe.h"
 #include "tsrun/train/reading.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <numeric>

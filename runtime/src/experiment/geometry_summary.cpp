@@ -1,8 +1,6 @@
 #include "experiment/geometry_rows.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/reading.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <numeric>

@@ -3,9 +3,8 @@
 #include "experiment/stored.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/parts.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <span>

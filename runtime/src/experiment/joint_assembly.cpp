@@ -2,9 +2,7 @@
 
 #include "experiment/stored.h"
 #include "tsrun/base/error.h"
-
-#include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
+#include "tsrun/base/operators.h"
 
 namespace tsrun::experiment {
 

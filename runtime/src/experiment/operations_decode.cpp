@@ -3,11 +3,10 @@
 #include "experiment/stored.h"
 #include "experiment/summaries.h"
 
-#include <ATen/Functions.h>
-
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/log.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/effects.h"
 #include "tsrun/train/train.h"
 #include "tsrun/tune/flat_buffer.h"

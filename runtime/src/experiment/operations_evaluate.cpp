@@ -3,11 +3,9 @@
 #include "experiment/stored.h"
 #include "experiment/summaries.h"
 
-#include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
-
 #include "tsrun/base/error.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/train/effects.h"
 #include "tsrun/train/train.h"
 

@@ -2,10 +2,8 @@
 #include "experiment/joint_assembly.h"
 #include "experiment/taken_options.h"
 
-#include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
-
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/joint_tasks.h"
 
 /// The operation `decompose`: one low-dimensional space for several parameter sets of a model.

@@ -2,9 +2,8 @@
 #include "experiment/stored.h"
 #include "experiment/summaries.h"
 
-#include <ATen/ATen.h>
-
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/effects.h"
 #include "tsrun/train/train.h"
 

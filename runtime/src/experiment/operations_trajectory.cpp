@@ -2,15 +2,16 @@
 #include "experiment/stored.h"
 #include "experiment/task_model.h"
 
-#include <ATen/ATen.h>
-
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/checkpoint/folder.h"
 #include "tsrun/tune/merge.h"
 
-/// The operation `trajectory`: points in weight space that no single training recorded. They are somebody's checkpoints, or solutions of
-/// several tasks from one model.
+#include <array>
+
+/// The operation `trajectory`: points in weight space that no single training recorded. They are somebody's checkpoints, solutions of
+/// several tasks from one model, or those of another trajectory with their updates shuffled.
 namespace tsrun {
 
 namespace experiment {
@@ -26,6 +27,10 @@ OptionTable trajectory_options() {
        .type = OptionType::list,
        .doc =
            "in place of the two: trainings of one model, one point each (the unified subspace of several tasks; Zhang et al., ACL 2023)"},
+      {.name = "of",
+       .type = OptionType::artifact,
+       .doc = "in place of both: a trajectory, which is to be shuffled: the null control of a basis",
+       .choices = {"trajectory"}},
       {.name = "which", .type = OptionType::choice, .doc = "solutions: weights of each; absent: last", .choices = {"last", "best", "mean"}},
       {.name = "model",
        .type = OptionType::artifact,
@@ -33,8 +38,8 @@ OptionTable trajectory_options() {
        .choices = {"model"}},
       {.name = "shuffled",
        .type = OptionType::integer,
-       .doc =
-           "solutions: a seed; the entries of every update are permuted within their tensor, the control of same numbers in other places",
+       .doc = "a seed: the entries of updates are permuted within their tensors, the control of same numbers in other places. 'solutions': "
+              "each by itself; 'of': all points alike, so that the singular values stay",
        .minimum = 0},
       parameters_option(),
       {.name = "precision",
@@ -73,7 +78,7 @@ CheckpointPath CheckpointPath::from(const Options& o) {
   for (const char* name : {"which", "model", "shuffled"})
     if (o.has(name)) user_error("trajectory: option '{}' belongs to 'solutions', which is absent", name);
   for (const char* name : {"origin", "checkpoints"})
-    if (!o.has(name)) user_error("trajectory: option '{}' is missing; expected 'origin' and 'checkpoints', or 'solutions'", name);
+    if (!o.has(name)) user_error("trajectory: option '{}' is missing; expected 'origin' and 'checkpoints', 'solutions', or 'of'", name);
   CheckpointPath request;
   request.origin = resolve_model_folder(o.text("origin"));
   request.checkpoints = o.texts("checkpoints");
@@ -216,7 +221,45 @@ json run_solution_path(Lab& lab, const Options& o) {
   return trajectory.to_json();
 }
 
-json run_trajectory(Lab& lab, const Options& o) { return o.has("solutions") ? run_solution_path(lab, o) : run_checkpoint_path(lab, o); }
+// --- a shuffled trajectory --------------------------------------------------------------------------------------------------------
+
+/// The points of `from`, all permuted alike: distances and angles between them stay, and with them the singular values of each tensor.
+TrajectorySummary shuffle_into(const Trajectory& from, int64_t seed, RowType type, const std::filesystem::path& out) {
+  const auto source = from.origin();
+  const at::Tensor origin = at::tensor(at::ArrayRef<float>(source.data(), source.size()));
+  TrajectoryWriter writer(out, from.layout(), origin, type);
+  const Key key = Key::root(static_cast<uint64_t>(seed)).split("shuffled trajectory");
+  const Rows differences = from.differences();
+  for (int64_t i = 0; i < from.size(); ++i) {
+    const Rows row{{differences.data[static_cast<size_t>(i)]}, differences.type, differences.columns};
+    at::Tensor update = at::zeros_like(origin);
+    add_combination(row, std::array{1.0}, {update.data_ptr<float>(), source.size()});
+    shuffle_within_tensors(update, from.layout(), key);
+    writer.append(from.points()[static_cast<size_t>(i)], origin + update);
+  }
+  return {.points = writer.size()};
+}
+
+json run_shuffled_path(Lab& lab, const Options& o) {
+  for (const char* name : {"origin", "checkpoints", "solutions", "which", "model"})
+    if (o.has(name)) user_error("trajectory: options '{}' and 'of' are both given, expected one way to name points", name);
+  if (o.value("parameters") != parameters_option().fallback)
+    user_error("trajectory: options 'parameters' and 'of' are both given, but a trajectory has parameters of its own");
+  if (!o.has("shuffled")) user_error("trajectory: option 'shuffled' is missing: a seed, for what 'of' has is a trajectory already");
+  auto shuffled = TrajectoryRef::from_json(o.value("of"));
+  const TrajectoryRef of = shuffled;
+  const int64_t seed = o.integer("shuffled");
+  const json inputs = {{"of", of.identity()}, {"shuffled", seed}, {"precision", o.text("precision")}};
+  static_cast<ArtifactRef&>(shuffled) = ref_to<TrajectoryRef>(
+      lab.stage({"trajectory", {{"options", inputs}}}, lab.title_of("shuffled trajectory"), TrajectorySummary{}.to_json(),
+                [&](const auto& out, const auto&) { return shuffle_into(trajectory_of(lab, of), seed, row_type(o), out).to_json(); }));
+  return shuffled.to_json();
+}
+
+json run_trajectory(Lab& lab, const Options& o) {
+  if (o.has("of")) return run_shuffled_path(lab, o);
+  return o.has("solutions") ? run_solution_path(lab, o) : run_checkpoint_path(lab, o);
+}
 
 }  // namespace
 

@@ -7,10 +7,9 @@
 #include "experiment/task_model.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/probe.h"
 #include "tsrun/train/train.h"
-
-#include <ATen/Functions.h>
 
 #include <algorithm>
 

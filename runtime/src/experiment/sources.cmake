@@ -6,4 +6,3 @@ tsrun_room(experiment TORCH SOURCES
   label_map.cpp operations_joint.cpp operations_decode.cpp operations_low_rank.cpp crossing.cpp operations_crossing.cpp operations_quantize.cpp zoo.cpp operations_zoo.cpp operations_report.cpp report_rows.cpp report_claims.cpp
   geometry_request.cpp geometry_rows.cpp geometry_summary.cpp operations_geometry.cpp)
 target_compile_definitions(tsrun_experiment PRIVATE TSRUN_VERSION="${PROJECT_VERSION}")
-tsrun_optimize(tsrun_experiment 1)

@@ -1,10 +1,8 @@
 #include "experiment/stored.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/rounded_basis.h"
-
-#include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
 
 #include <set>
 

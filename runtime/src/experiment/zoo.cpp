@@ -5,10 +5,9 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/hash.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/tune/flat_buffer.h"
-
-#include <ATen/Functions.h>
 
 #include <algorithm>
 

@@ -9,4 +9,3 @@ add_custom_command(OUTPUT ${_lua_embedded}
 tsrun_room(lua SOURCES arguments.cpp convert.cpp error_value.cpp failure.cpp native.cpp recipe.cpp reference.cpp state.cpp LIBRARIES PkgConfig::LUA)
 target_sources(tsrun_lua PRIVATE ${_lua_embedded})
 set_source_files_properties(${_lua_embedded} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
-tsrun_optimize(tsrun_lua 1)

@@ -3,14 +3,9 @@
 #include "model/composition.h"
 #include "model/dropout_factors.h"
 #include "model/norm_kernel.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/layer_norm.h>
-#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>

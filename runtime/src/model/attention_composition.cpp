@@ -1,12 +1,6 @@
 #include "model/attention.h"
 #include "model/dropout_factors.h"
-
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/matmul.h>
-#include <ATen/ops/softmax.h>
-#include <ATen/ops/tensor.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 #include <cmath>

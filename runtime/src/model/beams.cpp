@@ -1,8 +1,6 @@
 #include "model/beams.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/tensor.h>
-#include <ATen/ops/topk.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,7 @@
 #include "model/composition.h"
 
-#include <ATen/TensorOperators.h>
+#include "tsrun/base/operators.h"
+
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 

@@ -6,12 +6,8 @@
 #include "model/product.h"
 #include "model/rms_norm.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/kernels.h"
-
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>

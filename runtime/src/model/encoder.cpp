@@ -5,15 +5,8 @@
 #include "model/pass_base.h"
 #include "model/product.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/kernels.h"
-
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/relu.h>
-#include <ATen/ops/tanh.h>
-#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 

@@ -5,9 +5,8 @@
 #include "model/sampling.h"
 #include "model/score_rules.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/log_softmax.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>

@@ -4,9 +4,8 @@
 #include "model/blocks.h"
 #include "model/family_base.h"
 #include "model/recompute.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/family.h"
-
-#include <ATen/TensorOperators.h>
 
 #include <functional>
 #include <memory>

@@ -1,9 +1,6 @@
 #include "model/recurrent_rows.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/lstm.h>
-#include <ATen/ops/tensor.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 #include <numeric>

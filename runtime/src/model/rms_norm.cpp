@@ -2,13 +2,9 @@
 
 #include "model/composition.h"
 #include "model/norm_kernel.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/rms_norm.h>
-#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>

@@ -2,15 +2,9 @@
 
 #include "model/composition.h"
 #include "model/rotary_kernel.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/outer.h>
-#include <ATen/ops/pow.h>
-#include <ATen/ops/where.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>

@@ -6,9 +6,8 @@
 #include "model/rms_norm.h"
 #include "model/t5.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/kernels.h"
-
-#include <ATen/TensorOperators.h>
 
 #include <algorithm>
 #include <cmath>

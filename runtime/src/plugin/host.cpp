@@ -36,6 +36,15 @@ std::vector<fs::path> libraries_in(const fs::path& folder) {
   return files;
 }
 
+/// Plugins of a checkout that scripts/tsrun has had no reason to build.
+std::string not_built() {
+  const char* names = std::getenv("TSRUN_NOT_BUILT");
+  if (names == nullptr || *names == 0) return {};
+  std::string list = names;
+  std::replace(list.begin(), list.end(), '\n', ' ');
+  return "; not built yet: " + list + " (scripts/setup builds all)";
+}
+
 }  // namespace
 
 struct PluginHost::State {
@@ -65,8 +74,9 @@ struct PluginHost::State {
     const auto known = names(kind);
     if (const auto* other = find(name))
       user_error("'{}' is a {}, expected a {}; known: {}", name, other->kind, kind, known.empty() ? "none" : join_words(known));
-    if (known.empty()) user_error("unknown {} '{}': no plugin of this kind is loaded (tsrun plugins lists them)", kind, name);
-    user_error("unknown {} '{}'{}; known: {}", kind, name, did_you_mean(name, known), join_words(known));
+    if (known.empty())
+      user_error("unknown {} '{}': no plugin of this kind is loaded (tsrun plugins lists them){}", kind, name, not_built());
+    user_error("unknown {} '{}'{}; known: {}{}", kind, name, did_you_mean(name, known), join_words(known), not_built());
   }
 };
 

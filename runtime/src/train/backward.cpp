@@ -1,8 +1,7 @@
 #include "train/backward.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/model/gradients_in_place.h"
-
-#include <ATen/TensorOperators.h>
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
 #include "train/carried_state.h"
 
-#include <ATen/Functions.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 

@@ -1,11 +1,9 @@
 #include "train/clip.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/linalg/sum_of_squares.h"
 #include "tsrun/train/optimizer.h"
-
-#include <ATen/Functions.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,7 @@
 #include "train/few_unknowns_parts.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/few_unknowns.h"
-
-#include <ATen/Functions.h>
 
 #include <algorithm>
 #include <cmath>

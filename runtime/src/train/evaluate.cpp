@@ -3,11 +3,9 @@
 #include "train/batches.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/data/metrics.h"
 #include "tsrun/model/finite.h"
-
-#include <ATen/Functions.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>

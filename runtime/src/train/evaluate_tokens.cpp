@@ -5,10 +5,8 @@
 #include "train/masking.h"
 #include "train/streams.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/data/metrics.h"
-
-#include <ATen/Functions.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 

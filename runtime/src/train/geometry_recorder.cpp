@@ -1,9 +1,7 @@
 #include "tsrun/train/geometry_recorder.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/model/finite.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 namespace tsrun {
 namespace {

@@ -1,9 +1,8 @@
 #include "train/few_unknowns_parts.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/few_unknowns.h"
 
-#include <ATen/Functions.h>
-#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>

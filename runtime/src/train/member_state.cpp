@@ -1,6 +1,6 @@
 #include "train/member_state.h"
 
-#include <ATen/Functions.h>
+#include "tsrun/base/operators.h"
 
 namespace tsrun::training {
 namespace {

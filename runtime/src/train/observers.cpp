@@ -1,9 +1,7 @@
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
 #include "tsrun/train/observer.h"
-
-#include <ATen/Functions.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <optional>

@@ -1,9 +1,7 @@
 #include "tsrun/train/optimizer.h"
 
 #include "train/optimizer_parts.h"
-
-#include <ATen/Functions.h>
-#include <ATen/core/grad_mode.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 

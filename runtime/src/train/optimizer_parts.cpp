@@ -1,8 +1,7 @@
 #include "train/optimizer_parts.h"
 
 #include "tsrun/base/error.h"
-
-#include <ATen/Functions.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 

@@ -1,7 +1,6 @@
 #include "train/few_unknowns_parts.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/few_unknowns.h"
-
-#include <ATen/Functions.h>
 
 #include <cmath>
 

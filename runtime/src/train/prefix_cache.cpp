@@ -1,10 +1,8 @@
 #include "train/prefix_cache.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <numeric>

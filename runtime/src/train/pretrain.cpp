@@ -5,14 +5,12 @@
 #include "train/trained_state.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/hash.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/diverged.h"
 #include "tsrun/train/loop.h"
 #include "tsrun/train/optimizer.h"
 #include "tsrun/train/schedule.h"
 #include "tsrun/tune/binding.h"
-
-#include <ATen/Functions.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>

@@ -3,13 +3,11 @@
 #include "train/split_probe.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
 #include "tsrun/model/parts.h"
 #include "tsrun/train/reading.h"
 #include "tsrun/tune/hidden_place.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 

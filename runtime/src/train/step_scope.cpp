@@ -49,6 +49,8 @@ void Stepper::refuse_changed_prefix(const Step& step, const ForwardPass& pass) c
     user_error(
         "cache_prefix: a plugin that changes word embeddings adds hooks to a pass, which cached layers do not call; expected "
         "cache_prefix left out");
+  if (!pass.options.attention_prefix.empty() || pass.options.prompt.defined())
+    user_error("cache_prefix: a plugin puts vectors in front of rows, which cached layers do not see; expected cache_prefix left out");
   for (const ParameterInfo& info : family_.parameters()) {
     const bool below = info.part == Part::embeddings || (info.layer >= 0 && info.layer < prefix_->layers());
     if (below && !pass.weights.at(info.name).is_same(step.weights.at(info.name)))

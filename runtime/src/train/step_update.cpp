@@ -1,7 +1,6 @@
 #include "train/step.h"
 
-#include <ATen/Functions.h>
-#include <ATen/core/grad_mode.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,8 +1,7 @@
 #include "train/vocabulary.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/model/parts.h"
-
-#include <ATen/Functions.h>
 
 #include <algorithm>
 

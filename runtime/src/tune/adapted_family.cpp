@@ -1,7 +1,6 @@
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/delta.h"
-
-#include <ATen/Functions.h>
 
 #include <algorithm>
 #include <set>

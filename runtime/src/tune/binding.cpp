@@ -1,9 +1,7 @@
 #include "tsrun/tune/binding.h"
 
+#include "tsrun/base/operators.h"
 #include "tune/binding_plan.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 namespace tsrun {
 

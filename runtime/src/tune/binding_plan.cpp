@@ -4,9 +4,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 

@@ -1,11 +1,9 @@
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/linalg/marked.h"
 #include "tsrun/tune/binding.h"
 #include "tune/binding_plan.h"
 #include "tune/spans.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <span>

@@ -1,9 +1,7 @@
 #include "tsrun/tune/bottleneck.h"
 
 #include "tsrun/base/error.h"
-
-#include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
+#include "tsrun/base/operators.h"
 
 #include <algorithm>
 #include <map>

@@ -1,9 +1,8 @@
 #include "tune/chosen_entries.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/model/takes_row_gradients.h"
 
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/functions/utils.h>
 
 #include <algorithm>

@@ -1,11 +1,10 @@
 #include "tsrun/tune/entry_masks.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/linalg/ranking.h"
 #include "tsrun/tune/parameter_set.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,11 +1,9 @@
 #include "tsrun/tune/flat_buffer.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/tune/parameter_set.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 

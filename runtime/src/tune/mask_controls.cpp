@@ -1,9 +1,8 @@
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/linalg/ranking.h"
 #include "tune/position_shares.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

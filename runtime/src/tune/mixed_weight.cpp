@@ -1,10 +1,10 @@
 #include "tsrun/tune/mixed_weight.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
+#include "tsrun/linalg/marked.h"
 
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -15,22 +15,12 @@ namespace {
 /// Factor of weight − target where it is kept.
 double stretch(double p) { return p == 1 ? 0 : 1 / (1 - p); }
 
-/// A row of `kept` is one number for all columns, or one for each.
-void mix_row(const float* weight, const float* target, const bool* kept, bool one_for_all, float factor, int64_t columns, float* out) {
-  if (one_for_all) {
-    const float own = *kept ? factor : 0;
-    for (int64_t i = 0; i < columns; ++i) out[i] = target[i] + own * (weight[i] - target[i]);
-  } else {
-    for (int64_t i = 0; i < columns; ++i) out[i] = target[i] + (kept[i] ? factor : 0.0F) * (weight[i] - target[i]);
-  }
-}
-
 bool mixes_by_rows(const at::Tensor& weight, const at::Tensor& target, const at::Tensor& kept) {
   const auto plain = [](const at::Tensor& x) { return x.device().is_cpu() && x.scalar_type() == at::kFloat && x.is_contiguous(); };
   return weight.dim() == 2 && plain(weight) && plain(target) && kept.device().is_cpu() && kept.dim() >= 1;
 }
 
-/// Reads each buffer once.
+/// Reads each buffer once. A row of `kept` is one number for all columns, or one for each.
 at::Tensor mix_by_rows(const at::Tensor& weight, const at::Tensor& target, const at::Tensor& kept, double p) {
   const at::Tensor spread = kept.contiguous().expand(weight.sizes());
   const bool* from = spread.const_data_ptr<bool>();
@@ -43,7 +33,14 @@ at::Tensor mix_by_rows(const at::Tensor& weight, const at::Tensor& target, const
   parallel_for(weight.size(0), grain, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t first = row * columns;
-      mix_row(w + first, t + first, from + row * row_step, one_for_all, static_cast<float>(stretch(p)), columns, to + first);
+      const std::span<const float> numbers(w + first, static_cast<size_t>(columns));
+      const bool* marks = from + row * row_step;
+      const auto factor = static_cast<float>(stretch(p));
+      if (one_for_all) {
+        mix_marked(numbers, t + first, nullptr, *marks ? factor : 0, to + first);
+      } else {
+        mix_marked(numbers, t + first, marks, factor, to + first);
+      }
     }
   });
   return out;

@@ -1,8 +1,7 @@
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/linalg/ranking.h"
 #include "tune/position_shares.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,9 +1,7 @@
 #include "tsrun/tune/parameter_set.h"
 
 #include "tsrun/base/error.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
+#include "tsrun/base/operators.h"
 
 namespace tsrun {
 

@@ -3,14 +3,12 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/checkpoint/safetensors.h"
 #include "tsrun/linalg/quantized_rows.h"
 #include "tsrun/linalg/rows.h"
 #include "tsrun/model/tensors.h"
 #include "tsrun/tune/stored_basis.h"
-
-#include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,12 +1,10 @@
 #include "tsrun/tune/row_term.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/gradients_in_place.h"
 #include "tsrun/tune/hidden_place.h"
 #include "tsrun/tune/word_statistics.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 namespace tsrun {
 namespace {

@@ -2,12 +2,11 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/checkpoint/safetensors.h"
 #include "tsrun/tune/flat_buffer.h"
 #include "tsrun/tune/selector.h"
-
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>

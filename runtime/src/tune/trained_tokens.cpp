@@ -1,9 +1,7 @@
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/tune/extra_deltas.h"
-
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <set>

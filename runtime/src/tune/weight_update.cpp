@@ -1,8 +1,8 @@
 #include "tsrun/tune/weight_update.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/model/kernels.h"
 
-#include <ATen/ATen.h>
 #include <c10/util/accumulate.h>
 
 #include <algorithm>

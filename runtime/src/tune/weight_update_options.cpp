@@ -1,8 +1,7 @@
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/extra_deltas.h"
 #include "tsrun/tune/weight_update.h"
-
-#include <ATen/ATen.h>
 
 #include <cmath>
 

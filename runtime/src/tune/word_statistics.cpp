@@ -1,11 +1,9 @@
 #include "tsrun/tune/word_statistics.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/linalg/nearest_units.h"
 #include "tsrun/model/parts.h"
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <bit>
 #include <limits>

@@ -1,10 +1,10 @@
 // What the verbs answer, and when they give no answer.
 #include "support/folder_test.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
 #include "unit/app/process.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
 #include <cmath>

@@ -148,7 +148,7 @@ TEST_P(Fill, ReachesOffsetsBeyondThirtyTwoBits) {
   EXPECT_NE(near, far);
 }
 
-INSTANTIATE_TEST_SUITE_P(Laws, Fill, ::testing::Bool(), [](const auto& info) { return info.param ? "Normal" : "Uniform"; });
+INSTANTIATE_TEST_SUITE_P(Distributions, Fill, ::testing::Bool(), [](const auto& info) { return info.param ? "Normal" : "Uniform"; });
 
 TEST(FillNormal, HasTheMomentsAndTailsOfANormal) {
   std::vector<float> out(1 << 20);

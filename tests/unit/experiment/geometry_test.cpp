@@ -1,12 +1,12 @@
 // ts.geometry: of models and of trainings, of embeddings and of hidden states.
 #include "tsrun/experiment/geometry.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/model/parts.h"
 #include "tsrun/train/reading.h"
 #include "unit/experiment/laboratory.h"
 #include "unit/train/kinds.h"
 
-#include <ATen/ATen.h>
 namespace tsrun {
 namespace {
 

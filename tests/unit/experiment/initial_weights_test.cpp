@@ -1,10 +1,10 @@
 #include "experiment/initial_weights.h"
 
 #include "support/folder_test.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/experiment/lab.h"
 #include "unit/train/toy.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
 namespace tsrun::experiment {

@@ -1,10 +1,10 @@
 // One space over several deltas, from solutions to transfer, on tiny models.
 #include "support/folder_test.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/data/task.h"
 #include "tsrun/experiment/lab.h"
 #include "unit/train/toy.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
 namespace tsrun {

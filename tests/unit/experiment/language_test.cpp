@@ -1,11 +1,11 @@
 #include "experiment/stored.h"
 #include "support/folder_test.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/data/word_control.h"
 #include "tsrun/experiment/lab.h"
 #include "tsrun/experiment/model_source.h"
 #include "tsrun/model/model.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
 #include <fstream>

@@ -5,9 +5,9 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/hash.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/delta.h"
 
-#include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 

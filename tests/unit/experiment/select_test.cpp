@@ -1,8 +1,8 @@
 // Choices before any training: what they look at, and what their keys hold.
+#include "tsrun/base/operators.h"
 #include "tsrun/model/tensors.h"
 #include "unit/experiment/laboratory.h"
 
-#include <ATen/ATen.h>
 namespace tsrun {
 namespace {
 

@@ -2,12 +2,12 @@
 
 #include "base/fault.h"
 #include "support/folder_test.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/experiment/lab.h"
 #include "tsrun/model/model.h"
 #include "tsrun/tune/parameter_set.h"
 #include "unit/train/toy.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
 namespace tsrun {
@@ -93,6 +93,26 @@ TEST_F(Solutions, KeepTheirNumbersWithinEachTensor_WhenShuffled) {
     EXPECT_TRUE(at::allclose(sorted(path), sorted(shuffled), 1e-5, 1e-7)) << slice.name;
   }
   EXPECT_FALSE(at::allclose(row(path, 0), row(shuffled, 0), 1e-3, 1e-5));
+}
+
+TEST_F(Solutions, OfATrajectoryMoveTogether_WhenItIsShuffled) {
+  const json both = lab().call("trajectory", {{"solutions", {trained("task"), trained("other")}}});
+  const json null = lab().call("trajectory", {{"of", both}, {"shuffled", 5}});
+  EXPECT_EQ(null.at("rests_on"), both.at("rests_on"));
+  EXPECT_EQ(null.at("points"), 2);
+  const Trajectory path = opened({{"solutions", {trained("task"), trained("other")}}}), shuffled = opened({{"of", both}, {"shuffled", 5}});
+  EXPECT_FALSE(at::allclose(row(path, 0), row(shuffled, 0), 1e-3, 1e-5));
+  for (const Slice& slice : path.layout().slices()) {
+    const auto of_tensor = [&](const Trajectory& of, int64_t i) { return row(of, i).narrow(0, slice.offset, slice.size).to(at::kDouble); };
+    const auto cosine = [&](const Trajectory& of) { return of_tensor(of, 0).dot(of_tensor(of, 1)).item<double>(); };
+    EXPECT_NEAR(cosine(path), cosine(shuffled), 1e-6 + 1e-3 * std::abs(cosine(path))) << slice.name;
+    for (const int64_t i : {0, 1})
+      EXPECT_TRUE(at::allclose(std::get<0>(of_tensor(path, i).sort()), std::get<0>(of_tensor(shuffled, i).sort()), 1e-5, 1e-7))
+          << slice.name;
+  }
+  EXPECT_THAT(failure({{"of", both}}), HasSubstr("'shuffled' is missing"));
+  EXPECT_THAT(failure({{"of", both}, {"shuffled", 5}, {"which", "best"}}), HasSubstr("'which' and 'of' are both given"));
+  EXPECT_THAT(failure({{"of", both}, {"shuffled", 5}, {"parameters", {{"parts", "head"}}}}), HasSubstr("parameters of its own"));
 }
 
 TEST_F(Solutions, WithADeltaArePointsOfThePlainModel) {

@@ -1,9 +1,9 @@
 #include "tsrun/geometry/geometry.h"
 
 #include "tsrun/base/files.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/random.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 

@@ -1,8 +1,8 @@
 #include "model/embedding_rows.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/model/gradients_in_place.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 

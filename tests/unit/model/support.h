@@ -1,9 +1,8 @@
 #pragma once
 
+#include "tsrun/base/operators.h"
 #include "tsrun/checkpoint/safetensors.h"
 #include "tsrun/model/model.h"
-
-#include <ATen/ATen.h>
 
 #include <filesystem>
 #include <random>

@@ -1,11 +1,11 @@
 // Which delta method works on which family: the table of docs/models.md, cell by cell.
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/model/model.h"
 #include "tsrun/plugin/host.h"
 
-#include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 

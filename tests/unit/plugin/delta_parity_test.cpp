@@ -2,12 +2,12 @@
 #include "support/golden_models.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/experiment/peft_config.h"
 #include "tsrun/model/model.h"
 #include "tsrun/plugin/host.h"
 #include "tsrun/tune/merge.h"
 
-#include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 #include "plugin/guard.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

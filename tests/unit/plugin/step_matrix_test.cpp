@@ -1,12 +1,12 @@
 // Which selector and which regulariser works on which kind of model: the table of docs/models.md, cell by cell.
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/plugin/host.h"
 #include "tsrun/train/probe.h"
 #include "unit/train/kinds.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <map>

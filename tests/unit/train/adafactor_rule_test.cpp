@@ -1,8 +1,8 @@
 #include "tsrun/train/adafactor.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/base/random.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 // Tensors one at a time, and matrices by the factors of their gradients, against the optimiser that is given the gradients.

@@ -1,9 +1,9 @@
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/random.h"
 #include "tsrun/train/optimizer.h"
 #include "unit/train/toy.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

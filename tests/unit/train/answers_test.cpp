@@ -1,10 +1,10 @@
 // Whose class an output is, and what becomes of scores that are not numbers.
 #include "tsrun/base/error.h"
 #include "tsrun/base/log.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/reading.h"
 #include "unit/train/toy.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

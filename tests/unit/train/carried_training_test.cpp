@@ -3,11 +3,11 @@
 #include "train/streams.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/probe.h"
 #include "unit/train/kinds.h"
 #include "unit/train/plugged_training.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
 namespace tsrun::training {

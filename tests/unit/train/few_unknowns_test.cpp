@@ -2,8 +2,8 @@
 #include "tsrun/train/few_unknowns.h"
 
 #include "support/errors.h"
+#include "tsrun/base/operators.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>

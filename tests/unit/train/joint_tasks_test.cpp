@@ -2,12 +2,12 @@
 #include "tsrun/train/joint_tasks.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/plugin/host.h"
 #include "tsrun/train/reading.h"
 #include "tsrun/tune/delta.h"
 #include "unit/train/toy.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <map>

@@ -1,9 +1,9 @@
 // Every kind of task through the models that can do it: learnt, scored, and refused where a model cannot.
 #include "unit/train/kinds.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/reading.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 namespace tsrun {

@@ -1,9 +1,9 @@
 #include "tsrun/train/loop.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "unit/train/toy.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,10 +1,10 @@
 // Every option of a training, by every kind of task: it changes what comes out, or it is refused by name. What stays equal for a good
 // reason is listed with it.
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/reading.h"
 #include "unit/train/kinds.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -4,10 +4,10 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/base/operators.h"
 #include "unit/train/child_process.h"
 #include "unit/train/toy.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <csignal>

@@ -1,10 +1,10 @@
 #include "tsrun/train/probe.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/train.h"
 #include "unit/train/kinds.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -315,6 +315,12 @@ class Noising final : public Regularizer {
   }
 };
 
+/// A token more in front of every row.
+class Prompting final : public Regularizer {
+ public:
+  void before_forward(Step& step, ForwardPass& pass) override { pass.options.prompt = at::zeros({1, step.family.hidden_size()}); }
+};
+
 TEST_F(ScopedTraining, SaysWhatACachedPrefixCannotServe) {
   TrainJob trained = job("trained"), watched = job("watched"), changed = job("changed");
   trained.tune.scope.cache_prefix = true;
@@ -330,6 +336,11 @@ TEST_F(ScopedTraining, SaysWhatACachedPrefixCannotServe) {
   hooked.tune.scope = above_the_first_layer(true);
   hooked.plugins.push_back(regularizer("noising", [](const MethodInputs&) { return std::make_unique<Noising>(); }, {}));
   EXPECT_THAT(message_of(std::move(hooked)), HasSubstr("2: cache_prefix: a plugin that changes word embeddings adds hooks"));
+  TrainJob longer = job("longer");
+  longer.tune.scope = above_the_first_layer(true);
+  longer.plugins.push_back(
+      regularizer("prompting", [](const MethodInputs&) { return std::make_unique<Prompting>(); }, {.whole_vocabulary = false}));
+  EXPECT_THAT(message_of(std::move(longer)), HasSubstr("2: cache_prefix: a plugin puts vectors in front of rows"));
 }
 
 /// Columns 0 to 8 of a matrix, from step 2 on columns 4 to 12, and from step 4 on the first again.

@@ -1,11 +1,10 @@
 // Label smoothing of every head, against the formula of transformers' LabelSmoother written out.
 #include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/reading.h"
 #include "unit/train/kinds.h"
 
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

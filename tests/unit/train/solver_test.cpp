@@ -2,11 +2,10 @@
 #include "support/errors.h"
 #include "train/batch_loss.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/train.h"
 #include "unit/train/kinds.h"
 #include "unit/train/plugged_training.h"
-
-#include <ATen/ATen.h>
 
 #include <csignal>
 

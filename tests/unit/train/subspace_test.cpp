@@ -1,8 +1,8 @@
 #include "support/errors.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/base/random.h"
 #include "unit/train/plugged_training.h"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

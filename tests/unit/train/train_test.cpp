@@ -2,10 +2,10 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/train/diverged.h"
 #include "unit/train/toy.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <array>

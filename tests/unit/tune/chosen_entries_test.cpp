@@ -1,6 +1,6 @@
 #include "tune/chosen_entries.h"
+#include "tsrun/base/operators.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 namespace tsrun::tune {

@@ -1,8 +1,7 @@
 #include "tsrun/tune/entry_masks.h"
 
+#include "tsrun/base/operators.h"
 #include "unit/tune/fakes.h"
-
-#include <ATen/ATen.h>
 
 namespace tsrun {
 namespace {

@@ -1,12 +1,10 @@
 #pragma once
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/binding.h"
 
 #include <gtest/gtest.h>
-
-#include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 #include "tsrun/tune/mixed_weight.h"
 
+#include "tsrun/base/operators.h"
 #include "unit/tune/fakes.h"
 
-#include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
 namespace tsrun {

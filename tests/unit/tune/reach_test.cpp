@@ -1,8 +1,8 @@
 #include "tsrun/tune/reach.h"
 
+#include "tsrun/base/operators.h"
 #include "unit/tune/fakes.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

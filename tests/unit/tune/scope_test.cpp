@@ -1,9 +1,8 @@
 #include "tsrun/tune/scope.h"
 
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/binding.h"
 #include "unit/tune/fakes.h"
-
-#include <ATen/ATen.h>
 
 #include <fstream>
 

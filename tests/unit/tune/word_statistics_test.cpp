@@ -3,9 +3,9 @@
 #include "support/finite_differences.h"
 #include "support/golden_models.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/tune/hidden_place.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 namespace tsrun {

@@ -8,6 +8,9 @@ namespace tsrun {
 /// Sets marked numbers to zero, and says whether one of them was none: NaN is not zero, -0 is.
 bool zero_marked(std::span<float> numbers, const bool* marks);
 
+/// out = target + factor (numbers - target) where marked, and target elsewhere; without marks: everywhere. On one thread.
+void mix_marked(std::span<const float> numbers, const float* target, const bool* marks, float factor, float* out);
+
 struct SquaredChange {
   double marked = 0, others = 0;
 };

@@ -14,7 +14,7 @@
 /// Delta methods: a few tensors beside a model's own, that change what the model computes.
 namespace tsrun {
 
-/// A tensor that a delta method adds to the model, with the law of its first values.
+/// A tensor that a delta method adds to the model, with the distribution of its first values.
 struct DeltaTensor {
   std::string name;  ///< PEFT's name where PEFT has the method, without its "base_model.model.": "…query.lora_A.weight"
   std::vector<int64_t> shape;
@@ -45,13 +45,13 @@ class Delta {
   virtual ~Delta() = default;
   virtual std::vector<DeltaTensor> tensors() const = 0;
   virtual std::vector<DeltaMatch> matches() const = 0;
-  /// First value of `tensor` where its law does not say it (orthogonal, made from the model's weights); undefined: as its law says. `key`
-  /// is that of all the delta's tensors: split it by name.
+  /// First value of `tensor` where its distribution does not say it (orthogonal, made from the model's weights); undefined: as its
+  /// distribution says. `key` is that of all the delta's tensors: split it by name.
   virtual at::Tensor initial(const DeltaTensor& /*tensor*/, const Weights& /*origin*/, Key /*key*/) const { return {}; }
   /// Weights that the model starts from in place of `origin`'s, when a first value was taken out of them (PiSSA).
   virtual void adjust_origin(const Weights& /*values*/, Weights& /*origin*/) const {}
   /// Frozen tensors that the computation reads beside the model's weights: random projections, factors of a weight. They are no parameters:
-  /// nothing trains, selects or counts them, and checkpoints need not hold them. Their laws are ignored.
+  /// nothing trains, selects or counts them, and checkpoints need not hold them. Their distributions are ignored.
   virtual std::vector<DeltaTensor> constants() const { return {}; }
   /// Values of the constants, by name; made of options and of the weights that the model starts from, and of no training's seed.
   virtual Weights constant_values(const Weights& /*origin*/) const { return {}; }
@@ -102,7 +102,7 @@ class DeltaMethod {
 /// do. Several deltas act in the order given. @throws Error(user) when two of them have a tensor of one name
 std::unique_ptr<Family> adapt(std::shared_ptr<const Family> base, std::vector<std::shared_ptr<const Delta>> deltas);
 
-/// First values of a tensor by its law under `key`.
+/// First values of a tensor by its distribution under `key`.
 at::Tensor values_by_law(const DeltaTensor& tensor, Key key);
 
 /// First values of the deltas' tensors under `key.split(name)`, put behind the model's weights; what methods take out of the model's is

@@ -88,7 +88,7 @@ std::map<std::string, RankAndScale> ranks_of(const std::vector<Target>& targets,
 std::map<std::string, double> numbers_of(const std::vector<Target>& targets, const Family& family, const Options& options,
                                          const std::string& pattern_option, double fallback, const std::string& where);
 
-/// Half the width of the uniform law that PyTorch's linear layers start with: 1 / √columns.
+/// Half the width of the uniform distribution that PyTorch's linear layers start with: 1 / √columns.
 double linear_bound(int64_t columns);
 
 /// W [outputs, inputs] as U diag(S) V: its `rank` largest singular values, U [outputs, rank], S [rank], V [rank, inputs].

@@ -1,9 +1,8 @@
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
 #include "tsrun/plugin/plugin.h"
 #include "tsrun/tune/joint_method.h"
-
-#include <ATen/ATen.h>
 
 namespace {
 

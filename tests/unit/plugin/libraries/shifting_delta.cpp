@@ -1,7 +1,6 @@
 #include "tsrun/base/error.h"
+#include "tsrun/base/operators.h"
 #include "tsrun/plugin/plugin.h"
-
-#include <ATen/ATen.h>
 
 #include <stdexcept>
 
