@@ -29,13 +29,6 @@ struct ZeroMarked {
   }
 };
 
-struct MixMarked {
-  template <int W>
-  TSRUN_INLINE static void run(const float* numbers, const float* target, const bool* marks, float factor, int64_t count, float* out) {
-    for (int64_t i = 0; i < count; ++i) out[i] = target[i] + (!marks || marks[i] ? factor : 0.0F) * (numbers[i] - target[i]);
-  }
-};
-
 struct SquareChange {
   template <int W>
   TSRUN_INLINE static void run(const float* before, const float* after, const bool* marks, int64_t count, SquaredChange& sums) {
@@ -76,7 +69,8 @@ bool zero_marked(std::span<float> numbers, const bool* marks) {
 }
 
 void mix_marked(std::span<const float> numbers, const float* target, const bool* marks, float factor, float* out) {
-  kernel::run<MixMarked>(numbers.data(), target, marks, factor, static_cast<int64_t>(numbers.size()), out);
+  for (size_t i = 0; i < numbers.size(); ++i)  // without wider vectors, which would fuse the product and the sum
+    out[i] = target[i] + (!marks || marks[i] ? factor : 0.0F) * (numbers[i] - target[i]);
 }
 
 SquaredChange squared_change(std::span<const float> before, std::span<const float> after, const bool* marks) {
