@@ -4,5 +4,8 @@ add_executable(tsrun ${_sources})
 target_include_directories(tsrun PRIVATE ${PROJECT_SOURCE_DIR}/runtime/src)
 target_compile_definitions(tsrun PRIVATE TSRUN_VERSION="${PROJECT_VERSION}")
 target_link_libraries(tsrun PRIVATE tsrun::tsrun tsrun_settings Boost::program_options)
+set_target_properties(tsrun PROPERTIES POSITION_INDEPENDENT_CODE OFF)  # in favour of the precompiled header's option
+target_compile_options(tsrun PRIVATE -fPIC)
+target_precompile_headers(tsrun REUSE_FROM tsrun_pch)
 set_target_properties(tsrun PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR};${TSRUN_TORCH_LIBDIR}")
 install(TARGETS tsrun RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -21,15 +21,6 @@ using nlohmann::json;
 namespace experiment {
 namespace {
 
-at::Tensor coordinates_of(Lab& lab, const TrainingRef& found, const std::string& which) {
-  const auto path = folder_of(lab, found) / "coordinates.safetensors";
-  const SafetensorsFile file = SafetensorsFile::open(path);
-  const char* name = which == "best" ? "z_best" : "z";
-  const TensorInfo* z = file.find(name);
-  if (!z) data_error("{}: holds no '{}'", path.string(), name);
-  return as_float32(*z).clone();
-}
-
 at::Tensor as_vector(const std::vector<float>& numbers) { return at::tensor(numbers, at::kFloat); }
 
 /// A basis and θ0, set up once for many z.

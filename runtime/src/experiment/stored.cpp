@@ -16,6 +16,15 @@ std::filesystem::path folder_of(Lab& lab, const ArtifactRef& ref) {
   return lab.store().get(ref.stage, ref.key).path / (ref.inside.empty() ? ref.kind : ref.inside);
 }
 
+at::Tensor coordinates_of(Lab& lab, const TrainingRef& training, const std::string& which) {
+  const auto path = folder_of(lab, training) / "coordinates.safetensors";
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  const char* name = which == "best" ? "z_best" : "z";
+  const TensorInfo* z = file.find(name);
+  if (!z) data_error("{}: holds no '{}'", path.string(), name);
+  return as_float32(*z).clone();
+}
+
 Trajectory trajectory_of(Lab& lab, const TrajectoryRef& ref) { return Trajectory::open(folder_of(lab, ref)); }
 
 std::shared_ptr<const Subspace> subspace_in(const PluginHost& plugins, const std::filesystem::path& folder) {

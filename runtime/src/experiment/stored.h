@@ -17,6 +17,8 @@ namespace tsrun::experiment {
 
 std::filesystem::path folder_of(Lab& lab, const ArtifactRef& ref);
 Trajectory trajectory_of(Lab& lab, const TrajectoryRef& ref);
+/// Coordinates [dim] of a training within a subspace; `which`: "last" or "best". @throws Error(data)
+at::Tensor coordinates_of(Lab& lab, const TrainingRef& training, const std::string& which);
 /// A subspace's folder, wherever it lies.
 std::shared_ptr<const Subspace> subspace_in(const PluginHost& plugins, const std::filesystem::path& folder);
 std::shared_ptr<const Subspace> subspace_of(Lab& lab, const ArtifactRef& ref);

@@ -44,14 +44,6 @@ at::Tensor rebuilt(const Subspace& subspace, const Model& own, const at::Tensor&
   return theta;
 }
 
-at::Tensor coordinates_of(Lab& lab, const TrainingRef& solution, const std::string& which) {
-  const auto path = folder_of(lab, solution) / "coordinates.safetensors";
-  const SafetensorsFile file = SafetensorsFile::open(path);
-  const TensorInfo* z = file.find(which == "best" ? "z_best" : "z");
-  if (!z) data_error("{}: holds no coordinates", path.string());
-  return as_float32(*z).clone();
-}
-
 int64_t bytes_of(const at::Tensor& tensor) { return tensor.numel() * static_cast<int64_t>(sizeof(float)); }
 
 /// A solution as its file will hold it.

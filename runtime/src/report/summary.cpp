@@ -135,7 +135,7 @@ namespace {
 
 using report::number_from;
 
-std::vector<double> numbers(const nlohmann::json& values) {
+std::vector<double> numbers_from(const nlohmann::json& values) {
   std::vector<double> out;
   for (const auto& value : values) out.push_back(number_from(value));
   return out;
@@ -163,8 +163,8 @@ ResultTable table_from_json(const nlohmann::json& json) {
                             .effort = effort_from_json(line.value("effort", nlohmann::json::object())),
                             .bytes_basis = line.value("bytes_basis", int64_t{0}),
                             .bytes_coordinates = line.value("bytes_coordinates", int64_t{0}),
-                            .best_by_seed = numbers(line.at("best_by_seed")),
-                            .last_by_seed = numbers(line.at("last_by_seed"))});
+                            .best_by_seed = numbers_from(line.at("best_by_seed")),
+                            .last_by_seed = numbers_from(line.at("last_by_seed"))});
     }
   } catch (const nlohmann::json::exception& error) {
     data_error("table of a run: {}", error.what());

@@ -8,22 +8,22 @@ namespace tsrun {
 namespace {
 
 /// Condition under which a set of options is read: `read` says whether it holds, `reason` why not.
-struct Scope {
+struct ReadWhen {
   std::vector<const char*> options;
   bool read = true;
   std::string reason;
 };
 
-std::vector<Idle> idle_among(const std::vector<Scope>& scopes, const OptionTable& table, const Options& options) {
+std::vector<Idle> idle_among(const std::vector<ReadWhen>& groups, const OptionTable& table, const Options& options) {
   std::vector<Idle> idle;
-  for (const Scope& scope : scopes) {
-    for (const char* name : scope.options)
-      if (!scope.read && options.value(name) != table.find(name)->fallback) idle.push_back({name, scope.reason});
+  for (const ReadWhen& group : groups) {
+    for (const char* name : group.options)
+      if (!group.read && options.value(name) != table.find(name)->fallback) idle.push_back({name, group.reason});
   }
   return idle;
 }
 
-std::vector<Scope> text_scopes(const Options& reading, const Task& task) {
+std::vector<ReadWhen> text_groups(const Options& reading, const Task& task) {
   const std::string kind(name_of(task.kind)), answer = reading.text("answer");
   const bool in_words = task.kind == TaskKind::text_to_text || task.kind == TaskKind::multiple_choice;
   const bool chosen = answer == "choose" || (answer == "auto" && task.kind == TaskKind::multiple_choice);
@@ -35,7 +35,7 @@ std::vector<Scope> text_scopes(const Options& reading, const Task& task) {
       {{"num_beams", "length_penalty", "do_sample", "stop"}, in_words && !chosen, in_words ? "answers are chosen, not written" : no_words}};
 }
 
-std::vector<Scope> training_scopes(const Options& options, const HeadSpec& head, const Task& task) {
+std::vector<ReadWhen> training_groups(const Options& options, const HeadSpec& head, const Task& task) {
   const std::string kind(name_of(task.kind)), optim = options.text("optim"), other = "optim is '" + optim + "'";
   const bool forward_only = optim == "cma_es" || optim == "spsa";
   const bool adamw = optim != "sgd" && optim != "adafactor" && !forward_only;  // beside the coordinates, too
@@ -56,11 +56,11 @@ std::vector<Scope> training_scopes(const Options& options, const HeadSpec& head,
 }  // namespace
 
 std::vector<Idle> idle_text_options(const Options& reading, const Task& task) {
-  return idle_among(text_scopes(reading, task), text_options(), reading);
+  return idle_among(text_groups(reading, task), text_options(), reading);
 }
 
 std::vector<Idle> idle_options(const Options& options, const HeadSpec& head, const Task& task) {
-  std::vector<Idle> idle = idle_among(training_scopes(options, head, task), train_options(), options);
+  std::vector<Idle> idle = idle_among(training_groups(options, head, task), train_options(), options);
   for (Idle& reading : idle_text_options(options, task)) idle.push_back(std::move(reading));
   return idle;
 }
