@@ -44,7 +44,7 @@ local function full(seed, rates, options) return train(seed, lib.with(options, r
 local trajectory_name = ("full, %d epochs (trajectory)"):format(arg.dim)
 
 local function trajectory_run(seed)
-  return full(seed, rates_of "full", { name = trajectory_name, epochs = arg.dim, record = ts.every "epoch", keep = "all" })
+  return full(seed, rates_of "fine-tuning", { name = trajectory_name, epochs = arg.dim, record = ts.every "epoch", keep = "all" })
 end
 
 local function basis(seed, reading)
@@ -78,7 +78,7 @@ local function control(seed, reading, kind, name)
 end
 
 local function zeroed(seed, mask, name)
-  return full(seed, rates_of "full", { name = name, zero = mask, hold = arg.hold })
+  return full(seed, rates_of "fine-tuning", { name = name, zero = mask, hold = arg.hold })
 end
 
 local function without_encoder(seed, name, rates, origin)
@@ -100,7 +100,7 @@ end
 local rates = lib.multiples(arg.rates, lr)
 local coordinates = arg.lr_z > 0 and { lr_coordinates = lib.multiples(arg.rates, arg.lr_z) } or { reach = arg.rates }
 local embeddings = arg.embeddings and { lr_embeddings = rates } or nil
-search("full", { lr = rates }, function(seed, name, picked) return full(seed, picked, { name = name }) end)
+search("fine-tuning", { lr = rates }, function(seed, name, picked) return full(seed, picked, { name = name }) end)
 local first = { table.unpack(seeds) }
 if #seeds == 1 then first[2] = other(seeds[1]) end
 ts.sweep({ seed = first }, function(at) trajectory_run(at.seed) end)
@@ -120,9 +120,9 @@ local function variant(name, run, method)
 end
 
 section = "fine-tuning"
-variant(trajectory_name, trajectory_run, "full")
+variant(trajectory_name, trajectory_run, "fine-tuning")
 local full_name = ("full, %d epochs"):format(epochs)
-variant(full_name, function(seed, name) return full(seed, rates_of "full", { name = name }) end, "full")
+variant(full_name, function(seed, name) return full(seed, rates_of "fine-tuning", { name = name }) end, "fine-tuning")
 variant("freeze (z = 0)", function(seed, name) return without_encoder(seed, name, rates_of "freeze") end, "freeze")
 for _, reading in ipairs { "raw", "delta" } do
   variant("intrinsic " .. reading, function(seed) return intrinsic(seed, reading) end, "intrinsic " .. reading)
@@ -137,11 +137,11 @@ end, "mean of checkpoints")
 
 for _, reading in ipairs { "raw", "delta" } do
   section = "weights zeroed at the outliers of " .. reading
-  variant(reading .. ": outliers", function(seed, name) return zeroed(seed, outliers(seed, reading), name) end, "full")
+  variant(reading .. ": outliers", function(seed, name) return zeroed(seed, outliers(seed, reading), name) end, "fine-tuning")
   for _, c in ipairs { "random", "random_per_tensor", "magnitude", "without_norms", "magnitude_without_norms", "top" } do
     variant(("%s: %s"):format(reading, c:gsub("_", " ")), function(seed, name)
       return zeroed(seed, control(seed, reading, c, name), name)
-    end, "full")
+    end, "fine-tuning")
   end
   variant(reading .. ": update reset, weights kept", function(seed, name)
     return ts.evaluate { name = name, solution = intrinsic(seed, reading), reset = outliers(seed, reading) }
