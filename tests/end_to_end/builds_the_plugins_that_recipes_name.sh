@@ -14,6 +14,13 @@ for recipe in "$TSRUN_SOURCE"/recipes/*.lua; do
   here/bin/tsrun check "$recipe" --store planned >"$name.txt" 2>&1 || fail "$name: $(cat "$name.txt")"
 done
 
+# Every plugin says its methods' names in the form that the script reads.
+for plugin in "$TSRUN_SOURCE"/plugins/*/; do
+  name=$(grep -rhoE '\bname\(\) const override \{ return "[a-z0-9_]+"' "$plugin" | head -n 1 | sed 's/.*"\(.*\)"/\1/')
+  [[ -n $name ]] || fail "$plugin: no name that scripts/named_plugins finds"
+  [[ $("$TSRUN_SOURCE/scripts/named_plugins" "$TSRUN_SOURCE/recipes/lib.lua" "method=$name") == *$(basename "$plugin")* ]] || fail "$plugin is not found by '$name'"
+done
+
 # A method that only the command names, and one that nobody does.
 [[ $("$TSRUN_SOURCE/scripts/named_plugins" "$TSRUN_SOURCE/recipes/few_unknowns.lua" --set method=vera) == *vera* ]] || fail "an option's method is not found"
 cat >computed.lua <<'L'

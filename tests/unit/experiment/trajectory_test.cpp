@@ -104,8 +104,8 @@ TEST_F(Solutions, OfATrajectoryMoveTogether_WhenItIsShuffled) {
   EXPECT_FALSE(at::allclose(row(path, 0), row(shuffled, 0), 1e-3, 1e-5));
   for (const Slice& slice : path.layout().slices()) {
     const auto of_tensor = [&](const Trajectory& of, int64_t i) { return row(of, i).narrow(0, slice.offset, slice.size).to(at::kDouble); };
-    const auto cosine = [&](const Trajectory& of) { return of_tensor(of, 0).dot(of_tensor(of, 1)).item<double>(); };
-    EXPECT_NEAR(cosine(path), cosine(shuffled), 1e-6 + 1e-3 * std::abs(cosine(path))) << slice.name;
+    const auto product = [&](const Trajectory& of) { return of_tensor(of, 0).dot(of_tensor(of, 1)).item<double>(); };
+    EXPECT_NEAR(product(path), product(shuffled), 1e-6 + 1e-3 * std::abs(product(path))) << slice.name;
     for (const int64_t i : {0, 1})
       EXPECT_TRUE(at::allclose(std::get<0>(of_tensor(path, i).sort()), std::get<0>(of_tensor(shuffled, i).sort()), 1e-5, 1e-7))
           << slice.name;
