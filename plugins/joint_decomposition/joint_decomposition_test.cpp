@@ -1,6 +1,5 @@
-#include "tsrun/plugin_testing/subspace.h"
+#include "tsrun/plugin_testing/joint.h"
 
-#include "fake_tasks.h"
 #include "projection.h"
 #include "step.h"
 
@@ -16,10 +15,14 @@ namespace tsrun::joint_decomposition {
 namespace {
 
 using plugin_testing::add_joint_case;
+using plugin_testing::made_up_members;
+using plugin_testing::QuadraticTasks;
 
 const bool cases = add_joint_case("joint_decomposition", {{"fit", "random"}, {"dim", 5}}) &&
                    add_joint_case("joint_decomposition", {{"fit", "random"}, {"dim", 6}, {"decoder", "tanh"}, {"column_length", 0.5}}) &&
-                   add_joint_case("joint_decomposition", {{"fit", "pca"}, {"dim", 3}});
+                   add_joint_case("joint_decomposition", {{"fit", "pca"}, {"dim", 3}}) &&
+                   add_joint_case("joint_decomposition", {{"dim", 3}, {"steps", 9}, {"eval_every", 4}}) &&
+                   add_joint_case("joint_decomposition", {{"dim", 2}, {"steps", 5}, {"decoder", "tanh"}});
 
 Settings settings_for(const nlohmann::json& options) { return settings_of(option_table().resolve(options, "test")); }
 
@@ -31,7 +34,10 @@ const std::vector<int64_t> three = {9, 13, 16};
 struct OneStep {
   OneStep(const std::vector<int64_t>& lengths, const nlohmann::json& options)
       : members(made_up_members(lengths, 2, 2)),
-        tasks(members, {{1, {0, 1, 2}}, {0, {3}}}),
+        tasks(members,
+              [](int64_t) {
+                return std::vector<JointTasks::Rows>{{1, {0, 1, 2}}, {0, {3}}};
+              }),
         inputs{members, &tasks, Key::root(3), {}, ""},
         settings(settings_for(options)),
         network(members, settings, Key::root(4)),

@@ -1,7 +1,6 @@
-#include "tsrun/plugin_testing/subspace.h"
+#include "tsrun/plugin_testing/joint.h"
 
 #include "decoder.h"
-#include "fake_tasks.h"
 #include "training.h"
 
 #include "tsrun/base/parallel.h"
@@ -13,10 +12,12 @@ namespace tsrun::joint_decomposition {
 namespace {
 
 namespace fs = std::filesystem;
+using plugin_testing::made_up_members;
+using plugin_testing::QuadraticTasks;
 
 struct Problem {
   explicit Problem(const std::vector<int64_t>& lengths = {30, 41, 25}, int64_t tasks_count = 2)
-      : members(made_up_members(lengths, tasks_count)), tasks(members, batch_of(tasks_count)) {}
+      : members(made_up_members(lengths, tasks_count)), tasks(members, [=](int64_t) { return batch_of(tasks_count); }) {}
   static std::vector<JointTasks::Rows> batch_of(int64_t count) {
     std::vector<JointTasks::Rows> batch;
     for (int64_t t = 0; t < count; ++t) batch.push_back({t, {0}});

@@ -2,6 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/operators.h"
+#include "tsrun/model/model.h"
 
 #include <algorithm>
 
@@ -73,6 +74,21 @@ OptionTable Method::options() const {
 std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
   const std::vector<Target> targets = find_targets(family, options, "lora_xs");
   return with_other_parameters(std::make_unique<LoraXs>(targets, options), family, options, targets, "lora_xs");
+}
+
+PeftFolder Method::to_peft(const Delta& delta, const Options& options, const Model& model) const {
+  PeftFolder folder = peft_folder("LORA", delta, model, {".lora_xs_R"});
+  std::erase_if(folder.tensors, [](const PeftTensor& tensor) { return tensor.name.find(".lora_xs_") != std::string::npos; });
+  for (const std::string& module : folder.adapted) {
+    const auto value = [&](const char* part) { return model.weights.at(module + part).detach(); };
+    folder.tensors.push_back({"base_model.model." + module + ".lora_A.weight", value(".lora_xs_A")});
+    folder.tensors.push_back({"base_model.model." + module + ".lora_B.weight", at::matmul(value(".lora_xs_B"), value(".lora_xs_R"))});
+  }
+  folder.config.update({{"r", options.integer("r")},
+                        {"lora_alpha", options.number("alpha")},
+                        {"lora_dropout", options.number("dropout")},
+                        {"bias", "none"}});
+  return folder;
 }
 
 }  // namespace tsrun::lora_xs

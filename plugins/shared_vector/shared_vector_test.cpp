@@ -1,4 +1,4 @@
-#include "tsrun/plugin_testing/subspace.h"
+#include "tsrun/plugin_testing/joint.h"
 
 #include "decoder.h"
 #include "dense_map.h"
@@ -28,9 +28,13 @@ using Json = nlohmann::json;
 Json random_case(int64_t dim, const std::string& map, const std::string& offset) {
   return {{"dim", dim}, {"fit", "random"}, {"maps", {{"member", map}}}, {"offset", offset}};
 }
-const bool cases = plugin_testing::add_joint_case("shared_vector", random_case(1, "fastfood", "keep")) &&
-                   plugin_testing::add_joint_case("shared_vector", random_case(9, "dense", "keep")) &&
-                   plugin_testing::add_joint_case("shared_vector", random_case(100, "fastfood", "drop"));
+const bool cases =
+    plugin_testing::add_joint_case("shared_vector", random_case(1, "fastfood", "keep")) &&
+    plugin_testing::add_joint_case("shared_vector", random_case(9, "dense", "keep")) &&
+    plugin_testing::add_joint_case("shared_vector", random_case(100, "fastfood", "drop")) &&
+    plugin_testing::add_joint_case("shared_vector", {{"dim", 5}, {"steps", 7}, {"eval_every", 3}, {"bias", Json::array()}}) &&
+    plugin_testing::add_joint_case("shared_vector",
+                                   {{"dim", 4}, {"steps", 6}, {"maps", {{"member", "fastfood"}}}, {"bias", Json::array()}});
 
 at::Tensor dense_hadamard(int64_t n) {
   at::Tensor h = at::empty({n, n}, at::kDouble);

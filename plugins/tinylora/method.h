@@ -12,7 +12,7 @@ class Method final : public DeltaMethod {
   std::string doc() const override {
     return "A few trainable parameters, for one module or many, between the principal factors of each weight.";
   }
-  int version() const override { return 1; }
+  int version() const override { return 2; }  // signs of the factors
   OptionTable options() const override;
   std::unique_ptr<Delta> attach(const Family& family, const Options& options) const override;
   std::optional<PeftType> peft_type() const override;

@@ -126,11 +126,6 @@ std::unique_ptr<Subspace> discover(const SubspaceMethod& method, const SmallInpu
   return method.discover(inputs.inputs(seed), method.options().resolve(options, method.name()));
 }
 
-std::unique_ptr<Subspace> decoder(const JointMethod& method, const SmallInputs& inputs, const nlohmann::json& options, uint64_t seed) {
-  const Options resolved = method.options().resolve(options, method.name());
-  return std::move(method.decompose(inputs.joint_inputs(seed), resolved).decoders.at(0));
-}
-
 at::Tensor materialise(const Subspace& subspace) {
   at::Tensor v = at::zeros({subspace.dim(), subspace.parameters().layout.total()}, at::kFloat);
   for (int64_t k = 0; k < subspace.dim(); ++k) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tsrun/plugin_testing/delta.h"
+#include "tsrun/plugin_testing/joint.h"
 #include "tsrun/plugin_testing/step_plugins.h"
 #include "tsrun/plugin_testing/subspace.h"
 

@@ -1,41 +1,19 @@
-#include "internal.h"
+#include "subspace_checks.h"
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/operators.h"
-#include "tsrun/tune/joint_method.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
 
 namespace tsrun::plugin_testing {
 namespace {
-
-/// A method of either kind with one set of options, and how it makes a subspace of the small inputs.
-struct Subject {
-  const SubspaceMaker& method;
-  const nlohmann::json& options;
-  std::function<std::unique_ptr<Subspace>(const SmallInputs&, uint64_t)> maker;
-  bool joint = false;
-  bool drawn = false;  ///< made of nothing but its key
-  std::unique_ptr<Subspace> made(const SmallInputs& inputs, uint64_t seed = 1) const { return maker(inputs, seed); }
-  ParameterSet parameters(const SmallInputs& inputs) const {
-    return joint ? inputs.joint_inputs().members[0].parameters : inputs.parameters();
-  }
-};
-using Check = std::function<void(const Subject&)>;
 
 Subject subspace_subject(const SubspaceCase& subject) {
   const SubspaceMethod& method = subspace_method(subject.method);
   const auto maker = [&](const SmallInputs& inputs, uint64_t seed) { return discover(method, inputs, subject.options, seed); };
   return {method, subject.options, maker, false, !method.needs_trajectory() && !method.needs_probe()};
-}
-
-Subject joint_subject(const JointCase& subject) {
-  const JointMethod& method = joint_method(subject.method);
-  const auto maker = [&](const SmallInputs& inputs, uint64_t seed) { return decoder(method, inputs, subject.options, seed); };
-  return {method, subject.options, maker, true, !method.needs_solutions(method.options().resolve(subject.options, subject.method))};
 }
 
 class SubspaceTest : public ::testing::Test {
@@ -201,7 +179,9 @@ void refuses_a_foreign_layout(const Subject& subject) {
   }
 }
 
-const std::vector<std::pair<const char*, Check>>& checks() {
+}  // namespace
+
+const std::vector<std::pair<const char*, Check>>& subspace_checks() {
   static const std::vector<std::pair<const char*, Check>> all = {{"HasASoundShape", has_a_sound_shape},
                                                                  {"ProjectIsTheTransposeOfExpand", project_is_the_transpose},
                                                                  {"ExpandAdds", expand_adds},
@@ -215,42 +195,15 @@ const std::vector<std::pair<const char*, Check>>& checks() {
   return all;
 }
 
-void register_subspace(const Case& subject, Subject (*resolve)(const Case&), const char* name, const Check& check) {
+void register_check(const Case& subject, Subject (*resolve)(const Case&), const char* name, const Check& check) {
   const std::string suite = suite_name(subject.method, subject.options);
   testing::RegisterTest(suite.c_str(), name, nullptr, nullptr, __FILE__, __LINE__,
                         [=]() -> SubspaceTest* { return new SubspaceTest(subject, resolve, check); });
 }
 
-/// What a decomposition promises beside its decoders' being subspaces.
-void gives_a_decoder_a_member_and_finite_codes(const Subject& subject) {
-  const SmallInputs small;
-  const JointMethod& method = joint_method(subject.method.name());
-  const JointInputs inputs = small.joint_inputs();
-  const JointResult result = method.decompose(inputs, method.options().resolve(subject.options, method.name()));
-  ASSERT_EQ(result.decoders.size(), inputs.members.size());
-  for (const auto& one : result.decoders) {
-    ASSERT_EQ(one->dims().size(), 1U);
-    EXPECT_EQ(one->dim(), result.decoders[0]->dim());
-  }
-  EXPECT_TRUE(result.description.is_object());
-  if (!result.codes.defined()) return;
-  const auto tasks = static_cast<int64_t>(inputs.members[0].deltas.size()), members = static_cast<int64_t>(inputs.members.size());
-  EXPECT_EQ(result.codes.sizes().vec(), (std::vector<int64_t>{tasks, members, result.decoders[0]->dim()}));
-  EXPECT_TRUE(result.codes.isfinite().all().item<bool>());
-}
-
-}  // namespace
-
 void register_subspace_tests() {
   for (const SubspaceCase& subject : subspace_cases())
-    for (const auto& [name, check] : checks()) register_subspace(subject, subspace_subject, name, check);
-}
-
-void register_joint_tests() {
-  for (const JointCase& subject : joint_cases()) {
-    for (const auto& [name, check] : checks()) register_subspace(subject, joint_subject, name, check);
-    register_subspace(subject, joint_subject, "GivesADecoderAMemberAndFiniteCodes", gives_a_decoder_a_member_and_finite_codes);
-  }
+    for (const auto& [name, check] : subspace_checks()) register_check(subject, subspace_subject, name, check);
 }
 
 }  // namespace tsrun::plugin_testing

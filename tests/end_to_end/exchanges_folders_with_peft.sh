@@ -40,6 +40,19 @@ done
 "$TSRUN" train_on.lua --set model="$model" --set task="$task" --set folders="$PWD/folders" --set methods="$(IFS=,; echo "${methods[*]}")" --store store --quiet >keys 2>err ||
   fail "$(cat err)"
 (cd folders && side logits "$model" "$task" "${methods[@]/%/_on}")
+# A method that PEFT lacks is exported as one that PEFT has.
+cat >lora_xs.lua <<'L'
+local ts = require "ts"
+local arg = ts.arguments { model = { default = "" }, task = { default = "" }, folders = { default = "" } }
+local model = ts.adapt(ts.model(arg.model), { method = "lora_xs", r = 8, target_modules = { "query", "output.dense" } })
+local run = ts.train { model = model, task = ts.task(arg.task), epochs = 2, rows = 32, batch_size = 8, lr = 3e-2, lr_head = 1e-3, keep = "last" }
+ts.export { solution = run, form = "peft", path = arg.folders .. "/lora_xs" }
+print(run.key)
+L
+key=$("$TSRUN" lora_xs.lua --set model="$model" --set task="$task" --set folders="$PWD/folders" --store store --quiet 2>err) || fail "$(cat err)"
+(cd folders && side logits "$model" "$task" lora_xs)
+"$TSRUN" predict "train:$key" "$task" --max-length 507 --store store >lora_xs.trained.jsonl 2>err || fail "$(cat err)"
+side compare lora_xs.trained.jsonl folders/lora_xs.jsonl "$task"
 while read -r method key; do
   "$TSRUN" predict "train:$key" "$task" --max-length 507 --store store >"$method.trained.jsonl" 2>err || fail "$(cat err)"
   side compare "$method.trained.jsonl" "folders/${method}_on.jsonl" "$task"

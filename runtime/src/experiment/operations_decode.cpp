@@ -133,6 +133,7 @@ std::vector<Operation> decoding_operations() {
        .options = decode_options(),
        .run = run_decode,
        .more = [](Lab&, const json& arguments) { return z_option(arguments); },
+       .version = 2,  // evaluations have top_answer_share
        .named = true},
       {.name = "scan",
        .doc = "Scores the weights that a basis decodes from many points, for landscapes.",

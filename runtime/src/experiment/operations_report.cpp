@@ -136,7 +136,7 @@ json run_report(Lab& lab, const Options& o) {
                         {"seed", row.seed},
                         {"best", row.best},
                         {"last", row.last},
-                        {"commonest_share", row.top_answer_share}});
+                        {"top_answer_share", row.top_answer_share}});
   }
   if (!page.claims.empty()) run.set("claims", claims_as_json(page.claims));
   run.set("table", table_as_json(page.head, page.rows));

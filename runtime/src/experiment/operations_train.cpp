@@ -145,7 +145,7 @@ std::vector<Operation> training_operations() {
            .doc = "Fine-tunes a model on a task and evaluates it; keeps best and last.",
            .options = experiment::training_options(),
            .run = experiment::run_train,
-           .version = 6,  // shares of work count what plugins run again, and probe
+           .version = 7,  // evaluations have top_answer_share
            .named = true}};
 }
 

@@ -30,7 +30,6 @@ const char* task_type(HeadKind head) {
 }
 
 PeftFolder folder_of_delta(const DeltaMethod& method, const Options& options, const Model& model) {
-  if (!method.peft_type()) user_error("export: PEFT has no method '{}'; form = \"merged\" may do", method.name());
   return method.to_peft(*method.attach(*model.family, options), options, model);
 }
 

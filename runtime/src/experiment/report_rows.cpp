@@ -34,7 +34,7 @@ void take_scores(HandleReader& reader, ReportRow& to) {
   HandleReader best(reader.take<json>("best"), "result"), last(reader.take<json>("last"), "result");
   to.best = score_in(best);
   to.last = score_in(last);
-  to.top_answer_share = last.find<double>("commonest_share").value_or(0);
+  to.top_answer_share = last.find<double>("top_answer_share").value_or(0);
 }
 
 /// What ts.lr_search says of a training's rates.

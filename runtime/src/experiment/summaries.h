@@ -14,7 +14,7 @@
 /// Summaries of results. A plan has the same fields, with zeros.
 namespace tsrun::experiment {
 
-/// {"score", "loss", "epoch", "step", "metrics", "commonest_share"}
+/// {"score", "loss", "epoch", "step", "metrics", "top_answer_share"}
 struct Score {
   Evaluation evaluation;
   double score = 0;  ///< the task's first metric

@@ -117,7 +117,7 @@ std::string table_as_text(const TableHead& head, const std::vector<VariantSummar
 std::string table_as_csv(const TableHead& head, const std::vector<VariantSummary>& rows) {
   using report::quote_csv;
   std::string out =
-      "section,variant,model,task,split,metric,majority_score,n,last_mean,last_deviation,best_mean,best_deviation,commonest_share,"
+      "section,variant,model,task,split,metric,majority_score,n,last_mean,last_deviation,best_mean,best_deviation,top_answer_share,"
       "trainable,"
       "degrees_of_freedom,bytes_shipped,bytes_basis,bytes_coordinates,last_by_seed,best_by_seed,steps,steps_before,search_steps,reach_"
       "share,rates\n";

@@ -140,7 +140,7 @@ Evaluation evaluate(const Family& family, const Weights& weights, const Evaluati
 }
 
 nlohmann::json Evaluation::to_json() const {
-  return {{"step", step}, {"epoch", epoch}, {"loss", loss}, {"metrics", metrics}, {"commonest_share", top_answer_share}};
+  return {{"step", step}, {"epoch", epoch}, {"loss", loss}, {"metrics", metrics}, {"top_answer_share", top_answer_share}};
 }
 
 Evaluation Evaluation::from_json(const nlohmann::json& json) {
@@ -150,7 +150,7 @@ Evaluation Evaluation::from_json(const nlohmann::json& json) {
   evaluation.epoch = json.at("epoch").get<double>();
   evaluation.loss = number(json.at("loss"));
   for (const auto& [name, value] : json.at("metrics").items()) evaluation.metrics[name] = number(value);
-  evaluation.top_answer_share = number(json.at("commonest_share"));
+  evaluation.top_answer_share = number(json.at("top_answer_share"));
   return evaluation;
 }
 

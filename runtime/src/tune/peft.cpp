@@ -1,5 +1,6 @@
 #include "tsrun/tune/peft.h"
 
+#include "tsrun/base/error.h"
 #include "tsrun/model/model.h"
 #include "tsrun/tune/delta.h"
 
@@ -30,6 +31,12 @@ void PeftFolder::add_parameter(const std::string& name, const Model& model) {
   const auto dot = name.rfind('.');
   const std::string module = name.substr(0, dot);
   tensors.push_back({model_prefix + module + (adapted.contains(module) ? ".base_layer" : "") + name.substr(dot), model.weights.at(name)});
+}
+
+PeftFolder DeltaMethod::to_peft(const Delta& delta, const Options& /*options*/, const Model& model) const {
+  const auto type = peft_type();
+  if (!type) user_error("export: PEFT has no method '{}'; form = \"merged\" may do", name());
+  return peft_folder(type->name, delta, model);
 }
 
 PeftFolder peft_folder(const std::string& type, const Delta& delta, const Model& model, const std::vector<std::string>& suffixes) {

@@ -73,9 +73,12 @@ std::map<std::string, RankAndScale> ranks_of(const std::vector<Target>& targets,
 double linear_bound(int64_t columns) { return 1 / std::sqrt(static_cast<double>(columns)); }
 
 PrincipalPart principal_part(const Target& target, const Weights& weights, int64_t rank) {
-  const at::Tensor weight = weights.at(target.module.weight).detach();
-  const auto [u, s, v] = at::linalg_svd(target.module.transposed ? weight.t() : weight, /*full_matrices=*/false);
-  return {u.narrow(1, 0, rank).contiguous(), s.narrow(0, 0, rank).contiguous(), v.narrow(0, 0, rank).contiguous()};
+  const at::Tensor weight = weights.at(target.module.weight).detach(), wide = weight.to(at::kDouble);
+  const auto [u, s, v] = at::linalg_svd(target.module.transposed ? wide.t() : wide, /*full_matrices=*/false);
+  const at::Tensor rows = v.narrow(0, 0, rank);
+  const at::Tensor signs = rows.gather(1, rows.abs().argmax(1, /*keepdim=*/true)).sign();
+  const auto rounded = [&](const at::Tensor& part) { return part.to(weight.scalar_type()); };
+  return {rounded(u.narrow(1, 0, rank) * signs.t()), rounded(s.narrow(0, 0, rank)), rounded(rows * signs)};
 }
 
 }  // namespace tsrun

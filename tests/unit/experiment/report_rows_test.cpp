@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 /// A result as a recipe may make it up: with the least that a row needs.
 json result(double score, const std::string& task = "rte") {
   return {{"best", {{"score", 0.75}}},
-          {"last", {{"score", score}, {"commonest_share", 0.5}}},
+          {"last", {{"score", score}, {"top_answer_share", 0.5}}},
           {"seed", 2},
           {"model", {{"spec", "bert"}, {"key", "m"}}},
           {"task", {{"spec", task}, {"metric", "f1"}, {"splits", {{"dev", {{"majority_score", 0.25}}}, {"test", json::object()}}}}}};

@@ -74,7 +74,7 @@ TEST_F(PlannedSummary, HasTheFieldsOfTheResult) {
   expect_same_fields(planned_evaluation, evaluation, "evaluate");
   for (const json& plan : {planned_training, planned_evaluation})
     for (const char* which : {"best", "last"})
-      for (const char* name : {"score", "loss", "epoch", "step", "metrics", "commonest_share"})
+      for (const char* name : {"score", "loss", "epoch", "step", "metrics", "top_answer_share"})
         EXPECT_TRUE(plan.at(which).contains(name)) << name;
 }
 

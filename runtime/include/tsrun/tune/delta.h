@@ -85,17 +85,16 @@ class DeltaMethod {
   virtual OptionTable options() const = 0;  ///< PEFT's names where PEFT has the method
   /// @throws Error(user) when a pattern matches nothing, with the nearest names, or when the model has nowhere to act.
   virtual std::unique_ptr<Delta> attach(const Family& family, const Options& options) const = 0;
-  /// The method as PEFT has it; nullopt where PEFT lacks it. The three calls below are made of methods that have one.
+  /// The method as PEFT has it; nullopt where PEFT lacks it. The two calls below are made of methods that have one.
   virtual std::optional<PeftType> peft_type() const { return std::nullopt; }
   /// Options that PEFT's adapter_config.json means. @throws Error(user), which is reported as the file's fault.
   virtual nlohmann::json options_from_peft(const nlohmann::ordered_json& /*config*/) const { return nlohmann::json::object(); }
   /// The parameter that a tensor of a folder belongs to, and its value. The name comes without the prefixes of PEFT's wrappers; names that
   /// the model lacks are refused afterwards.
   virtual PeftTensor tensor_from_peft(PeftTensor tensor, const Delta& /*delta*/, const Family& /*family*/) const { return tensor; }
-  /// The folder of `delta`, attached with `options`, at the values in `model`. @throws Error(user) for what PEFT understands otherwise.
-  virtual PeftFolder to_peft(const Delta& delta, const Options& /*options*/, const Model& model) const {
-    return peft_folder(peft_type()->name, delta, model);
-  }
+  /// The folder of `delta`, attached with `options`, at the values in `model`; a method that PEFT lacks may write that of another.
+  /// @throws Error(user) for what PEFT has no form of, or understands otherwise.
+  virtual PeftFolder to_peft(const Delta& delta, const Options& options, const Model& model) const;
 };
 
 /// `base` with deltas attached: one more part of parameters, behind the model's own. Its forward pass is the model's, told what the deltas

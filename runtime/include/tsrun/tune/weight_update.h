@@ -91,7 +91,8 @@ std::map<std::string, double> numbers_of(const std::vector<Target>& targets, con
 /// Half the width of the uniform distribution that PyTorch's linear layers start with: 1 / √columns.
 double linear_bound(int64_t columns);
 
-/// W [outputs, inputs] as U diag(S) V: its `rank` largest singular values, U [outputs, rank], S [rank], V [rank, inputs].
+/// W [outputs, inputs] as U diag(S) V: its `rank` largest singular values, U [outputs, rank], S [rank], V [rank, inputs]. The largest entry
+/// of every row of V is positive: LAPACKs differ in signs, and what is trained between the factors must mean the same on every machine.
 struct PrincipalPart {
   at::Tensor u, s, v;
 };

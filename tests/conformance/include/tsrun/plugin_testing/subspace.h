@@ -16,14 +16,9 @@ namespace tsrun::plugin_testing {
 /// Another set of options under which `method` must pass. Call it before main (from an initialiser). Always true.
 bool add_subspace_case(const std::string& method, const nlohmann::json& options);
 
-/// The same for a joint method, with options under which it needs no tasks: its decoders must keep what subspaces keep.
-bool add_joint_case(const std::string& method, const nlohmann::json& options);
-
 /// The methods that the linked plugin registers.
 const std::vector<std::unique_ptr<SubspaceMethod>>& subspace_methods();
 const SubspaceMethod& subspace_method(const std::string& name);
-const std::vector<std::unique_ptr<JointMethod>>& joint_methods();
-const JointMethod& joint_method(const std::string& name);
 
 /// Made-up calibration over a layout: row r's loss is ½ δᵀ H δ + s_rᵀ δ with δ = θ − θ0. In every group H has the eigenvalues 8, 4, 2, 1
 /// with known directions, and zero besides.
@@ -75,10 +70,6 @@ class SmallInputs {
 /// Resolves `options` against the method's table and discovers.
 std::unique_ptr<Subspace> discover(const SubspaceMethod& method, const SmallInputs& inputs,
                                    const nlohmann::json& options = nlohmann::json::object(), uint64_t seed = 1);
-
-/// The decoder of `joint_inputs`' one member; the options must be such that the method needs no tasks.
-std::unique_ptr<Subspace> decoder(const JointMethod& method, const SmallInputs& inputs,
-                                  const nlohmann::json& options = nlohmann::json::object(), uint64_t seed = 1);
 
 /// V with one row per coordinate, [dim, total], by expanding unit vectors; of a map that is not linear, what they add to zero's update.
 at::Tensor materialise(const Subspace& subspace);
