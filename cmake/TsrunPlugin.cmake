@@ -33,10 +33,10 @@ function(tsrun_add_plugin name)
   set_target_properties(${name} PROPERTIES PREFIX "")
 endfunction()
 
-# tsrun_add_plugin_test(NAME SOURCES … [INCLUDES …]): one test program from a plugin's sources and its own tests; the conformance suite of
-# tsrun::plugin_testing, which has a main, is registered for every method that the plugin adds. Needs GoogleTest.
+# tsrun_add_plugin_test(NAME SOURCES … [INCLUDES …] [SHARDS N]): one test program from the sources and tests of one plugin or several; the conformance
+# suite of tsrun::plugin_testing, which has a main, is registered for every method that the plugins add. Needs GoogleTest.
 function(tsrun_add_plugin_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;INCLUDES" ${ARGN})
+  cmake_parse_arguments(ARG "" "SHARDS" "SOURCES;INCLUDES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE tsrun::plugin_testing GTest::gtest)
   target_include_directories(${name} PRIVATE ${ARG_INCLUDES})
@@ -47,6 +47,20 @@ function(tsrun_add_plugin_test name)
     target_precompile_headers(${name} REUSE_FROM tsrun_test_pch)
     tsrun_even_batches(${name})
   endif()
-  add_test(NAME plugin.${name} COMMAND ${name} --gtest_brief=1)  # one process: its start takes longer than most of the tests
-  set_tests_properties(plugin.${name} PROPERTIES TIMEOUT 600)
+  tsrun_add_test_in_shards(plugin.${name} ${name} "${ARG_SHARDS}")
+endfunction()
+
+# tsrun_add_test_in_shards(NAME PROGRAM [SHARDS]): ctest entries NAME.0, NAME.1, … of a GoogleTest program; NAME alone for one. An entry is one
+# process: a start, in which LibTorch is relocated, takes longer than most tests.
+function(tsrun_add_test_in_shards name program)
+  if(NOT ARGN)
+    add_test(NAME ${name} COMMAND ${program} --gtest_brief=1)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+    return()
+  endif()
+  math(EXPR _last "${ARGN} - 1")
+  foreach(_shard RANGE ${_last})
+    add_test(NAME ${name}.${_shard} COMMAND ${program} --gtest_brief=1)
+    set_tests_properties(${name}.${_shard} PROPERTIES TIMEOUT 900 ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARGN};GTEST_SHARD_INDEX=${_shard}")
+  endforeach()
 endfunction()

@@ -9,8 +9,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::adalora {
 namespace {
+
+using namespace plugin_testing;
 
 const nlohmann::json pattern = {{"bert.encoder.layer.0.attention.self.query.lora_E", {true, false, true, false, false}}};
 const bool cases =
@@ -156,4 +158,4 @@ TEST_F(Scheduled, RefusesAScheduleWithoutATimeToLowerRanks_AndAModelWithoutTripl
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::adalora

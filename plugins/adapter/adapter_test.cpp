@@ -9,8 +9,10 @@
 
 #include <algorithm>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::adapter {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_delta_case("adapter", nlohmann::json::object()) && add_delta_case("adapter", {{"style", "pfeiffer"}, {"activation", "gelu"}}) &&
@@ -106,4 +108,4 @@ TEST(Adapter, NamesTheNearestChoice) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::adapter

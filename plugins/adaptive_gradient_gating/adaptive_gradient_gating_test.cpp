@@ -12,8 +12,10 @@
 
 #include <limits>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::adaptive_gradient_gating {
 namespace {
+
+using namespace plugin_testing;
 
 using namespace adaptive_gradient_gating;  // NOLINT: of this plugin
 using nlohmann::json;
@@ -127,4 +129,4 @@ TEST(AdaptiveGradientGating, RefusesScoresByAnotherMatrix) {
 TEST(AdaptiveGradientGating, RefusesHeadsWithoutNextWords) { EXPECT_THROW(gradients(small_bert(), {}), Error); }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::adaptive_gradient_gating

@@ -7,8 +7,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::bi_drop {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_regularizer_case("bi_drop", nlohmann::json::object()) &&
                    add_regularizer_case("bi_drop", {{"passes", 3}, {"select", "scaling"}, {"share", 0.3}, {"parts", {"encoder", "head"}}});
@@ -62,4 +64,4 @@ TEST(BiDrop, LeavesTheRestOfATensor) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::bi_drop

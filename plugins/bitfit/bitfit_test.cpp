@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::bitfit {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_delta_case("bitfit", nlohmann::json::object()) && add_delta_case("bitfit", {{"norms", false}}) &&
                    add_delta_case("bitfit", {{"query_and_feed_forward_only", true}});
@@ -37,4 +39,4 @@ TEST(BitFit, NamesTheNearestOption) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::bitfit

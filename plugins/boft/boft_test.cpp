@@ -7,8 +7,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::boft {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_delta_case("boft", nlohmann::json::object()) &&
@@ -80,4 +82,4 @@ TEST(Boft, RefusesBlocksThatMakeNoButterfly) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::boft

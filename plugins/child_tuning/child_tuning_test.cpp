@@ -11,8 +11,10 @@
 #include <cmath>
 #include <set>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::child_tuning {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_regularizer_case("child_tuning", {{"variant", "d"}, {"fisher_batch", 40}}) &&
                    add_regularizer_case("child_tuning", {{"variant", "f"}, {"p", 0.4}}) &&
@@ -104,4 +106,4 @@ TEST(ChildTuning, IsTheRuleOfItsReference) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::child_tuning

@@ -9,8 +9,10 @@
 
 #include <algorithm>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::compacter {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_delta_case("compacter", {{"bottleneck", 8}}) &&
@@ -75,4 +77,4 @@ TEST(Compacter, SaysWhatADivisionMustDivide) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::compacter

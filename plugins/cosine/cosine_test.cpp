@@ -10,8 +10,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::cosine {
 namespace {
+
+using namespace plugin_testing;
 
 at::Tensor mean_cosine(const at::Tensor& rows) { return cosine::mean_cosine(rows); }
 
@@ -141,4 +143,4 @@ TEST(Cosine, SpreadsTheWordsOfATraining) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::cosine

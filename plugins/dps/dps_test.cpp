@@ -13,8 +13,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::dps {
 namespace {
+
+using namespace plugin_testing;
 
 using nlohmann::json;
 
@@ -367,4 +369,4 @@ TEST(Dps, KeepsABitAnElement) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::dps

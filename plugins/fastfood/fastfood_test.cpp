@@ -9,8 +9,10 @@
 
 #include <bit>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::fastfood {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = [] {
   for (const char* transform : {"tensor", "group"})
@@ -105,4 +107,4 @@ TEST(Fastfood, ShipsNothingButItsKey_AndRefusesToLoad_WhenTheKeyDrawsOtherNumber
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::fastfood

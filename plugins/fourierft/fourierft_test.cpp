@@ -7,8 +7,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::fourierft {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_delta_case("fourierft", {{"n_frequency", 30}}) &&
                    add_delta_case("fourierft", {{"n_frequency", 12}, {"init_weights", true}, {"target_modules", "all-linear"}}) &&
@@ -50,4 +52,4 @@ TEST(FourierFt, SaysHowManyCoefficientsFit) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::fourierft

@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::full {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_delta_case("full", nlohmann::json::object()) && add_delta_case("full", {{"patterns", {"*.weight"}}, {"parts", {"encoder"}}});
@@ -48,4 +50,4 @@ TEST(Full, NamesTheNearestPartAndParameter) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::full

@@ -8,8 +8,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::gradient_mask {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_selector_case("gradient_mask", {{"rows", 20}, {"row_batch", 8}}) &&
@@ -158,4 +160,4 @@ TEST_F(GradientMask, ChoosesInEveryKindOfModel) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::gradient_mask

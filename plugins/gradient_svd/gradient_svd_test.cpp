@@ -7,8 +7,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::gradient_svd {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_subspace_case("gradient_svd", {{"batches", 5}, {"row_batch", 4}}) &&
@@ -88,4 +90,4 @@ TEST(GradientSvd, RefusesMoreDirectionsThanBatches_AndInputsWithoutATask) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::gradient_svd

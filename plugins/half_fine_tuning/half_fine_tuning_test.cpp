@@ -7,8 +7,10 @@
 #include <map>
 #include <set>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::half_fine_tuning {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_selector_case("half_fine_tuning", {{"every", 2}}) &&
                    add_selector_case("half_fine_tuning", {{"every", 3}, {"granularity", "model"}, {"moments", "keep"}});
@@ -99,4 +101,4 @@ TEST(HalfFineTuning, TrainsAboutHalfOfEveryKindOfModel) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::half_fine_tuning

@@ -7,8 +7,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::hessian_top {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_subspace_case("hessian_top", {{"dim", 2}, {"steps", 8}}) &&
                    add_subspace_case("hessian_top", {{"dim", 3}, {"rows", 5}, {"row_batch", 2}, {"difference", 1e-2}});
@@ -53,4 +55,4 @@ TEST(HessianTop, RefusesFewerStepsThanEigenvectors) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::hessian_top

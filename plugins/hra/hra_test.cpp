@@ -7,8 +7,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::hra {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_delta_case("hra", {{"r", 4}}) &&
                    add_delta_case("hra", {{"r", 3}, {"target_modules", "all-linear"}, {"bias", "hra_only"}}) &&
@@ -67,4 +69,4 @@ TEST(Hra, RefusesMoreOrthogonalVectorsThanInputs) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::hra

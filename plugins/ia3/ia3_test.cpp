@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::ia3 {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_delta_case("ia3", nlohmann::json::object()) && add_delta_case("ia3", {{"target_modules", "all-linear"}}) &&
                    add_delta_case("ia3", {{"target_modules", {"key", "output.dense", "k", "wo", "c_fc"}},
@@ -40,4 +42,4 @@ TEST(Ia3, NamesTheNearestTarget_WhenOneMatchesNothing) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::ia3

@@ -9,8 +9,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::isotropy {
 namespace {
+
+using namespace plugin_testing;
 
 using namespace isotropy;  // NOLINT: of this plugin
 
@@ -78,4 +80,4 @@ TEST(Isotropy, KeepsItsDirectionsBetweenRefreshes) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::isotropy

@@ -14,8 +14,10 @@
 #include <cmath>
 #include <set>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::laplacian {
 namespace {
+
+using namespace plugin_testing;
 
 using namespace laplacian;  // NOLINT: of this plugin
 using nlohmann::json;
@@ -234,4 +236,4 @@ TEST(Laplacian, RefusesGraphsOfWordsOverTokens_AndVectorsWithoutUse) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::laplacian

@@ -8,8 +8,10 @@
 
 #include <set>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::last_layers {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_selector_case("last_layers", {{"layers", 1}}) &&
                    add_selector_case("last_layers", {{"layers", 1}, {"which", "first"}}) &&
@@ -65,4 +67,4 @@ TEST(LastLayers, DrawsEveryLayerUnderSomeKey) {
 TEST(LastLayers, RefusesMoreLayersThanThereAre) { EXPECT_THROW(chosen({{"layers", 3}}), Error); }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::last_layers

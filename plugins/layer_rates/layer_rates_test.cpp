@@ -7,8 +7,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::layer_rates {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_selector_case("layer_rates", {{"decay", 0.5}});
 
@@ -52,4 +54,4 @@ TEST(LayerRates, AreWhatParametersMoveBy) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::layer_rates

@@ -12,8 +12,10 @@
 #include <numbers>
 #include <set>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::layer_schedules {
 namespace {
+
+using namespace plugin_testing;
 
 using nlohmann::json;
 
@@ -256,4 +258,4 @@ TEST(AutoFreeze, ResumesItsSumsOnTheDeviceOfTheWeights) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::layer_schedules

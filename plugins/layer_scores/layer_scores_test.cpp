@@ -16,8 +16,10 @@
 
 #include <set>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::layer_scores {
 namespace {
+
+using namespace plugin_testing;
 
 using nlohmann::json;
 
@@ -231,4 +233,4 @@ TEST_F(ScoresOfLayers, LeaveAsManyLayersAsAsked_WhateverTheRoundingOfTheShare) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::layer_scores

@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::layernorm {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_delta_case("layernorm", nlohmann::json::object()) && add_delta_case("layernorm", {{"embeddings", false}}) &&
                    add_delta_case("layernorm", {{"target_modules", {"output.LayerNorm"}}});
@@ -49,4 +51,4 @@ TEST(LayerNorm, NamesTheNearestOption) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::layernorm

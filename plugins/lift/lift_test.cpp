@@ -8,8 +8,10 @@
 
 #include <algorithm>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::lift {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_selector_case("lift", {{"lora_rank", 2}, {"filter_rank", 4}, {"update_interval", 3}}) &&
@@ -100,4 +102,4 @@ TEST(Lift, ChoosesInEveryKindOfModel) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::lift

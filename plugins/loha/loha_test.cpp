@@ -7,8 +7,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::loha {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_delta_case("loha", nlohmann::json::object()) &&
                    add_delta_case("loha", {{"r", 2}, {"target_modules", "all-linear"}, {"init_weights", false}}) &&
@@ -55,4 +57,4 @@ TEST(LoHa, RefusesARankThatIsNone) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::loha

@@ -6,8 +6,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::lokr {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_delta_case("lokr", nlohmann::json::object()) &&
@@ -41,4 +43,4 @@ TEST(LoKr, AddsAScaledKroneckerProduct) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::lokr

@@ -7,8 +7,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::lora {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_delta_case("lora", nlohmann::json::object()) &&
@@ -151,4 +153,4 @@ TEST(Lora, EvaluatesDoraAsWithoutDropout) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::lora

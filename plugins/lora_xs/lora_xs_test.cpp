@@ -7,8 +7,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::lora_xs {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_delta_case("lora_xs", nlohmann::json::object()) &&
@@ -45,4 +47,4 @@ TEST(LoraXs, SaysHowManySingularValuesThereAre) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::lora_xs

@@ -10,8 +10,10 @@
 #include <cmath>
 #include <set>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::losia {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_selector_case("losia", {{"rank_factor", 0.3}, {"period", 2}}) &&
@@ -153,4 +155,4 @@ TEST(Losia, ActsOnEveryKindOfModel) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::losia

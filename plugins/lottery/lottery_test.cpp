@@ -6,8 +6,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::lottery {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_subspace_case("lottery", {{"dim", 3}}) && add_subspace_case("lottery", {{"dim", 2}, {"stride", 2}}) &&
                    add_subspace_case("lottery", {{"dim", 2}, {"burn_in", 3}}) &&
@@ -103,4 +105,4 @@ TEST(Lottery, RefusesMoreDirectionsThanIncrements_AndABurnInBehindTheEnd) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::lottery

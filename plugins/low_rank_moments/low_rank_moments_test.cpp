@@ -7,8 +7,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::low_rank_moments {
 namespace {
+
+using namespace plugin_testing;
 
 // A large ε: Adam turns rounding of tiny gradients into visible steps, which the suite's comparison of micro-batches would see.
 const bool cases =
@@ -164,4 +166,4 @@ TEST(LowRankMoments, RefuseARankThatNoMatrixIsAbove) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::low_rank_moments

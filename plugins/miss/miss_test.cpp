@@ -7,8 +7,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::miss {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_delta_case("miss", {{"r", 7}}) &&
                    add_delta_case("miss", {{"r", 4}, {"target_modules", "all-linear"}, {"miss_dropout", 0.2}, {"bias", "MiSS_only"}}) &&
@@ -77,4 +79,4 @@ TEST(Miss, RefusesShardsThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::miss

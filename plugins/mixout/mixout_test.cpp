@@ -8,8 +8,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::mixout {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_regularizer_case("mixout", nlohmann::json::object()) &&
                    add_regularizer_case("mixout", {{"p", 0.6}, {"noise", "element"}, {"grad_rescale", true}, {"dropout", true}}) &&
@@ -88,4 +90,4 @@ TEST(Mixout, IsTheRuleOfItsReference) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::mixout

@@ -7,8 +7,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::oft {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_delta_case("oft", {{"oft_block_size", 8}}) &&
                    add_delta_case("oft", {{"oft_block_size", 0}, {"r", 3}, {"use_cayley_neumann", false}, {"bias", "oft_only"}}) &&
@@ -75,4 +77,4 @@ TEST(Oft, RefusesSizesThatSayTooMuchOrTooLittle) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::oft

@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::prefix {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_delta_case("prefix", nlohmann::json::object()) &&
                    add_delta_case("prefix", {{"num_virtual_tokens", 4}, {"prefix_projection", true}, {"encoder_hidden_size", 8}}) &&
@@ -102,4 +104,4 @@ TEST(Prefix, NamesTheNearestChoice) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::prefix

@@ -5,8 +5,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::prompt {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_delta_case("prompt", nlohmann::json::object()) &&
                    add_delta_case("prompt", {{"num_virtual_tokens", 3}, {"prompt_tuning_init", "RANDOM"}, {"init_std", 0.5}});
@@ -40,4 +42,4 @@ TEST(Prompt, NamesTheNearestChoice) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::prompt

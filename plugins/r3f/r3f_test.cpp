@@ -7,8 +7,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::r3f {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_regularizer_case("r3f", nlohmann::json::object()) &&
                    add_regularizer_case("r3f", {{"lambda", 5}, {"epsilon", 0.1}, {"noise", "normal"}, {"detach", false}});
@@ -87,4 +89,4 @@ TEST(R3F, IsTheRuleOfItsReference) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::r3f

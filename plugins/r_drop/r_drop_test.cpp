@@ -9,8 +9,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::r_drop {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_regularizer_case("r_drop", {{"alpha", 2}}) && add_regularizer_case("r_drop", {{"reduction", "sum"}});
 
@@ -49,4 +51,4 @@ TEST(RDrop, IsPlainAdamW_WithoutDropout) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::r_drop

@@ -6,8 +6,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::randlora {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_delta_case("randlora", nlohmann::json::object()) &&
@@ -44,4 +46,4 @@ TEST(RandLora, DrawsTernaryBasesOfUnitDeviation) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::randlora

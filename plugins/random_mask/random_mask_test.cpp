@@ -8,8 +8,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::random_mask {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_selector_case("random_mask", nlohmann::json::object()) &&
                    add_selector_case("random_mask", {{"every", 3}, {"share", 0.4}, {"freeze", "state"}}) &&
@@ -43,4 +45,4 @@ TEST(RandomMask, LeavesBiasesAndNormsWhole_UnlessAsked) {
 TEST(RandomMask, IsDrawnAgainOnASchedule_NotInOneChoice) { EXPECT_THROW(chosen({{"every", 2}}, 1), Error); }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::random_mask

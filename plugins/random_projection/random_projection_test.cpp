@@ -6,8 +6,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::random_projection {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_subspace_case("random_projection", {{"dim", 1}}) && add_subspace_case("random_projection", {{"dim", 9}});
 
@@ -65,4 +67,4 @@ TEST(RandomProjection, GivesSmallGroupsAsManyDirectionsAsTheyHaveWeights) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::random_projection

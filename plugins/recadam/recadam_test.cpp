@@ -9,8 +9,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::recadam {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_regularizer_case("recadam", {{"gamma", 20}, {"t0", 3}}) &&
                    add_regularizer_case("recadam", {{"gamma", 20}, {"anneal", "linear"}, {"t0", 4}, {"head", true}}) &&
@@ -75,4 +77,4 @@ TEST(RecAdam, IsTheRuleOfItsReference) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::recadam

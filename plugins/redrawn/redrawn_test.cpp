@@ -11,8 +11,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::redrawn {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_regularizer_case("redrawn", {{"dim", 5}}) &&
@@ -106,4 +108,4 @@ TEST(Redrawn, LeavesOtherParts_AndRefusesATrainingWithoutItsOwn) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::redrawn

@@ -5,8 +5,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::said {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = [] {
   for (const char* scales : {"tensor", "layer"})
@@ -78,4 +80,4 @@ TEST(Said, RefusesABudgetThatScalesUseUp_WithTheLeastThatDoes) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::said

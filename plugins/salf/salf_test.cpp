@@ -14,8 +14,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::salf {
 namespace {
+
+using namespace plugin_testing;
 
 using nlohmann::json;
 using salf::LabelBasis;
@@ -304,4 +306,4 @@ TEST(SalfRule, WeighsGainsAgainstCost) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::salf

@@ -6,8 +6,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::second_moment {
 namespace {
+
+using namespace plugin_testing;
 
 using second_moment::distance_to_isotropy;
 
@@ -45,4 +47,4 @@ TEST(SecondMoment, HasTheGradientOfDifferences) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::second_moment

@@ -8,8 +8,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::sparse {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_subspace_case("sparse", {{"dim", 1}}) && add_subspace_case("sparse", {{"dim", 300}}) &&
                    add_subspace_case("sparse", {{"dim", 5}, {"density", 1}});
@@ -73,4 +75,4 @@ TEST(Sparse, GivesTheSameBits_WithAnyNumberOfThreads) {
 TEST(Sparse, RefusesMoreCoordinatesThanParameters) { EXPECT_THROW(over(10, {{"dim", 11}}), Error); }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::sparse

@@ -12,8 +12,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::spectrum_control {
 namespace {
+
+using namespace plugin_testing;
 
 using namespace spectrum_control;  // NOLINT: of this plugin
 using nlohmann::json;
@@ -102,4 +104,4 @@ TEST(SpectrumControl, NamesTheDeltaThatIsMissing) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::spectrum_control

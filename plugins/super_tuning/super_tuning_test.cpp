@@ -12,8 +12,10 @@
 
 #include <unistd.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::super_tuning {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_selector_case("super_tuning", {{"share", 0.1}}) &&
                    add_selector_case("super_tuning", {{"share", 0.1}, {"granularity", "global"}, {"direction", "bottom"}}) &&
@@ -128,4 +130,4 @@ TEST(SuperTuning, ChoosesInEveryKindOfModel) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::super_tuning

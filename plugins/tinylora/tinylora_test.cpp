@@ -7,8 +7,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::tinylora {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases =
     add_delta_case("tinylora", nlohmann::json::object()) &&
@@ -51,4 +53,4 @@ TEST(TinyLora, RefusesTablesOfEmbeddings) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::tinylora

@@ -7,8 +7,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::trajectory_svd {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = [] {
   for (const char* variant : {"raw", "raw+origin", "centred", "delta", "increment"})
@@ -146,4 +148,4 @@ TEST(TrajectorySvd, AGroupThatNeverMovedHasNoDirections) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::trajectory_svd

@@ -8,8 +8,10 @@
 
 #include <cmath>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::uni_lora {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_subspace_case("uni_lora", {{"dim", 7}}) && add_subspace_case("uni_lora", {{"dim", 50}, {"origin", "kept"}}) &&
                    add_subspace_case("uni_lora", {{"dim", 2}, {"origin", "kept"}});
@@ -75,4 +77,4 @@ TEST(UniLora, RefusesMoreCoordinatesThanParameters_WithBothNumbers) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::uni_lora

@@ -7,8 +7,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::vblora {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_delta_case("vblora", {{"vector_length", 8}, {"num_vectors", 12}}) &&
                    add_delta_case("vblora", {{"vector_length", 4},
@@ -54,4 +56,4 @@ TEST(VbLora, SaysWhatAVectorsLengthMustDivide) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::vblora

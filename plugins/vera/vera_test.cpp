@@ -6,8 +6,10 @@
 
 #include <c10/core/GradMode.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::vera {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_delta_case("vera", {{"r", 8}}) &&
                    add_delta_case("vera", {{"target_modules", "all-linear"}, {"r", 5}, {"bias", "vera_only"}}) &&
@@ -49,4 +51,4 @@ TEST(Vera, DrawsItsProjectionsFromTheirOwnSeed) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::vera

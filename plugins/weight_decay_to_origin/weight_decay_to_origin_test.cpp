@@ -6,8 +6,10 @@
 
 #include <gtest/gtest.h>
 
-namespace tsrun::plugin_testing {
+namespace tsrun::weight_decay_to_origin {
 namespace {
+
+using namespace plugin_testing;
 
 const bool cases = add_regularizer_case("weight_decay_to_origin", {{"strength", 0.5}, {"head", true}}) &&
                    add_regularizer_case("weight_decay_to_origin", {{"strength", 0.5}, {"mode", "loss"}, {"head", true}});
@@ -62,4 +64,4 @@ TEST(WeightDecayToOrigin, IsHalfTheSquaredDistance_InTheLoss) {
 }
 
 }  // namespace
-}  // namespace tsrun::plugin_testing
+}  // namespace tsrun::weight_decay_to_origin

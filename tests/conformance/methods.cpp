@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cctype>
 
-extern "C" void tsrun_plugin_register(tsrun::Registry& registry);  // from the plugin under test
+// The registrations of the plugins under test (TSRUN_PLUGIN), bounded by the linker.
+using Registration = void (*)(tsrun::Registry&);
+extern "C" const Registration __start_tsrun_plugins[], __stop_tsrun_plugins[];
 
 namespace tsrun::plugin_testing {
 namespace {
@@ -27,7 +29,7 @@ class Collected final : public Registry {
 const Collected& collected() {
   static const auto* registry = [] {
     auto* fresh = new Collected();
-    tsrun_plugin_register(*fresh);
+    std::for_each(__start_tsrun_plugins, __stop_tsrun_plugins, [&](Registration add) { add(*fresh); });
     return fresh;
   }();
   return *registry;

@@ -23,8 +23,12 @@ class Registry {
 
 }  // namespace tsrun
 
-/// The name of this symbol holds plugin API version, LibTorch version and C++ ABI, so that a mismatch is found before loading.
-/// The build system defines TSRUN_ABI_TAG (for example tsrun_abi_8_torch_2_13_0_cxx11_1).
-#define TSRUN_PLUGIN(registry)                                                    \
-  extern "C" __attribute__((visibility("default"))) const char TSRUN_ABI_TAG = 1; \
-  extern "C" __attribute__((visibility("default"))) void tsrun_plugin_register(tsrun::Registry& registry)
+/// The name of the first symbol holds plugin API version, LibTorch version and C++ ABI, so that a mismatch is found before loading; the
+/// second is the entry. Both are weak, and the section lists the registrations, so that one test program may hold several plugins. The
+/// build system defines TSRUN_ABI_TAG (for example tsrun_abi_8_torch_2_13_0_cxx11_1).
+#define TSRUN_PLUGIN(registry)                                                                                                    \
+  extern "C" __attribute__((visibility("default"), weak)) const char TSRUN_ABI_TAG = 1;                                           \
+  static void tsrun_register(tsrun::Registry& registry);                                                                          \
+  __attribute__((used, section("tsrun_plugins"))) static void (*const tsrun_registration)(tsrun::Registry&) = &tsrun_register;    \
+  extern "C" __attribute__((visibility("default"), weak)) void tsrun_plugin_register(tsrun::Registry& to) { tsrun_register(to); } \
+  static void tsrun_register(tsrun::Registry& registry)
