@@ -4,7 +4,7 @@ cmake --install "$TSRUN_BUILD" --prefix "$PWD/first" >install.log || fail "$(tai
 mv first tree  # relocatable
 tree/bin/tsrun --version
 cp -r "$TSRUN_SOURCE/docs/examples/plugin" plugin
-cmake -S plugin -B plugin/build -G Ninja -DCMAKE_PREFIX_PATH="$PWD/tree" >configure.log 2>&1 || fail "$(tail -n 20 configure.log)"
+cmake -S plugin -B plugin/build -G Ninja -DCMAKE_UNITY_BUILD=ON -DCMAKE_PREFIX_PATH="$PWD/tree" >configure.log 2>&1 || fail "$(tail -n 20 configure.log)"
 cmake --build plugin/build >build.log 2>&1 || fail "$(tail -n 20 build.log)"
 tree/bin/tsrun plugins --plugins "$PWD/plugin/build" | tee plugins.txt
 grep -q "$PWD/plugin/build" plugins.txt || fail "the plugin is not listed"
@@ -14,7 +14,7 @@ tree/bin/tsrun plugin/*.lua --plugins "$PWD/plugin/build" --store store --quiet 
 # Its sibling: a delta method of one's own, its conformance test, and a line in the recipe of the built-in ones.
 cp -r "$TSRUN_SOURCE/docs/examples/delta" delta
 [[ $(wc -l <delta/ssf.cpp) -lt 80 ]] || fail "the example has grown beyond 80 lines"
-cmake -S delta -B delta/build -G Ninja -DCMAKE_PREFIX_PATH="$PWD/tree" >configure.log 2>&1 || fail "$(tail -n 20 configure.log)"
+cmake -S delta -B delta/build -G Ninja -DCMAKE_UNITY_BUILD=ON -DCMAKE_PREFIX_PATH="$PWD/tree" >configure.log 2>&1 || fail "$(tail -n 20 configure.log)"
 cmake --build delta/build >build.log 2>&1 || fail "$(tail -n 20 build.log)"
 ctest --test-dir delta/build --output-on-failure >ctest.log 2>&1 || fail "$(tail -n 40 ctest.log)"
 grep -q '100% tests passed, 0 tests failed out of 1' ctest.log || fail "the conformance test did not run: $(cat ctest.log)"
@@ -28,7 +28,7 @@ for method in lora ssf; do grep -q "^$method, lr 0.001 " ssf.txt || fail "no $me
 for kind in selector regularizer; do
   cp -r "$TSRUN_SOURCE/docs/examples/$kind" $kind
   for source in $kind/*.cpp; do [[ $(wc -l <"$source") -lt 60 ]] || fail "$source has grown to 60 lines"; done
-  cmake -S $kind -B $kind/build -G Ninja -DCMAKE_PREFIX_PATH="$PWD/tree" >configure.log 2>&1 || fail "$(tail -n 20 configure.log)"
+  cmake -S $kind -B $kind/build -G Ninja -DCMAKE_UNITY_BUILD=ON -DCMAKE_PREFIX_PATH="$PWD/tree" >configure.log 2>&1 || fail "$(tail -n 20 configure.log)"
   cmake --build $kind/build >build.log 2>&1 || fail "$(tail -n 20 build.log)"
   $kind/build/*_test >conformance.txt || fail "$(tail -n 40 conformance.txt)"
   for promise in RepeatsItself ResumesToTheSameBits ChangesTheTraining; do grep -q "OK.*$promise" conformance.txt || fail "no $promise in $(cat conformance.txt)"; done

@@ -128,6 +128,28 @@ json checked(const Option& option, const json& value, std::string_view where) {
              near ? did_you_mean(value.get<std::string>(), option.choices) : "");
 }
 
+/// Names of Hugging Face's trainer and of PEFT's LoRA for options that are called otherwise here.
+const std::map<std::string, std::string, std::less<>> names_elsewhere = {{"learning_rate", "lr"},
+                                                                         {"num_train_epochs", "epochs"},
+                                                                         {"num_epochs", "epochs"},
+                                                                         {"per_device_train_batch_size", "batch_size"},
+                                                                         {"optimizer", "optim"},
+                                                                         {"label_smoothing", "label_smoothing_factor"},
+                                                                         {"lr_scheduler", "lr_scheduler_type"},
+                                                                         {"gradient_clipping", "max_grad_norm"},
+                                                                         {"bf16", "precision"},
+                                                                         {"rank", "r"},
+                                                                         {"lora_alpha", "alpha"},
+                                                                         {"lora_dropout", "dropout"}};
+
+/// " (did you mean 'lr'?)", or "".
+std::string near_name(const std::string& given, const std::vector<std::string>& known) {
+  const auto elsewhere = names_elsewhere.find(given);
+  if (elsewhere != names_elsewhere.end() && std::find(known.begin(), known.end(), elsewhere->second) != known.end())
+    return fmt::format(" (did you mean '{}'?)", elsewhere->second);
+  return did_you_mean(given, known);
+}
+
 }  // namespace
 
 bool Options::has(std::string_view name) const {
@@ -206,7 +228,7 @@ Options OptionTable::resolve(const json& given, std::string_view where) const {
     for (const auto& [name, value] : given.items()) {
       const Option* option = find(name);
       if (!option) {
-        const std::string near = did_you_mean(name, names);
+        const std::string near = near_name(name, names);
         user_error("{}: unknown option '{}'{}", where, name, near.empty() && !names.empty() ? "; known are " + join_words(names) : near);
       }
       if (!value.is_null()) values[name] = checked(*option, value, where);

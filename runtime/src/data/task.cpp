@@ -77,10 +77,15 @@ bool Task::has_pairs() const {
 }
 
 const Split& Task::split(std::string_view wanted) const {
-  if (const auto found = splits.find(std::string(wanted)); found != splits.end()) return found->second;
   std::vector<std::string> names;
   for (const auto& [known, split] : splits) names.push_back(known);
-  user_error("task '{}' has no split '{}'{}, expected one of {}", name, wanted, did_you_mean(wanted, names), join_words(names));
+  require_split(name, wanted, names);
+  return splits.at(std::string(wanted));
+}
+
+void require_split(const std::string& name, std::string_view wanted, std::span<const std::string> splits) {
+  if (std::find(splits.begin(), splits.end(), wanted) != splits.end()) return;
+  user_error("task '{}' has no split '{}'{}, expected one of {}", name, wanted, did_you_mean(wanted, splits), join_words(splits));
 }
 
 Task load_task(const fs::path& folder) {

@@ -1,6 +1,7 @@
 #include "experiment/artifacts.h"
 
 #include "experiment/handle_reader.h"
+#include "tsrun/data/task.h"
 
 #include <cmath>
 
@@ -95,6 +96,12 @@ TaskRef TaskRef::from_json(const json& handle) {
   for (const auto& [name, fields] : splits.items()) task.splits[name] = split_from(fields);
   task.facts = std::move(reader).rest();
   return task;
+}
+
+void TaskRef::require(const std::string& split) const {
+  std::vector<std::string> names;
+  for (const auto& [known, rows] : splits) names.push_back(known);
+  require_split(name, split, names);
 }
 
 json TaskRef::to_json() const {

@@ -58,6 +58,8 @@ struct TaskRef : ArtifactRef {
   std::string metric;  ///< the first metric, which is the score
   std::map<std::string, Split> splits;
 
+  /// @throws Error(user) naming the nearest; operations ask before a stage, so that a plan finds it too
+  void require(const std::string& split) const;
   static TaskRef from_json(const nlohmann::json& handle);
   nlohmann::json to_json() const;
 };

@@ -77,13 +77,15 @@ OptionTable z_option(const json& arguments) {
 }
 
 DecodingRequest DecodingRequest::from(const Options& o, int64_t seed, const char* where) {
-  return {.basis = BasisRef::from_json(o.value("basis")),
-          .task = TaskRef::from_json(o.value("task")),
-          .initial = {ModelRef::from_json(o.value("model")), o.has("seed") ? o.integer("seed") : seed, false,
-                      resolved_origin(o.value("origin"), where)},
-          .split = o.text("split"),
-          .rows = o.has("rows") ? o.integer("rows") : 0,
-          .options = o};
+  DecodingRequest request{.basis = BasisRef::from_json(o.value("basis")),
+                          .task = TaskRef::from_json(o.value("task")),
+                          .initial = {ModelRef::from_json(o.value("model")), o.has("seed") ? o.integer("seed") : seed, false,
+                                      resolved_origin(o.value("origin"), where)},
+                          .split = o.text("split"),
+                          .rows = o.has("rows") ? o.integer("rows") : 0,
+                          .options = o};
+  request.task.require(request.split);
+  return request;
 }
 
 json DecodingRequest::inputs() const {

@@ -99,6 +99,8 @@ EvaluateRequest EvaluateRequest::from(const Options& o) {
                           .directions = o.integer("directions"),
                           .bootstrap = o.integer("bootstrap"),
                           .options = o};
+  require_kept(request.solution, request.which, "evaluate");
+  request.task().require(request.split);
   if (request.directions > 0 && !request.project)
     user_error("evaluate: option 'directions' is {}, but nothing is projected; expected 'project' beside it", request.directions);
   if (!request.other && !request.labels.is_null())

@@ -77,6 +77,7 @@ GenerateRequest GenerateRequest::from(const Options& o) {
   if (!request.task && request.solution) request.task = request.solution->task;
   if (!request.task && o.integer("prompt_words") > 0)
     user_error("generate: prompt_words is {}, but there are no rows; expected a 'task' beside the model", o.integer("prompt_words"));
+  if (o.integer("prompt_words") > 0) request.task->require(o.text("split"));
   return request;
 }
 

@@ -55,6 +55,7 @@ GeometryCall GeometryCall::from(const Options& o) {
   if (!call.task && call.solution) call.task = call.solution->task;
   if (call.plain && call.which != "last") user_error("geometry: nothing reads option 'which': no training is measured (solution)");
   call.request = GeometryRequest::from(o, call.task.has_value(), "geometry");
+  if (call.task && o.text("of") == "hidden") call.task->require(o.text("split"));
   return call;
 }
 

@@ -127,6 +127,7 @@ LowRankRequest LowRankRequest::from(const Options& o) {
   if (solution.model.adapted()) user_error("option 'solution' trained a delta, expected a training of the model's own weights");
   if (solution.model.spec != request.model.spec)
     user_error("the training is of \"{}\", but the adapted model of \"{}\"", solution.model.spec, request.model.spec);
+  solution.task.require(request.split);
   if (solution.keep != "all") user_error("the training kept not all of its weights: train it with keep = \"all\"");
   return request;
 }

@@ -83,6 +83,7 @@ TokenizerRequest TokenizerRequest::from(const Options& o) {
                                         .line_ends = o.flag("line_end"),
                                         .end_rows = o.flag("add_eos_token")},
                            .inputs = o.json()};
+  request.task.require(request.split);
   constexpr int64_t usual = 8000;
   request.training.vocabulary_size = o.has("vocabulary_size") ? o.integer("vocabulary_size") : request.words ? 0 : usual;
   request.inputs["vocabulary_size"] = request.training.vocabulary_size;

@@ -87,6 +87,7 @@ TrainSummary take_into(Lab& lab, const FromZooRequest& request, const std::files
 
 json run_from_zoo(Lab& lab, const Options& o) {
   const FromZooRequest request = FromZooRequest::from(o);
+  request.task.require(request.split);
   TrainSummary plan;
   plan.metric = request.task.metric;
   const auto summary = [&](const TrainSummary& training) {

@@ -127,6 +127,7 @@ TrainRequest TrainRequest::from(const Lab& lab, const Options& given) {
   request.scope = given_ref<ScopeRef>(given, "scope");
   request.within = Within::from(given.value("tune"));
   require_use(given, request);
+  request.task.require(request.options.text("eval_split"));
   request.initial.seed = given.integer("seed");
   request.initial.fresh = given.flag("fresh");
   request.initial.reinit_layers = given.integer("reinit_layers");

@@ -33,6 +33,26 @@ TEST_F(OperationOptions, OfTheTrainer_AreRefusedByName) {
   EXPECT_THAT(refusal({{"answer", "choose"}}), HasSubstr("option 'answer' is \"choose\", but nothing reads it"));
 }
 
+TEST_F(OperationOptions, NameTheNearSplit_BeforeAnythingIsComputed) {
+  EXPECT_THAT(refusal({{"eval_split", "dve"}}), HasSubstr("has no split 'dve' (did you mean 'dev'?)"));
+  LabSettings planning;
+  planning.store = folder_ / "nothing";
+  planning.plan_only = true;
+  lab_.emplace(planning);
+  const json run = trained({{"max_steps", 1}, {"keep", "last"}});
+  const auto evaluated = [&](json options) {
+    options["solution"] = run;
+    return mistake([&] { lab_->call("evaluate", options); });
+  };
+  EXPECT_THAT(evaluated({{"split", "dve"}}), HasSubstr("no split 'dve' (did you mean 'dev'?)"));
+  EXPECT_THAT(evaluated({{"which", "best"}}), HasSubstr("kept no 'best' weights: train it with keep = \"all\""));
+}
+
+TEST_F(OperationOptions, AreFoundUnderTheNamesOfOtherLibraries) {
+  EXPECT_THAT(refusal({{"learning_rate", 1e-3}}), HasSubstr("unknown option 'learning_rate' (did you mean 'lr'?)"));
+  EXPECT_THAT(refusal({{"num_train_epochs", 1}}), HasSubstr("(did you mean 'epochs'?)"));
+}
+
 TEST(TakenOptions, AreThoseThatTheTableDeclares) {
   const OptionTable own = {{.name = "rank", .type = OptionType::integer, .fallback = 8, .doc = "Rank."},
                            {.name = "alpha", .type = OptionType::number, .doc = "Scale."}};

@@ -81,15 +81,6 @@ class CarriedTraining : public ::testing::Test {
   toy::TaskModel subject = toy::with_awd_lstm(by_turns());
 };
 
-std::string message_of(TrainJob job) {
-  try {
-    train(std::move(job));
-  } catch (const Error& error) {
-    return std::to_string(static_cast<int>(error.kind())) + ": " + error.what();
-  }
-  return "trained";
-}
-
 void expect_equal_ends(const TrainResult& a, const TrainResult& b) {
   for (const auto& name : a.last_weights.names()) EXPECT_TRUE(at::equal(a.last_weights.at(name), b.last_weights.at(name))) << name;
 }

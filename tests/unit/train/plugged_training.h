@@ -34,6 +34,16 @@ class PluggedTraining : public ::testing::Test {
   Model model = toy::tiny_bert();
 };
 
+/// What a training that must fail says.
+inline std::string message_of(TrainJob run) {
+  try {
+    train(std::move(run));
+  } catch (const Error& error) {
+    return fmt::format("{}: {}", error.exit_code(), error.what());
+  }
+  return "no error";
+}
+
 /// Does nothing.
 class Idle final : public Regularizer {};
 

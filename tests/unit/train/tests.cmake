@@ -11,6 +11,7 @@ tsrun_test(train SOURCES
   unit/train/step_events_test.cpp
   unit/train/owned_parameters_test.cpp
   unit/train/scoped_training_test.cpp
+  unit/train/cached_prefix_test.cpp
   unit/train/span_corruption_test.cpp
   unit/train/subspace_test.cpp
   unit/train/run_state_test.cpp

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,6 +75,9 @@ struct Task {
 
 /// @throws Error(data) as "train.tsv:17: …": missing or empty file, wrong column count, a label outside the list, invalid UTF-8, no rows.
 Task load_task(const std::filesystem::path& folder);
+/// @throws Error(user) naming the nearest, when `wanted` is none of the splits of task `name`
+void require_split(const std::string& name, std::string_view wanted, std::span<const std::string> splits);
+
 /// Rows that a limit keeps: a random choice, or one with the split's own shares of the classes (of a regression, of five bins of equal
 /// size), to the row.
 enum class RowChoice { random, stratified };
