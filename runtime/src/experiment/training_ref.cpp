@@ -85,8 +85,11 @@ std::vector<TrainingRef> trainings_in(const json& list, const std::string& where
 
 void require_kept(const TrainingRef& solution, const std::string& which, const std::string& where) {
   if (!solution.kept(which))
-    user_error("{}: a solution of task '{}' (seed {}) kept no '{}' weights: train it with keep = \"{}\"", where, solution.task.name,
-               solution.seed, which, which == "last" ? "last" : "all");
+    user_error("{}: a solution of task '{}' (seed {}) kept no '{}' weights: train it with {}", where, solution.task.name, solution.seed,
+               which,
+               which == "mean"   ? "record = {…}"
+               : which == "last" ? "keep = \"last\""
+                                 : "keep = \"all\"");
 }
 
 TrainingRef TrainingRef::from_json(const json& handle) {

@@ -40,7 +40,10 @@ struct TrainingRef : ArtifactRef {
   /// Whether it began with anything but its model's weights and new parameters.
   bool edits_start() const { return fresh || origin || reinit_layers > 0; }
   /// Whether it kept its weights "last", "best" or "mean", as far as its options say.
-  bool kept(const std::string& which) const { return keep == "all" || (keep == "last" && which == "last"); }
+  bool kept(const std::string& which) const {
+    if (which == "mean") return trajectory.has_value();  // of what was recorded
+    return keep == "all" || (keep == "last" && which == "last");
+  }
   double score(const std::string& which) const { return which == "best" ? best : last; }
 
   static TrainingRef from_json(const nlohmann::json& handle);

@@ -46,6 +46,9 @@ TEST_F(OperationOptions, NameTheNearSplit_BeforeAnythingIsComputed) {
   };
   EXPECT_THAT(evaluated({{"split", "dve"}}), HasSubstr("no split 'dve' (did you mean 'dev'?)"));
   EXPECT_THAT(evaluated({{"which", "best"}}), HasSubstr("kept no 'best' weights: train it with keep = \"all\""));
+  EXPECT_THAT(evaluated({{"which", "mean"}}), HasSubstr("kept no 'mean' weights: train it with record = {…}"));
+  const json recorded = trained({{"max_steps", 1}, {"keep", "last"}, {"record", {{"every", "epoch"}}}});
+  EXPECT_NO_THROW(lab_->call("evaluate", {{"solution", recorded}, {"which", "mean"}}));
 }
 
 TEST_F(OperationOptions, AreFoundUnderTheNamesOfOtherLibraries) {
