@@ -26,6 +26,16 @@ function common.strict(values, what)
   return setmetatable(values, { __index = function(_, name) common.refuse_unknown("no " .. what, name, values) end })
 end
 
+-- `values`, where a name that is none of `names` is an error, and one of them may be absent: "train: no field 'lst' (did you mean 'last'?)".
+function common.with_fields(values, names, what)
+  if type(values) ~= "table" or names == nil then return values end
+  local known = {}
+  for _, name in ipairs(names) do known[name] = true end
+  return setmetatable(values, {
+    __index = function(_, name) if not known[name] then common.refuse_unknown(what .. ": no field", name, known) end end,
+  })
+end
+
 -- A new table: `defaults`, and over them `options`.
 function common.with(defaults, options)
   local out = {}

@@ -12,7 +12,7 @@ local finish_recipe = parts.report(native, ts, common, sweep, parts.figures)
 
 -- ts.discover("trajectory_svd", { … }) and ts.outliers(run, { … }): a first argument other than an option table is the first declared
 -- option.
-local function operation(name, first)
+local function operation(name, first, fields)
   return function(subject, options)
     local positional = type(subject) ~= "table" or rawget(subject, "artifact") ~= nil
     if not positional and options ~= nil then native.fail(name .. ": expected one table of options, found a second argument") end
@@ -24,7 +24,7 @@ local function operation(name, first)
       if arguments[first] ~= nil then native.fail(name .. ": option '" .. first .. "' is given twice") end
       arguments[first] = subject
     end
-    return sweep.call(name, arguments)
+    return common.with_fields(sweep.call(name, arguments), fields, name)
   end
 end
 
@@ -99,7 +99,7 @@ for _, known in ipairs(native.operations()) do
     place = ts[group]
   end
   name = name or known.name
-  if rawget(place, name) == nil then rawset(place, name, operation(known.name, known.first)) end
+  if rawget(place, name) == nil then rawset(place, name, operation(known.name, known.first, known.fields)) end
 end
 local best_of = parts.candidates(native, ts)
 parts.search(native, ts, common, best_of)

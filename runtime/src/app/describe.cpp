@@ -38,8 +38,10 @@ std::vector<Described> all_described(const Lab& lab) {
     all.push_back({plugin.name, plugin.kind, plugin.doc, plugin.version, plugin.file.string(), lab.plugins().options_of(plugin.name)});
   for (const auto& verb : verbs())
     if (auto options = set_options(verb.name)) all.push_back({verb.name, "verb", verb.doc, 0, "", std::move(*options)});
-  for (const auto& operation : lab.operations())
-    all.push_back({operation.name, "operation", operation.doc, operation.version, "", operation.options});
+  for (const auto& operation : recipe_operations(lab))
+    all.push_back({operation.name, "operation", operation.doc, operation.version, "", operation.options, operation.result});
+  for (const auto& helper : recipe_helpers())
+    all.push_back({.name = std::string(helper.name), .kind = "helper", .doc = std::string(helper.doc), .call = helper.call()});
   return all;
 }
 
@@ -47,18 +49,20 @@ Described described_recipe(Lab& lab, const std::string& file) {
   return {file, "recipe", opening_comment(file), 0, file, recipe_arguments(lab, file)};
 }
 
+bool is_of_ts(const Described& one) { return one.kind == "operation" || one.kind == "helper"; }
+
 /// Everything of this name, a verb before an operation; ts.NAME is the operation alone.
 std::vector<Described> find_described(Lab& lab, const std::string& name) {
   if (name.ends_with(".lua")) return {described_recipe(lab, name)};
   std::vector<std::string> known;
   std::vector<Described> found;
   for (auto& one : all_described(lab)) {
-    if (one.name == name || (one.kind == "operation" && "ts." + one.name == name)) found.push_back(one);
-    known.push_back(one.name);
+    if (one.name == name || (is_of_ts(one) && "ts." + one.name == name)) found.push_back(one);
+    known.push_back(is_of_ts(one) && name.starts_with("ts.") ? "ts." + one.name : one.name);
   }
   if (!found.empty()) return found;
-  user_error("nothing is named '{}'{}; name a plugin, an operation or a verb ({}), a recipe's file, or deltas", name,
-             did_you_mean(name, known), join_words(known));
+  user_error("nothing is named '{}'{}; expected a plugin, a function of ts, a verb, a recipe's file, or deltas (tsrun describe lists all)",
+             name, did_you_mean(name, known));
 }
 
 /// As recipes name them.
@@ -78,6 +82,7 @@ std::vector<std::string> builtin_tasks() {
 std::string overview(const std::vector<Described>& all) {
   std::string text = "Verbs (tsrun NAME … --set OPTION=VALUE)\n" + lines_of(all, {"verb"});
   text += "\nOperations (ts.NAME in a recipe)\n" + lines_of(all, {"operation"});
+  text += "\nHelpers (ts.NAME in a recipe)\n" + lines_of(all, {"helper"});
   text += "\nPlugins\n" + lines_of(all, {"subspace", "joint", "delta", "selector", "regularizer"});
   text += "\nBuilt-in models\n" + name_lines(builtin(builtin_model_names())) + "\nBuilt-in tasks\n" + name_lines(builtin_tasks());
   return text +

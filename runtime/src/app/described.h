@@ -9,13 +9,15 @@
 
 namespace tsrun::app {
 
-/// An entry of `tsrun describe`: a verb, an operation, a recipe or a plugin, with its options.
+/// An entry of `tsrun describe`: a verb, an operation, a helper, a recipe or a plugin, with its options.
 struct Described {
-  std::string name, kind;  ///< kind: verb, operation, recipe, or a plugin's
+  std::string name, kind;  ///< kind: verb, operation, helper, recipe, or a plugin's
   std::string doc;
-  int version = 0;   ///< 0: none
-  std::string file;  ///< of plugins and recipes
-  OptionTable options;
+  int version = 0;        ///< 0: none
+  std::string file = {};  ///< of plugins and recipes
+  OptionTable options = {};
+  std::string result = {};  ///< of operations: kind of what they return
+  std::string call = {};    ///< of helpers, which have no option table: "ts.within(basis, options)"
 };
 
 std::string text_of(const Described& one);

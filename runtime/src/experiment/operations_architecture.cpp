@@ -129,6 +129,7 @@ std::vector<Operation> architecture_operations() {
   return {{.name = "architecture",
            .doc = "A model with fresh weights: sizes by the names below, or fields of the family's config.json by their own.",
            .options = experiment::options_of_architecture(),
+           .result = "model",
            .run = experiment::run_architecture,
            .more = experiment::fields_of_family,
            .on_device = false,

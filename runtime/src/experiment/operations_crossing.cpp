@@ -183,6 +183,7 @@ std::vector<Operation> crossing_operations() {
        .doc = "Finds the smallest place of a curve of trainings that reaches a share of others' mean score, with a 95 % interval by a "
               "bootstrap over seeds and rows: { at, low, high, target, reference, curve, violations }; a value is absent beyond the curve.",
        .options = experiment::crossing_options(),
+       .result = "crossing",
        .run = experiment::run_crossing,
        .on_device = false,
        .named = true}};

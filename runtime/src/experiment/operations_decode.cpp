@@ -131,6 +131,7 @@ std::vector<Operation> decoding_operations() {
        .doc = "Scores the weights that a basis decodes from coordinates, without training. z is a training within this basis, a training "
               "within another basis of the same dimension (transfer), or a list of numbers. The result has an interval {low, high}.",
        .options = decode_options(),
+       .result = "evaluation",
        .run = run_decode,
        .more = [](Lab&, const json& arguments) { return z_option(arguments); },
        .version = 2,  // evaluations have top_answer_share
@@ -138,6 +139,7 @@ std::vector<Operation> decoding_operations() {
       {.name = "scan",
        .doc = "Scores the weights that a basis decodes from many points, for landscapes.",
        .options = scan_options(),
+       .result = "scan",
        .run = run_scan,
        .named = true}};
 }

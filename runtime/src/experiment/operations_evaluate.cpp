@@ -187,6 +187,7 @@ std::vector<Operation> evaluation_operations() {
   return {{.name = "evaluate",
            .doc = "Scores the weights of a training without further training, whole or with their update projected, reset or zeroed.",
            .options = experiment::evaluation_options(),
+           .result = "evaluation",
            .run = experiment::run_evaluate,
            .named = true}};
 }

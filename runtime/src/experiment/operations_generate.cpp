@@ -234,6 +234,7 @@ std::vector<Operation> generation_operations() {
                "2016) and repetition (the share of a text's n-grams that it had before, Welleck et al. 2020). Texts are without their "
                "prompts; texts.jsonl has them all, `samples` the first.",
            .options = experiment::generate_options_of_recipes(),
+           .result = "generation",
            .run = experiment::run_generate,
            .named = true}};
 }

@@ -111,6 +111,7 @@ std::vector<Operation> geometry_operations() {
        .doc = "Measures the geometry of a model's embeddings or hidden states: cosines, isotropy, spectrum and intrinsic dimension, of the "
               "vectors as given and centred, and by frequency of their words.",
        .options = experiment::geometry_operation_options(),
+       .result = "geometry",
        .run = experiment::run_geometry,
        .named = true}};
 }

@@ -223,6 +223,7 @@ std::vector<Operation> joint_operations() {
        .doc = "Makes one low-dimensional space that decodes into several parameter sets (an adapter, a LoRA, a prefix). Each member of the "
               "result is a basis for ts.within, at the initial weights that its solutions share.",
        .options = experiment::decompose_options(),
+       .result = "joint",
        .run = experiment::run_decompose,
        .more = experiment::joint_method_options,
        .named = true}};

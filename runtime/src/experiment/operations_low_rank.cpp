@@ -189,6 +189,7 @@ std::vector<Operation> low_rank_operations() {
                "Writes the update of a full fine-tuning as the low-rank factors of a delta on the same model (truncated singular value "
                "decomposition), as if the delta had been trained. `energy` is the share of the update that they keep. No published method.",
            .options = experiment::low_rank_options(),
+           .result = "train",
            .run = experiment::run_low_rank,
            .named = true}};
 }

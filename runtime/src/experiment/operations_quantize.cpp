@@ -68,6 +68,7 @@ std::vector<Operation> quantize_operations() {
            .doc = "Rounds the directions of a basis to bfloat16 or int8; what comes back is a basis of the rounded numbers, which stay in "
                   "their files. `orthonormal` of the result says whether its columns still are, to 1e-5.",
            .options = experiment::quantize_options(),
+           .result = "subspace",
            .run = experiment::run_quantize,
            .on_device = false,
            .named = true}};

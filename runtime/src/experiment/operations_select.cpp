@@ -143,6 +143,7 @@ std::vector<Operation> selection_operations() {
   return {{.name = "select",
            .doc = "Chooses the trained parameters before any training, by a selector plugin.",
            .options = experiment::selection_options(),
+           .result = "scope",
            .run = experiment::run_select,
            .more = experiment::selector_options,
            .named = true}};

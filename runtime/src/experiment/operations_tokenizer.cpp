@@ -141,6 +141,7 @@ std::vector<Operation> tokenizer_operations() {
   return {{.name = "tokenizer.train",
            .doc = "A tokenizer of a task's text, for ts.architecture: Hugging Face's files, and vocabulary_size.",
            .options = experiment::tokenizer_options(),
+           .result = "tokenizer",
            .run = experiment::run_train_tokenizer,
            .on_device = false,
            .named = true}};

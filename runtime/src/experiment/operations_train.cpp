@@ -144,6 +144,7 @@ std::vector<Operation> training_operations() {
   return {{.name = "train",
            .doc = "Fine-tunes a model on a task and evaluates it; keeps best and last.",
            .options = experiment::training_options(),
+           .result = "train",
            .run = experiment::run_train,
            .version = 7,  // evaluations have top_answer_share
            .named = true}};

@@ -269,6 +269,7 @@ std::vector<Operation> trajectory_operations() {
   return {{.name = "trajectory",
            .doc = "Makes a trajectory from existing checkpoints, or from solutions of several tasks.",
            .options = experiment::trajectory_options(),
+           .result = "trajectory",
            .run = experiment::run_trajectory,
            .on_device = false,
            .named = true}};

@@ -196,6 +196,7 @@ Operation discover_operation() {
   return {.name = "discover",
           .doc = "Makes a basis by a subspace plugin.",
           .options = discovery_options(),
+          .result = "subspace",
           .run = run_discover,
           .more = plugin_options,
           .on_device = false,
@@ -220,6 +221,7 @@ std::vector<Operation> tuning_operations() {
              .choices = {"train"}},
             {.name = "form", .type = OptionType::choice, .fallback = "merged", .doc = "of a solution", .choices = {"merged", "peft"}},
             {.name = "path", .type = OptionType::text, .doc = "folder to write", .required = true}},
+       .result = "export",
        .run = experiment::run_export},
   };
 }

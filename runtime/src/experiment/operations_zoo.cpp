@@ -124,10 +124,12 @@ std::vector<Operation> zoo_operations() {
                     .doc = "weights of the trainings",
                     .choices = {"last", "best"}},
                    {.name = "path", .type = OptionType::text, .doc = "folder to write", .required = true}},
+       .result = "zoo",
        .run = experiment::run_zoo},
       {.name = "from_zoo",
        .doc = "A solution of a zoo as a training whose last weights were kept, to evaluate, predict or export it.",
        .options = experiment::from_zoo_options(),
+       .result = "train",
        .run = experiment::run_from_zoo,
        .named = true}};
 }

@@ -7,6 +7,7 @@
 #include "tsrun/base/random.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/data/metrics.h"
+#include "tsrun/experiment/results.h"
 #include "tsrun/train/diverged.h"
 
 #include <chrono>
@@ -113,13 +114,14 @@ int native_arguments(lua_State* lua) {
   return ok ? push_result(lua) : raise(lua);
 }
 
-/// operations() -> { { name, first } … }
+/// operations() -> { { name, first, fields } … }; fields: those that results can have, absent where plugins add their own
 int native_operations(lua_State* lua) {
   auto& host = host_of(lua);
   host.result = json::array();
   for (const auto& operation : host.lab.operations()) {
     json entry = {{"name", operation.name}};
     if (!operation.options.all().empty()) entry["first"] = operation.options.all().front().name;
+    if (const ResultKind* kind = find_result_kind(operation.result); kind != nullptr && !kind->open) entry["fields"] = kind->names();
     host.result.push_back(std::move(entry));
   }
   return push_result(lua);

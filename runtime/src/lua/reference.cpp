@@ -1,28 +1,20 @@
 #include "tsrun/lua/recipe.h"
 
 #include "lua/state.h"
+#include "tsrun/experiment/results.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
 /// Stubs for the Lua language server and the reference page. Both come from the same option tables that validate a call.
 namespace tsrun {
-namespace {
 
-/// Functions of ts.lua beside the operations.
-struct Helper {
-  struct Parameter {
-    std::string_view name, type;
-  };
-  std::string_view name;
-  std::vector<Parameter> parameters;
-  std::string_view result, doc;
-};
-
-const std::vector<Helper>& helpers() {
-  static const std::vector<Helper> all = {
+const std::vector<RecipeHelper>& recipe_helpers() {
+  static const std::vector<RecipeHelper> all = {
       {"arguments",
        {{"declared", "table"}},
        "table",
@@ -108,8 +100,10 @@ const std::vector<Helper>& helpers() {
   return all;
 }
 
+namespace {
+
 /// "basis, options"
-std::string parameter_names(const Helper& helper) {
+std::string parameter_names(const RecipeHelper& helper) {
   std::string names;
   for (const auto& [name, type] : helper.parameters)
     names += fmt::format("{}{}", names.empty() ? "" : ", ", name.substr(0, name.ends_with('?') ? name.size() - 1 : name.size()));
@@ -157,7 +151,7 @@ std::string class_stub(const std::string& name, const OptionTable& options) {
   return text;
 }
 
-std::string helper_stub(const Helper& helper) {
+std::string helper_stub(const RecipeHelper& helper) {
   std::string text = fmt::format("--- {}\n", helper.doc);
   for (const auto& [name, type] : helper.parameters) text += fmt::format("---@param {} {}\n", name, type);
   text += fmt::format("---@return {}\nfunction ts.{}({}) end\n\n", helper.result, helper.name, parameter_names(helper));
@@ -199,20 +193,57 @@ std::string option_rows(const OptionTable& options) {
   return text;
 }
 
+/// "Returns: `train`.", with a link
+std::string returns(const Operation& operation) {
+  return operation.result.empty() ? "" : fmt::format("Returns: [`{}`](#{}-a-result).\n\n", operation.result, operation.result);
+}
+
+std::string result_section() {
+  std::string text =
+      "## Results\n\nTables that operations return. Those of artifacts also have `artifact`, their kind; `key`, which names them in the "
+      "store; and, in a plan, `planned`. A field that says nothing about a result is absent, which reads as `nil`; a name that is no field "
+      "is an error.\n\n";
+  for (const ResultKind& kind : result_kinds()) {
+    text += fmt::format("### `{}`, a result\n\n{}{}\n\n| field | |\n| --- | --- |\n", kind.name, kind.doc,
+                        kind.open ? " Plugins add fields of their own." : "");
+    for (const ResultField& field : kind.fields) text += fmt::format("| `{}` | {} |\n", field.name, field.doc);
+    text += "\n";
+  }
+  return text;
+}
+
+std::string lua_result(const Operation& operation) { return operation.result.empty() ? "table" : "ts." + operation.result + "_result"; }
+
+std::string result_stub(const ResultKind& kind) {
+  std::string text = fmt::format("--- {}\n---@class ts.{}_result\n", kind.doc, kind.name);
+  for (const std::string_view name : kind.names()) text += fmt::format("---@field {}? any\n", name);
+  return text + "\n";
+}
+
 }  // namespace
+
+std::string RecipeHelper::call() const { return fmt::format("ts.{}({})", name, parameter_names(*this)); }
+
+std::vector<Operation> recipe_operations(const Lab& lab) {
+  std::vector<Operation> seen;
+  std::copy_if(lab.operations().begin(), lab.operations().end(), std::back_inserter(seen), [](const Operation& operation) {
+    return std::ranges::none_of(recipe_helpers(), [&](const RecipeHelper& helper) { return helper.name == operation.name; });
+  });
+  return seen;
+}
 
 std::string lua_stubs(const Lab& lab) {
   std::string text = "---@meta\n-- Written by `tsrun describe --stubs`; do not edit.\n\nlocal ts = {}\n\n";
-  for (const auto& helper : helpers()) text += helper_stub(helper);
+  for (const auto& helper : recipe_helpers()) text += helper_stub(helper);
+  for (const auto& kind : result_kinds()) text += result_stub(kind);
   std::string last_group;
-  for (const auto& operation : lab.operations()) {
-    if (operation.name == "report") continue;  // recipes go through ts.report(title)
+  for (const auto& operation : recipe_operations(lab)) {
     const std::string group = group_of(operation.name);
     if (!group.empty() && group != last_group) text += fmt::format("ts.{} = {{}}\n\n", group);
     last_group = group;
     text += class_stub(operation.name, operation.options);
-    text += fmt::format("\n--- {}\n---@param options ts.{}_options\n---@return table\nfunction ts.{}(options) end\n\n", operation.doc,
-                        operation.name, operation.name);
+    text += fmt::format("\n--- {}\n---@param options ts.{}_options\n---@return {}\nfunction ts.{}(options) end\n\n", operation.doc,
+                        operation.name, lua_result(operation), operation.name);
   }
   text += "return ts\n";
   return text;
@@ -220,13 +251,11 @@ std::string lua_stubs(const Lab& lab) {
 
 std::string reference_page(const Lab& lab) {
   std::string text = std::string(lua::embedded_file("recipes_head.md")) + "## Helpers\n\n";
-  for (const auto& helper : helpers()) text += fmt::format("### `ts.{}({})`\n\n{}\n\n", helper.name, parameter_names(helper), helper.doc);
+  for (const auto& helper : recipe_helpers()) text += fmt::format("### `{}`\n\n{}\n\n", helper.call(), helper.doc);
   text += "## Operations\n\n";
-  for (const auto& operation : lab.operations()) {
-    if (operation.name == "report") continue;
-    text += fmt::format("### `ts.{}`\n\n{}\n\n{}", operation.name, operation.doc, option_rows(operation.options));
-  }
-  text += "## Plugins\n\n";
+  for (const auto& operation : recipe_operations(lab))
+    text += fmt::format("### `ts.{}`\n\n{}\n\n{}{}", operation.name, operation.doc, option_rows(operation.options), returns(operation));
+  text += result_section() + "## Plugins\n\n";
   for (const auto& plugin : lab.plugins().plugins())
     text += fmt::format("### `{}` ({}, version {})\n\n{}\n\n{}", plugin.name, plugin.kind, plugin.version, plugin.doc,
                         option_rows(lab.plugins().options_of(plugin.name)));

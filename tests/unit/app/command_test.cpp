@@ -106,10 +106,13 @@ TEST_F(CommandTest, DescribesPluginsOperationsAndRecipes) {
         "'never reached'\n");
   EXPECT_THAT(tsrun({"describe", "line", "--plugins", plugins.string()}).out,
               AllOf(HasSubstr("line  (subspace, version 7"), HasSubstr("How to fail.")));
-  EXPECT_THAT(tsrun({"describe", "report"}).out, AllOf(StartsWith("ts.report"), HasSubstr("title")));
+  EXPECT_THAT(tsrun({"describe", "report"}).out, AllOf(StartsWith("ts.report"), HasSubstr("heat_map")));
   EXPECT_THAT(tsrun({"describe", "small.lua"}).out,
               AllOf(HasSubstr("What it is for."), HasSubstr("dim"), HasSubstr("16"), HasSubstr("dimensions")));
   expect_refusal({"describe", "reprot"}, "did you mean 'report'?");
+  expect_refusal({"describe", "ts.clam"}, "did you mean 'ts.claim'?");
+  EXPECT_THAT(tsrun({"describe", "ts.claim"}).out, StartsWith("ts.claim(options)\nStates what"));
+  EXPECT_THAT(tsrun({"describe", "evaluate"}).out, HasSubstr("\nReturns: evaluation (Scores without training"));
   EXPECT_THAT(tsrun({"describe", "--stubs"}).out, StartsWith("---@meta"));
 }
 

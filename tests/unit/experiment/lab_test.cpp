@@ -214,8 +214,8 @@ TEST_F(MisreadJson, IsTheUsersMistake_WhereAHandleIsMadeUp) {
   };
   const auto read = [](Lab&, const Options& options) { return misread(options.value("about").at("value")); };
   Lab lab(settings());
-  lab.add({"make", "Makes.", {}, make});
-  lab.add({"read", "Reads.", operation_.options, read});
+  lab.add({.name = "make", .doc = "Makes.", .options = {}, .run = make});
+  lab.add({.name = "read", .doc = "Reads.", .options = operation_.options, .run = read});
   json handle = lab.call("make", json::object());
   const auto kind = [&](const json& about) { return error_of([&] { lab.call("read", {{"about", {{"things", {about}}}}}); }).kind(); };
   EXPECT_EQ(kind(handle), ErrorKind::internal);

@@ -25,7 +25,8 @@ struct Operation {
   std::string name;  ///< "train", "discover", "outliers", …: ts.<name> in Lua
   std::string doc;   ///< one sentence
   OptionTable options;
-  std::function<nlohmann::json(Lab& lab, const Options& options)> run;
+  std::string result = {};  ///< kind of what it returns (results.h); empty: told in `doc`
+  std::function<nlohmann::json(Lab& lab, const Options& options)> run = {};
   /// Options that depend on the arguments (those of the named plugin); included beside `options`. Empty: none.
   std::function<OptionTable(Lab& lab, const nlohmann::json& arguments)> more = {};
   int version = 1;        ///< part of its stages' keys; raised with every change of their numbers

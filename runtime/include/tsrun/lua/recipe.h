@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tsrun {
@@ -24,6 +25,20 @@ void run_recipe(Lab& lab, const std::filesystem::path& recipe, const RecipeSetti
 
 /// What a recipe takes with --set: runs it up to its call of ts.arguments. `lab` should be planning only.
 OptionTable recipe_arguments(Lab& lab, const std::filesystem::path& recipe);
+
+/// A function of `ts` beside the operations; one of an operation's name hides it.
+struct RecipeHelper {
+  struct Parameter {
+    std::string_view name, type;  ///< as the Lua language server writes them
+  };
+  std::string_view name;
+  std::vector<Parameter> parameters;
+  std::string_view result, doc;  ///< result: a type
+  std::string call() const;      ///< "ts.within(basis, options)"
+};
+const std::vector<RecipeHelper>& recipe_helpers();
+/// The operations that recipes call by their own names.
+std::vector<Operation> recipe_operations(const Lab& lab);
 
 /// LuaLS stubs of the `ts` module, and its reference page, from the operations' option tables.
 std::string lua_stubs(const Lab& lab);
