@@ -77,13 +77,14 @@ end
 
 -- The search of learning rates for several methods, by their mean on dev over `seeds`: the head's first (`head_rates`), then the
 -- method's own. search(method, own, run) searches the axes of `own`, if any, with run(seed, name, rates), and picks nothing where there
--- is nothing to choose from; rates_of(method) is what it picked; searched(method, result) has the table tell so.
+-- is nothing to choose from; `own` is a grid, or a list of grids that are searched one after the other. rates_of(method) is what it picked;
+-- searched(method, result) has the table tell so.
 function lib.rate_search(seeds, head_rates)
   local heads = #head_rates > 0 and { { lr_head = head_rates } } or {}
   local found = {}
   local function search(method, own, run)
     local function trial(rates, seed) return run(seed, "search: " .. method, rates) end
-    local grids = lib.join(heads, own and { own } or {})
+    local grids = lib.join(heads, own == nil and {} or own[1] and own or { own })
     if #grids > 0 then found[method] = ts.lr_search(lib.with({ seeds = seeds, run = trial }, grids)) end
   end
   local function rates_of(method) return found[method] and found[method].rates or {} end

@@ -47,9 +47,15 @@ local function trajectory_run(seed)
   return full(seed, rates_of "fine-tuning", { name = trajectory_name, epochs = arg.dim, record = ts.every "epoch", keep = "all" })
 end
 
-local function basis(seed, reading)
-  local trajectory = trajectory_run(seed).trajectory
-  return ts.discover("trajectory_svd", { name = "basis, " .. reading, trajectory = trajectory, dim = arg.dim, variant = reading })
+local function basis_of(trajectory, reading, name)
+  return ts.discover("trajectory_svd", { name = "basis, " .. name, trajectory = trajectory, dim = arg.dim, variant = reading })
+end
+local function basis(seed, reading) return basis_of(trajectory_run(seed).trajectory, reading, reading) end
+
+-- The null control: the same path with its entries in other places of their tensors, by one permutation for all points.
+local function shuffled_basis(seed)
+  local trajectory = ts.trajectory { name = "shuffled trajectory", of = trajectory_run(seed).trajectory, shuffled = seed }
+  return basis_of(trajectory, "delta", "shuffled")
 end
 
 local function random_basis(seed)
@@ -59,11 +65,14 @@ end
 local function within(seed, name, rates, subspace, reach_of)
   local tune = { reach = rates.reach, reach_of = reach_of, init = arg.init, ensemble = arg.ensemble, embeddings = arg.embeddings }
   tune.lr = rates.lr_coordinates or "reach"
-  return train(seed, { name = name, keep = "last", tune = ts.within(subspace, tune), lr_head = rates.lr_head })
+  local parts = { name = name, keep = "last", tune = ts.within(subspace, tune) }
+  return train(seed, lib.with(parts, { lr_head = rates.lr_head, lr_embeddings = rates.lr_embeddings }))
 end
 local function within_random(seed, name, rates)
   return within(seed, name, rates or rates_of "random", random_basis(seed), trajectory_run(seed).trajectory)
 end
+
+local function within_shuffled(seed, name, rates) return within(seed, name, rates or rates_of "shuffled", shuffled_basis(seed)) end
 
 local function intrinsic(seed, reading)
   return within(seed, "intrinsic " .. reading, rates_of("intrinsic " .. reading), basis(seed, reading))
@@ -98,8 +107,9 @@ end
 
 -- Searches, and the trajectories, for which nearly everything else waits.
 local rates = lib.multiples(arg.rates, lr)
-local coordinates = arg.lr_z > 0 and { lr_coordinates = lib.multiples(arg.rates, arg.lr_z) } or { reach = arg.rates }
 local embeddings = arg.embeddings and { lr_embeddings = rates } or nil
+local reaches = arg.lr_z > 0 and { lr_coordinates = lib.multiples(arg.rates, arg.lr_z) } or { reach = arg.rates }
+local coordinates = { reaches, embeddings }
 search("fine-tuning", { lr = rates }, function(seed, name, picked) return full(seed, picked, { name = name }) end)
 local first = { table.unpack(seeds) }
 if #seeds == 1 then first[2] = other(seeds[1]) end
@@ -109,6 +119,7 @@ search("mean of checkpoints", embeddings, mean_frozen)
 for _, reading in ipairs { "raw", "delta" } do
   search("intrinsic " .. reading, coordinates, function(seed, name, picked) return within(seed, name, picked, basis(seed, reading)) end)
 end
+search("shuffled", coordinates, within_shuffled)
 search("random", coordinates, within_random)
 
 -- run(seed, name) makes the result of a row, at what the search of `method` picked.
@@ -130,8 +141,10 @@ end
 variant("intrinsic delta, other seed's basis", function(seed, name)
   return within(seed, name, rates_of "intrinsic delta", basis(other(seed), "delta"))
 end, "intrinsic delta")
+variant("intrinsic delta, entries shuffled", within_shuffled, "shuffled")
 variant("random", within_random, "random")
-variant("mean of checkpoints as encoder, frozen", function(seed, name)
+local frozen_mean = "mean of checkpoints as encoder, frozen"
+variant(frozen_mean, function(seed, name)
   return mean_frozen(seed, name, rates_of "mean of checkpoints")
 end, "mean of checkpoints")
 
@@ -172,20 +185,61 @@ end)
 -- Claims: those of the paper, and those of its controls.
 local function claim(text, source, options) ts.claim(lib.with({ report = report, text = text, source = source }, options)) end
 for _, reading in ipairs { "raw", "delta" } do
-  local function row(name) return reading .. ": " .. name end
-  claim(reading .. ": zeroing outliers hurts more than zeroing as many random weights", "table 3", {
-    better = row "random", than = row "outliers",
+  local tuned, held = "intrinsic " .. reading, "last update projected, " .. reading
+  claim(reading .. ": a few dimensions a layer are as good as full fine-tuning of as many epochs", "table 1", {
+    not_worse = tuned, than = full_name, by = arg.margin,
   })
-  claim(reading .. ": it hurts more than zeroing as many of each tensor", "control", {
+  claim(reading .. ": they are better than as many random dimensions", "table 1", { better = tuned, than = "random" })
+  claim(reading .. ": they are better than a frozen encoder", "table 1", { better = tuned, than = "freeze (z = 0)" })
+  claim(reading .. ": the basis holds a solution before anything is trained in it", "control", {
+    not_worse = held, than = trajectory_name, by = arg.margin,
+  })
+  claim(reading .. ": its top direction alone holds one", "control", {
+    not_worse = "last update, top direction, " .. reading, than = trajectory_name, by = arg.margin,
+  })
+  claim(reading .. ": training inside finds more than the mean of checkpoints with a new head", "control", {
+    better = tuned, than = frozen_mean,
+  })
+end
+claim("Random dimensions are better than a frozen encoder", "table 1", { better = "random", than = "freeze (z = 0)" })
+claim("Random dimensions hold no solution", "control", { better = "last update projected, delta", than = "last update projected, random" })
+claim("delta: dimensions of the own run are better than those of another seed's", "control", {
+  better = "intrinsic delta", than = "intrinsic delta, other seed's basis",
+})
+claim("delta: they are better than those of the same path with its entries in other places", "control", {
+  better = "intrinsic delta", than = "intrinsic delta, entries shuffled",
+})
+
+-- Scores of a model that gives every row the commonest answer, where the task has one.
+local majority = task.splits.dev and task.splits.dev.majority_score
+local collapsed = lib.map(seeds, function() return majority end)
+local learned = lib.mean(lib.map(seeds, function(seed) return full(seed, rates_of "fine-tuning", { name = full_name }).last.score end))
+if majority and learned <= majority + arg.margin then
+  report:note("Full fine-tuning has not left the score of the commonest answer: what these rows share says nothing about subspaces.")
+end
+for _, reading in ipairs { "raw", "delta" } do
+  local function row(name) return reading .. ": " .. name end
+  claim(row "zeroing random weights costs little", "table 3", { not_worse = row "random", than = full_name, by = arg.margin })
+  claim(row "zeroing as many outliers hurts more", "table 3", { better = row "random", than = row "outliers" })
+  if majority then
+    claim(row "zeroing outliers leaves no more than the majority's score", "table 3", {
+      not_worse = "majority", than_scores = lib.map(seeds, function(seed) return zeroed(seed, outliers(seed, reading)).last.score end),
+      than = row "outliers", row_scores = collapsed, by = arg.margin,
+    })
+  end
+  claim(row "zeroing outliers hurts more than zeroing as many of each tensor", "control", {
     better = row "random per tensor", than = row "outliers",
   })
-  claim(reading .. ": zeroing the largest outlier of each layer costs little", "the paper's first test", {
+  claim(row "zeroing the largest outlier of each layer costs little", "the paper's first test", {
     not_worse = row "top", than = full_name, by = arg.margin,
   })
-  claim(reading .. ": zeroing as many of the largest pre-trained weights hurts as much", "control", {
+  claim(row "zeroing as many of the largest pre-trained weights hurts as much", "control", {
     not_worse = row "outliers", than = row "magnitude", by = arg.margin,
   })
-  claim(reading .. ": outliers outside LayerNorms hurt less", "control", { better = row "without norms", than = row "outliers" })
+  claim(row "outliers outside LayerNorms hurt less", "control", { better = row "without norms", than = row "outliers" })
+  claim(row "taking back the update at outliers hurts less than zeroing them", "control", {
+    better = row "update reset, weights kept", than = row "outliers",
+  })
 end
 
 -- Figures of the first seed.
@@ -198,4 +252,6 @@ report:positions("Update along the positions of each layer: intrinsic (delta)", 
 report:positions("Update along the positions of each layer: random basis", random_outliers, { sigmas = arg.sigmas })
 report:shares("Outliers by kind of tensor", { raw = outliers(seed, "raw"), delta = outliers(seed, "delta"), random = random_outliers })
 for _, reading in ipairs { "raw", "delta" } do report:outliers(reading, outliers(seed, reading)) end
+report:note(("The trajectory, and trainings with zeroed weights, take the rates that were picked for full fine-tuning of %d epochs."):format(
+  epochs))
 report:save()

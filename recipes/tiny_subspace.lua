@@ -44,14 +44,14 @@ local function frozen(seed, name, rates)
 end
 local function within(seed, name, rates, basis, options)
   local tune = lib.with({ lr = "reach", reach = rates.reach, embeddings = arg.embeddings }, options)
-  return train(seed, { name = name, tune = ts.within(basis, tune), lr_head = rates.lr_head })
+  return train(seed, { name = name, tune = ts.within(basis, tune), lr_head = rates.lr_head, lr_embeddings = rates.lr_embeddings })
 end
 
--- The search, over all seeds. Every row of a method takes what it picked.
+-- The search, over all seeds, for every method and dimension. Rows of a method take what it picked; a trajectory takes what full
+-- fine-tuning did, and the basis of a short trajectory what the long one's of as many dimensions did.
 
 local head_rates = lib.writes(model) and {} or lib.multiples(arg.head_rates, model.defaults.lr_head)
 local search, rates_of, searched = lib.rate_search(seeds, head_rates)
-local reaches = { reach = arg.rates }
 
 local function full_run(seed) return searched("full", trajectory_run(seed, trajectory_name, rates_of "full")) end
 local function basis_of(seed, dim, run)
@@ -80,12 +80,16 @@ local function random(seed, name, rates, dim)
 end
 
 local rates = lib.multiples(arg.rates, model.defaults.lr)
+local embeddings = arg.embeddings and { lr_embeddings = rates } or nil
+local coordinates = { { reach = arg.rates }, embeddings }
 search("full", { lr = rates }, full)
 ts.sweep({ seed = seeds }, function(at) full_run(at.seed) end)
-search("freeze", arg.embeddings and { lr_embeddings = rates } or nil, frozen)
-search("intrinsic", reaches, function(seed, name, rates) return intrinsic(seed, name, rates, longest) end)
-search("shuffled", reaches, shuffled)
-search("random", reaches, function(seed, name, rates) return random(seed, name, rates, longest) end)
+search("freeze", embeddings, frozen)
+search("shuffled", coordinates, shuffled)
+for _, dim in ipairs(arg.dims) do
+  search("intrinsic d=" .. dim, coordinates, function(seed, name, rates) return intrinsic(seed, name, rates, dim) end)
+  search("random d=" .. dim, coordinates, function(seed, name, rates) return random(seed, name, rates, dim) end)
+end
 
 -- Rows.
 
@@ -97,17 +101,14 @@ variant("fine-tuning", full_name, function(seed, name) return searched("full", f
 variant("fine-tuning", trajectory_name, full_run)
 variant("fine-tuning", "freeze", function(seed, name) return searched("freeze", frozen(seed, name, rates_of "freeze")) end)
 for _, dim in ipairs(arg.dims) do
-  variant("fine-tuning", "intrinsic d=" .. dim, function(seed, name)
-    return searched("intrinsic", intrinsic(seed, name, rates_of "intrinsic", dim))
-  end)
+  local own, random_name = "intrinsic d=" .. dim, "random d=" .. dim
+  variant("fine-tuning", own, function(seed, name) return searched(own, intrinsic(seed, name, rates_of(own), dim)) end)
   if dim < longest then
     variant("fine-tuning", ("intrinsic d=%d, short trajectory"):format(dim), function(seed, name)
-      return searched("intrinsic", within(seed, name, rates_of "intrinsic", basis_of(seed, dim, short_run(seed, dim))))
+      return searched(own, within(seed, name, rates_of(own), basis_of(seed, dim, short_run(seed, dim))))
     end)
   end
-  variant("fine-tuning", "random d=" .. dim, function(seed, name)
-    return searched("random", random(seed, name, rates_of "random", dim))
-  end)
+  variant("fine-tuning", random_name, function(seed, name) return searched(random_name, random(seed, name, rates_of(random_name), dim)) end)
 end
 local null = ("intrinsic d=%d, entries shuffled"):format(longest)
 variant("fine-tuning", null, function(seed, name) return searched("shuffled", shuffled(seed, name, rates_of "shuffled")) end)
@@ -150,4 +151,5 @@ claim("The basis holds a solution before anything is trained in it", "control", 
 claim("Its top direction alone holds one", "control", { not_worse = "last update, top direction", than = trajectory_name, by = arg.margin })
 claim("Random dimensions hold none", "control", { better = held, than = held_random })
 claim("Training inside finds more than the basis holds", "control", { better = tuned, than = held })
+report:note(("Trajectories take the rates that were picked for full fine-tuning of %d epochs."):format(epochs))
 report:save()
