@@ -9,7 +9,7 @@ namespace tsrun::uni_lora {
 
 /// P with one entry a row: parameter i of a group is z[a_i] / √n[a_i], n_j the number of parameters of coordinate j, which differ by one at
 /// most; so columns are orthonormal, and distances are kept exactly. The assignment a is random. Without the origin θ = P z, and the map is
-/// affine: θ0 + expand(z) with expand(z) = P z − θ0. 4 bytes of memory a parameter.
+/// affine: θ0 + expand(z) with expand(z) = P z − θ0. 4 bytes of memory a parameter; without the origin, θ0 is stored, too.
 class Basis final : public Subspace {
  public:
   /// `dropped`: θ0, float32 [total], or undefined where it is kept; then `width` is unused.
@@ -24,7 +24,7 @@ class Basis final : public Subspace {
   double initial_width() const override { return dropped_.defined() ? width_ : 0; }
   nlohmann::json describe() const override;
   void save(const std::filesystem::path& folder) const override;
-  int64_t bytes_shipped() const override { return 0; }
+  int64_t bytes_shipped() const override { return dropped_.defined() ? dropped_.numel() * int64_t{sizeof(float)} : 0; }
   const std::string& digest() const { return digest_; }
   static std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters);
 

@@ -12,7 +12,7 @@ class Method final : public SubspaceMethod {
   std::string doc() const override {
     return "A random isometry with one entry a row, made for LoRA's factors (parameters = { parts = \"delta\", groups = \"whole\" }).";
   }
-  int version() const override { return 1; }
+  int version() const override { return 2; }
   OptionTable options() const override;
   std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const override;
   std::unique_ptr<Subspace> load(const std::filesystem::path& folder, const ParameterSet& parameters) const override;

@@ -78,7 +78,9 @@ json run_decode(Lab& lab, const Options& o) {
   const auto plan = EvaluationSummary::planned(decoding.task.metric, request.bootstrap);
   const json handle = lab.stage(request.key(), lab.title_of("decode " + decoding.basis.title(), initial.seed), plan.to_json(),
                                 [&](const auto&, const auto&) { return decoded(lab, request).to_json(); });
-  return untrained(handle, initial.model, decoding.task, initial.seed);
+  json result = untrained(handle, initial.model, decoding.task, initial.seed);
+  put_basis(result, decoding.basis);
+  return result;
 }
 
 /// Scores of all points, in their order.

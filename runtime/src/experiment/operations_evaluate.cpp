@@ -176,6 +176,7 @@ json run_evaluate(Lab& lab, const Options& o) {
   if (request.project && request.project->trajectory) steps.merge(StepsByTraining(request.project->trajectory->rests_on));
   json result = untrained(handle, solution.model, request.task(), solution.seed);
   put_steps(result, steps);
+  if (request.project) put_basis(result, *request.project, request.directions);
   return result;
 }
 

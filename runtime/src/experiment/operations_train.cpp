@@ -146,7 +146,7 @@ std::vector<Operation> training_operations() {
            .options = experiment::training_options(),
            .result = "train",
            .run = experiment::run_train,
-           .version = 7,  // evaluations have top_answer_share
+           .version = 8,  // reach counts the steps within max_forward_passes
            .named = true}};
 }
 

@@ -68,35 +68,48 @@ struct FromZooRequest {
   }
 };
 
-TrainSummary take_into(Lab& lab, const FromZooRequest& request, const std::filesystem::path& out) {
+struct ZooSummary {
+  TrainSummary training;
+  int64_t bytes_basis = 0;
+  std::vector<int64_t> dims = {};
+  ModelRef model;
+
+  json to_json() const {
+    json result = training.to_json();
+    result["binding"]["subspace"] = {{"bytes", bytes_basis}, {"dims", dims}};
+    result["model"] = model.to_json();
+    return result;
+  }
+};
+
+ZooSummary take_into(Lab& lab, const FromZooRequest& request, const std::filesystem::path& out) {
   TaskModel loaded = initial_task_model(lab, request.task, {.model = request.model});
-  const at::Tensor z = take_zoo_solution(lab.plugins(), request.solution, loaded.model);
+  const TakenSolution taken = take_zoo_solution(lab.plugins(), request.solution, loaded.model);
   save_weights(parameters_in(loaded.model), out / "last.safetensors");
   save_constants(loaded.model, out);
-  write_safetensors(out / "coordinates.safetensors", std::vector<TensorInfo>{as_info("z", z), as_info("z_best", z)});
+  write_safetensors(out / "coordinates.safetensors", std::vector<TensorInfo>{as_info("z", taken.z), as_info("z_best", taken.z)});
   require_read(request.options, loaded.task);
   const EvaluationSet rows = make_evaluation_set(loaded.model, loaded.task, request.split, request.options);
   const Score score = Score::of(evaluate(*loaded.model.family, loaded.model.weights, rows, lab.settings().device), loaded.task);
-  return {.best = score,
-          .last = score,
-          .metric = loaded.task.metrics.front(),
-          .trainable = z.numel(),
-          .degrees_of_freedom = z.numel(),
-          .bytes_shipped = static_cast<int64_t>(std::filesystem::file_size(request.solution.file))};
+  return {.training = {.best = score,
+                       .last = score,
+                       .metric = loaded.task.metrics.front(),
+                       .trainable = taken.z.numel(),
+                       .degrees_of_freedom = taken.z.numel(),
+                       .bytes_shipped = static_cast<int64_t>(std::filesystem::file_size(request.solution.file))},
+          .bytes_basis = taken.bytes_basis,
+          .dims = taken.dims,
+          .model = request.model};
 }
 
 json run_from_zoo(Lab& lab, const Options& o) {
   const FromZooRequest request = FromZooRequest::from(o);
   request.task.require(request.split);
-  TrainSummary plan;
-  plan.metric = request.task.metric;
-  const auto summary = [&](const TrainSummary& training) {
-    json result = training.to_json();
-    result["model"] = request.model.to_json();
-    return result;
-  };
-  auto solution = ref_to<TrainingRef>(lab.stage(request.key(), lab.title_of("solution " + request.name + " of a zoo"), summary(plan),
-                                                [&](const auto& out, const auto&) { return summary(take_into(lab, request, out)); }));
+  ZooSummary plan;
+  plan.training.metric = request.task.metric;
+  plan.model = request.model;
+  auto solution = ref_to<TrainingRef>(lab.stage(request.key(), lab.title_of("solution " + request.name + " of a zoo"), plan.to_json(),
+                                                [&](const auto& out, const auto&) { return take_into(lab, request, out).to_json(); }));
   solution.model = request.model;
   solution.task = request.task;
   solution.keep = "last";
@@ -131,6 +144,7 @@ std::vector<Operation> zoo_operations() {
        .options = experiment::from_zoo_options(),
        .result = "train",
        .run = experiment::run_from_zoo,
+       .version = 2,
        .named = true}};
 }
 

@@ -113,7 +113,8 @@ ResultKind train_result() {
 ResultKind evaluation_result() {
   return {.name = "evaluation",
           .doc = "Scores without training; best and last are the same.",
-          .fields = scored({{"interval", "low and high of the first metric, 95 %, where `bootstrap` asks for it"}})};
+          .fields = scored({{"binding", "of a basis that the weights come from: subspace, with bytes and dims"},
+                            {"interval", "low and high of the first metric, 95 %, where `bootstrap` asks for it"}})};
 }
 
 ResultKind trajectory_result() {

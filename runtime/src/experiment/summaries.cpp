@@ -1,5 +1,6 @@
 #include "experiment/summaries.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace tsrun::experiment {
@@ -44,6 +45,14 @@ json untrained(json handle, const ModelRef& model, const TaskRef& task, int64_t 
   handle["task"] = task.to_json();
   handle["model"] = model.to_json();
   return handle;
+}
+
+void put_basis(json& handle, const BasisRef& basis, int64_t directions) {
+  if (!basis.facts.contains("bytes") || !basis.facts.contains("dims")) return;  // of a plan
+  json dims = basis.facts["dims"];
+  for (json& dim : dims)
+    if (directions > 0) dim = std::min(dim.get<int64_t>(), directions);
+  handle["binding"]["subspace"] = {{"bytes", basis.facts["bytes"]}, {"dims", dims}};
 }
 
 Option bootstrap_option(int64_t fallback) {

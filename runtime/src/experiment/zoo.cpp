@@ -208,7 +208,7 @@ ZooSolution ZooSolution::find(const fs::path& folder, const std::string& name) {
   return solution;
 }
 
-at::Tensor take_zoo_solution(const PluginHost& plugins, const ZooSolution& solution, Model& model) {
+TakenSolution take_zoo_solution(const PluginHost& plugins, const ZooSolution& solution, Model& model) {
   const auto subspace = subspace_in(plugins, solution.basis);
   const Layout& layout = subspace->parameters().layout;
   check_layout(layout, *model.family, "the zoo's basis");
@@ -228,7 +228,7 @@ at::Tensor take_zoo_solution(const PluginHost& plugins, const ZooSolution& solut
     if (found->shape != info.shape) data_error("{}: '{}' has another shape than the task asks for", file.name(), info.name);
     model.weights.set(info.name, as_float32(*found).clone());
   }
-  return z;
+  return {z, subspace->bytes_shipped(), subspace->dims()};
 }
 
 }  // namespace tsrun::experiment

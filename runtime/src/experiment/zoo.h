@@ -48,8 +48,15 @@ struct ZooSolution {
   static ZooSolution find(const std::filesystem::path& folder, const std::string& name);
 };
 
+/// What a solution was put together from.
+struct TakenSolution {
+  at::Tensor z;
+  int64_t bytes_basis = 0;
+  std::vector<int64_t> dims;  ///< of the basis, by group
+};
+
 /// Puts the solution on `model`, which is where its training began: θ0 + V z as the training composes it, and the parameters beside it.
-/// Returns the coordinates. @throws Error(data) where parameters differ in name or shape
-at::Tensor take_zoo_solution(const PluginHost& plugins, const ZooSolution& solution, Model& model);
+/// @throws Error(data) where parameters differ in name or shape
+TakenSolution take_zoo_solution(const PluginHost& plugins, const ZooSolution& solution, Model& model);
 
 }  // namespace tsrun::experiment

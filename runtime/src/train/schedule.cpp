@@ -15,9 +15,9 @@ double schedule_factor(LrScheduler scheduler, int64_t step, int64_t steps, int64
   return scheduler == LrScheduler::linear ? left : 0.5 * (1 + std::cos(std::numbers::pi * (1 - left)));
 }
 
-double schedule_sum(LrScheduler scheduler, int64_t steps, int64_t warmup) {
+double schedule_sum(LrScheduler scheduler, int64_t steps, int64_t warmup, int64_t taken) {
   double sum = 0;
-  for (int64_t step = 0; step < steps; ++step) sum += schedule_factor(scheduler, step, steps, warmup);
+  for (int64_t step = 0; step < std::min(taken, steps); ++step) sum += schedule_factor(scheduler, step, steps, warmup);
   return sum;
 }
 

@@ -90,7 +90,12 @@ Session::Session(TrainJob& job)
 }
 
 double Session::scheduled_steps() const {
-  return schedule_sum(settings_.scheduler, plan_.steps(), warmup_steps(settings_.warmup_ratio, plan_.steps()));
+  int64_t taken = plan_.steps();
+  if (const int64_t most = settings_.max_forward_passes; most > 0) {
+    const int64_t passes = 3 * settings_.gradient_accumulation_steps;  // of a step, a backward pass counted as two
+    taken = std::min(taken, (most + passes - 1) / passes);
+  }
+  return schedule_sum(settings_.scheduler, plan_.steps(), warmup_steps(settings_.warmup_ratio, plan_.steps()), taken);
 }
 
 TuneOptions Session::tune_options() const {

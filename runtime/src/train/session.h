@@ -44,7 +44,7 @@ class Session {
 
  private:
   std::vector<std::vector<int64_t>> rows_of(int64_t step);
-  double scheduled_steps() const;    ///< sum of the schedule over the planned steps
+  double scheduled_steps() const;    ///< sum of the schedule over the steps that the plan and the budget of passes allow
   TuneOptions tune_options() const;  ///< the job's, with the rates that its reach asks for
 
   TrainJob& job_;

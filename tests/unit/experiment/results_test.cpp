@@ -67,7 +67,7 @@ TEST_F(ResultsTest, OfEveryKindHaveTheFieldsThatAreTold) {
   const json full = trained(options);
   options.erase("reinit_layers");
   const json recorded = trained(options);
-  const json basis = call("discover", {{"method", "trajectory_svd"}, {"trajectory", recorded.at("trajectory")}, {"dim", 1}});
+  const json basis = call("discover", {{"method", "trajectory_svd"}, {"trajectory", recorded.at("trajectory")}, {"dim", 2}});
   options = short_run;
   options["tune"] = {{"subspace", basis}, {"lr", "reach"}};
   const json within = trained(options);
@@ -77,6 +77,8 @@ TEST_F(ResultsTest, OfEveryKindHaveTheFieldsThatAreTold) {
   const json lora_run = trained({{"model", lora}, {"max_steps", 2}});
 
   call("evaluate", {{"solution", full}, {"bootstrap", 20}});
+  const json projected = call("evaluate", {{"solution", recorded}, {"project", basis}, {"directions", 1}});
+  EXPECT_EQ(projected.at("binding").at("subspace"), json({{"bytes", basis.at("bytes")}, {"dims", {1, 1}}}));
   call("trajectory", {{"solutions", {recorded, within}}});
   call("low_rank", {{"solution", recorded}, {"model", lora}});
   call("crossing", {{"curve", {{{"at", 1}, {"runs", {within}}}}}, {"reference", {full}}, {"bootstrap", 20}});

@@ -185,6 +185,16 @@ TEST_F(Reaching, ChoosesRatesThatTravelTheDistance_UnderTheStepsThatReallyRun) {
   EXPECT_LT(way[1].item<double>(), 0.022);
 }
 
+TEST_F(Reaching, CountsTheStepsWithinTheBudgetOfPasses) {
+  nlohmann::json options = kReachOptions;
+  options["max_forward_passes"] = 13;
+  const TrainResult result = train(job("short", options));
+  EXPECT_EQ(result.report.steps, 3);  // of six passes each
+  const auto rates = result.report.binding.at("subspace").at("lr").get<std::vector<double>>();
+  EXPECT_NEAR(rates[0], 0.5 / (0 + 1 / 2.0 + 4 / 4.0), 1e-9);
+  EXPECT_NEAR(result.report.reach->share(), 1, 1e-9);
+}
+
 TEST_F(Reaching, EndsWithTheSameBits_AfterAnInterrupt) {
   watch_interrupts();
   const auto make = [&](const std::string& folder, int64_t stop) {

@@ -12,7 +12,7 @@ int64_t warmup_steps(double ratio, int64_t steps);
 /// Multiplier of the learning rate at `step` (from 0) of `steps`; it rises from 0 over the first `warmup`.
 double schedule_factor(LrScheduler scheduler, int64_t step, int64_t steps, int64_t warmup);
 
-/// Sum of the multipliers of all `steps`: how many steps at the full rate they are worth.
-double schedule_sum(LrScheduler scheduler, int64_t steps, int64_t warmup);
+/// Sum of the multipliers of the first `taken` of `steps`: how many steps at the full rate they are worth.
+double schedule_sum(LrScheduler scheduler, int64_t steps, int64_t warmup, int64_t taken);
 
 }  // namespace tsrun
