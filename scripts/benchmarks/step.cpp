@@ -1,6 +1,6 @@
 // Times one optimiser step as the trainer runs it: token ids of the batch, forward, backward, clipping, update.
 //
-// usage: bench_step MODEL TASK [--method full|subspace|lora] [--plugin
+// usage: bench_step MODEL TASK [--method full|subspace|subspace_and_embeddings|lora] [--plugin
 // none|still|mask|layers|cached|compact|sift|r_drop|dps_dense|dps_mix|cosine|laplacian|galore|apollo|apollo_mini]
 // [--basis dense|float32|bf16] [--layers 2] [--precision float32|bf16] [--steps 12] [--batch 32] [--rows 0] [--threads 2] [--max-length
 // 128] still: no dropout; mask: 70 % of every matrix of the layers; layers: the last `layers`; cached: the same with the output of the
@@ -163,7 +163,9 @@ TuneOptions tune_options(const std::string& method, const Arguments& arguments, 
   TuneOptions tune;
   tune.weight_decay = 0.01;
   if (method == "full") return tune;
-  tune.scope = scope_of_parts(family, {Part::encoder, Part::decoder, Part::pooler, Part::head, Part::delta});
+  std::set<Part> parts = {Part::encoder, Part::decoder, Part::pooler, Part::head, Part::delta};
+  if (method == "subspace_and_embeddings") parts.insert(Part::embeddings);
+  tune.scope = scope_of_parts(family, parts);
   if (method == "lora") {
     tune.scope = scope_of_parts(family, {Part::delta, Part::head});
     return tune;
