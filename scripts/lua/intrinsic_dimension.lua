@@ -2,12 +2,20 @@
 -- (Li et al., ICLR 2018; Aghajanyan et al., ACL 2021). The search is here; the interval is the operation ts.crossing.
 local native, ts, common, best_of = ...
 local with, names_of = common.with, common.sorted_names
+local raw_xpcall = xpcall  -- the sandbox's own passes no thread on
 
 local defaults = {
   share = 0.9, above = "zero", score = "last", bootstrap = 1000,
   d_min = 1, d_max = 1024, growth = 4, precision = 0.05, past = 1,
-  rates = { 0.1, 0.03, 0.01 }, seeds = 3, within = {}, train = {}, full = {}, model = false, task = false, method = false,
+  rates = { 0.1, 0.03, 0.01 }, head_rates = {}, seeds = 3, within = {}, train = {}, full = {}, freeze = false,
+  model = false, task = false, method = false,
 }
+
+-- What an element of `rates` may name: rates of a training, and options of ts.within. `lr` within a subspace is that of the coordinates.
+local rates_of_training = { lr = true, lr_embeddings = true, lr_head = true }
+local rates_within = with(rates_of_training, {
+  embeddings = true, ensemble = true, head = true, init = true, pooler = true, reach = true, reach_of = true,
+})
 
 -- Of a method's table, what guides the search; all else are options of ts.discover.
 local guides = { name = true, d_min = true, d_max = true, rates = true, per_layer = true, trajectory = true, within = true, points = true }
@@ -40,11 +48,45 @@ local function method_of(given)
   return with(known[given.name] or {}, given)
 end
 
-local function rates_of(given, d)
+local function check_rate(rate, options, what, known)
+  if type(rate) == "number" or rate == (known == rates_within and "reach") then return end
+  if type(rate) ~= "table" then fail("option '%s' has a %s, expected numbers, or tables { lr = …, lr_head = … }", what, type(rate)) end
+  for name in pairs(rate) do
+    if not known[name] then
+      fail("option '%s': unknown option '%s'%s", what, tostring(name), native.did_you_mean(tostring(name), names_of(known)))
+    end
+  end
+  if rate.lr_head and #options.head_rates > 0 then fail("option '%s' names lr_head beside 'head_rates', expected one of them", what) end
+  if rate.lr_embeddings and known == rates_within and not with(options.within, rate).embeddings then
+    fail("option '%s' names lr_embeddings, but the embeddings are frozen; expected within = { embeddings = true }", what)
+  end
+end
+
+-- The list of rates that `given` means, each checked.
+local function rates_of(given, options, what, known, d)
   if type(given) == "function" then given = given(d) end
-  if type(given) ~= "table" then given = { given } end  -- an element may be a table, of options of ts.within
-  if #given == 0 then fail("option 'rates' is empty, expected a rate at least") end
+  if type(given) ~= "table" then given = { given } end
+  if #given == 0 then fail("option '%s' is empty, expected a rate at least", what) end
+  for _, rate in ipairs(given) do check_rate(rate, options, what, known) end
   return given
+end
+
+local function check_head_rates(options)
+  if type(options.head_rates) ~= "table" then options.head_rates = { options.head_rates } end
+  for _, rate in ipairs(options.head_rates) do
+    if type(rate) ~= "number" or rate < 0 then fail("option 'head_rates' has %s, expected numbers from 0 on", tostring(rate)) end
+  end
+  for _, name in ipairs { "train", "full", "freeze" } do
+    if #options.head_rates > 0 and type(options[name]) == "table" and options[name].lr_head then
+      fail("option '%s' names lr_head beside 'head_rates', expected one of them", name)
+    end
+  end
+end
+
+-- The rates of a training of everything, or of freeze: its own list, or the default alone.
+local function rates_beside(options, name)
+  local own = type(options[name]) == "table" and options[name].rates
+  return own and rates_of(own, options, name .. ".rates", rates_of_training) or { false }
 end
 
 local function options_of(given)
@@ -74,29 +116,104 @@ local function options_of(given)
   if options.share > 1 then fail("option 'share' is %s, expected at most 1", tostring(options.share)) end
   require_choice(options, "above", { "zero", "majority" })
   require_choice(options, "score", { "last", "best" })
+  if type(options.freeze) ~= "boolean" and type(options.freeze) ~= "table" then
+    fail("option 'freeze' is a %s, expected true, or a table of options of its training", type(options.freeze))
+  end
+  check_head_rates(options)
+  if type(options.rates) ~= "function" then rates_of(options.rates, options, "rates", rates_within) end
+  for _, name in ipairs { "full", "freeze" } do rates_beside(options, name) end
   if math.type(options.seeds) == "integer" then options.seeds = ts.seeds(options.seeds) end
   return options
 end
 
 -- Trainings -------------------------------------------------------------------------------------------------------------------------------
 
--- "rate 0.1", "lr reach, reach 2" of options of ts.within, "the default rate"
-local function in_words(rate)
-  if rate == false then return "the default rate" end
-  if type(rate) ~= "table" then return "rate " .. tostring(rate) end
-  local words = {}
-  for _, name in ipairs(names_of(rate)) do words[#words + 1] = name .. " " .. tostring(rate[name]) end
-  return table.concat(words, ", ")
+-- "rate 0.1", "reach 2, lr_head 0.01", "the default rate"
+local function in_words(candidate)
+  local words, rate = {}, candidate.rate
+  local function add(name, value)
+    words[#words + 1] = name .. " " .. (type(value) == "number" and ("%.4g"):format(value) or tostring(value))
+  end
+  if rate and type(rate) ~= "table" then add("rate", rate) end
+  for _, name in ipairs(type(rate) == "table" and names_of(rate) or {}) do add(name, rate[name]) end
+  if candidate.head then add("lr_head", candidate.head) end
+  return #words > 0 and table.concat(words, ", ") or "the default rate"
 end
 
--- All seeds at the rate with the highest mean score; run(rate, seed) trains. The rate is chosen on the split that the score is of, for full
--- fine-tuning and for every dimension alike.
+-- { lr, lr_head, … } of a candidate.
+local function rates_at(candidate)
+  local rate = candidate.rate
+  local own = type(rate) == "table" and with(rate) or { lr = rate or nil }
+  if candidate.head then own.lr_head = candidate.head end
+  return own
+end
+
+-- Mean over the seeds of the loss on training rows as a training told it last; absent where none did.
+local function train_loss_of(runs)
+  local sum = 0
+  for _, run in ipairs(runs) do
+    local told = rawget(run, "evaluations") or {}
+    local loss = told[#told] and told[#told].train_loss
+    if not loss then return nil end
+    sum = sum + loss
+  end
+  return sum / #runs
+end
+
+-- The trials of `candidates` and the best of them; where all diverge, no best, and the error in the place of the trials.
+local function unless_all_diverge(candidates, how)
+  local thread = coroutine.running()
+  local ok, best, trials = raw_xpcall(best_of, function(err) return native.failure(err, thread) end, candidates, how)
+  if ok then return best, trials end
+  if not best.diverged then error(best, 0) end
+  return nil, best
+end
+
+-- All seeds at the rates with the highest mean score; run(rates, seed) trains. The head's rate is picked first, beside the first of `rates`
+-- at which not everything diverges, then the other beside it. The choice is made on the split that the score is of, for full fine-tuning,
+-- freeze and every dimension alike.
 local function best_rate(options, rates, run)
-  local name = "intrinsic_dimension"
-  local best, trials = best_of(rates, { name = name, run = run, seeds = options.seeds, score = options.score, in_words = in_words })
-  local point = { rate = best.candidate, runs = best.runs, mean = best.mean, planned = best.planned, diverged = {} }
-  point.trainings = #rates * #options.seeds
-  for _, trial in ipairs(trials) do table.move(trial.diverged, 1, #trial.diverged, #point.diverged + 1, point.diverged) end
+  local heads, made, tried = options.head_rates, {}, {}
+  local point = { trainings = 0, diverged = {} }
+  local how = { name = "intrinsic_dimension", seeds = options.seeds, score = options.score, in_words = in_words }
+  function how.run(candidate, seed) return run(rates_at(candidate), seed) end
+
+  local function candidate(i, j)
+    local place = (i - 1) * math.max(1, #heads) + j
+    made[place] = made[place] or { rate = rates[i], head = heads[j], j = j }
+    return made[place]
+  end
+  -- Counts a trial the first time it is met.
+  local function count(candidates, trials)
+    for i, one in ipairs(candidates) do
+      if not tried[one] then
+        tried[one] = true
+        point.trainings = point.trainings + #options.seeds
+        local texts = trials[i] and trials[i].diverged or {}
+        table.move(texts, 1, #texts, #point.diverged + 1, point.diverged)
+      end
+    end
+  end
+  local function best_head()
+    local err
+    for i in ipairs(rates) do
+      local candidates = {}
+      for j in ipairs(heads) do candidates[j] = candidate(i, j) end
+      local best, trials = unless_all_diverge(candidates, how)
+      count(candidates, best and trials or {})
+      if best then return best.candidate.j end
+      err, point.diverged[#point.diverged + 1] = trials, trials.diverged
+    end
+    error(err, 0)
+  end
+
+  local head, candidates = #heads > 1 and best_head() or 1, {}
+  for i in ipairs(rates) do candidates[i] = candidate(i, head) end
+  local best, trials = best_of(candidates, how)
+  count(candidates, trials)
+  point.rate, point.lr_head, point.picked = best.candidate.rate, best.candidate.head, in_words(best.candidate)
+  point.at, point.runs, point.mean, point.planned = rates_at(best.candidate), best.runs, best.mean, best.planned
+  point.train_loss = train_loss_of(best.runs)
   return point
 end
 
@@ -104,16 +221,28 @@ local function common(options, seed, name)
   return with(options.train, { name = name, model = options.model, task = options.task, seed = seed, keep = "none" })
 end
 
-local function full_run(options, rate, seed, more)
+local function full_run(options, rates, seed, more)
   local own = with(common(options, seed, "full fine-tuning"), options.full)
   own.rates = nil
-  if rate then own.lr = rate end
-  return ts.train(with(own, more))
+  return ts.train(with(with(own, rates), more))
 end
 
 local function full_tuning(options)
-  local rates = options.full.rates and rates_of(options.full.rates) or { false }
-  return best_rate(options, rates, function(rate, seed) return full_run(options, rate, seed) end)
+  return best_rate(options, rates_beside(options, "full"), function(rates, seed) return full_run(options, rates, seed) end)
+end
+
+-- d = 0: what is trained beside the coordinates, alone.
+local function frozen(options)
+  local parts = {}
+  for _, part in ipairs { "embeddings", "pooler", "head" } do
+    if options.within[part] ~= false then parts[#parts + 1] = part end
+  end
+  return best_rate(options, rates_beside(options, "freeze"), function(rates, seed)
+    local own = with(common(options, seed, "freeze (d = 0)"), { train = parts })
+    own = with(own, type(options.freeze) == "table" and options.freeze or {})
+    own.rates = nil
+    return ts.train(with(own, rates))
+  end)
 end
 
 -- What a method of trajectories decomposes: a full fine-tuning as above that keeps `points` of its way. It costs one more training a seed.
@@ -121,13 +250,28 @@ local function trajectory_of(options, full, seed)
   local method = options.method
   if type(method.trajectory) == "function" then return method.trajectory(seed) end
   local record = ts.every(math.max(1, (rawget(full.runs[1], "steps") or 1) // method.points))
-  return full_run(options, full.rate, seed, with({ name = "trajectory", record = record }, method.trajectory)).trajectory
+  return full_run(options, full.at, seed, with({ name = "trajectory", record = record }, method.trajectory)).trajectory
+end
+
+-- What a basis spans: one vector for the whole model, or the method's own.
+local function parameters_of(method)
+  if method.parameters ~= nil then return method.parameters end
+  return not method.per_layer and { parts = { "encoder", "decoder" }, groups = "whole" } or nil
+end
+
+-- The update of full fine-tuning, which lr = "reach" asks for where no trajectory is behind a basis. It costs one more training a seed, the
+-- same for all methods over the same parameters.
+local function update_of(options, full, seed)
+  local last = ts.every(math.max(1, rawget(full.runs[1], "steps") or 1))
+  options.updates[seed] = true
+  local record = with(last, { parameters = parameters_of(options.method) })
+  return full_run(options, full.at, seed, { name = "full fine-tuning, its update", record = record }).trajectory
 end
 
 local function basis_of(options, full, d, seed)
   local method = options.method
   local asked = { name = ("basis of %s, d = %d"):format(method.name, d), dim = d, seed = seed, model = options.model }
-  if not method.per_layer then asked.parameters = { parts = { "encoder", "decoder" }, groups = "whole" } end
+  asked.parameters = parameters_of(method)
   for name, value in pairs(method) do
     if not guides[name] then asked[name] = value end
   end
@@ -135,15 +279,25 @@ local function basis_of(options, full, d, seed)
   return ts.discover(method.name, asked)
 end
 
+-- Options of ts.within and of the training at `rates`.
+local function split_rates(options, full, rates, seed)
+  local tune, beside = with(options.within, rates), { lr_embeddings = rates.lr_embeddings, lr_head = rates.lr_head }
+  tune.lr_embeddings, tune.lr_head = nil, nil
+  if rates.reach and not rates.lr then tune.lr = "reach" end
+  if tune.lr == "reach" and not tune.reach_of and not options.method.trajectory then tune.reach_of = update_of(options, full, seed) end
+  return tune, beside
+end
+
 -- The point of the curve at `d`.
 local function trained_at(options, full, d)
   local name = ("%s, d = %d"):format(options.method.name, d)
   local total
-  local point = best_rate(options, rates_of(options.rates, d), function(rate, seed)
+  local point = best_rate(options, rates_of(options.rates, options, "rates", rates_within, d), function(rates, seed)
     local basis = basis_of(options, full, d, seed)
     total = rawget(basis, "dim")
-    local own = type(rate) == "table" and rate or { lr = rate }
-    return ts.train(with(common(options, seed, name), { tune = ts.within(basis, with(options.within, own)) }))
+    local tune, beside = split_rates(options, full, rates, seed)
+    beside.tune = ts.within(basis, tune)
+    return ts.train(with(common(options, seed, name), beside))
   end)
   point.d, point.total = d, total or d
   return point
@@ -218,15 +372,35 @@ local function curve_of(points, crossing)
   for i, point in ipairs(points) do
     local measured = crossing.curve[i]
     curve[i] = {
-      d = point.d, total = point.total, rate = point.rate, mean = measured.mean, deviation = measured.deviation, low = measured.low,
-      high = measured.high, scores = measured.scores, runs = point.runs, diverged = point.diverged,
+      d = point.d, total = point.total, rate = point.rate, lr_head = point.lr_head, picked = point.picked, mean = measured.mean,
+      deviation = measured.deviation, low = measured.low, high = measured.high, scores = measured.scores, train_loss = point.train_loss,
+      runs = point.runs, diverged = point.diverged,
     }
   end
   return curve
 end
 
+-- Where `curve` reaches the share of full fine-tuning's score.
+local function crossing_of(options, full, name, curve)
+  return ts.crossing {
+    name = name, reference = full.runs, curve = curve, share = options.share, above = options.above, score = options.score,
+    bootstrap = options.bootstrap,
+  }
+end
+
+-- The point d = 0, and whether it reaches the target.
+local function freeze_of(options, full)
+  local point = frozen(options)
+  point.d, point.total = 0, 0
+  local crossing = crossing_of(options, full, "freeze", { { at = 0, runs = point.runs } })
+  local freeze = curve_of({ point }, crossing)[1]
+  freeze.reaches, freeze.share_reached = rawget(crossing, "at") ~= nil, crossing.share_reached
+  return freeze, point.trainings
+end
+
 function ts.intrinsic_dimension(given)
   local options = options_of(given)
+  options.updates = {}  -- seeds whose full fine-tuning was recorded for its update
   local full = full_tuning(options)
   local steps, method = rawget(full.runs[1], "steps"), options.method
   if steps and type(method.trajectory) == "table" then options.d_max = math.min(options.d_max, method.points, steps) end
@@ -241,26 +415,32 @@ function ts.intrinsic_dimension(given)
   end)
   local points, curve = sorted_points(tested), {}
   for i, point in ipairs(points) do curve[i] = { at = point.d, runs = point.runs } end
-  local crossing = ts.crossing {
-    name = "d90 of " .. method.name, reference = full.runs, curve = curve,
-    share = options.share, above = options.above, score = options.score, bootstrap = options.bootstrap,
-  }
+  local crossing = crossing_of(options, full, "d90 of " .. method.name, curve)
   local d90 = rawget(crossing, "at")
   local result = {
     method = method.name, d90 = d90, bracket = bracket, below = below, d_max = options.d_max, share = options.share,
     interval = options.bootstrap > 0 and { low = rawget(crossing, "low"), high = rawget(crossing, "high") } or nil,
     share_reached = crossing.share_reached, target = crossing.target, violations = crossing.violations, trainings = trainings,
     curve = curve_of(points, crossing),
-    full = with(crossing.reference, { rate = full.rate or nil, runs = full.runs, diverged = full.diverged }),
+    full = with(crossing.reference, {
+      rate = full.rate or nil, lr_head = full.lr_head, picked = full.picked, train_loss = full.train_loss, runs = full.runs,
+      diverged = full.diverged,
+    }),
     rows = training_rows(options), trivial = not full.planned and majority_of(options) >= crossing.target,
   }
   for _, point in ipairs(points) do
-    if point.d == d90 then result.total = point.total end
+    if point.d == d90 then result.total, result.train_loss = point.total, point.train_loss end
   end
   if result.total and result.rows > 0 then result.gap_order = math.sqrt(result.total / result.rows) end
   if type(method.trajectory) == "table" then
     result.trajectory_steps = steps
-    result.trainings = trainings + #options.seeds
+    result.trainings = result.trainings + #options.seeds
+  end
+  for _ in pairs(options.updates) do result.trainings = result.trainings + 1 end
+  if options.freeze then
+    local count
+    result.freeze, count = freeze_of(options, full)
+    result.trainings = result.trainings + count
   end
   result.text = label_of(result, options.d_max)
   return result

@@ -88,13 +88,13 @@ const std::vector<RecipeHelper>& recipe_helpers() {
        "The smallest dimension at which training within a subspace reaches a share of full fine-tuning's score, searched by growth and "
        "bisection, with a 95 % interval by a bootstrap over seeds and rows (docs/methods/intrinsic_dimension.md). Options: model, task, "
        "method = name or { name, d_min, d_max, rates, per_layer, trajectory, points, within, options of ts.discover }, share = 0.9, "
-       "above = \"zero\" | \"majority\", score = \"last\" | \"best\", seeds = 3 or a list, rates = { 0.1, 0.03, 0.01 } or a function of d, "
-       "d_min = 1, d_max = "
-       "1024, growth = 4, precision = 0.05 (of the bracket), past = 1 (points beyond), within = options of ts.within, train = options of "
-       "every "
-       "training, full = those of full fine-tuning with rates, bootstrap = 1000. Result: d90, total, interval { low, high }, text, "
-       "bracket, "
-       "curve, full, target, violations, trainings, gap_order."},
+       "above = \"zero\" | \"majority\", score = \"last\" | \"best\", seeds = 3 or a list, rates = { 0.1, 0.03, 0.01 } or a function of d "
+       "(an element may be a table of options of ts.within, and of lr_head and lr_embeddings: { reach = 1 }), head_rates = { … } (picked "
+       "first, for full fine-tuning and every dimension), d_min = 1, d_max = 1024, growth = 4, precision = 0.05 (of the bracket), past = 1 "
+       "(points beyond), within = options of ts.within, train = options of every training, full = those of full fine-tuning with rates, "
+       "freeze = true or those of the frozen encoder's training with rates (d = 0), bootstrap = 1000. Result: d90, total, interval "
+       "{ low, high }, text, bracket, curve, full, freeze, target, violations, trainings, train_loss and gap_order (the terms of the "
+       "compression bound)."},
       {"log", {{"text", "string"}, {"...", "any"}}, "nil", "Writes to standard error, with string.format."},
   };
   return all;

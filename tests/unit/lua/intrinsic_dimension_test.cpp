@@ -5,22 +5,36 @@
 namespace tsrun {
 namespace {
 
-/// The search over a made-up laboratory: a training within d coordinates at rate r scores score(d, r), or diverges where that is nil; full
-/// fine-tuning scores 1; `trained` counts.
+/// The search over a made-up laboratory: a training within d coordinates at rate r and head's rate h scores score(d, r, h), or diverges
+/// where that is nil; full fine-tuning scores 1, or full_score(r, h); a frozen encoder score(0, nil, h). `trained` counts trainings, each
+/// once, and `given` lists what they were asked.
 constexpr const char* kLaboratory = R"(
-  local trained, tried = 0, {}
+  local trained, tried, given, known = 0, {}, {}, {}
+  local function count(o, d)
+    local key = ("%s %s %s %s %s %s"):format(d, o.tune and o.tune.rate, o.lr, o.lr_head, o.seed, o.record and "recorded")
+    if not known[key] then trained = trained + 1 end
+    known[key] = true
+  end
   local lab = {
     seeds = function(n) local list = {} for i = 1, n do list[i] = i end return list end,
     every = function(n) return { every = n } end,
-    within = function(basis, options) return { d = basis.dim, rate = options.lr, embeddings = options.embeddings } end,
+    within = function(basis, options)
+      return { d = basis.dim, rate = options.reach or options.lr, lr = options.lr, reach_of = options.reach_of, options = options }
+    end,
     discover = function(_, options) return { dim = options.dim, parameters = options.parameters, trajectory = options.trajectory } end,
     train = function(o)
-      trained = trained + 1
-      if not o.tune then return { last = { score = 1 }, steps = 32, trajectory = o.record and "way" } end
-      tried[#tried + 1] = o.tune.d
-      local reached = score(o.tune.d, o.tune.rate)
+      local d = o.tune and o.tune.d or o.train and 0
+      count(o, d)
+      given[#given + 1] = o
+      local evaluations = { { train_loss = 9 }, { train_loss = d and 1 / (1 + d) or 0.25 } }
+      if not d then
+        local reached = full_score and full_score(o.lr, o.lr_head) or 1
+        return { last = { score = reached }, steps = 32, trajectory = o.record and "way", evaluations = evaluations }
+      end
+      if o.tune then tried[#tried + 1] = d end
+      local reached = score(d, o.tune and o.tune.rate, o.lr_head)
       if not reached then error { diverged = "loss not finite in step 2", steps = 1 } end
-      return { last = { score = reached } }
+      return { last = { score = reached }, evaluations = evaluations }
     end,
     sweep = function(grid, body)
       local list = {}
@@ -42,22 +56,28 @@ constexpr const char* kLaboratory = R"(
   local native = {
     fail = function(text) error(text, 0) end, did_you_mean = function() return "" end, higher_is_better = function() return true end,
     failure = function(err) return type(err) == "table" and err or { message = err } end,
-    diverge = function(message) error(message, 0) end,
+    diverge = function(_, reason, steps) error { diverged = reason, steps = steps } end,
   }
   chunk(native, lab, common(native), candidates(native, lab))
   local task = { splits = { train = { rows = 100 }, dev = { majority_score = 0.5 } } }
   local function dimension(options)
     options.model, options.task = {}, task
-    return lab.intrinsic_dimension(options), trained, tried
+    return lab.intrinsic_dimension(options), trained, tried, given
   end
 )";
 
 class IntrinsicDimensionTest : public RecipeTest {
  protected:
-  /// Runs `text` after `score`, a Lua function of d and rate.
-  void search(const std::string& score, const std::string& text) {
+  /// Runs `text` after `before`, where full_score may be defined, and `score`, a Lua function of d, rate and the head's rate.
+  void search(const std::string& score, const std::string& text, const std::string& before = "local full_score") {
     run("local ts = require 'ts'\n" + load("chunk", "intrinsic_dimension.lua") + load("candidates", "candidates.lua") +
-        load("common", "common.lua") + "local function score(d, rate) " + score + " end\n" + kLaboratory + text);
+        load("common", "common.lua") + before + "\nlocal function score(d, rate, head) " + score + " end\n" + kLaboratory + text);
+  }
+
+  /// What the search says of `options`, which it refuses.
+  std::string refusal(const std::string& options) {
+    search("return 1", "local ok, err = pcall(dimension, { method = 'm', " + options + " }) ts.keep { error = ok and '' or err }");
+    return kept_.back()["error"];
   }
 
  private:
@@ -124,6 +144,116 @@ TEST_F(IntrinsicDimensionTest, GoesNoFurtherThanTheTrajectory_AndCountsItsTraini
          "ts.keep { list = tried, trajectory_steps = r.trajectory_steps }");
   EXPECT_EQ(kept_[0]["list"], json({1, 4, 16}));
   EXPECT_EQ(kept_[0]["trajectory_steps"], 32);
+}
+
+TEST_F(IntrinsicDimensionTest, PicksTheHeadsRateFirst_ForFullFineTuningAndEveryDimension) {
+  search("return d >= 4 and (head == 2 and 0.9 or 0.5) + (rate == 0.1 and 0.05 or 0) or 0",
+         "local r, trained = dimension { method = 'm', d_max = 4, past = 0, precision = 1, seeds = 2, share = 0.95,\n"
+         "  rates = { 0.3, 0.1 }, head_rates = { 1, 2, 3 }, full = { rates = { 7, 8 } } }\n"
+         "local top = r.curve[#r.curve]\n"
+         "ts.keep { d = r.d90, rate = top.rate, head = top.lr_head, picked = top.picked, full = r.full.picked, told = r.trainings,\n"
+         "  trained = trained }",
+         "local function full_score(lr, head) return (head == 3 and 0.8 or 0.5) + (lr == 8 and 0.2 or 0) end");
+  EXPECT_EQ(kept_[0]["d"], 4);
+  EXPECT_EQ(kept_[0]["rate"], 0.1);
+  EXPECT_EQ(kept_[0]["head"], 2);
+  EXPECT_EQ(kept_[0]["picked"], "rate 0.1, lr_head 2");
+  EXPECT_EQ(kept_[0]["full"], "rate 8, lr_head 3");
+  EXPECT_EQ(kept_[0]["told"], 3 * 2 * (3 + 2 - 1)) << "full fine-tuning, d = 1 and d = 4, two seeds";
+  EXPECT_EQ(kept_[0]["trained"], kept_[0]["told"]);
+}
+
+TEST_F(IntrinsicDimensionTest, PicksTheHeadsRateBesideTheNextRate_WhereTheFirstDivergesWithEvery) {
+  search("if rate == 9 then return nil end return d >= 4 and head == 2 and 1 or 0",
+         "local r, trained = dimension { method = 'm', d_max = 4, past = 0, precision = 1, seeds = 1, rates = { 9, 0.1 },\n"
+         "  head_rates = { 1, 2 } }\n"
+         "ts.keep { d = r.d90, picked = r.curve[2].picked, lost = r.curve[2].diverged, told = r.trainings, trained = trained }");
+  EXPECT_EQ(kept_[0]["d"], 4);
+  EXPECT_EQ(kept_[0]["picked"], "rate 0.1, lr_head 2");
+  EXPECT_THAT(kept_[0]["lost"][0], AllOf(HasSubstr("rate 9, lr_head 1: loss not finite"), HasSubstr("rate 9, lr_head 2: loss not finite")));
+  EXPECT_EQ(kept_[0]["trained"], kept_[0]["told"]);
+}
+
+TEST_F(IntrinsicDimensionTest, TakesRatesOfTheTrainingAndOptionsOfTheSubspace_FromOneElement) {
+  search(
+      "return 1",
+      "local rate = { lr = 0.2, init = 0.1, lr_head = 3, lr_embeddings = 4 }\n"
+      "local _, _, _, given = dimension { method = 'm', d_max = 1, past = 0, seeds = 1, rates = { rate }, within = { embeddings = true },\n"
+      "  full = { rates = { { lr = 5, lr_head = 6 } } } }\n"
+      "ts.keep { full = { given[1].lr, given[1].lr_head }, beside = { given[2].lr_head, given[2].lr_embeddings },\n"
+      "  within = given[2].tune.options }");
+  EXPECT_EQ(kept_[0]["full"], json({5, 6}));
+  EXPECT_EQ(kept_[0]["beside"], json({3, 4}));
+  EXPECT_EQ(kept_[0]["within"], json({{"embeddings", true}, {"init", 0.1}, {"lr", 0.2}}));
+}
+
+TEST_F(IntrinsicDimensionTest, ReachesAsFarAsFullFineTuningWent_AndCountsThatTraining) {
+  search("return d >= 4 and rate == 3 and 1 or 0",
+         "local r, trained, _, given = dimension { method = 'm', d_max = 4, past = 0, precision = 1, seeds = 1,\n"
+         "  rates = { { reach = 1 }, { reach = 3 } } }\n"
+         "ts.keep { d = r.d90, picked = r.curve[2].picked, lr = given[#given].tune.lr, of = given[#given].tune.reach_of,\n"
+         "  told = r.trainings, trained = trained, record = given[2].record }");
+  EXPECT_EQ(kept_[0]["trained"], kept_[0]["told"]);
+  EXPECT_EQ(kept_[0]["d"], 4);
+  EXPECT_EQ(kept_[0]["picked"], "reach 3");
+  EXPECT_EQ(kept_[0]["lr"], "reach");
+  EXPECT_EQ(kept_[0]["of"], "way");
+  EXPECT_EQ(kept_[0]["record"], (json{{"every", 32}, {"parameters", {{"parts", {"encoder", "decoder"}}, {"groups", "whole"}}}}));
+  EXPECT_EQ(kept_[0]["told"], 1 + 1 + 2 * 2) << "full fine-tuning, its update, two rates at two dimensions";
+}
+
+TEST_F(IntrinsicDimensionTest, ReachesTheUpdateOfItsOwnTrajectory_WhereAMethodHasOne) {
+  search("return 1",
+         "local _, _, _, given = dimension { method = 'trajectory_svd', d_max = 1, past = 0, seeds = 1, rates = { { reach = 1 } } }\n"
+         "ts.keep { of = given[#given].tune.reach_of or 'its own' }");
+  EXPECT_EQ(kept_[0]["of"], "its own");
+}
+
+TEST_F(IntrinsicDimensionTest, SaysWhetherAFrozenEncoderReachesTheTarget) {
+  for (const bool reaches : {true, false}) {
+    search(std::string("return (d > 0 or head == 2) and ") + (reaches ? "1" : "d / 4"),
+           "local r, trained, _, given = dimension { method = 'm', d_max = 4, past = 0, precision = 1, seeds = 1, rates = 0.1,\n"
+           "  head_rates = { 1, 2 }, freeze = true }\n"
+           "local f = r.freeze\n"
+           "ts.keep { d = f.d, total = f.total, reaches = f.reaches, picked = f.picked, parts = given[#given].train, told = r.trainings,\n"
+           "  trained = trained, mean = f.mean }");
+    EXPECT_EQ(kept_.back()["d"], 0);
+    EXPECT_EQ(kept_.back()["total"], 0);
+    EXPECT_EQ(kept_.back()["reaches"], reaches);
+    EXPECT_EQ(kept_.back()["picked"], "lr_head 2");
+    EXPECT_EQ(kept_.back()["parts"], json({"pooler", "head"})) << "the embeddings are frozen within the subspace too";
+    EXPECT_EQ(kept_.back()["told"], kept_.back()["trained"]);
+  }
+}
+
+TEST_F(IntrinsicDimensionTest, HasNoFrozenEncoder_UnlessAsked) {
+  search("return 1", "local r = dimension { method = 'm', rates = 0.1 } ts.keep { none = r.freeze == nil }");
+  EXPECT_TRUE(kept_[0]["none"]);
+}
+
+TEST_F(IntrinsicDimensionTest, TellsTheTrainingLossBesideTheOrderOfTheGap) {
+  search("return d >= 4 and 1 or 0",
+         "local r = dimension { method = 'm', d_max = 4, past = 0, precision = 1, rates = 0.1, freeze = true }\n"
+         "ts.keep { found = r.train_loss, first = r.curve[1].train_loss, full = r.full.train_loss, freeze = r.freeze.train_loss }");
+  EXPECT_DOUBLE_EQ(kept_[0]["found"].get<double>(), 0.2) << "the last evaluation's, at d = 4";
+  EXPECT_DOUBLE_EQ(kept_[0]["first"].get<double>(), 0.5);
+  EXPECT_DOUBLE_EQ(kept_[0]["full"].get<double>(), 0.25);
+  EXPECT_DOUBLE_EQ(kept_[0]["freeze"].get<double>(), 1);
+}
+
+TEST_F(IntrinsicDimensionTest, RefusesRatesThatNothingReads) {
+  EXPECT_EQ(refusal("rates = { { lr_haed = 1 } }"), "intrinsic_dimension: option 'rates': unknown option 'lr_haed'");
+  EXPECT_EQ(refusal("rates = function(d) return { { lr_haed = d } } end"), "intrinsic_dimension: option 'rates': unknown option 'lr_haed'");
+  EXPECT_EQ(refusal("full = { rates = { { reach = 1 } } }"), "intrinsic_dimension: option 'full.rates': unknown option 'reach'");
+  EXPECT_EQ(refusal("freeze = { rates = { true } }"),
+            "intrinsic_dimension: option 'freeze.rates' has a boolean, expected numbers, or tables { lr = …, lr_head = … }");
+  EXPECT_THAT(refusal("rates = { { lr_embeddings = 1 } }"),
+              HasSubstr("the embeddings are frozen; expected within = { embeddings = true }"));
+  EXPECT_THAT(refusal("rates = { { lr_head = 1 } }, head_rates = { 1 }"), HasSubstr("option 'rates' names lr_head beside 'head_rates'"));
+  EXPECT_THAT(refusal("train = { lr_head = 1 }, head_rates = { 1 }"), HasSubstr("option 'train' names lr_head beside 'head_rates'"));
+  EXPECT_THAT(refusal("head_rates = { 'x' }"), HasSubstr("option 'head_rates' has x, expected numbers from 0 on"));
+  EXPECT_THAT(refusal("freeze = 1"), HasSubstr("option 'freeze' is a number, expected true, or a table of options"));
+  EXPECT_THAT(refusal("rates = {}"), HasSubstr("option 'rates' is empty"));
 }
 
 TEST_F(IntrinsicDimensionTest, RefusesAMisspeltOption) {
