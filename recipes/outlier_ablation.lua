@@ -252,6 +252,6 @@ report:positions("Update along the positions of each layer: intrinsic (delta)", 
 report:positions("Update along the positions of each layer: random basis", random_outliers, { sigmas = arg.sigmas })
 report:shares("Outliers by kind of tensor", { raw = outliers(seed, "raw"), delta = outliers(seed, "delta"), random = random_outliers })
 for _, reading in ipairs { "raw", "delta" } do report:outliers(reading, outliers(seed, reading)) end
-report:note(("The trajectory, and trainings with zeroed weights, take the rates that were picked for full fine-tuning of %d epochs."):format(
+report:note(("Trajectories, and trainings with zeroed weights, take the rates that were picked for full fine-tuning of %d epochs."):format(
   epochs))
 report:save()
