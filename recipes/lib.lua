@@ -55,44 +55,62 @@ function lib.heads(defaults)
   end
 end
 
--- The training make(value), of all values in `list`, with the highest score on dev; the first of equals.
-function lib.best_of(list, make)
-  local best
-  for _, value in ipairs(list) do
-    local run = make(value)
-    if not best or run.best.score > best.best.score then best = run end
-  end
-  return best
+-- `result`, whose row tells what its rates were picked by, if anything.
+function lib.searched(result, found)
+  result.search = found
+  return result
 end
 
--- The rate with the highest mean score at the end over the seeds, the earliest of equals; run(rate, seed) trains.
-function lib.best_rate(rates, seeds, run)
-  local best, score
-  for _, rate in ipairs(rates) do
-    local own = lib.mean(lib.map(seeds, function(seed) return run(rate, seed).last.score end))
-    if not score or own > score then best, score = rate, own end
-  end
-  return best
+-- The rate with the best mean score on dev at the end over the seeds, and what ts.lr_search tells of it, nothing where there is one rate;
+-- run(rate, seed) trains. A rate at which a training diverges loses. `axis`: what the rates are of, lr where it is absent.
+function lib.best_rate(rates, seeds, run, axis)
+  if #rates == 1 then return rates[1], nil end
+  axis = axis or "lr"
+  local found = ts.lr_search { [axis] = rates, seeds = seeds, run = function(candidate, seed) return run(candidate[axis], seed) end }
+  return found.rates[axis], found
+end
+
+-- The training make(rate), of all rates in `list`, with the best score on dev at its best checkpoint, as above.
+function lib.best_of(list, seed, make, axis)
+  if #list == 1 then return make(list[1]) end
+  axis = axis or "lr"
+  local found = ts.lr_search {
+    [axis] = list, seeds = { seed }, score = "best", run = function(candidate) return make(candidate[axis]) end,
+  }
+  return lib.searched(make(found.rates[axis]), found)
+end
+
+-- The training run(), or nothing where it diverges, and an error with `diverged`, why, and `steps`; every other error goes on.
+function lib.unless_diverged(run)
+  local ok, result = pcall(run)
+  if ok then return result end
+  if type(result) ~= "table" or not result.diverged then error(result, 0) end
+  return nil, result
 end
 
 -- The search of learning rates for several methods, by their mean on dev over `seeds`: the head's first (`head_rates`), then the
 -- method's own. search(method, own, run) searches the axes of `own`, if any, with run(seed, name, rates), and picks nothing where there
--- is nothing to choose from; `own` is a grid, or a list of grids that are searched one after the other. rates_of(method) is what it picked;
--- searched(method, result) has the table tell so.
-function lib.rate_search(seeds, head_rates)
+-- is nothing to choose from; `own` is a grid, or a list of grids that are searched one after the other. A list whose best rate is an end
+-- grows there up to `widen` times. rates_of(method) is what it picked; searched(method, result) has the table tell so.
+function lib.rate_search(seeds, head_rates, widen)
   local heads = #head_rates > 0 and { { lr_head = head_rates } } or {}
   local found = {}
   local function search(method, own, run)
     local function trial(rates, seed) return run(seed, "search: " .. method, rates) end
     local grids = lib.join(heads, own == nil and {} or own[1] and own or { own })
-    if #grids > 0 then found[method] = ts.lr_search(lib.with({ seeds = seeds, run = trial }, grids)) end
+    if #grids > 0 then found[method] = ts.lr_search(lib.with({ seeds = seeds, run = trial, widen = widen }, grids)) end
   end
   local function rates_of(method) return found[method] and found[method].rates or {} end
-  local function searched(method, result)
-    result.search = found[method]
-    return result
-  end
+  local function searched(method, result) return lib.searched(result, found[method]) end
   return search, rates_of, searched
+end
+
+-- Why no claim about methods on `task` can be decided, where the mean of full fine-tuning's scores has not left that of the commonest
+-- answer by `margin`; "" where it has. Made for ts.claim { moot = … }.
+function lib.unlearned(task, scores, margin)
+  local majority = task.splits.dev and task.splits.dev.majority_score
+  if not majority or majority ~= majority or lib.mean(scores) > majority + margin then return "" end
+  return ("full fine-tuning (%.3f) has not left the score of the commonest answer (%.3f)"):format(lib.mean(scores), majority)
 end
 
 -- Multiples of a rate.

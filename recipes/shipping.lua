@@ -15,6 +15,7 @@ local arg = ts.arguments {
   embeddings = { default = false, doc = "train the embeddings beside the coordinates" },
   rates = { default = { 1.0, 3.0 }, doc = "of the search: multiples of the model's learning rate, and of the reach of coordinates" },
   head_rates = { default = { 1.0, 10.0 }, doc = "of the search: multiples of the model's learning rate of the head" },
+  widen = { default = 0, min = 0, doc = "of the search: how often a list of rates grows at an end that was picked" },
   margin = { default = 0.02, min = 0.001, doc = "of the claims that one form or donor is as good as another" },
   zoo = { default = "", doc = "folder for the first seed's solution in bfloat16, with its basis; empty: none" },
   quick = { default = false, doc = "one seed, few steps and no search, to see it run" },
@@ -35,7 +36,7 @@ local train = lib.trainer { model = model, task = task, rows = arg.rows, epochs 
 
 local lr_rates = lib.multiples(arg.rates, model.defaults.lr)
 local head_rates = lib.writes(model) and {} or lib.multiples(arg.head_rates, model.defaults.lr_head)
-local search, rates_of, searched = lib.rate_search(seeds, head_rates)
+local search, rates_of, searched = lib.rate_search(seeds, head_rates, arg.widen)
 local own = { { reach = arg.rates } }
 if arg.embeddings then own[2] = { lr_embeddings = lr_rates } end
 
@@ -191,7 +192,10 @@ end)
 
 -- Claims.
 
-local function claim(text, source, options) ts.claim(lib.with({ report = report, text = text, source = source }, options)) end
+local moot = lib.unlearned(task, lib.map(seeds, function(seed) return ceiling_run(seed).last.score end), arg.margin)
+local function claim(text, source, options)
+  ts.claim(lib.with({ report = report, text = text, source = source, moot = moot }, options))
+end
 local function as_good(text, source, name, than) claim(text, source, { not_worse = name, than = than, by = arg.margin }) end
 as_good("Training within a basis in bfloat16 loses nothing beside float32", "form", "bfloat16", "float32")
 as_good("Training within a basis in int8 loses nothing beside float32", "form", small, "float32")

@@ -23,6 +23,7 @@ local arg = ts.arguments {
     doc = "of the search: multiples of the model's learning rate, and of the way to the task's own update, which coordinates can travel",
   },
   head_rates = { default = { 1.0, 10.0 }, doc = "of the search: multiples of the model's learning rate of the head" },
+  widen = { default = 0, min = 0, doc = "of the search: how often a list of rates grows at an end that was picked" },
   search_seeds = { default = 0, min = 0, doc = "seeds over which the search takes the mean; 0: all" },
   embeddings = { default = true, doc = "train the embeddings beside the coordinates (the paper does)" },
   inductive = { default = true, doc = "train every task in the basis of every other" },
@@ -50,7 +51,7 @@ local rates = lib.multiples(arg.rates, model.defaults.lr)
 local embeddings = arg.embeddings and { lr_embeddings = rates } or nil
 local head_rates = lib.writes(model) and {} or lib.multiples(arg.head_rates, model.defaults.lr_head)
 local search_seeds = { table.unpack(seeds, 1, math.min(#seeds, lib.given(arg.search_seeds, #seeds))) }
-local search, rates_of, searched = lib.rate_search(search_seeds, head_rates)
+local search, rates_of, searched = lib.rate_search(search_seeds, head_rates, arg.widen)
 local done = {}
 -- best(task, seed): the method's training at its rates; like(task, other): what other(rates) trains at the same ones, with no own search.
 local function at_best(method, own, run)
@@ -317,9 +318,15 @@ if arg.inductive then
     return lib.mean(others)
   end)
 end
+local unlearned, moot = {}, ""
+for i, task in ipairs(tasks) do
+  local reason = lib.unlearned(task, { means[ceiling][i] }, arg.margin)
+  if reason ~= "" then unlearned[#unlearned + 1], moot = task.name, reason end
+end
+if #unlearned < #tasks then moot = "" end
 local function claim(text, source, row, kind, than)
   ts.claim {
-    report = report, text = text, source = source, [kind] = row, than = than, by = kind == "not_worse" and arg.margin or nil,
+    report = report, text = text, source = source, moot = moot, [kind] = row, than = than, by = kind == "not_worse" and arg.margin or nil,
     over = "tasks", row_scores = means[row], than_scores = means[than],
   }
 end
@@ -359,6 +366,10 @@ if #alike > 0 then
     not_worse = "absolute cosine of random directions", than = "of two tasks' coordinates", by = 0.1, row_scores = random_alike,
     than_scores = alike,
   }
+end
+if #unlearned > 0 then
+  report:note(("Full fine-tuning has not left the score of the commonest answer of %s: their pairs in the claims say little."):format(
+    table.concat(unlearned, ", ")))
 end
 report:note(("A random direction among %d has a cosine of %.2f on average with another one, in absolute value."):format(
   unified_dim, random_cosine(unified_dim)))

@@ -170,6 +170,8 @@ TuneOptions tune_options(const std::string& method, const Arguments& arguments, 
     tune.scope = scope_of_parts(family, {Part::delta, Part::head});
     return tune;
   }
+  if (method != "subspace" && method != "subspace_and_embeddings")
+    user_error("--method: '{}', expected full, subspace, subspace_and_embeddings or lora", method);
   tune.subspace = basis_of(arguments.text("--basis", "dense"), model);
   return tune;
 }

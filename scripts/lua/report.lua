@@ -116,8 +116,8 @@ function ts.report(title, options)
   return report
 end
 
--- ts.claim { text, source, better | not_worse | no_different = row, than = row, by, score, level }: judged by the rows when the report is
--- saved.
+-- ts.claim { text, source, better | not_worse | no_different = row, than = row, by, score, level, section, moot }: judged by the rows when
+-- the report is saved.
 function ts.claim(options)
   local claim = {}
   for name, value in pairs(expect(options, "table", "claim")) do

@@ -4,7 +4,7 @@ local native, ts, common, best_of = ...
 local with = common.with
 
 local AXES = { "lr", "lr_coordinates", "lr_embeddings", "lr_head", "reach" }
-local SETTINGS = { "run", "score", "seeds", "split" }
+local SETTINGS = { "run", "score", "seeds", "split", "widen" }
 
 local function is_in(list, name)
   for _, known in ipairs(list) do
@@ -58,6 +58,48 @@ local function candidates_of(grid, fixed)
   return list
 end
 
+-- The different numbers of a list, from the smallest on.
+local function numbers_in(list)
+  local numbers, seen = {}, {}
+  for _, value in ipairs(list) do
+    if type(value) == "number" and not seen[value] then
+      numbers[#numbers + 1], seen[value] = value, true
+    end
+  end
+  table.sort(numbers)
+  return numbers
+end
+
+-- "highest", "lowest" or nothing: where `rate` stands among `numbers`.
+local function end_of(numbers, rate)
+  if #numbers < 2 then return nil end
+  return rate == numbers[#numbers] and "highest" or rate == numbers[1] and "lowest" or nil
+end
+
+-- The next rate beyond an end, by the factor between the last two; nothing where a factor makes none.
+local function beyond(numbers, which)
+  local last, before = numbers[1], numbers[2]
+  if which == "highest" then last, before = numbers[#numbers], numbers[#numbers - 1] end
+  if numbers[1] <= 0 then return nil end
+  return last * last / before
+end
+
+-- `grid` with one more rate in every list at whose end the rate of `rates` stands; nothing where none does.
+local function wider(grid, rates)
+  local out
+  for _, name in ipairs(axes_of(grid)) do
+    local numbers = numbers_in(grid[name])
+    local which = end_of(numbers, rates[name])
+    local value = which and beyond(numbers, which)
+    if value then
+      out = out or with(grid, {})
+      out[name] = table.move(grid[name], 1, #grid[name], 1, {})
+      table.insert(out[name], value)
+    end
+  end
+  return out
+end
+
 -- Counts the trainings of a trial and their steps, each once.
 local function count(trial, found)
   for _, run in ipairs(trial.runs) do
@@ -75,12 +117,8 @@ local function edges_of(grids, rates)
   local edges = {}
   for _, grid in ipairs(grids) do
     for _, name in ipairs(axes_of(grid)) do
-      local low, high = math.huge, -math.huge
-      for _, value in ipairs(grid[name]) do
-        if type(value) == "number" then low, high = math.min(low, value), math.max(high, value) end
-      end
-      local which = rates[name] == high and "highest" or rates[name] == low and "lowest" or nil
-      if which and low < high then edges[#edges + 1] = ("%s %.4g is the %s of its list"):format(name, rates[name], which) end
+      local which = end_of(numbers_in(grid[name]), rates[name])
+      if which then edges[#edges + 1] = ("%s %.4g is the %s of its list"):format(name, rates[name], which) end
     end
   end
   return edges
@@ -97,17 +135,53 @@ end
 
 local function checked(given)
   if type(given) ~= "table" then native.fail("lr_search: expected a table, found a " .. type(given)) end
-  local search = with({ score = "last", split = "dev" }, given)
+  local search = with({ score = "last", split = "dev", widen = 0 }, given)
   if type(search.run) ~= "function" then native.fail("lr_search: expected 'run', a function of rates and seed that trains") end
   if search.score ~= "last" and search.score ~= "best" then
     native.fail("lr_search: score is '" .. tostring(search.score) .. "', expected 'last' or 'best'")
   end
   if search.split == "test" then native.fail("lr_search: split is 'test', which must pick nothing; expected 'dev' or another split") end
+  if math.type(search.widen) ~= "integer" or search.widen < 0 then
+    native.fail("lr_search: widen is " .. tostring(search.widen) .. ", expected an integer from 0 on")
+  end
   if type(search.seeds) ~= "table" or #search.seeds == 0 then native.fail("lr_search: seeds: expected a list of seeds") end
   return search
 end
 
--- ts.lr_search { lr = {…}, lr_head = {…}, seeds = {…}, run = function(rates, seed) … end }
+-- The same for equal rates alone.
+local function key_of(rates)
+  local words = {}
+  for i, name in ipairs(AXES) do words[i] = tostring(rates[name]) end
+  return table.concat(words, " ")
+end
+
+-- The best rates of a grid beside the rates `fixed`, with the grid it ends with, whose lists grow up to `widen` times at an end that was
+-- picked.
+local function best_in(grid, fixed, widen, how, found)
+  local best, tried = nil, {}
+  local function try(candidates)
+    local fresh = {}
+    for _, candidate in ipairs(candidates) do
+      local key = key_of(candidate)
+      if not tried[key] then
+        fresh[#fresh + 1], tried[key] = candidate, true
+      end
+    end
+    local trials
+    best, trials = best_of(fresh, with(how, { beaten = best }))
+    for _, trial in ipairs(trials) do count(trial, found) end
+  end
+  try(candidates_of(grid, fixed))
+  for _ = 1, best.planned and 0 or widen do  -- a plan knows no best rate
+    local next = wider(grid, best.candidate)
+    if not next then break end
+    grid = next
+    try(candidates_of(grid, fixed))
+  end
+  return best.candidate, grid
+end
+
+-- ts.lr_search { lr = {…}, lr_head = {…}, seeds = {…}, widen = 0, run = function(rates, seed) … end }
 --   -> { rates, picked, steps, trainings, edges, diverged, note }
 function ts.lr_search(given)
   local search = checked(given)
@@ -115,15 +189,13 @@ function ts.lr_search(given)
   local found = { steps = 0, trainings = 0, keys = {}, diverged = {} }
   local how = { name = "lr_search", run = search.run, seeds = search.seeds, score = search.score, in_words = in_words }
   local rates = {}
-  for _, grid in ipairs(grids) do
-    local best, trials = best_of(candidates_of(grid, rates), how)
-    rates = best.candidate
-    for _, trial in ipairs(trials) do count(trial, found) end
+  for i, grid in ipairs(grids) do
+    rates, grids[i] = best_in(grid, rates, search.widen, how, found)
   end
   local edges = edges_of(grids, rates)
   local note = ("learning rates by the mean %s score on %s over %d seed%s, of %d trainings: %s."):format(
     search.score, search.split, #search.seeds, #search.seeds == 1 and "" or "s", found.trainings, in_words(rates))
-  if #edges > 0 then note = note .. " " .. table.concat(edges, "; ") .. ": a better one may lie beyond." end
+  if #edges > 0 then note = note .. " " .. table.concat(edges, "; ") .. ": a better one may lie beyond (widen looks there)." end
   if #found.diverged > 0 then note = note .. " Lost: " .. table.concat(found.diverged, "; ") .. "." end
   return {
     rates = rates, picked = in_words(rates), steps = found.steps, trainings = found.trainings, edges = edges, diverged = found.diverged,

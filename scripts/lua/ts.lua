@@ -103,7 +103,7 @@ for _, known in ipairs(native.operations()) do
 end
 local best_of = parts.candidates(native, ts)
 parts.search(native, ts, common, best_of)
-parts.intrinsic_dimension(native, ts, common, best_of)
+parts.intrinsic_dimension(native, ts, common, best_of, parts.intrinsic_dimension_options(native, ts, common))
 
 -- A read-only view for recipes, so that none replaces an operation by accident.
 local view = setmetatable({}, {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tsrun/base/error.h"
 #include "tsrun/base/files.h"
 #include "tsrun/model/model.h"
 #include "tsrun/plugin/host.h"
@@ -16,6 +17,7 @@ inline const PluginHost& built_plugins() {
   static const PluginHost* loaded = [] {
     auto* fresh = new PluginHost();  // libraries with LibTorch in them are never unloaded
     fresh->load({std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"});
+    for (const RefusedPlugin& refused : fresh->refused()) data_error("{}", refused.reason);
     return fresh;
   }();
   return *loaded;

@@ -106,10 +106,14 @@ void list_plugins(const Command& command) {
     list.push_back(
         {{"name", plugin.name}, {"kind", plugin.kind}, {"version", plugin.version}, {"doc", plugin.doc}, {"file", plugin.file.string()}});
     text +=
-        fmt::format("{:<20}{:<12} {:>3}  {}\n{:20}{}\n", plugin.name, plugin.kind, plugin.version, plugin.doc, "", plugin.file.string());
+        fmt::format("{:<26}{:<12} {:>3}  {}\n{:26}{}\n", plugin.name, plugin.kind, plugin.version, plugin.doc, "", plugin.file.string());
   }
-  if (text.empty()) {
-    text = "no plugins; searched:\n";
+  for (const auto& refused : lab.plugins().refused()) {
+    list.push_back({{"file", refused.file.string()}, {"refused", refused.reason}});
+    text += fmt::format("refused: {}\n", refused.reason);
+  }
+  if (lab.plugins().plugins().empty()) {
+    text += "no plugins; searched:\n";
     for (const auto& folder : PluginHost::search_path(command.lab.plugins)) text += fmt::format("  {}\n", folder.string());
   }
   command.json ? print_json(list) : print_result(text);

@@ -53,8 +53,10 @@ Finding examine_plugins(const Command& command) {
   try {
     PluginHost host;
     host.load(PluginHost::search_path(command.lab.plugins));
-    return {!host.plugins().empty(), "plugins", fmt::format("{} found", host.plugins().size()),
-            "build them, or name their folder with --plugins"};
+    std::string found = fmt::format("{} found", host.plugins().size());
+    for (const RefusedPlugin& refused : host.refused()) found += "; " + refused.reason;
+    return {!host.plugins().empty() && host.refused().empty(), "plugins", found,
+            host.refused().empty() ? "build them, or name their folder with --plugins" : "rebuild or remove what is refused"};
   } catch (const Error& error) {
     return {false, "plugins", error.what(), ""};
   }

@@ -17,6 +17,52 @@ using nlohmann::json;
 
 std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
+std::vector<TrainingRef> solutions_of(const Origin& origin) {
+  std::vector<TrainingRef> solutions;
+  for (const auto& solution : origin.solutions) solutions.push_back(*solution);
+  return solutions;
+}
+
+bool takes(const Origin& origin, Part part) {
+  return std::find(origin.parts.begin(), origin.parts.end(), name_of(part)) != origin.parts.end();
+}
+
+/// Folders of deltas hold modules of the model's own too (a head): those of an origin, and new ones, stand above them.
+void put_back_modules(const InitialWeights& initial, const Weights& start, TaskModel& loaded) {
+  Model& model = loaded.model;
+  const auto& deltas = initial.model.deltas;
+  if (std::none_of(deltas.begin(), deltas.end(), [](const DeltaRef& delta) { return delta.values.has_value(); })) return;
+  const auto is_in = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  for (const ParameterInfo& info : model.family->parameters()) {
+    if (info.part != Part::head && !is_in(loaded.trained_parameters, info.name)) continue;
+    if ((initial.origin && takes(*initial.origin, info.part)) || is_in(loaded.reinitialised, info.name))
+      model.weights.set(info.name, start.at(info.name));
+  }
+}
+
+/// Tensors of an origin's deltas mean something beside its constants alone, and its other weights have lost already what first values took
+/// out of them.
+void take_deltas(Lab& lab, const Origin& origin, const Weights& start, Model& model) {
+  const std::vector<TrainingRef> solutions = solutions_of(origin);
+  for (const ParameterInfo& info : model.family->parameters())
+    if (info.part != Part::delta && takes(origin, info.part)) model.weights.set(info.name, start.at(info.name));
+  take_parts(lab, model, solutions, origin.which, {std::string(name_of(Part::delta))});
+  Weights constants = model.weights;
+  take_constants(folder_of(lab, solutions.front()), constants);
+  const auto names = model.weights.names();
+  for (const std::string& name : names) model.weights.set(name, constants.at(name));
+}
+
+/// Deltas are made of the weights that the training starts from, wherever those come from.
+void attach_to_start(Lab& lab, const InitialWeights& initial, TaskModel& loaded, Key key) {
+  const Weights start = loaded.model.weights;
+  attach_deltas(lab.plugins(), initial.model.deltas, loaded.model, key);
+  put_back_modules(initial, start, loaded);
+  if (initial.origin && takes(*initial.origin, Part::delta)) take_deltas(lab, *initial.origin, start, loaded.model);
+}
+
 /// A parameter as a solution has it. @throws Error(user)
 at::Tensor taken(const SafetensorsFile& file, const ParameterInfo& info) {
   const TensorInfo* found = file.find(info.name);
@@ -82,7 +128,7 @@ std::vector<std::string> reinitialise_top(Model& model, int64_t layers, Key key)
 
 TaskModel initial_task_model(Lab& lab, const TaskRef& task, const InitialWeights& initial) {
   const Key key = Key::root(static_cast<uint64_t>(initial.seed));
-  TaskModel loaded = task_model_of(lab.plugins(), task, initial.model, key.split("init"));
+  TaskModel loaded = plain_task_model_of(lab.plugins(), task, initial.model, key.split("init"));
   Model& model = loaded.model;
   if (initial.fresh) {
     Model fresh = initialise_model(model.family->config(), model.family->head(), model.tokenizer, key.split("fresh"));
@@ -90,12 +136,9 @@ TaskModel initial_task_model(Lab& lab, const TaskRef& task, const InitialWeights
     fresh.labels = std::move(model.labels);
     model = std::move(fresh);
   }
-  if (initial.origin) {
-    std::vector<TrainingRef> solutions;
-    for (const auto& solution : initial.origin->solutions) solutions.push_back(*solution);
-    take_parts(lab, model, solutions, initial.origin->which, initial.origin->parts);
-  }
+  if (initial.origin) take_parts(lab, model, solutions_of(*initial.origin), initial.origin->which, initial.origin->parts);
   loaded.reinitialised = reinitialise_top(model, initial.reinit_layers, key.split("reinit"));
+  if (initial.model.adapted()) attach_to_start(lab, initial, loaded, key.split("init").split("delta"));
   return loaded;
 }
 

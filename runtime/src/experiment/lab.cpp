@@ -3,6 +3,7 @@
 #include "experiment/handed_out.h"
 #include "tsrun/base/display.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/log.h"
 #include "tsrun/base/parallel.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/store/run_folder.h"
@@ -137,6 +138,7 @@ Lab::Lab(LabSettings settings) : state_(std::make_unique<State>()) {
   check_device(settings.device);
   state_->settings = std::move(settings);
   state_->plugins.load(PluginHost::search_path(state_->settings.plugins));
+  for (const RefusedPlugin& refused : state_->plugins.refused()) log_warning("{}; the plugin is left out", refused.reason);
   for (const auto& gather :
        {model_operations, tokenizer_operations, architecture_operations, training_operations, evaluation_operations, generation_operations,
         trajectory_operations, tuning_operations, mask_operations, selection_operations, joint_operations, decoding_operations,

@@ -76,7 +76,7 @@ struct ZooSummary {
 
   json to_json() const {
     json result = training.to_json();
-    result["binding"]["subspace"] = {{"bytes", bytes_basis}, {"dims", dims}};
+    put_basis(result, bytes_basis, dims);
     result["model"] = model.to_json();
     return result;
   }

@@ -13,6 +13,8 @@ OptionTable claim_options() {
   return {
       {.name = "text", .type = OptionType::text, .doc = "the claim, a sentence", .required = true},
       {.name = "source", .type = OptionType::text, .fallback = "", .doc = "where it is claimed"},
+      {.name = "section", .type = OptionType::text, .fallback = "", .doc = "heading of the claims that follow one another with it"},
+      {.name = "moot", .type = OptionType::text, .fallback = "", .doc = "why no numbers can decide the claim, which is open then"},
       {.name = "better", .type = OptionType::text, .doc = "row that is better than the other by more than `by`"},
       {.name = "not_worse", .type = OptionType::text, .doc = "or row that is worse than the other by less than `by`"},
       {.name = "no_different", .type = OptionType::text, .doc = "or row that differs from the other by less than `by`"},
@@ -52,7 +54,9 @@ Claim claim_of(const json& given) {
               .than = o.text("than"),
               .margin = o.number("by"),
               .best = o.text("score") == "best",
-              .level = o.number("level")};
+              .level = o.number("level"),
+              .section = o.text("section"),
+              .moot = o.text("moot")};
   int kinds = 0;
   for (const auto& [name, kind] : {std::pair{"better", Claim::Kind::better}, std::pair{"not_worse", Claim::Kind::not_worse},
                                    std::pair{"no_different", Claim::Kind::no_different}}) {

@@ -91,6 +91,7 @@ ResultKind train_result() {
               {"backward_share", "as forward_share, of backward passes"},
               {"gradient_bytes", "of gradient buffers; 0 of forward-only optimisers"},
               {"optimizer_bytes", "of moments and the like"},
+              {"failed_steps", "of levenberg_marquardt: steps in which no damping lowered the loss"},
               {"out_of_reach", "numbers in rows of words that no text reaches"},
               {"binding", "what was trained: groups with numbers, lr and weight_decay; masks, frozen, subspace, scope"},
               {"plugins", "reports of selectors and regularisers, in their order"},

@@ -42,8 +42,7 @@ Scope scope_of(Lab& lab, const ScopeRef& ref) { return load_scope(folder_of(lab,
 
 std::filesystem::path solution_file(Lab& lab, const TrainingRef& training, const std::string& which) {
   const auto file = folder_of(lab, training) / (which + ".safetensors");
-  if (!std::filesystem::exists(file))
-    user_error("this training kept no '{}' weights: train it with {}", which, which == "mean" ? "record = {…}" : "keep = \"all\"");
+  if (!std::filesystem::exists(file)) fail_not_kept(training, which, "solution");
   return file;
 }
 

@@ -52,7 +52,11 @@ void put_basis(json& handle, const BasisRef& basis, int64_t directions) {
   json dims = basis.facts["dims"];
   for (json& dim : dims)
     if (directions > 0) dim = std::min(dim.get<int64_t>(), directions);
-  handle["binding"]["subspace"] = {{"bytes", basis.facts["bytes"]}, {"dims", dims}};
+  put_basis(handle, basis.facts["bytes"], dims);
+}
+
+void put_basis(json& handle, int64_t bytes, const std::vector<int64_t>& dims) {
+  handle["binding"]["subspace"] = {{"bytes", bytes}, {"dims", dims}};
 }
 
 Option bootstrap_option(int64_t fallback) {

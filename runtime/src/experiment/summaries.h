@@ -47,6 +47,8 @@ struct TrainSummary {
 nlohmann::json untrained(nlohmann::json handle, const ModelRef& model, const TaskRef& task, int64_t seed);
 /// `binding.subspace` of a handle whose weights come out of a basis, of the first `directions` of each group (0: all), for reports.
 void put_basis(nlohmann::json& handle, const BasisRef& basis, int64_t directions = 0);
+/// The same of a basis of `bytes` with `dims` coordinates a group.
+void put_basis(nlohmann::json& handle, int64_t bytes, const std::vector<int64_t>& dims);
 
 /// The option `bootstrap`: number of samples for an interval. Every stage draws the same samples of a split.
 Option bootstrap_option(int64_t fallback);

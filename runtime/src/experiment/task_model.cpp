@@ -13,9 +13,10 @@ namespace tsrun::experiment {
 namespace {
 
 /// Initial values of one delta's tensors.
-void initialise(const DeltaRef& ref, const std::shared_ptr<const Delta>& delta, Model& model, Key key) {
+void initialise(const DeltaRef& ref, const std::shared_ptr<const Delta>& delta, const std::vector<std::shared_ptr<const Delta>>& in_front,
+                Model& model, Key key) {
   const Key own = ref.seed ? Key::root(*ref.seed).split("init").split("delta") : key;
-  add_initial_values({delta}, model.weights, own);
+  add_initial_values({delta}, model.weights, own, in_front);
 }
 
 void read_values(const PluginHost& plugins, const DeltaRef& ref, const Delta& delta, Model& model) {
@@ -66,8 +67,12 @@ void attach_deltas(const PluginHost& plugins, const std::vector<DeltaRef>& refs,
   if (refs.empty()) return;
   const auto deltas = attached(plugins, refs, *model.family);
   model.family = adapt(model.family, deltas);
-  for (size_t i = 0; i < refs.size(); ++i) initialise(refs[i], deltas[i], model, key);
-  for (size_t i = 0; i < refs.size(); ++i) read_values(plugins, refs[i], *deltas[i], model);
+  std::vector<std::shared_ptr<const Delta>> in_front;
+  for (size_t i = 0; i < refs.size(); ++i) {
+    initialise(refs[i], deltas[i], in_front, model, key);
+    read_values(plugins, refs[i], *deltas[i], model);
+    in_front.push_back(deltas[i]);
+  }
 }
 
 Weights starting_weights(const PluginHost& plugins, const ModelRef& ref, int64_t seed) {
@@ -76,7 +81,7 @@ Weights starting_weights(const PluginHost& plugins, const ModelRef& ref, int64_t
   return model.weights;
 }
 
-TaskModel task_model_of(const PluginHost& plugins, const TaskRef& task, const ModelRef& model, Key key) {
+TaskModel plain_task_model_of(const PluginHost& plugins, const TaskRef& task, const ModelRef& model, Key key) {
   const ModelKind model_kind = plain_family(model, {})->model_kind();
   TaskModel loaded;
   loaded.task = task_for(task_of(task), model_kind);
@@ -86,6 +91,11 @@ TaskModel task_model_of(const PluginHost& plugins, const TaskRef& task, const Mo
   }
   const bool new_head = !loaded.model.initialised.empty() && !model.adapted();
   match_labels(loaded.task, loaded.model, new_head, model.spec);
+  return loaded;
+}
+
+TaskModel task_model_of(const PluginHost& plugins, const TaskRef& task, const ModelRef& model, Key key) {
+  TaskModel loaded = plain_task_model_of(plugins, task, model, key);
   attach_deltas(plugins, model.deltas, loaded.model, key.split("delta"));
   return loaded;
 }

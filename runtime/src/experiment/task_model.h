@@ -24,8 +24,8 @@ std::vector<std::shared_ptr<const Delta>> attached(const PluginHost& plugins, co
 /// The family of a model for a head, without its deltas and with them.
 std::shared_ptr<const Family> plain_family(const ModelRef& ref, const HeadSpec& head);
 std::shared_ptr<const Family> family_of(const PluginHost& plugins, const ModelRef& ref, const HeadSpec& head);
-/// Attaches deltas to a model that was loaded without them. Their tensors are initialised from a delta's own seed if it has one, else from
-/// `key`, then read from its folder if it names one.
+/// Attaches deltas to a model that was loaded without them, one behind the other. The tensors of each are initialised from the delta's own
+/// seed if it has one, else from `key`, and from the model's weights as they are then; and read from its folder if it names one.
 void attach_deltas(const PluginHost& plugins, const std::vector<DeltaRef>& deltas, Model& model, Key key);
 /// Weights of a model without a head, with its deltas' initial values for trainings under `seed`.
 Weights starting_weights(const PluginHost& plugins, const ModelRef& ref, int64_t seed);
@@ -37,6 +37,8 @@ struct TaskModel {
   std::vector<std::string> trained_parameters;  ///< parameters of the plain model that its deltas train
   std::vector<std::string> reinitialised = {};  ///< parameters that were drawn anew in place of pre-trained ones
 };
+/// The model without its deltas yet: `attach_deltas` under `key.split("delta")` makes it what `task_model_of` gives.
+TaskModel plain_task_model_of(const PluginHost& plugins, const TaskRef& task, const ModelRef& model, Key key);
 TaskModel task_model_of(const PluginHost& plugins, const TaskRef& task, const ModelRef& model, Key key);
 
 }  // namespace tsrun::experiment

@@ -83,13 +83,15 @@ std::vector<TrainingRef> trainings_in(const json& list, const std::string& where
   return refs_in<TrainingRef>(list, "train", where + ": expected trainings of ts.train");
 }
 
+void fail_not_kept(const TrainingRef& solution, const std::string& which, const std::string& where) {
+  user_error("{}: a solution of task '{}' (seed {}) kept no '{}' weights: train it with {}", where, solution.task.name, solution.seed, which,
+             which == "mean"   ? "record = {…}"
+             : which == "last" ? "keep = \"last\""
+                               : "keep = \"all\"");
+}
+
 void require_kept(const TrainingRef& solution, const std::string& which, const std::string& where) {
-  if (!solution.kept(which))
-    user_error("{}: a solution of task '{}' (seed {}) kept no '{}' weights: train it with {}", where, solution.task.name, solution.seed,
-               which,
-               which == "mean"   ? "record = {…}"
-               : which == "last" ? "keep = \"last\""
-                                 : "keep = \"all\"");
+  if (!solution.kept(which)) fail_not_kept(solution, which, where);
 }
 
 TrainingRef TrainingRef::from_json(const json& handle) {

@@ -52,7 +52,9 @@ struct TrainingRef : ArtifactRef {
 
 /// Trainings in a list that a recipe gave. @throws Error(user) naming `where`
 std::vector<TrainingRef> trainings_in(const nlohmann::json& list, const std::string& where);
-/// @throws Error(user) naming `where`, when the training kept no such weights
+/// @throws Error(user) naming `where`: the training kept no such weights, and what makes it keep them
+[[noreturn]] void fail_not_kept(const TrainingRef& solution, const std::string& which, const std::string& where);
+/// @throws Error(user) as `fail_not_kept`, as far as the training's options say so
 void require_kept(const TrainingRef& solution, const std::string& which, const std::string& where);
 /// Steps of `training` and of what it rests on.
 StepsByTraining with_own_steps(const TrainingRef& training);

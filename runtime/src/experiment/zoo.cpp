@@ -150,7 +150,7 @@ void ZooRequest::check() const {
     if (name.empty() || name.find('/') != name.npos || name == "basis") user_error("zoo: '{}' is no name of a solution's file", name);
     if (!solution.subspace || solution.subspace->key != basis.key)
       user_error("zoo: solution '{}' was not trained within this basis ({:.8})", name, basis.key);
-    if (!solution.kept(which)) user_error("zoo: solution '{}' kept no '{}' weights: train it with keep = \"all\"", name, which);
+    require_kept(solution, which, fmt::format("zoo: '{}'", name));
     if (solution.fresh || solution.reinit_layers > 0)
       user_error("zoo: solution '{}' began with layers drawn anew, which no receiver has", name);
   }

@@ -65,8 +65,9 @@ const std::vector<RecipeHelper>& recipe_helpers() {
        "nil",
        "States what a report's rows should show: { text, source, better | not_worse | no_different = a variant, than = another, by = "
        "margin, "
-       "score = \"last\" | \"best\", level = 0.95, report = the last one }. The page begins with the verdict, supported, contradicted or "
-       "open, by Student's interval over the differences of seeds that both rows have; with one seed it is open."},
+       "score = \"last\" | \"best\", level = 0.95, section, moot, report = the last one }. The page begins with the verdict, supported, "
+       "contradicted or open, by Student's interval over the differences of seeds that both rows have; with one seed it is open, and so is a "
+       "claim with a reason why it is moot. Claims that follow one another with the same section stand under its name."},
       {"lr_search",
        {{"options", "table"}},
        "table",
@@ -74,6 +75,7 @@ const std::vector<RecipeHelper>& recipe_helpers() {
        "function(rates, seed) … end }. Axes: lr, lr_embeddings, lr_head, lr_coordinates (lr of ts.within) and reach (multiples of lr = "
        "\"reach\"); all combinations, or grid after grid of a list of such tables, each beside what the one before it picked. score = "
        "\"last\" | \"best\"; split = \"dev\", never the test split. Rates at which a training diverges lose; it is an error where all do. "
+       "widen = 1: a list whose best rate is its end grows there by the factor between its last two, so often at most. "
        "Returns rates, picked (in words), steps, trainings, edges, diverged and "
        "note. ts.train{ …, lr_search = { … } } does it over its own options and its own seed (or `seeds`), and its row shows what was "
        "picked "

@@ -1,4 +1,4 @@
-set(_lua_files candidates.lua common.lua figures.lua intrinsic_dimension.lua recipes_head.md report.lua sandbox.lua search.lua sweep.lua ts.lua)
+set(_lua_files candidates.lua common.lua figures.lua intrinsic_dimension.lua intrinsic_dimension_options.lua recipes_head.md report.lua sandbox.lua search.lua sweep.lua ts.lua)
 list(TRANSFORM _lua_files PREPEND ${PROJECT_SOURCE_DIR}/scripts/lua/)
 set(_lua_embedded ${CMAKE_BINARY_DIR}/generated/lua_sources.cpp)
 list(JOIN _lua_files "," _lua_list)

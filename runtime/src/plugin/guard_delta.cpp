@@ -34,6 +34,9 @@ class GuardedDelta final : public Delta {
   void install(const Weights& weights, ForwardOptions& forward) const override {
     guard_hooks(forward, origin_, ErrorKind::internal, [&] { origin_.run("install", [&] { inner_->install(weights, forward); }); });
   }
+  std::vector<ModuleChange> changes() const override {
+    return origin_.run("changes", [&] { return inner_->changes(); });
+  }
   std::vector<std::string> trained_parameters() const override {
     return origin_.run("trained_parameters", [&] { return inner_->trained_parameters(); });
   }

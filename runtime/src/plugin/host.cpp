@@ -54,6 +54,7 @@ struct PluginHost::State {
   Methods<SelectorMethod> selectors;
   Methods<RegularizerMethod> regularizers;
   std::vector<PluginInfo> infos;
+  std::vector<RefusedPlugin> refused;
   std::set<fs::path> read;  ///< canonical paths
 
   const PluginInfo* find(const std::string& name) const {
@@ -68,6 +69,13 @@ struct PluginHost::State {
     return names;
   }
 
+  /// Why a method may be missing.
+  std::string missing() const {
+    std::vector<std::string> files;
+    for (const auto& one : refused) files.push_back(one.file.string());
+    return not_built() + (files.empty() ? "" : "; refused: " + join_words(files) + " (tsrun plugins tells why)");
+  }
+
   template <class Method>
   const Method& get(const Methods<Method>& methods, const std::string& kind, const std::string& name) const {
     if (const auto at = methods.find(name); at != methods.end()) return *at->second;
@@ -75,8 +83,8 @@ struct PluginHost::State {
     if (const auto* other = find(name))
       user_error("'{}' is a {}, expected a {}; known: {}", name, other->kind, kind, known.empty() ? "none" : join_words(known));
     if (known.empty())
-      user_error("unknown {} '{}': no plugin of this kind is loaded (tsrun plugins lists them){}", kind, name, not_built());
-    user_error("unknown {} '{}'{}; known: {}{}", kind, name, did_you_mean(name, known), join_words(known), not_built());
+      user_error("unknown {} '{}': no plugin of this kind is loaded (tsrun plugins lists them){}", kind, name, missing());
+    user_error("unknown {} '{}'{}; known: {}{}", kind, name, did_you_mean(name, known), join_words(known), missing());
   }
 };
 
@@ -114,7 +122,7 @@ class Collector : public Registry {
     for (const auto* known : {&host_.plugins(), &infos})
       for (const auto& other : *known)
         if (other.name == info.name)
-          data_error(
+          user_error(
               "{}: registers the {} '{}', but {} has registered a {} of that name already; rename one or remove one of the two files",
               file_.string(), info.kind, info.name, other.file.string(), other.kind);
   }
@@ -158,7 +166,12 @@ std::vector<fs::path> PluginHost::search_path(const std::vector<fs::path>& extra
 
 void PluginHost::load(const std::vector<fs::path>& folders) {
   for (const auto& folder : folders)
-    for (const auto& file : libraries_in(folder)) load_file(file);
+    for (const auto& file : libraries_in(folder)) try {
+        load_file(file);
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::data) throw;
+        state_->refused.push_back({file, error.what()});
+      }
 }
 
 void PluginHost::load_file(const fs::path& file) {
@@ -180,6 +193,7 @@ void PluginHost::load_file(const fs::path& file) {
 }
 
 const std::vector<PluginInfo>& PluginHost::plugins() const { return state_->infos; }
+const std::vector<RefusedPlugin>& PluginHost::refused() const { return state_->refused; }
 const SubspaceMethod& PluginHost::subspace(const std::string& name) const { return state_->get(state_->subspaces, "subspace", name); }
 const JointMethod& PluginHost::joint(const std::string& name) const { return state_->get(state_->joints, "joint", name); }
 const SubspaceMaker& PluginHost::subspace_maker(const std::string& name) const {

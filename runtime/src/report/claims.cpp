@@ -117,7 +117,7 @@ JudgedClaim judge(const Claim& claim, const std::vector<ReportRow>& rows, const 
   judged.difference = mean_of(differences);
   if (judged.n < 2 || !std::isfinite(judged.difference)) return judged;
   judged.interval = student_interval(differences, claim.level, claim.row_scores.empty() ? resolution : 0);
-  judged.verdict = verdict_of(claim, *judged.interval);
+  if (claim.moot.empty()) judged.verdict = verdict_of(claim, *judged.interval);
   return judged;
 }
 
@@ -151,24 +151,38 @@ std::string claim_numbers(const JudgedClaim& judged) {
   const std::string bound = claim.kind == Claim::Kind::better      ? fmt::format("above {:.3f}", claim.margin)
                             : claim.kind == Claim::Kind::not_worse ? fmt::format("above {:.3f}", -claim.margin)
                                                                    : fmt::format("within ±{:.3f}", claim.margin);
-  return fmt::format("{} {:.3f}, {} {:.3f}: {:+.3f}, {}; claimed: {}", one_line(claim.row), judged.row_mean, one_line(claim.than),
-                     judged.than_mean, judged.difference, interval_of(judged), bound);
+  return fmt::format("{} {:.3f}, {} {:.3f}: {:+.3f}, {}; claimed: {}{}", one_line(claim.row), judged.row_mean, one_line(claim.than),
+                     judged.than_mean, judged.difference, interval_of(judged), bound,
+                     claim.moot.empty() ? "" : "; decides nothing: " + one_line(claim.moot));
+}
+
+std::string section_title(const Claim& claim) { return claim.section.empty() ? "other claims" : one_line(claim.section); }
+
+bool begins_section(const std::vector<JudgedClaim>& claims, size_t at) {
+  return claims[at].claim.section != (at == 0 ? "" : claims[at - 1].claim.section);
 }
 
 }  // namespace report
 
 std::string claims_as_text(const std::vector<JudgedClaim>& claims) {
   std::string out;
-  for (const JudgedClaim& judged : claims)
-    out += fmt::format("{}: {}. {}.\n", report::verdict_word(judged), report::claim_sentence(judged.claim), report::claim_numbers(judged));
+  for (size_t i = 0; i < claims.size(); ++i) {
+    const Claim& claim = claims[i].claim;
+    if (report::begins_section(claims, i)) out += fmt::format("{}{}:\n", i == 0 ? "" : "\n", report::section_title(claim));
+    out += fmt::format("{}: {}. {}.\n", report::verdict_word(claims[i]), report::claim_sentence(claim), report::claim_numbers(claims[i]));
+  }
   return out.empty() ? out : out + "\n";
 }
 
 std::string claims_as_markdown(const std::vector<JudgedClaim>& claims) {
   std::string out;
-  for (const JudgedClaim& judged : claims)
-    out += fmt::format("- **{}**: {}. {}.\n", report::verdict_word(judged), report::escape_markdown(report::claim_sentence(judged.claim)),
-                       report::escape_markdown(report::claim_numbers(judged)));
+  for (size_t i = 0; i < claims.size(); ++i) {
+    const Claim& claim = claims[i].claim;
+    if (report::begins_section(claims, i))
+      out += fmt::format("{}**{}**\n\n", i == 0 ? "" : "\n", report::escape_markdown(report::section_title(claim)));
+    out += fmt::format("- **{}**: {}. {}.\n", report::verdict_word(claims[i]), report::escape_markdown(report::claim_sentence(claim)),
+                       report::escape_markdown(report::claim_numbers(claims[i])));
+  }
   return out.empty() ? out : out + "\n";
 }
 

@@ -47,6 +47,8 @@ Claim claim_from(const json& line) {
   claim.best = line.at("score") == "best";
   claim.level = line.at("level");
   claim.over = line.at("over");
+  claim.section = line.value("section", "");
+  claim.moot = line.value("moot", "");
   return claim;
 }
 
@@ -83,6 +85,8 @@ nlohmann::json claims_as_json(const std::vector<JudgedClaim>& claims) {
                     {"than_mean", judged.than_mean},
                     {"difference", judged.difference}});
     if (judged.interval) list.back()["interval"] = *judged.interval;
+    if (!claim.section.empty()) list.back()["section"] = claim.section;
+    if (!claim.moot.empty()) list.back()["moot"] = claim.moot;
   }
   return list;
 }

@@ -13,6 +13,7 @@ main{max-width:70rem;margin:0 auto;padding:3.5rem 1.25rem 5rem}
 h1,h2,header p,.note,figure,footer,dl{max-width:42rem}
 h1{font-size:2rem;line-height:1.2;font-weight:600;margin:0 0 .8rem;text-wrap:balance;overflow-wrap:anywhere}
 h2{font-size:1.2rem;font-weight:600;margin:3rem 0 .75rem}
+h3{font-size:1rem;font-weight:600;margin:1.6rem 0 .3rem;max-width:42rem}
 p{margin:.6rem 0;overflow-wrap:break-word}
 header p{color:var(--soft)}
 header strong{font-weight:600;color:var(--ink)}

@@ -44,13 +44,19 @@ std::string tables_as_html(const std::vector<FreeTable>& tables, std::string_vie
 }
 
 std::string claims_as_html(const std::vector<JudgedClaim>& claims) {
-  std::string out;
-  for (const JudgedClaim& judged : claims) {
+  if (claims.empty()) return {};
+  std::string out = "<h2>Claims</h2>\n";
+  for (size_t i = 0; i < claims.size(); ++i) {
+    const JudgedClaim& judged = claims[i];
     const std::string word = report::verdict_word(judged);
+    const bool begins = report::begins_section(claims, i);
+    if (begins && i > 0) out += "</ul>\n";
+    if (begins) out += fmt::format("<h3>{}</h3>\n", report::escape_html(report::section_title(judged.claim)));
+    if (begins || i == 0) out += "<ul class=\"claims\">\n";
     out += fmt::format("<li><strong class=\"{0}\">{0}</strong>: {1}. <span class=\"spread\">{2}.</span></li>\n", word,
                        report::escape_html(report::claim_sentence(judged.claim)), report::escape_html(report::claim_numbers(judged)));
   }
-  return out.empty() ? out : "<h2>Claims</h2>\n<ul class=\"claims\">\n" + out + "</ul>\n";
+  return out + "</ul>\n";
 }
 
 std::string notes_as_html(const std::vector<std::string>& notes) {

@@ -90,12 +90,18 @@ TEST_F(CommandTest, NamesTheNearestRecipe_OfAMissingOne) {
   EXPECT_THAT(outcome.err, HasSubstr("ablatoin.lua: no such recipe (did you mean 'ablation.lua'?)"));
 }
 
-TEST_F(CommandTest, ReportsAPluginThatCannotBeLoaded) {
+TEST_F(CommandTest, ReportsAPluginThatCannotBeLoaded_AndGoesOnWithoutIt) {
   std::filesystem::create_directories(folder_ / "extra");
   write("extra/notes.so", "just text");
   const auto outcome = tsrun({"plugins", "--plugins", "extra"});
-  EXPECT_EQ(outcome.code, 3);
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("extra/notes.so"), HasSubstr("not a shared library")));
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("warning: "), HasSubstr("extra/notes.so: not a shared library")));
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("refused: "), HasSubstr("extra/notes.so: not a shared library"), HasSubstr("trajectory_svd")));
+  const auto listed = nlohmann::json::parse(tsrun({"plugins", "--plugins", "extra", "--json"}).out);
+  EXPECT_THAT(listed.back()["refused"].get<std::string>(), HasSubstr("not a shared library"));
+  const auto doctor = tsrun({"doctor", "--plugins", "extra"});
+  EXPECT_EQ(doctor.code, 3);
+  EXPECT_THAT(doctor.out, AllOf(HasSubstr("not a shared library"), HasSubstr("rebuild or remove what is refused")));
   EXPECT_EQ(tsrun({"plugins", "--plugins", "no/such/folder"}).code, 3);
 }
 

@@ -58,7 +58,8 @@ constexpr const char* kLaboratory = R"(
     failure = function(err) return type(err) == "table" and err or { message = err } end,
     diverge = function(_, reason, steps) error { diverged = reason, steps = steps } end,
   }
-  chunk(native, lab, common(native), candidates(native, lab))
+  local shared = common(native)
+  chunk(native, lab, shared, candidates(native, lab), checks(native, lab, shared))
   local task = { splits = { train = { rows = 100 }, dev = { majority_score = 0.5 } } }
   local function dimension(options)
     options.model, options.task = {}, task
@@ -71,7 +72,7 @@ class IntrinsicDimensionTest : public RecipeTest {
   /// Runs `text` after `before`, where full_score may be defined, and `score`, a Lua function of d, rate and the head's rate.
   void search(const std::string& score, const std::string& text, const std::string& before = "local full_score") {
     run("local ts = require 'ts'\n" + load("chunk", "intrinsic_dimension.lua") + load("candidates", "candidates.lua") +
-        load("common", "common.lua") + before + "\nlocal function score(d, rate, head) " + score + " end\n" + kLaboratory + text);
+        load("checks", "intrinsic_dimension_options.lua") + load("common", "common.lua") + before + "\nlocal function score(d, rate, head) " + score + " end\n" + kLaboratory + text);
   }
 
   /// What the search says of `options`, which it refuses.

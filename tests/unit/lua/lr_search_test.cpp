@@ -27,10 +27,10 @@ class LrSearchTest : public RecipeTest {
     more_ = {fit};
   }
 
-  static std::string search(const std::string& rates) {
+  static std::string search(const std::string& rates, int widen = 0) {
     return "local ts = require 'ts'\n"
            "local found = ts.lr_search { lr = " +
-           rates +
+           rates + ", widen = " + std::to_string(widen) +
            ", seeds = { 1, 2 }, run = function(rates, seed) return ts.fit { lr = rates.lr, seed = seed } end }\n"
            "ts.keep { picked = found.picked, trainings = found.trainings, steps = found.steps, note = found.note, count = #found.diverged "
            "}\n";
@@ -46,6 +46,51 @@ TEST_F(LrSearchTest, LetsACandidateLose_WhenOneOfItsTrainingsDiverges) {
   EXPECT_THAT(kept_[0]["note"],
               AllOf(HasSubstr("lr 1: loss not finite in step 4 (seed 1)"), HasSubstr("lr 0.5: loss not finite in step 4 (seed 2)")));
   EXPECT_THAT(kept_[0]["note"], ::testing::Not(HasSubstr("may lie beyond"))) << "0.1 is not the highest of its list";
+}
+
+TEST_F(LrSearchTest, GrowsAListAtTheEndThatWasPicked) {
+  run(search("{ 0.01, 0.03 }"));
+  EXPECT_EQ(kept_[0]["picked"], "lr 0.03");
+  EXPECT_THAT(kept_[0]["note"], HasSubstr("lr 0.03 is the highest of its list: a better one may lie beyond (widen looks there)"));
+  run(search("{ 0.01, 0.03 }", 1));
+  EXPECT_EQ(kept_[1]["picked"], "lr 0.09");
+  EXPECT_THAT(kept_[1]["note"], HasSubstr("lr 0.09 is the highest of its list"));
+  run(search("{ 0.03, 0.01 }", 5));
+  EXPECT_EQ(kept_[2]["picked"], "lr 0.09");
+  EXPECT_EQ(kept_[2]["trainings"], 8) << "0.27 was worse, so the list ends there; nothing is trained twice";
+  EXPECT_THAT(kept_[2]["note"], ::testing::Not(HasSubstr("may lie beyond")));
+  run(search("{ 0.4, 0.2 }", 5));
+  EXPECT_EQ(kept_[3]["picked"], "lr 0.1") << "downwards too";
+}
+
+TEST_F(LrSearchTest, KeepsItsPick_WhereAllBeyondItDiverge) {
+  run(search("{ 0.045, 0.15 }", 1));
+  EXPECT_EQ(kept_[0]["picked"], "lr 0.15");
+  EXPECT_EQ(kept_[0]["count"], 1) << "0.5 diverges with seed 2";
+}
+
+TEST_F(LrSearchTest, GrowsNothing_InAPlan) {
+  plan_only_ = true;
+  run(search("{ 0.01, 0.03 }", 5));
+  EXPECT_EQ(kept_[0]["trainings"], 4);
+}
+
+TEST_F(LrSearchTest, GrowsEveryAxisOfAGrid) {
+  run(R"(local ts = require 'ts'
+    local count = 0
+    local function run(rates, seed)
+      count = count + 1
+      return ts.fit { lr = math.abs(rates.lr - rates.lr_head), seed = seed }  -- best where they differ by 0.1
+    end
+    local found = ts.lr_search { lr = { 0.01, 0.02 }, lr_head = { 0.04, 0.08 }, seeds = { 1 }, widen = 1, run = run }
+    ts.keep { rates = found.rates, count = count })");
+  EXPECT_NEAR(kept_[0]["rates"]["lr"].get<double>(), 0.005, 1e-12) << "0.08 - 0.005 is nearer to 0.1 than 0.08 - 0.01 and 0.16 - 0.02";
+  EXPECT_NEAR(kept_[0]["rates"]["lr_head"].get<double>(), 0.08, 1e-12);
+  EXPECT_EQ(kept_[0]["count"], 9);
+}
+
+TEST_F(LrSearchTest, RefusesToGrowLessThanNever) {
+  EXPECT_THAT(failure(search("{ 0.1 }", -1)).what(), HasSubstr("recipe.lua:2: lr_search: widen is -1, expected an integer from 0 on"));
 }
 
 TEST_F(LrSearchTest, PicksAsBefore_WhenTheRecipeIsPlanned) {

@@ -85,10 +85,24 @@ TEST(PluginHost, RefusesATakenName_NamingBothFiles_AndKeepsTheFirst) {
   PluginHost host;
   host.load_file(library("line_subspace"));
   const auto error = error_of([&] { host.load_file(library("taken_name")); });
-  EXPECT_EQ(error.kind(), ErrorKind::data);
+  EXPECT_EQ(error.kind(), ErrorKind::user);
   EXPECT_THAT(error.what(), AllOf(HasSubstr("line_subspace.so"), HasSubstr("taken_name.so"), HasSubstr("'line'")));
   EXPECT_EQ(host.plugins().size(), 1u);
   EXPECT_EQ(host.subspace("line").version(), 7);
+}
+
+TEST(PluginHost, LeavesOutWhatIsNoPlugin_AndNamesItWhereAMethodIsMissing) {
+  PluginHost host;
+  host.load({library("other_abi").parent_path(), library("throwing_entry").parent_path(), library("line_subspace").parent_path()});
+  ASSERT_EQ(host.plugins().size(), 1u);
+  ASSERT_EQ(host.refused().size(), 2u);
+  EXPECT_EQ(host.refused()[0].file, library("other_abi"));
+  EXPECT_THAT(host.refused()[0].reason, HasSubstr("LibTorch 1.13.1"));
+  EXPECT_THAT(host.refused()[1].reason, HasSubstr("no licence found"));
+  EXPECT_EQ(host.subspace("line").version(), 7);
+  EXPECT_THAT(error_of([&] { host.subspace("plane"); }).what(),
+              AllOf(HasSubstr("unknown subspace 'plane'"), HasSubstr("other_abi.so"), HasSubstr("tsrun plugins tells why")));
+  EXPECT_EQ(error_of([&] { host.load({library("taken_name").parent_path()}); }).kind(), ErrorKind::user) << "which of two methods ran?";
 }
 
 TEST(PluginHost, NamesTheNearMiss_OfAMisspeltMethod) {

@@ -10,8 +10,10 @@ namespace tsrun {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using testing::message_of;
+using ::testing::StartsWith;
 using Verdict = JudgedClaim::Verdict;
 
 ReportRow scored(const std::string& variant, int64_t seed, double last, const std::string& section = "") {
@@ -136,10 +138,32 @@ TEST(Claims, SayVerdictNumbersAndInterval_InOneLine) {
   EXPECT_EQ(claims_as_text({}), "");
 }
 
+TEST(Claims, StandUnderTheirSections) {
+  const auto rows = two({0.90, 0.91, 0.90}, {0.70, 0.71, 0.71});
+  std::vector<JudgedClaim> claims(4, judge(claim(Claim::Kind::better), rows, "accuracy", 0));
+  claims[1].claim.section = claims[2].claim.section = "zeroed <weights>";
+  const std::string text = claims_as_text(claims);
+  EXPECT_THAT(text, StartsWith("supported: "));
+  EXPECT_THAT(text, HasSubstr("\n\nzeroed <weights>:\nsupported: "));
+  EXPECT_THAT(text, HasSubstr("\n\nother claims:\nsupported: "));
+  EXPECT_EQ(text.find("zeroed"), text.rfind("zeroed")) << "one heading for claims that follow one another";
+  EXPECT_THAT(claims_as_markdown(claims), HasSubstr("\n\n**zeroed"));
+}
+
+TEST(Claims, AreOpenWithAReason_WhereTheyAreMoot) {
+  Claim moot = claim(Claim::Kind::better);
+  moot.moot = "full fine-tuning learned nothing";
+  const JudgedClaim judged = judge(moot, two({0.90, 0.91, 0.90}, {0.70, 0.71, 0.71}), "accuracy", 0);
+  EXPECT_EQ(judged.verdict, Verdict::open);
+  EXPECT_TRUE(judged.interval.has_value());
+  EXPECT_THAT(claims_as_text({judged}), EndsWith("claimed: above 0.000; decides nothing: full fine-tuning learned nothing.\n\n"));
+}
+
 TEST(Claims, ReadTheSame_FromJson) {
   Claim of_best = claim(Claim::Kind::no_different, 0.02), own = claim(Claim::Kind::not_worse, 0.3);
   of_best.best = true, of_best.level = 0.9, of_best.source = "";
   own.row_scores = {0.9, 0.7}, own.than_scores = {0.6, 0.4}, own.over = "tasks";
+  own.section = "of tasks", own.moot = "no reason";
   const auto rows = two({0.90, 0.91, 0.90}, {0.70, 0.71, 0.71});
   const std::vector<JudgedClaim> claims = {judge(of_best, rows, "accuracy", 0), judge(own, {}, "", 0),
                                            judge(claim(Claim::Kind::better), two({0.9}, {std::nan("")}), "accuracy", 0)};

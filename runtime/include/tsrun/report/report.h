@@ -83,11 +83,13 @@ struct Claim {
   double level = 0.95;                                    ///< of the interval
   std::vector<double> row_scores = {}, than_scores = {};  ///< pairs in place of the rows' scores by seed, more is better; empty: the rows'
   std::string over = "seeds";                             ///< what a pair is one of
+  std::string section = {};                               ///< heading of the claims that follow one another with it; may be empty
+  std::string moot = {};                                  ///< why no numbers can decide it; empty: they can
 };
 
 /// A claim against the rows. The interval is Student's over the differences of seeds that both rows have; with one such seed there is
 /// none. Differences have at least the deviation of two scores that are rounded to whole rows of the split, so that two seeds that
-/// happen to agree decide nothing.
+/// happen to agree decide nothing. A moot claim is open.
 struct JudgedClaim {
   enum class Verdict { supported, contradicted, open } verdict = Verdict::open;
   Claim claim;
@@ -103,8 +105,8 @@ JudgedClaim judge(const Claim& claim, const std::vector<ReportRow>& rows, const 
 /// @throws Error(user) as `judge`, for a name that no variant has
 void require_variants(const Claim& claim, const std::vector<std::string>& variants);
 
-std::string claims_as_text(const std::vector<JudgedClaim>& claims);      ///< a line each; "" for none
-std::string claims_as_markdown(const std::vector<JudgedClaim>& claims);  ///< a list
+std::string claims_as_text(const std::vector<JudgedClaim>& claims);      ///< a line each, under their sections; "" for none
+std::string claims_as_markdown(const std::vector<JudgedClaim>& claims);  ///< lists
 nlohmann::json claims_as_json(const std::vector<JudgedClaim>& claims);
 /// Inverse of claims_as_json, but for scores that the recipe paired by itself. @throws Error(data)
 std::vector<JudgedClaim> claims_from_json(const nlohmann::json& json);
