@@ -23,6 +23,7 @@ tsrun_room(base
     random_fill.cpp
     stage_count.cpp
     suggest.cpp
+    unread.cpp
     vectors.cpp
     memory.cpp
   LIBRARIES OpenSSL::Crypto)

@@ -11,4 +11,5 @@ tsrun_test(base SOURCES
   unit/base/random_test.cpp
   unit/base/stage_count_test.cpp
   unit/base/suggest_test.cpp
+  unit/base/unread_test.cpp
   unit/base/vectors_test.cpp)
