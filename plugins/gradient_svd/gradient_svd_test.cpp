@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
+
 namespace tsrun::gradient_svd {
 namespace {
 
@@ -87,6 +89,23 @@ TEST(GradientSvd, RefusesMoreDirectionsThanBatches_AndInputsWithoutATask) {
   SubspaceInputs inputs = small.inputs();
   inputs.probe = nullptr;
   EXPECT_THROW(method().discover(inputs, method().options().resolve(nlohmann::json::object(), "here")), Error);
+}
+
+TEST(GradientSvd, RefusesOptionsOfTheOtherVariant) {
+  const SmallInputs small;
+  const std::vector<std::pair<nlohmann::json, std::string>> refused = {
+      {{{"rank", 3}}, "'rank'"},
+      {{{"sign", false}}, "'sign'"},
+      {{{"start", "step"}}, "'start'"},
+      {{{"step", 0.1}}, "'step'"},
+      {{{"variant", "one_step"}, {"dim", 8}}, "'dim'"},
+      {{{"variant", "one_step"}, {"drop_ratio", 0.1}}, "'drop_ratio'"},
+      {{{"variant", "one_step"}, {"step", 0.1}}, "'step'"},
+  };
+  for (const auto& [options, said] : refused)
+    EXPECT_THAT(testing::message_of(ErrorKind::user, [&, &options = options] { discover(method(), small, options); }),
+                ::testing::HasSubstr("gradient_svd: nothing reads option " + said));
+  EXPECT_NO_THROW(discover(method(), small, {{"variant", "one_step"}, {"drop_ratio", 1e-6}, {"step", 5e-5}}));  // the defaults
 }
 
 }  // namespace

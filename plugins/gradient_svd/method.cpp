@@ -6,6 +6,7 @@
 #include "tsrun/base/files.h"
 #include "tsrun/base/interrupt.h"
 #include "tsrun/base/operators.h"
+#include "tsrun/base/unread.h"
 #include "tsrun/linalg/row_svd.h"
 #include "tsrun/tune/flat_loss.h"
 #include "tsrun/tune/stored_basis.h"
@@ -83,6 +84,14 @@ std::unique_ptr<Subspace> from_one_step(const SubspaceInputs& inputs, const Opti
   return std::make_unique<CoreBasis>(inputs.parameters, std::move(frames), step, std::move(description));
 }
 
+void refuse_options_of_the_other(const Options& given, const OptionTable& table) {
+  constexpr const char* where = "gradient_svd";
+  if (given.text("variant") == "gradients")
+    return refuse_unread(given, table, {"rank", "sign", "start", "step"}, where, "variant is 'gradients'");
+  refuse_unread(given, table, {"dim", "drop_ratio"}, where, "variant is 'one_step', whose frames have rank² coordinates a matrix");
+  if (given.text("start") == "origin") refuse_unread(given, table, {"step"}, where, "z = 0 is the origin (start)");
+}
+
 }  // namespace
 
 OptionTable Method::options() const {
@@ -106,7 +115,11 @@ OptionTable Method::options() const {
        .fallback = "origin",
        .doc = "z = 0 is the origin, or the origin after the step within the frame (one_step).",
        .choices = {"origin", "step"}},
-      {.name = "step", .type = OptionType::number, .fallback = 5e-5, .doc = "Length of that step: its learning rate.", .minimum = 0},
+      {.name = "step",
+       .type = OptionType::number,
+       .fallback = 5e-5,
+       .doc = "Length of that step: its learning rate (start = step).",
+       .minimum = 0},
       {.name = "drop_ratio",
        .type = OptionType::number,
        .fallback = 1e-6,
@@ -116,6 +129,7 @@ OptionTable Method::options() const {
 }
 
 std::unique_ptr<Subspace> Method::discover(const SubspaceInputs& inputs, const Options& options) const {
+  refuse_options_of_the_other(options, this->options());
   return options.text("variant") == "one_step" ? from_one_step(inputs, options) : from_gradients(inputs, options);
 }
 
