@@ -5,6 +5,7 @@
 #include "tsrun/base/error.h"
 #include "tsrun/base/operators.h"
 #include "tsrun/base/suggest.h"
+#include "tsrun/model/parts.h"
 #include "tsrun/tune/fastfood_projection.h"
 
 #include <algorithm>
@@ -27,7 +28,9 @@ class Redrawn final : public Regularizer {
         every_(options.integer("every")),
         parts_(options.texts("parts")),
         compartments_(options.text("compartments")),
-        shape_{options.integer("dim"), options.text("length") == "exact", options.flag("rescale")} {}
+        shape_{options.integer("dim"), options.text("length") == "exact", options.flag("rescale")} {
+    for (const std::string& part : parts_) parse_part(part, "redrawn: parts");
+  }
 
   void after_backward(Step& step) override {
     const Key drawn = key_.split(static_cast<uint64_t>(step.number / every_));

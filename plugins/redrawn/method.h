@@ -11,7 +11,7 @@ class Method final : public RegularizerMethod {
  public:
   std::string name() const override { return "redrawn"; }
   std::string doc() const override { return "Gradients are projected onto a random subspace that is drawn anew every few steps."; }
-  int version() const override { return 1; }
+  int version() const override { return 2; }  // kept_share under rescale
   OptionTable options() const override;
   Wants wants(const Options& options) const override;
   std::unique_ptr<Regularizer> make(const MethodInputs& inputs, const Options& options) const override;

@@ -48,16 +48,20 @@ Products products_within(const Compartment& compartment, const Chunk& chunk, int
   return products;
 }
 
+double rescaling(size_t size, const BasisShape& shape) {
+  return shape.rescale ? static_cast<double>(size) / static_cast<double>(shape.dim) : 1;
+}
+
 /// Factors of the unscaled directions: ⟨φ, g⟩ / |φ|², with √D for |φ| unless the length is exact.
 std::vector<float> factors_of(const Products& products, size_t size, const BasisShape& shape) {
   std::vector<float> factors;
-  const double more = shape.rescale ? static_cast<double>(size) / static_cast<double>(shape.dim) : 1;
+  const double more = rescaling(size, shape);
   for (const auto& [product, square] : products)
     factors.push_back(static_cast<float>(more * product / (shape.exact_length ? square : static_cast<double>(size))));
   return factors;
 }
 
-Kept replace_chunk(const Compartment& compartment, const Chunk& chunk, const std::vector<float>& factors) {
+Kept replace_chunk(const Compartment& compartment, const Chunk& chunk, const std::vector<float>& factors, double more) {
   std::vector<float> normals(chunk.size), sum(chunk.size, 0.0f);
   for (size_t k = 0; k < factors.size(); ++k) {
     fill_normal(compartment.key.split(static_cast<uint64_t>(k)), normals, chunk.begin);
@@ -70,6 +74,7 @@ Kept replace_chunk(const Compartment& compartment, const Chunk& chunk, const std
     kept.after += static_cast<double>(sum[i]) * sum[i];
     g[i] = sum[i];
   }
+  kept.after /= more * more;
   return kept;
 }
 
@@ -90,7 +95,7 @@ Kept project_onto_random(const std::vector<Compartment>& compartments, const Bas
   std::vector<Kept> kept(chunks.size());
   over_chunks(chunks.size(), [&](size_t i) {
     const size_t c = chunks[i].compartment;
-    kept[i] = replace_chunk(compartments[c], chunks[i], factors[c]);
+    kept[i] = replace_chunk(compartments[c], chunks[i], factors[c], rescaling(compartments[c].gradient.size(), shape));
   });
   Kept all;
   for (const Kept& part : kept) all.before += part.before, all.after += part.after;

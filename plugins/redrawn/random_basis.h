@@ -19,7 +19,7 @@ struct BasisShape {
   bool rescale = false;       ///< the projection is multiplied by D / dim
 };
 
-/// Squared lengths before and after.
+/// Squared lengths of gradients before and of their projections, before these are rescaled.
 struct Kept {
   double before = 0, after = 0;
 };

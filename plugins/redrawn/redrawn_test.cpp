@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
+
 #include <cmath>
 
 namespace tsrun::redrawn {
@@ -105,6 +107,23 @@ TEST(Redrawn, IsTheGradientOnAverage_WhenRescaled) {
 TEST(Redrawn, LeavesOtherParts_AndRefusesATrainingWithoutItsOwn) {
   OneBlock head(0, "head");
   EXPECT_THROW(head.after({{"dim", 5}}), Error);
+}
+
+TEST(Redrawn, KnowsThePartsOfModelsAlone) {
+  EXPECT_THAT(testing::message_of(ErrorKind::user,
+                                  [] {
+                                    made(small_bert(), {{"parts", {"encoder", "embedings"}}});
+                                  }),
+              ::testing::HasSubstr("did you mean 'embeddings'"));
+}
+
+TEST(Redrawn, TellsTheShareThatItsDirectionsKeep_RescaledOrNot) {
+  for (const bool rescaled : {false, true}) {
+    OneBlock one(0);
+    const auto method = made(one.model, {{"dim", 20}, {"compartments", "layer"}, {"rescale", rescaled}});
+    method->after_backward(one.step);
+    EXPECT_NEAR(method->report().at("kept_share").get<double>(), 40.0 / 500, 0.05) << rescaled;
+  }
 }
 
 }  // namespace
