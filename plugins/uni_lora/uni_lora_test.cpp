@@ -1,12 +1,17 @@
+#include "tsrun/plugin_testing/delta.h"
 #include "tsrun/plugin_testing/subspace.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/files.h"
 #include "tsrun/base/operators.h"
 #include "tsrun/base/parallel.h"
 
 #include <gtest/gtest.h>
 
+#include <c10/core/GradMode.h>
+
 #include <cmath>
+#include <regex>
 
 namespace tsrun::uni_lora {
 namespace {
@@ -74,6 +79,29 @@ TEST(UniLora, RefusesMoreCoordinatesThanParameters_WithBothNumbers) {
     EXPECT_NE(std::string(error.what()).find("2976 coordinates"), std::string::npos) << error.what();
     EXPECT_NE(std::string(error.what()).find("2975 parameters"), std::string::npos) << error.what();
   }
+}
+
+/// Numbers in the braces of ts.adapt on the page, without the seed.
+nlohmann::json adapted_on_the_page() {
+  const std::string page = read_text(TSRUN_SOURCE_DIR "/plugins/uni_lora/method.md");
+  const size_t begin = page.find("ts.adapt("), end = page.find('}', begin);
+  const std::string call = page.substr(begin, end - begin);
+  const std::regex number(R"((\w+) = (\d+))");
+  nlohmann::json options = nlohmann::json::object();
+  for (std::sregex_iterator found(call.begin(), call.end(), number), none; found != none; ++found)
+    options[(*found)[1]] = std::stoi((*found)[2]);
+  options.erase("seed");
+  return options;
+}
+
+TEST(UniLora, LeavesTheProductOfTheFactorsUnscaled_OnItsPage) {
+  const c10::NoGradGuard guard;
+  const std::string map = "bert.encoder.layer.1.attention.self.query";
+  const Attached lora = attach(delta_method("lora"), small_bert(), adapted_on_the_page());
+  const at::Tensor update = lora.delta->merge(lora.random)->at(map + ".weight") - lora.random.at(map + ".weight");
+  const at::Tensor a = lora.random.at(map + ".lora_A.weight"), b = lora.random.at(map + ".lora_B.weight");
+  EXPECT_GT(update.norm().item<double>(), 1e-3);
+  EXPECT_TRUE(at::allclose(update, at::matmul(b, a), 1e-4, 1e-5));
 }
 
 }  // namespace
