@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
+
 #include <c10/core/GradMode.h>
 
 namespace tsrun::lokr {
@@ -40,6 +42,18 @@ TEST(LoKr, AddsAScaledKroneckerProduct) {
   const at::Tensor update = attached.delta->merge(attached.random)->at(map + ".weight") - attached.random.at(map + ".weight");
   const at::Tensor product = at::kron(attached.random.at(map + ".lokr_w1"), attached.random.at(map + ".lokr_w2"));
   EXPECT_TRUE(at::allclose(update, product.t() * 0.5, 1e-4, 1e-6));
+}
+
+TEST(LoKr, RefusesOptionsThatNothingReads_AndReadsFoldersThatNameThem) {
+  const std::vector<std::pair<nlohmann::json, std::string>> refused = {{{{"rank_dropout_scale", true}}, "'rank_dropout_scale'"}};
+  for (const auto& [options, said] : refused)
+    EXPECT_THAT(testing::message_of(ErrorKind::user, [&, &options = options] { attach(delta_method("lokr"), small_bert(), options); }),
+                ::testing::HasSubstr("lokr: nothing reads option " + said));
+  const DeltaMethod& method = delta_method("lokr");
+  for (const nlohmann::ordered_json& config : std::vector<nlohmann::ordered_json>{{{"rank_dropout", 0.0}, {"rank_dropout_scale", true}},
+                                                                                  {{"rank_dropout_scale", true}},
+                                                                                  {{"rank_dropout", 0.5}, {"rank_dropout_scale", true}}})
+    EXPECT_NO_THROW(attach(method, small_bert(), method.options_from_peft(config))) << config;
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
+
 namespace tsrun::lottery {
 namespace {
 
@@ -32,8 +34,8 @@ at::Tensor start_of(const Subspace& basis) {
   return out;
 }
 
-class Increments : public testing::TestWithParam<std::pair<int64_t, int64_t>> {};
-INSTANTIATE_TEST_SUITE_P(Lottery, Increments, testing::Values(std::pair{1, 0}, std::pair{2, 0}, std::pair{1, 2}, std::pair{2, 2}));
+class Increments : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
+INSTANTIATE_TEST_SUITE_P(Lottery, Increments, ::testing::Values(std::pair{1, 0}, std::pair{2, 0}, std::pair{1, 2}, std::pair{2, 2}));
 
 TEST_P(Increments, GiveTheDirectionsOfAFloat64Svd_OfUnitLength) {
   const auto [stride, burn_in] = GetParam();
@@ -101,6 +103,15 @@ TEST(Lottery, RefusesMoreDirectionsThanIncrements_AndABurnInBehindTheEnd) {
       EXPECT_EQ(error.kind(), ErrorKind::user);
       EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
     }
+  }
+}
+
+TEST(Lottery, RefusesWhatRandomDirectionsDoNotRead) {
+  const SmallInputs small;
+  for (const std::string name : {"stride", "drop_ratio"}) {
+    const nlohmann::json options = {{"dim", 2}, {"directions", "random"}, {name, name == "stride" ? 2 : 0.1}};
+    EXPECT_THAT(testing::message_of(ErrorKind::user, [&] { discover(method(), small, options); }),
+                ::testing::HasSubstr("lottery: nothing reads option '" + name + "'"));
   }
 }
 

@@ -3,6 +3,7 @@
 #include "drawn_basis.h"
 #include "tsrun/base/error.h"
 #include "tsrun/base/interrupt.h"
+#include "tsrun/base/unread.h"
 #include "tsrun/linalg/row_svd.h"
 #include "tsrun/tune/stored_basis.h"
 
@@ -71,7 +72,7 @@ OptionTable Method::options() const {
       {.name = "stride",
        .type = OptionType::integer,
        .fallback = 1,
-       .doc = "Recorded points of an increment.",
+       .doc = "Recorded points of an increment (increments).",
        .minimum = 1,
        .unit = "points"},
       {.name = "burn_in",
@@ -89,7 +90,7 @@ OptionTable Method::options() const {
       {.name = "drop_ratio",
        .type = OptionType::number,
        .fallback = 1e-6,
-       .doc = "Directions with singular values below this share of the largest are dropped.",
+       .doc = "Directions with singular values below this share of the largest are dropped (increments).",
        .minimum = 0,
        .maximum = 1}};
 }
@@ -98,6 +99,7 @@ std::unique_ptr<Subspace> Method::discover(const SubspaceInputs& inputs, const O
   const Trajectory& trajectory = trajectory_of(inputs);
   const Choices choices{options.integer("dim"), options.integer("stride"), options.integer("burn_in"),
                         options.text("directions") == "random", options.number("drop_ratio")};
+  if (choices.random) refuse_unread(options, this->options(), {"stride", "drop_ratio"}, "lottery", "directions are random");
   check(choices, trajectory.size());
   StoredDirections found;
   found.description = options.json();

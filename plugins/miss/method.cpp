@@ -2,6 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/operators.h"
+#include "tsrun/base/unread.h"
 
 namespace tsrun::miss {
 namespace {
@@ -98,6 +99,8 @@ OptionTable Method::options() const {
 std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
   if (variant_of(options) == Variant::bat && options.number("miss_dropout") > 0)
     user_error("miss: miss_dropout has no effect with init_weights = \"bat\", as in PEFT; expected 0");
+  if (variant_of(options) != Variant::mini)
+    refuse_unread(options, this->options(), {"mini_r"}, "miss", fmt::format("init_weights is '{}'", options.text("init_weights")));
   const std::vector<Target> targets = find_targets(family, options, "miss");
   for (const Target& target : targets) check(target.module, options);
   return with_other_parameters(std::make_unique<Miss>(targets, options), family, options, targets, "miss");
@@ -105,11 +108,13 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
 
 std::optional<PeftType> Method::peft_type() const { return exchange.peft_type(); }
 
-/// PEFT says true for balance, and false for a random start of it. It builds a dropout for bat and leaves it out.
+/// PEFT says true for balance, and false for a random start of it. It builds a dropout for bat and leaves it out, and reads mini_r for
+/// mini.
 json Method::options_from_peft(const nlohmann::ordered_json& config) const {
   json options = exchange.options_from_peft(config);
   if (const auto variant = options.find("init_weights"); variant != options.end() && variant->is_boolean()) *variant = "balance";
   if (options.value("init_weights", json()) == "bat") options.erase("miss_dropout");
+  if (options.value("init_weights", json()) != "mini") options.erase("mini_r");
   return options;
 }
 

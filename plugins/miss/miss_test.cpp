@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
+
 #include <c10/core/GradMode.h>
 
 namespace tsrun::miss {
@@ -76,6 +78,19 @@ TEST(Miss, RefusesShardsThatDoNotFit) {
       EXPECT_NE(std::string(error.what()).find(said), std::string::npos) << error.what();
     }
   }
+}
+
+TEST(Miss, RefusesOptionsThatNothingReads_AndReadsFoldersThatNameThem) {
+  const std::vector<std::pair<nlohmann::json, std::string>> refused = {{{{"r", 4}, {"mini_r", 2}}, "'mini_r'"},
+                                                                       {{{"r", 4}, {"init_weights", "bat"}, {"mini_r", 2}}, "'mini_r'"}};
+  for (const auto& [options, said] : refused)
+    EXPECT_THAT(testing::message_of(ErrorKind::user, [&, &options = options] { attach(delta_method("miss"), small_bert(), options); }),
+                ::testing::HasSubstr("miss: nothing reads option " + said));
+  const DeltaMethod& method = delta_method("miss");
+  for (const nlohmann::ordered_json& config : std::vector<nlohmann::ordered_json>{{{"r", 4}, {"init_weights", true}, {"mini_r", 2}},
+                                                                                  {{"r", 4}, {"init_weights", "bat"}, {"mini_r", 2}},
+                                                                                  {{"r", 4}, {"init_weights", "mini"}, {"mini_r", 2}}})
+    EXPECT_NO_THROW(attach(method, small_bert(), method.options_from_peft(config))) << config;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/operators.h"
+#include "tsrun/base/unread.h"
 
 #include <algorithm>
 #include <cmath>
@@ -115,7 +116,7 @@ OptionTable Method::options() const {
        .minimum = 0,
        .maximum = 65536},
       {.name = "coft", .type = OptionType::boolean, .fallback = false, .doc = "Keep the rotations near the identity."},
-      {.name = "eps", .type = OptionType::number, .fallback = 6e-5, .doc = "Largest length of a layer's Q with coft.", .minimum = 0},
+      {.name = "eps", .type = OptionType::number, .fallback = 6e-5, .doc = "Largest length of a layer's Q; with coft alone.", .minimum = 0},
       {.name = "block_share", .type = OptionType::boolean, .fallback = false, .doc = "All blocks of a layer have one rotation."},
       {.name = "use_cayley_neumann",
        .type = OptionType::boolean,
@@ -136,13 +137,22 @@ std::unique_ptr<Delta> Method::attach(const Family& family, const Options& optio
     user_error("oft: r is {} and oft_block_size {}; expected one of them to be 0, as their product is a layer's inputs", r, size);
   if (options.flag("coft") && options.number("eps") == 0)
     user_error("oft: coft with eps = 0 leaves nothing to train; expected eps above 0");
+  if (!options.flag("coft")) refuse_unread(options, this->options(), {"eps"}, "oft", "rotations have no bound (coft)");
+  if (!options.flag("use_cayley_neumann"))
+    refuse_unread(options, this->options(), {"num_cayley_neumann_terms"}, "oft", "there is no series (use_cayley_neumann)");
   const std::vector<Target> targets = find_targets(family, options, "oft");
   return with_other_parameters(std::make_unique<Oft>(targets, options), family, options, targets, "oft");
 }
 
 std::optional<PeftType> Method::peft_type() const { return exchange.peft_type({}, {"module_dropout"}); }
 
-nlohmann::json Method::options_from_peft(const nlohmann::ordered_json& config) const { return exchange.options_from_peft(config); }
+/// PEFT names `eps` and the terms of the series also where it reads neither.
+nlohmann::json Method::options_from_peft(const nlohmann::ordered_json& config) const {
+  nlohmann::json options = exchange.options_from_peft(config);
+  if (options.value("coft", nlohmann::json(false)) == false) options.erase("eps");
+  if (options.value("use_cayley_neumann", nlohmann::json(true)) == false) options.erase("num_cayley_neumann_terms");
+  return options;
+}
 
 PeftFolder Method::to_peft(const Delta& delta, const Options& options, const Model& model) const {
   return exchange.to_peft(delta, options, model);

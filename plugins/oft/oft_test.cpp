@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
+
 #include <c10/core/GradMode.h>
 
 namespace tsrun::oft {
@@ -74,6 +76,20 @@ TEST(Oft, RefusesSizesThatSayTooMuchOrTooLittle) {
       EXPECT_NE(std::string(error.what()).find("expected"), std::string::npos) << error.what();
     }
   }
+}
+
+TEST(Oft, RefusesOptionsThatNothingReads_AndReadsFoldersThatNameThem) {
+  const std::vector<std::pair<nlohmann::json, std::string>> refused = {
+      {{{"eps", 0.1}}, "'eps'"}, {{{"use_cayley_neumann", false}, {"num_cayley_neumann_terms", 7}}, "'num_cayley_neumann_terms'"}};
+  for (const auto& [options, said] : refused)
+    EXPECT_THAT(testing::message_of(ErrorKind::user, [&, &options = options] { attach(delta_method("oft"), small_bert(), options); }),
+                ::testing::HasSubstr("oft: nothing reads option " + said));
+  const DeltaMethod& method = delta_method("oft");
+  for (const nlohmann::ordered_json& config :
+       std::vector<nlohmann::ordered_json>{{{"coft", false}, {"eps", 0.1}},
+                                           {{"use_cayley_neumann", false}, {"num_cayley_neumann_terms", 7}},
+                                           {{"coft", true}, {"eps", 0.1}, {"num_cayley_neumann_terms", 7}}})
+    EXPECT_NO_THROW(attach(method, small_bert(), method.options_from_peft(config))) << config;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/operators.h"
+#include "tsrun/base/unread.h"
 
 #include <algorithm>
 #include <cmath>
@@ -99,7 +100,10 @@ OptionTable Method::options() const {
        .minimum = 1,
        .maximum = 4096},
       {.name = "projection_prng_key", .type = OptionType::integer, .fallback = 0, .doc = "Seed of the random matrices.", .minimum = 0},
-      {.name = "sparse", .type = OptionType::boolean, .fallback = false, .doc = "Random matrices of -1, 0 and 1, two thirds of them 0."},
+      {.name = "sparse",
+       .type = OptionType::boolean,
+       .fallback = false,
+       .doc = "Random matrices of -1, 0 and 1, two thirds of them 0; not with very_sparse."},
       {.name = "very_sparse",
        .type = OptionType::boolean,
        .fallback = false,
@@ -115,13 +119,19 @@ OptionTable Method::options() const {
 }
 
 std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
+  if (options.flag("very_sparse")) refuse_unread(options, this->options(), {"sparse"}, "randlora", "very_sparse gives the share of zeros");
   const std::vector<Target> targets = find_targets(family, options, "randlora");
   return with_other_parameters(std::make_unique<RandLora>(targets, options), family, options, targets, "randlora");
 }
 
 std::optional<PeftType> Method::peft_type() const { return exchange.peft_type({}, {"save_projection"}); }
 
-nlohmann::json Method::options_from_peft(const nlohmann::ordered_json& config) const { return exchange.options_from_peft(config); }
+/// PEFT reads `sparse` only without `very_sparse`.
+nlohmann::json Method::options_from_peft(const nlohmann::ordered_json& config) const {
+  nlohmann::json options = exchange.options_from_peft(config);
+  if (options.value("very_sparse", nlohmann::json()) == true) options.erase("sparse");
+  return options;
+}
 
 /// PEFT saves the shared projections once more for every module.
 PeftTensor Method::tensor_from_peft(PeftTensor tensor, const Delta& /*delta*/, const Family& /*family*/) const {

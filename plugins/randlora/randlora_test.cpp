@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
+
 #include <c10/core/GradMode.h>
 
 namespace tsrun::randlora {
@@ -43,6 +45,17 @@ TEST(RandLora, DrawsTernaryBasesOfUnitDeviation) {
   EXPECT_TRUE(at::logical_or(b == 0, (b.abs() - unit).abs() < 1e-6).all().item<bool>());
   EXPECT_NEAR((b == 0).to(at::kFloat).mean().item<double>(), 2.0 / 3, 0.08);
   EXPECT_NEAR(b.std().item<double>(), 1, 1e-5);
+}
+
+TEST(RandLora, RefusesOptionsThatNothingReads_AndReadsFoldersThatNameThem) {
+  const std::vector<std::pair<nlohmann::json, std::string>> refused = {{{{"sparse", true}, {"very_sparse", true}}, "'sparse'"}};
+  for (const auto& [options, said] : refused)
+    EXPECT_THAT(testing::message_of(ErrorKind::user, [&, &options = options] { attach(delta_method("randlora"), small_bert(), options); }),
+                ::testing::HasSubstr("randlora: nothing reads option " + said));
+  const DeltaMethod& method = delta_method("randlora");
+  for (const nlohmann::ordered_json& config :
+       std::vector<nlohmann::ordered_json>{{{"sparse", true}, {"very_sparse", true}}, {{"sparse", true}, {"very_sparse", false}}})
+    EXPECT_NO_THROW(attach(method, small_bert(), method.options_from_peft(config))) << config;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "tsrun/base/error.h"
 #include "tsrun/base/operators.h"
+#include "tsrun/base/unread.h"
 
 #include <algorithm>
 #include <cmath>
@@ -139,13 +140,20 @@ OptionTable Method::options() const {
 }
 
 std::unique_ptr<Delta> Method::attach(const Family& family, const Options& options) const {
+  if (options.text("init_weights") == "zeros")
+    refuse_unread(options, this->options(), {"init_v_bound"}, "tinylora", "all start at zero (init_weights)");
   const std::vector<Target> targets = find_targets(family, options, "tinylora");
   return with_other_parameters(std::make_unique<TinyLora>(targets, options), family, options, targets, "tinylora");
 }
 
 std::optional<PeftType> Method::peft_type() const { return exchange.peft_type({}, {"save_projection"}); }
 
-nlohmann::json Method::options_from_peft(const nlohmann::ordered_json& config) const { return exchange.options_from_peft(config); }
+/// The first values of what a folder holds are past, and with them their bound.
+nlohmann::json Method::options_from_peft(const nlohmann::ordered_json& config) const {
+  nlohmann::json options = exchange.options_from_peft(config);
+  options.erase("init_v_bound");
+  return options;
+}
 
 PeftFolder Method::to_peft(const Delta& delta, const Options& options, const Model& model) const {
   PeftFolder folder = exchange.to_peft(delta, options, model);

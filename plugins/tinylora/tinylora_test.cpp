@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
+
 #include <c10/core/GradMode.h>
 
 namespace tsrun::tinylora {
@@ -50,6 +52,17 @@ TEST(TinyLora, MovesTheWeightWithinItsPrincipalPart) {
 
 TEST(TinyLora, RefusesTablesOfEmbeddings) {
   EXPECT_THROW(attach(delta_method("tinylora"), small_bert(), {{"target_modules", {"word_embeddings"}}}), Error);
+}
+
+TEST(TinyLora, RefusesOptionsThatNothingReads_AndReadsFoldersThatNameThem) {
+  const std::vector<std::pair<nlohmann::json, std::string>> refused = {{{{"init_v_bound", 0.1}}, "'init_v_bound'"}};
+  for (const auto& [options, said] : refused)
+    EXPECT_THAT(testing::message_of(ErrorKind::user, [&, &options = options] { attach(delta_method("tinylora"), small_bert(), options); }),
+                ::testing::HasSubstr("tinylora: nothing reads option " + said));
+  const DeltaMethod& method = delta_method("tinylora");
+  for (const nlohmann::ordered_json& config :
+       std::vector<nlohmann::ordered_json>{{{"init_v_bound", 0.1}, {"init_weights", false}}, {{"init_v_bound", 0.02}}})
+    EXPECT_NO_THROW(attach(method, small_bert(), method.options_from_peft(config))) << config;
 }
 
 }  // namespace

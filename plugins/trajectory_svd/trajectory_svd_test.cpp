@@ -38,8 +38,8 @@ at::Tensor matrix_of(const std::string& variant, const at::Tensor& theta) {
   return rest - theta.slice(0, 0, -1);
 }
 
-class Variants : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(All, Variants, testing::Values("raw", "raw+origin", "centred", "delta", "increment"), [](const auto& info) {
+class Variants : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(All, Variants, ::testing::Values("raw", "raw+origin", "centred", "delta", "increment"), [](const auto& info) {
   return std::string(info.param) == "raw+origin" ? "raw_and_origin" : std::string(info.param);
 });
 

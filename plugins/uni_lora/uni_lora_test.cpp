@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
+
 #include <c10/core/GradMode.h>
 
 #include <cmath>
@@ -79,6 +81,15 @@ TEST(UniLora, RefusesMoreCoordinatesThanParameters_WithBothNumbers) {
     EXPECT_NE(std::string(error.what()).find("2976 coordinates"), std::string::npos) << error.what();
     EXPECT_NE(std::string(error.what()).find("2975 parameters"), std::string::npos) << error.what();
   }
+}
+
+TEST(UniLora, RefusesAStartThatNothingReads_AndOneThatCannotMove) {
+  const SmallInputs small;
+  const auto refusal = [&](const nlohmann::json& options) {
+    return testing::message_of(ErrorKind::user, [&] { discover(method(), small, options); });
+  };
+  EXPECT_THAT(refusal({{"dim", 9}, {"origin", "kept"}, {"width", 0.1}}), ::testing::HasSubstr("uni_lora: nothing reads option 'width'"));
+  EXPECT_THAT(refusal({{"dim", 9}, {"width", 0}}), ::testing::HasSubstr("width is 0"));
 }
 
 /// Numbers in the braces of ts.adapt on the page, without the seed.

@@ -1,5 +1,7 @@
 #include "tsrun/tune/lycoris.h"
 
+#include "tsrun/base/unread.h"
+
 namespace tsrun {
 
 OptionTable LycorisMethod::options() const {
@@ -26,13 +28,19 @@ OptionTable LycorisMethod::options() const {
 }
 
 std::unique_ptr<Delta> LycorisMethod::attach(const Family& family, const Options& options) const {
+  if (rescaling_ == Rescaling::optional && options.number("rank_dropout") == 0)
+    refuse_unread(options, this->options(), {"rank_dropout_scale"}, name(), "no rows are left out (rank_dropout)");
   const std::vector<Target> targets = find_targets(family, options, name());
   return with_other_parameters(update(targets, family, options), family, options, targets, name());
 }
 
 std::optional<PeftType> LycorisMethod::peft_type() const { return exchange_.peft_type({}, {"use_effective_conv2d"}); }
 
-nlohmann::json LycorisMethod::options_from_peft(const nlohmann::ordered_json& config) const { return exchange_.options_from_peft(config); }
+nlohmann::json LycorisMethod::options_from_peft(const nlohmann::ordered_json& config) const {
+  nlohmann::json options = exchange_.options_from_peft(config);
+  if (options.value("rank_dropout", nlohmann::json(0)) == 0) options.erase("rank_dropout_scale");
+  return options;
+}
 
 PeftFolder LycorisMethod::to_peft(const Delta& delta, const Options& options, const Model& model) const {
   return exchange_.to_peft(delta, options, model);
