@@ -49,9 +49,6 @@ local function own(name, seed, rate)
   local of = name == "full" and model or adapted[name]
   return train(seed, { name = ("%s, lr %g"):format(name, lr), model = of, lr = lr, lr_head = lr_head })
 end
-local function best_rate(name)
-  return lib.best_rate(arg.rates, seeds, function(rate, seed) return own(name, seed, rate) end)
-end
 
 -- The shared space: solutions on its training tasks, under held heads.
 local function solution(name, on, rate)
@@ -62,7 +59,7 @@ local function solution(name, on, rate)
   }
 end
 local function solve(name, on)
-  return lib.best_of(arg.rates, function(rate) return solution(name, on, rate) end)
+  return lib.best_of(arg.rates, start, function(rate) return solution(name, on, rate) end)
 end
 local function space(seed)
   local members = lib.map(arg.shared, function(name)
@@ -108,16 +105,21 @@ local subspaces = {
 
 -- Everything is computed in a sweep, so that several processes share it; the tables below read what is there.
 local names = lib.join({ "full" }, arg.methods)
-ts.sweep({ name = names, rate = arg.rates, seed = seeds }, function(at) own(at.name, at.seed, at.rate) end)
-ts.sweep({ name = arg.shared, on = sources, rate = arg.rates }, function(at) solution(at.name, at.on, at.rate) end)
+local rates, found = {}, {}
+ts.sweep({ name = names }, function(at)
+  local name = at.name
+  rates[name], found[name] = lib.best_rate(arg.rates, seeds, function(rate, seed) return own(name, seed, rate) end)
+end)
+local function own_best(name, seed) return lib.searched(own(name, seed, rates[name]), found[name]) end
+ts.sweep({ name = names, seed = seeds }, function(at) own_best(at.name, at.seed) end)
+ts.sweep({ name = arg.shared, on = sources }, function(at) solve(at.name, at.on) end)
 ts.sweep({ seed = seeds, subspace = subspaces }, function(at) at.subspace.run(at.seed, at.subspace.name) end)
 ts.sweep({ seed = seeds, name = arg.shared }, function(at) in_space(at.name, at.seed) end)
 
 local report = ts.report("Ways of tuning, in their own spaces and in one", { model = model, task = task })
 local add, series = lib.scatter(report, seeds)
 for _, name in ipairs(names) do
-  local rate = best_rate(name)
-  add("own space", ("%s, lr %g"):format(name, rate_for(name, rate)), name, function(seed) return own(name, seed, rate) end)
+  add("own space", ("%s, lr %g"):format(name, rate_for(name, rates[name])), name, function(seed) return own_best(name, seed) end)
 end
 for _, one in ipairs(subspaces) do
   add("subspace of the layers", one.name, one.name:match("^%a+"), function(seed) return one.run(seed, one.name) end)
@@ -130,7 +132,7 @@ local function over_seeds(score) return lib.map(seeds, function(seed) return 100
 local summary = lib.map(arg.shared, function(name)
   return lib.join({
     name,
-    over_seeds(function(seed) return own(name, seed, best_rate(name)).last.score end),
+    over_seeds(function(seed) return own_best(name, seed).last.score end),
     over_seeds(function(seed) return in_space(name, seed).best.score end),
   }, lib.map(arg.shared, function(target)
     return over_seeds(function(seed) return decoded(name, target, seed).last.score end)

@@ -136,8 +136,7 @@ local function chosen(list, what)
 end
 local methods, few = chosen(arg.methods[1] == "all" and names or arg.methods, "methods"), chosen(arg.few, "few")
 
-local function train(at, method, seed, multiple, more)
-  local rate = multiple * model.defaults.lr
+local function train(at, method, seed, rate, more)
   return ts.train(lib.with(lib.with({
     name = ("%s, %s, %d rows, lr %g"):format(method.name, at.task.name, at.rows > 0 and at.rows or at.task.splits.train.rows, rate),
     model = model, task = at.task, seed = seed, lr = rate, epochs = epochs, batch_size = arg.batch, rows = at.rows, stratify = at.stratify,
@@ -145,23 +144,37 @@ local function train(at, method, seed, multiple, more)
     warmup_ratio = 0.1, weight_decay = 0.01, precision = arg.precision, keep = "none",
   }, method.options(at, seed, rate)), more))
 end
-local function best(at, method, more)
-  return lib.best_rate(arg.rates, seeds, function(rate, seed) return train(at, method, seed, rate, more) end)
+
+-- run(place, method, seed), the training of a method at its best rate there, and picked(place, method), that rate: all that is trained for
+-- them is trained here, in sweeps that several processes may share.
+local rates = lib.multiples(arg.rates, model.defaults.lr)
+local function at_best(places, list, more)
+  local found = {}
+  for _, at in ipairs(places) do found[at] = {} end
+  if #places == 0 then return nil end
+  ts.sweep({ place = places, method = list }, function(point)
+    local at, method = point.place, point.method
+    local rate, search = lib.best_rate(rates, seeds, function(rate, seed) return train(at, method, seed, rate, more) end)
+    found[at][method] = { rate = rate, search = search }
+  end)
+  local function picked(at, method) return found[at][method].rate end
+  local function run(at, method, seed)
+    return lib.searched(train(at, method, seed, picked(at, method), more), found[at][method].search)
+  end
+  ts.sweep({ place = places, method = list, seed = seeds }, function(point) run(point.place, point.method, point.seed) end)
+  return run, picked
 end
 
--- Everything is computed in sweeps, which several processes may share; the tables read what is there.
+-- The tables read what is there.
 local main = place(ts.task(arg.task), arg.rows, false)
 local low = lib.map(arg.sizes, function(rows) return place(main.task, rows, true) end)
-ts.sweep({ method = methods, rate = arg.rates, seed = seeds }, function(at) train(main, at.method, at.seed, at.rate) end)
-if #low > 0 then
-  ts.sweep({ place = low, method = few, rate = arg.rates, seed = seeds }, function(at) train(at.place, at.method, at.seed, at.rate) end)
-end
+local run, picked = at_best({ main }, methods)
+local run_low = at_best(low, few)
 
 local report = ts.report("Which weights to train, and when", { model = model, task = main.task })
 for _, method in ipairs(methods) do
-  local rate = best(main, method)
   for _, seed in ipairs(seeds) do
-    report:row(("%s, lr %g"):format(method.name, rate * model.defaults.lr), train(main, method, seed, rate), method.section)
+    report:row(("%s, lr %g"):format(method.name, picked(main, method)), run(main, method, seed), method.section)
   end
 end
 
@@ -176,8 +189,7 @@ end
 local acted = {}
 for _, method in ipairs(methods) do
   if method.name:match("^DPS") then
-    local rate = best(main, method)
-    local runs = over_seeds(function(seed) return train(main, method, seed, rate) end)
+    local runs = over_seeds(function(seed) return run(main, method, seed) end)
     local function told(read) return lib.map(runs, function(run) return read(run.plugins[1]) end) end
     if not planned(runs) then
       acted[#acted + 1] = {
@@ -214,8 +226,7 @@ if #low > 0 then
     rows = lib.map(few, function(method)
       local row = { method.name }
       for _, at in ipairs(low) do
-        local rate = best(at, method)
-        row = lib.join(row, cells(over_seeds(function(seed) return train(at, method, seed, rate) end)))
+        row = lib.join(row, cells(over_seeds(function(seed) return run_low(at, method, seed) end)))
       end
       return row
     end),
@@ -233,8 +244,7 @@ if arg.source ~= "" then
     map[from] = to
   end
   local at_source = { keep = "last", eval_split = arg.eval_split }
-  local function own(method, seed, rate) return train(source, method, seed, rate, at_source) end
-  ts.sweep({ method = few, rate = arg.rates, seed = seeds }, function(at) own(at.method, at.seed, at.rate) end)
+  local run_source = at_best({ source }, few, at_source)
   -- Entries whose label the other task has; it may have labels of the source's names as well.
   local function label_map(other)
     local own = {}
@@ -246,11 +256,11 @@ if arg.source ~= "" then
   report:table(("Trained on %s, evaluated elsewhere"):format(source.task.name), {
     columns = lib.join({ "method", source.task.name }, lib.map(others, function(other) return other.name end)),
     rows = lib.map(few, function(method)
-      local rate = best(source, method, at_source)
+      local function own(seed) return run_source(source, method, seed) end
       local function elsewhere(other, seed)
-        return ts.evaluate { solution = own(method, seed, rate), task = other, split = arg.split, labels = label_map(other) }
+        return ts.evaluate { solution = own(seed), task = other, split = arg.split, labels = label_map(other) }
       end
-      local here = over_seeds(function(seed) return 100 * own(method, seed, rate).last.score end)
+      local here = over_seeds(function(seed) return 100 * own(seed).last.score end)
       return lib.join({ method.name, here }, lib.map(others, function(other)
         return over_seeds(function(seed) return 100 * elsewhere(other, seed).last.score end)
       end))

@@ -27,14 +27,6 @@ local seeds = ts.seeds(arg.quick and 1 or arg.seeds)
 
 local model, task = ts.model(arg.model), ts.task(arg.task)
 local train = lib.trainer { model = model, task = task, rows = arg.rows }
-local head = train(seeds[1], {  -- and the pooler, which some checkpoints lack: it must be the same for every seed
-  name = "head", train = { "pooler", "head" }, keep = "last", lr_head = arg.model:sub(1, 8) == "builtin:" and 1e-2 or 1e-3,
-})
-local origin = { solution = head, parts = { "pooler", "head" } }
-local full = train(seeds[1], {
-  name = "the layers, for the basis", train = { "encoder", "decoder" }, origin = origin, epochs = arg.dim, record = ts.every "epoch",
-})
-local basis = ts.discover("trajectory_svd", { name = "basis", trajectory = full.trajectory, dim = arg.dim, variant = "delta" })
 local unknowns = arg.dim * (model.layers or 1)  -- a plan does not know the layers yet
 
 -- `cost`: forward passes of a step, about, for the number of its evaluations; `lengths(scale)`: options that a scale decides.
@@ -50,8 +42,18 @@ local known = {
 local by_name = {}
 for _, method in ipairs(known) do by_name[method.name] = method end
 local methods = lib.map(arg.optimisers, function(name)
-  return by_name[name] or error(("few_unknowns: no optimiser '%s' here"):format(name), 0)
+  local names = table.concat(lib.map(known, function(method) return method.name end), ", ")
+  return by_name[name] or error(("few_unknowns: optimisers: no optimiser '%s' here; expected some of: %s"):format(name, names), 0)
 end)
+
+local head = train(seeds[1], {  -- and the pooler, which some checkpoints lack: it must be the same for every seed
+  name = "head", train = { "pooler", "head" }, keep = "last", lr_head = arg.model:sub(1, 8) == "builtin:" and 1e-2 or 1e-3,
+})
+local origin = { solution = head, parts = { "pooler", "head" } }
+local full = train(seeds[1], {
+  name = "the layers, for the basis", train = { "encoder", "decoder" }, origin = origin, epochs = arg.dim, record = ts.every "epoch",
+})
+local basis = ts.discover("trajectory_svd", { name = "basis", trajectory = full.trajectory, dim = arg.dim, variant = "delta" })
 local function run(method, scale, seed)
   local lengths = method.lengths and method.lengths(scale) or {}
   local rate = lengths.lr
@@ -69,16 +71,31 @@ local points = {}
 for _, method in ipairs(methods) do
   for _, scale in ipairs(scales_of(method)) do points[#points + 1] = { method = method, scale = scale } end
 end
-ts.sweep({ point = points, seed = seeds }, function(at) run(at.point.method, at.point.scale, at.seed) end)
+local function try(method, scale, seed) return lib.unless_diverged(function() return run(method, scale, seed) end) end
+ts.sweep({ point = points, seed = seeds }, function(at) try(at.point.method, at.point.scale, at.seed) end)
 
-local function last_loss(method, scale) return lib.map(seeds, function(seed) return run(method, scale, seed).last.loss end) end
+-- The scale with the least mean loss on dev over the seeds, nothing where every one diverged; what the table tells of the search; and what
+-- diverged, for a scale at which a training does loses.
 local function best_scale(method)
-  local best, least
-  for _, scale in ipairs(scales_of(method)) do
-    local loss = lib.mean(last_loss(method, scale))
-    if not least or loss < least then best, least = scale, loss end
+  local best, least, steps, lost, all = nil, nil, 0, {}, scales_of(method)
+  for _, scale in ipairs(all) do
+    local losses = {}
+    for _, seed in ipairs(seeds) do
+      local result, err = try(method, scale, seed)
+      steps = steps + ((result or err).steps or 0)
+      if result then
+        losses[#losses + 1] = result.last.loss
+      else
+        lost[#lost + 1] = ("scale %g: %s (seed %d)"):format(scale, err.diverged, seed)
+      end
+    end
+    if #losses == #seeds and (not least or lib.mean(losses) < least) then best, least = scale, lib.mean(losses) end
   end
-  return best
+  local note = ("scale by the mean loss on dev over %d seed%s, of %d trainings: %g."):format(
+    #seeds, #seeds == 1 and "" or "s", #all * #seeds, best or 0)
+  if #lost > 0 then note = note .. " Lost: " .. table.concat(lost, "; ") .. "." end
+  local found = { steps = steps, trainings = #all * #seeds, picked = ("scale %g"):format(best or 0), note = note }
+  return best, #all > 1 and found or nil, lost
 end
 
 local report = ts.report("Optimisers for few unknowns", { model = model, task = task })
@@ -91,9 +108,8 @@ local function curve(result, name, value)
   end
   return series
 end
-for _, method in ipairs(methods) do
-  local scale = best_scale(method)
-  local results = lib.map(seeds, function(seed) return run(method, scale, seed) end)
+local function add(method, scale, found)
+  local results = lib.map(seeds, function(seed) return lib.searched(run(method, scale, seed), found) end)
   for _, result in ipairs(results) do report:row(method.name, result) end
   local function over(value) return lib.map(results, value) end
   table_rows[#table_rows + 1] = {
@@ -104,6 +120,14 @@ for _, method in ipairs(methods) do
   }
   losses[#losses + 1] = curve(results[1], method.name, function(line) return line.loss end)
   scores[#scores + 1] = curve(results[1], method.name, function(line) return line.metrics[metric] end)
+end
+for _, method in ipairs(methods) do
+  local scale, found, lost = best_scale(method)
+  if scale then
+    add(method, scale, found)
+  else
+    report:note(("%s: every training diverged: %s."):format(method.name, table.concat(lost, "; ")))
+  end
 end
 report:table("Equal forward passes", {
   columns = { "optimiser", "scale", "steps", "forward", "backward", "loss on dev", "score (%)", "gradients (MB)" },

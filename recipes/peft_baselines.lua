@@ -35,7 +35,12 @@ local function tuned(seed, method, rate)
   })
 end
 
-ts.sweep({ method = arg.methods, rate = arg.rates, seed = seeds }, function(at) tuned(at.seed, at.method, at.rate) end)
+local rates, found = {}, {}
+ts.sweep({ method = arg.methods }, function(at)
+  local method = at.method
+  rates[method], found[method] = lib.best_rate(arg.rates, seeds, function(rate, seed) return tuned(seed, method, rate) end)
+end)
+ts.sweep({ method = arg.methods, seed = seeds }, function(at) tuned(at.seed, at.method, rates[at.method]) end)
 
 local report = ts.report("Delta methods, each at its best learning rate", { model = model, task = task })
 local add, points = lib.scatter(report, seeds)
@@ -46,13 +51,15 @@ if not lib.writes(model) then
   rows("reference", "head only", function(seed) return train(seed, { name = "head only", train = { "head" } }) end)
 end
 for _, method in ipairs(arg.methods) do
-  local rate = lib.best_rate(arg.rates, seeds, function(rate, seed) return tuned(seed, method, rate) end)
-  rows("best learning rate", ("%s, lr %g"):format(method, rate), function(seed) return tuned(seed, method, rate) end)
+  rows("best learning rate", ("%s, lr %g"):format(method, rates[method]), function(seed)
+    return lib.searched(tuned(seed, method, rates[method]), found[method])
+  end)
 end
 for _, method in ipairs(arg.methods) do
   for _, rate in ipairs(arg.rates) do
     for _, seed in ipairs(seeds) do
-      report:row(("%s, lr %g"):format(method, rate), tuned(seed, method, rate), "every learning rate")
+      local run = lib.unless_diverged(function() return tuned(seed, method, rate) end)
+      if run then report:row(("%s, lr %g"):format(method, rate), run, "every learning rate") end
     end
   end
 end

@@ -93,7 +93,7 @@ local function tuned(method, task)
       epochs = epochs, rows = rows, max_answer_length = answer_length,
     }
   end
-  return lib.best_of(lrs, function(lr)
+  return lib.best_of(lrs, start, function(lr)
     return ts.train {
       name = ("%s on %s, lr %g"):format(method.name, task.name, lr),
       model = method.model, task = task, seed = start, train = { "delta" }, origin = head_of(task),
@@ -142,12 +142,12 @@ end
 
 -- Stage 2: one vector, the better of the rates on dev.
 local function tune(joint, space, method, task, seed)
-  return lib.best_of(rates, function(rate)
+  return lib.best_of(rates, seed, function(rate)
     return ts.train(lib.with(release.one_vector(joint.members[method.name], rate, tuning_steps, looks), {
       name = ("%s in %s on %s, lr %g"):format(method.name, space, task.name, rate),
       model = method.model, task = task, seed = seed, origin = head_of(task), rows = rows, max_answer_length = answer_length,
     }))
-  end)
+  end, "lr_coordinates")
 end
 
 -- Stage 3; to the source itself it is the score of stage 2.

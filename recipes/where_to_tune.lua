@@ -127,22 +127,22 @@ local function study(number)
   local limit = rows < task.splits.train.rows and rows or 0
   local shared = { task = task, rows = limit, max_steps = steps, batch_size = arg.batch, precision = arg.precision }
   local run
-  local function scope_of(method, seed, multiple)
-    return method.scope and method.scope(seed, function(own) return run(methods[1], own, multiple) end)
+  local function scope_of(method, seed, lr)
+    return method.scope and method.scope(seed, function(own) return run(methods[1], own, lr) end)
   end
-  function run(method, seed, multiple, more)
+  function run(method, seed, lr, more)
     local own = lib.with(shared, {
-      name = ("%s, lr %g"):format(method.name, multiple * model.defaults.lr), model = model, seed = seed,
-      scope = scope_of(method, seed, multiple), lr = multiple * model.defaults.lr, keep = "last",
+      name = ("%s, lr %g"):format(method.name, lr), model = model, seed = seed, scope = scope_of(method, seed, lr), lr = lr, keep = "last",
     })
     return ts.train(lib.with(lib.with(own, method.options), more))
   end
-  ts.sweep({ method = methods, rate = arg.rates, seed = seeds }, function(at) run(at.method, at.seed, at.rate) end)
-  local rate = {}
-  for _, method in ipairs(methods) do
-    rate[method.name] = lib.best_rate(arg.rates, seeds, function(multiple, seed) return run(method, seed, multiple) end)
-  end
-  local function best(method, seed, more) return run(method, seed, rate[method.name], more) end
+  local rates, rate, found = lib.multiples(arg.rates, model.defaults.lr), {}, {}
+  ts.sweep({ method = methods }, function(at)
+    local method = at.method
+    rate[method.name], found[method.name] = lib.best_rate(rates, seeds, function(lr, seed) return run(method, seed, lr) end)
+  end)
+  ts.sweep({ method = methods, seed = seeds }, function(at) run(at.method, at.seed, rate[at.method.name]) end)
+  local function best(method, seed, more) return lib.searched(run(method, seed, rate[method.name], more), found[method.name]) end
 
   -- The backward work of the last k layers, by as many updates as that buys.
   local work = k / n
@@ -186,7 +186,7 @@ local function study(number)
     { model = model, task = task, folder = ("%d_%s"):format(number, task.name:gsub("%W", "_")) })
   for _, method in ipairs(methods) do
     for _, seed in ipairs(seeds) do
-      report:row(("%s, lr %g"):format(method.name, rate[method.name] * model.defaults.lr), best(method, seed), "the same number of updates")
+      report:row(("%s, lr %g"):format(method.name, rate[method.name]), best(method, seed), "the same number of updates")
     end
   end
   for _, method in ipairs(methods) do
