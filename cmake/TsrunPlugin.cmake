@@ -2,7 +2,7 @@
 # It is built with hidden visibility, without the "lib" prefix, and with the ABI tag that the runtime expects. In this tree its sources are
 # compiled once, as NAME_objects, for the library and for the plugin's test; with LOOPS (over the entries of tensors) by -O2.
 string(REPLACE "." "_" TSRUN_TORCH_TAG "${TSRUN_TORCH_VERSION}")
-set(TSRUN_ABI_TAG tsrun_abi_9_torch_${TSRUN_TORCH_TAG}_cxx11_1)
+set(TSRUN_ABI_TAG tsrun_abi_10_torch_${TSRUN_TORCH_TAG}_cxx11_1)
 
 function(tsrun_add_plugin name)
   cmake_parse_arguments(ARG "LOOPS" "" "SOURCES;LIBRARIES" ${ARGN})

@@ -45,6 +45,7 @@ class Boft final : public WeightUpdate {
     kept = kept.to(rotations.device());
     return {changed(target, weights, rotations * kept + at::eye(butterfly.size, rotations.options()) * (1 - kept))};
   }
+  bool reads_weight() const override { return true; }
 
  private:
   /// s ⊙ (W B₁ᵀ B₂ᵀ ⋯) − W

@@ -48,6 +48,7 @@ class Hra final : public WeightUpdate {
     const at::Tensor inverse = at::triu(at::matmul(unit.t(), unit), 1) + 0.5 * at::eye(rank_, u.options());
     return {unit.t(), -at::linalg_solve_triangular(inverse, at::matmul(w, unit), /*upper=*/true, /*left=*/false)};
   }
+  bool reads_weight() const override { return true; }
 
  private:
   int64_t rank_;

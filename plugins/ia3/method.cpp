@@ -46,6 +46,15 @@ class Ia3 final : public Delta {
     return matches;
   }
 
+  std::vector<ModuleChange> changes() const override {
+    using enum ModuleChange::Place;
+    using enum ModuleChange::How;
+    std::vector<ModuleChange> changes;
+    for (const AdaptedLayer& layer : layers_)
+      changes.push_back({layer.target.module.name, layer.of_inputs ? weight : output, layer.of_inputs ? of_weight : scales});
+    return changes;
+  }
+
   /// Rescaling inputs is rescaling the weight's columns.
   void override_weights(const Weights& weights, Weights& seen) const override {
     for (const AdaptedLayer& layer : layers_) {

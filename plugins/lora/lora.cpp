@@ -125,6 +125,14 @@ at::Tensor Lora::merged(const AdaptedLayer& layer, const Weights& weights) const
   return choices_.dora ? sum * rescaling(layer, weights, sum) : sum;
 }
 
+std::vector<ModuleChange> Lora::changes() const {
+  std::vector<ModuleChange> changes;
+  for (const AdaptedLayer& layer : layers_)
+    changes.push_back({layer.target.module.name, acts_on_weight(layer) ? ModuleChange::Place::weight : ModuleChange::Place::output,
+                       choices_.dora ? ModuleChange::How::of_weight : ModuleChange::How::adds});
+  return changes;
+}
+
 void Lora::override_weights(const Weights& weights, Weights& seen) const {
   for (const AdaptedLayer& layer : layers_)
     if (acts_on_weight(layer)) seen.set(layer.weight(), merged(layer, weights));

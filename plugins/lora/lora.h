@@ -44,6 +44,7 @@ class Lora final : public Delta {
   std::vector<DeltaMatch> matches() const override;
   at::Tensor initial(const DeltaTensor& tensor, const Weights& origin, Key key) const override;
   void adjust_origin(const Weights& values, Weights& origin) const override;
+  std::vector<ModuleChange> changes() const override;
   void override_weights(const Weights& weights, Weights& seen) const override;
   void install(const Weights& weights, ForwardOptions& forward) const override;
   std::optional<Weights> merge(const Weights& weights) const override;

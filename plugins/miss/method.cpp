@@ -44,6 +44,7 @@ class Miss final : public WeightUpdate {
     const at::Tensor shard = variant_ == Variant::mini ? block.repeat({1, module.outputs / mini_}) : block;
     return {shard.t().repeat({1, (module.inputs + rank_ - 1) / rank_}).slice(1, 0, module.inputs)};
   }
+  bool reads_weight() const override { return variant_ == Variant::bat; }
 
  private:
   /// Of every r × r block of W, in the p-th row of blocks: block B_p + B_p.

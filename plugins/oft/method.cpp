@@ -53,6 +53,7 @@ class Oft final : public WeightUpdate {
     const at::Tensor parts = w.reshape({module.outputs, blocks, size}).transpose(0, 1);
     return {at::matmul(parts, turn.transpose(1, 2)).transpose(0, 1).reshape({module.outputs, module.inputs})};
   }
+  bool reads_weight() const override { return true; }
 
  private:
   int64_t block_size(const LinearModule& module) const {

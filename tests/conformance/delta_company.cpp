@@ -1,12 +1,15 @@
 #include "delta_checks.h"
 
+#include "tsrun/base/error.h"
 #include "tsrun/base/operators.h"
 #include "tsrun/model/model.h"
+#include "tsrun/tune/merge.h"
 
 #include <gtest/gtest.h>
 
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <map>
 
 namespace tsrun::plugin_testing {
@@ -120,6 +123,105 @@ void acts_beside_another_delta(const DeltaSubject& subject) {
   EXPECT_GT(apart(both, logits_with(subject, {shift}, without)), 1e-4) << "it does nothing beside another delta";
 }
 
+/// A trained matrix that is added to the weight of every linear map, or that multiplies it entry by entry: a delta of weights beside the
+/// one under test.
+class Matrices final : public Delta {
+ public:
+  Matrices(const Family& family, bool factors) : factors_(factors) {
+    for (LinearModule& map : linear_modules(family))
+      if (!map.shared) maps_.push_back(std::move(map));
+    shapes_of(family);
+  }
+  std::vector<DeltaTensor> tensors() const override {
+    std::vector<DeltaTensor> tensors;
+    for (const LinearModule& map : maps_)
+      tensors.push_back({map.name + ".conformance_matrix", shapes_.at(map.weight), map.layer, DeltaTensor::Init::normal, 0.2});
+    return tensors;
+  }
+  std::vector<DeltaMatch> matches() const override { return {}; }
+  std::vector<ModuleChange> changes() const override {
+    using enum ModuleChange::How;
+    std::vector<ModuleChange> changes;
+    for (const LinearModule& map : maps_) changes.push_back({map.name, ModuleChange::Place::weight, factors_ ? of_weight : adds});
+    return changes;
+  }
+  void override_weights(const Weights& weights, Weights& seen) const override {
+    for (const LinearModule& map : maps_) {
+      const at::Tensor &w = weights.at(map.weight), &own = weights.at(map.name + ".conformance_matrix");
+      seen.set(map.weight, factors_ ? w * (1 + own) : w + own);
+    }
+  }
+  std::optional<Weights> merge(const Weights& weights) const override {
+    Weights merged = weights;
+    override_weights(weights, merged);
+    return merged;
+  }
+  std::string why_not_merged() const override { return {}; }
+
+ private:
+  void shapes_of(const Family& family) {
+    for (const ParameterInfo& info : family.parameters()) shapes_[info.name] = info.shape;
+  }
+
+  bool factors_;
+  std::vector<LinearModule> maps_;
+  std::map<std::string, std::vector<int64_t>> shapes_;
+};
+
+using Deltas = std::vector<std::shared_ptr<const Delta>>;
+
+/// The length of the loss's gradient in all that `delta` trains.
+double gradient_length(const Delta& delta, const Weights& weights) {
+  double sum = 0;
+  for (const std::string& name : trained_names(delta))
+    if (const at::Tensor& gradient = weights.at(name).grad(); gradient.defined()) sum += gradient.norm().item<double>();
+  return sum;
+}
+
+/// Weights of all parameters, with autograd, for one backward pass.
+Weights after_backward(const DeltaSubject& subject, const Deltas& deltas, const Weights& values) {
+  const auto family = adapt(subject.model.family, deltas);
+  Weights weights = values;
+  for (const ParameterInfo& info : family->parameters()) weights.set(info.name, values.at(info.name).detach().clone().requires_grad_());
+  task_loss(family->head(), family->forward(weights, subject.model.batch, {}), subject.model.batch).backward();
+  return weights;
+}
+
+/// Both are trained, and what they are when merged one behind the other is what they were.
+void expect_they_add_up(const DeltaSubject& subject, const Deltas& deltas, const Weights& values) {
+  const Weights weights = after_backward(subject, deltas, values);
+  for (const auto& delta : deltas)
+    EXPECT_GT(gradient_length(*delta, weights), 0) << "the " << (delta == deltas.front() ? "first" : "second") << " delta gets no gradient";
+  const bool merges = std::all_of(deltas.begin(), deltas.end(), [&](const auto& delta) {
+    const c10::NoGradGuard guard;
+    return delta->merge(values).has_value();
+  });
+  if (!merges) return;
+  const Merged merged(deltas, values);
+  EXPECT_LT(apart(logits_of(*subject.model.family, merged.weights(), subject.model.batch), logits_with(subject, deltas, values)), 1e-4);
+}
+
+void adds_up_with_deltas_of_weights(const DeltaSubject& subject) {
+  const Attached attached = subject.attached();
+  for (const bool factors : {false, true}) {
+    const auto other = std::make_shared<const Matrices>(*subject.model.family, factors);
+    Weights values = attached.random;
+    add_initial_values({other}, values, Key::root(13));
+    SCOPED_TRACE(factors ? "weights multiplied" : "weights added");
+    {
+      SCOPED_TRACE("in front");
+      expect_they_add_up(subject, {other, attached.delta}, values);
+    }
+    SCOPED_TRACE("behind");
+    try {
+      expect_they_add_up(subject, {attached.delta, other}, values);
+    } catch (const Error& refusal) {
+      EXPECT_EQ(refusal.kind(), ErrorKind::user) << refusal.what();
+      EXPECT_NE(std::string(refusal.what()).find("two deltas meet at"), std::string::npos) << refusal.what();
+    }
+  }
+}
+
 /// How often each hook of a forward pass is called.
 std::map<std::string, int> hook_calls(const Family& family, const Weights& weights, const PackedBatch& batch) {
   const c10::NoGradGuard guard;
@@ -152,6 +254,7 @@ void calls_hooks_that_are_there_already(const DeltaSubject& subject) {
 DeltaChecks company_checks() {
   return {{"TrainsWithinASubspace", trains_within_a_subspace},
           {"ActsBesideAnotherDelta", acts_beside_another_delta},
+          {"AddsUpWithDeltasOfWeights", adds_up_with_deltas_of_weights},
           {"CallsHooksThatAreThereAlready", calls_hooks_that_are_there_already}};
 }
 

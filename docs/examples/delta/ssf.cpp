@@ -23,6 +23,11 @@ class Ssf : public Delta {
     for (const auto& [pattern, module] : targets_) matches.push_back({pattern, module.name, module.outputs * (shift_ ? 2 : 1)});
     return matches;
   }
+  std::vector<ModuleChange> changes() const override {
+    std::vector<ModuleChange> changes;
+    for (const auto& [pattern, module] : targets_) changes.push_back({module.name, ModuleChange::Place::output, ModuleChange::How::scales});
+    return changes;
+  }
   void install(const Weights& weights, ForwardOptions& forward) const override {
     forward.at_linear.push_back([weights](const LinearCall& call, const at::Tensor& y) {
       const at::Tensor* scale = weights.find(call.module + ".ssf_scale");

@@ -2,6 +2,8 @@
 #include "tsrun/base/operators.h"
 #include "tsrun/tune/delta.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <set>
 
@@ -25,6 +27,31 @@ ParameterInfo info_of(const DeltaTensor& tensor) {
           /*transposed=*/false};
 }
 
+/// The weights as `deltas` leave them, one behind the other.
+Weights overridden(const std::vector<std::shared_ptr<const Delta>>& deltas, const Weights& weights) {
+  Weights seen = weights;
+  for (const auto& delta : deltas) delta->override_weights(Weights(seen), seen);
+  return seen;
+}
+
+/// Hooks see a module's output when its weight has been applied, whatever the order of the deltas.
+bool keeps_order(const ModuleChange& first, const ModuleChange& second) {
+  using enum ModuleChange::How;
+  if (first.place == ModuleChange::Place::weight) return true;
+  return second.place == ModuleChange::Place::output ? second.how != of_weight : first.how == adds && second.how == adds;
+}
+
+void check_order(const Delta& first, const Delta& second) {
+  const auto later = second.changes();
+  for (const ModuleChange& change : first.changes())
+    for (const ModuleChange& other : later)
+      if (change.module == other.module && !keeps_order(change, other))
+        user_error(
+            "two deltas meet at '{}': the first changes what it gives, and the second is made for its weight, which would be applied "
+            "before; attach the second one first, or give them different targets",
+            change.module);
+}
+
 class AdaptedFamily : public Family {
  public:
   AdaptedFamily(std::shared_ptr<const Family> base, std::vector<std::shared_ptr<const Delta>> deltas)
@@ -41,6 +68,8 @@ class AdaptedFamily : public Family {
         check_free(constant);
         constants_.insert(constant.name);
       }
+    for (size_t i = 0; i < deltas_.size(); ++i)
+      for (size_t j = i + 1; j < deltas_.size(); ++j) check_order(*deltas_[i], *deltas_[j]);
   }
 
   std::string_view model_type() const override { return base_->model_type(); }
@@ -59,8 +88,9 @@ class AdaptedFamily : public Family {
     Weights seen = weights;
     ForwardOptions with_hooks = options;
     for (const auto& delta : deltas_) {
-      delta->override_weights(weights, seen);
-      delta->install(weights, with_hooks);
+      const Weights found = seen;
+      delta->override_weights(found, seen);
+      delta->install(found, with_hooks);
     }
     return base_->forward(seen, batch, with_hooks);
   }
@@ -68,9 +98,7 @@ class AdaptedFamily : public Family {
   std::string label_matrix() const override { return base_->label_matrix(); }
   /// Hooks of deltas at the head are not called.
   at::Tensor read_out(const Weights& weights, const at::Tensor& states, bool normed) const override {
-    Weights seen = weights;
-    for (const auto& delta : deltas_) delta->override_weights(weights, seen);
-    return base_->read_out(seen, states, normed);
+    return base_->read_out(overridden(deltas_, weights), states, normed);
   }
 
   at::Tensor initial(const ParameterInfo& parameter, Key key) const override {
@@ -110,16 +138,20 @@ std::unique_ptr<Family> adapt(std::shared_ptr<const Family> base, std::vector<st
   return std::make_unique<AdaptedFamily>(std::move(base), std::move(deltas));
 }
 
-void add_initial_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key) {
+void add_initial_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key,
+                        const std::vector<std::shared_ptr<const Delta>>& in_front) {
+  const at::NoGradGuard no_grad;
+  auto before = in_front;
   for (const auto& delta : deltas) {
-    const Weights origin = weights;
+    const Weights origin = overridden(before, weights);
+    const Weights constants = delta->constant_values(weights);
     for (const DeltaTensor& tensor : delta->tensors()) {
       const at::Tensor given = delta->initial(tensor, origin, key);
       weights.set(tensor.name, given.defined() ? given : values_by_law(tensor, key.split(tensor.name)));
     }
-    const Weights constants = delta->constant_values(origin);
     for (const DeltaTensor& constant : delta->constants()) weights.set(constant.name, constants.at(constant.name));
     delta->adjust_origin(weights, weights);
+    before.push_back(delta);
   }
 }
 

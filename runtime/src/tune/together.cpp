@@ -18,6 +18,9 @@ class Together : public Delta {
   std::vector<std::string> trained_parameters() const override {
     return collected<std::string>([](const Delta& delta) { return delta.trained_parameters(); });
   }
+  std::vector<ModuleChange> changes() const override {
+    return collected<ModuleChange>([](const Delta& delta) { return delta.changes(); });
+  }
   std::vector<LowRankFactors> low_rank_factors() const override {
     return collected<LowRankFactors>([](const Delta& delta) { return delta.low_rank_factors(); });
   }
@@ -47,7 +50,11 @@ class Together : public Delta {
     return std::all_of(deltas_.begin(), deltas_.end(), [](const auto& delta) { return delta->starts_as_identity(); });
   }
   void override_weights(const Weights& weights, Weights& seen) const override {
-    for (const auto& delta : deltas_) delta->override_weights(weights, seen);
+    Weights found = weights;
+    for (const auto& delta : deltas_) {
+      delta->override_weights(found, seen);
+      found = seen;
+    }
   }
   void install(const Weights& weights, ForwardOptions& forward) const override {
     for (const auto& delta : deltas_) delta->install(weights, forward);

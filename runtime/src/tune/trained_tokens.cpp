@@ -42,6 +42,11 @@ class TrainedTokens : public Delta {
   void override_weights(const Weights& weights, Weights& seen) const override {
     for (const Tokens& table : tables_) seen.set(table.weight, replaced(table, seen.at(table.weight), weights));
   }
+  std::vector<ModuleChange> changes() const override {
+    std::vector<ModuleChange> changes;
+    for (const Tokens& table : tables_) changes.push_back({table.module, ModuleChange::Place::weight, ModuleChange::How::of_weight});
+    return changes;
+  }
   std::optional<Weights> merge(const Weights& weights) const override {
     Weights merged = weights;
     for (const Tokens& table : tables_) merged.set(table.weight, replaced(table, merged.at(table.weight), weights).contiguous());

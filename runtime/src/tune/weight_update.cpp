@@ -67,6 +67,14 @@ std::vector<DeltaMatch> WeightUpdate::matches() const {
   return of_modules;
 }
 
+std::vector<ModuleChange> WeightUpdate::changes() const {
+  std::vector<ModuleChange> changes;
+  for (const Target& target : targets_)
+    changes.push_back({target.module.name, acts_on_weight(target) ? ModuleChange::Place::weight : ModuleChange::Place::output,
+                       reads_weight() ? ModuleChange::How::of_weight : ModuleChange::How::adds});
+  return changes;
+}
+
 void WeightUpdate::override_weights(const Weights& weights, Weights& seen) const {
   for (const Target& target : targets_)
     if (acts_on_weight(target)) seen.set(target.module.weight, updated(target, weights));

@@ -5,6 +5,7 @@
 #include "tsrun/base/parallel.h"
 #include "tsrun/model/model.h"
 #include "tsrun/plugin/host.h"
+#include "tsrun/tune/merge.h"
 
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
@@ -136,16 +137,103 @@ std::set<std::string> parity_cases() {
   return cases;
 }
 
+/// Libraries with LibTorch in them are never unloaded.
+const PluginHost& built_in() {
+  static const auto* host = [] {
+    auto* fresh = new PluginHost();
+    fresh->load({std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"});
+    return fresh;
+  }();
+  return *host;
+}
+
+using Deltas = std::vector<std::shared_ptr<const Delta>>;
+
+/// Noise on all tensors of the deltas, so that none is the identity.
+Weights noisy(const Weights& origin, const Deltas& deltas) {
+  Weights weights = origin;
+  add_initial_values(deltas, weights, Key::root(3));
+  for (const auto& delta : deltas)
+    for (const DeltaTensor& tensor : delta->tensors()) {
+      at::Tensor noise = at::empty(tensor.shape);
+      fill_normal(Key::root(4).split(tensor.name), {noise.mutable_data_ptr<float>(), static_cast<size_t>(noise.numel())}, 0, 0, 0.2F);
+      weights.set(tensor.name, weights.at(tensor.name) + noise);
+    }
+  return weights;
+}
+
+void expect_both_get_gradients(const Family& family, Weights weights, const Deltas& deltas) {
+  for (const ParameterInfo& info : family.parameters()) weights.set(info.name, weights.at(info.name).detach().clone().requires_grad_());
+  const PackedBatch batch = words(family);
+  task_loss(family.head(), family.forward(weights, batch, {}), batch).backward();
+  for (const auto& delta : deltas)
+    for (const DeltaTensor& tensor : delta->tensors()) {
+      const at::Tensor& gradient = weights.at(tensor.name).grad();
+      EXPECT_TRUE(gradient.defined() && gradient.norm().item<double>() > 0) << tensor.name;
+    }
+}
+
+/// Whether `adapt` takes the two in this order; then they are what they are when merged one behind the other.
+bool fit_together(const Model& model, const Deltas& deltas) {
+  std::shared_ptr<const Family> family;
+  try {
+    family = adapt(model.family, deltas);
+  } catch (const Error& refusal) {
+    EXPECT_NE(std::string(refusal.what()).find("attach the second one first"), std::string::npos) << refusal.what();
+    return false;
+  }
+  const Weights weights = noisy(model.weights, deltas);
+  expect_both_get_gradients(*family, weights, deltas);
+  const c10::NoGradGuard guard;
+  const PackedBatch batch = words(*model.family);
+  const at::Tensor adapted = family->forward(weights, batch, {}).logits,
+                   merged = model.family->forward(Merged(deltas, weights).weights(), batch, {}).logits;
+  EXPECT_LT((adapted - merged).abs().max().item<double>(), 1e-4 * std::max(1.0, merged.abs().max().item<double>()));
+  return true;
+}
+
+TEST(TwoDeltas, OnOneModuleAreTheirMerge_OrAreRefused) {
+  set_threads(1);
+  const std::vector<std::pair<std::string, json>> methods = {{"loha", json::object()},
+                                                             {"lokr", json::object()},
+                                                             {"loha", {{"rank_dropout", 0.5}}},
+                                                             {"oft", json::object()},
+                                                             {"boft", {{"boft_block_size", 2}}},
+                                                             {"hra", json::object()},
+                                                             {"miss", {{"r", 4}}},
+                                                             {"miss", {{"r", 4}, {"init_weights", "bat"}}},
+                                                             {"ia3", {{"feedforward_modules", json::array()}}},
+                                                             {"ia3", {{"feedforward_modules", {"query"}}}},
+                                                             {"lora", json::object()},
+                                                             {"lora", {{"init_lora_weights", "pissa"}}},
+                                                             {"lora", {{"use_dora", true}}},
+                                                             {"lora", {{"use_dora", true}, {"lora_dropout", 0.5}}}};
+  const Model& model = small_model("bert");
+  const auto made = [&](size_t i) {
+    json options = methods[i].second;
+    options["target_modules"] = {"query"};
+    const DeltaMethod& method = built_in().delta(methods[i].first);
+    return std::shared_ptr<const Delta>(method.attach(*model.family, method.options().resolve(options, methods[i].first)));
+  };
+  for (size_t i = 0; i < methods.size(); ++i)
+    for (size_t j = 0; j < i; ++j) {
+      if (methods[i].first == methods[j].first) continue;
+      SCOPED_TRACE(methods[i].first + methods[i].second.dump() + " and " + methods[j].first + methods[j].second.dump());
+      const bool one = fit_together(model, {made(i), made(j)}), other = fit_together(model, {made(j), made(i)});
+      const auto reads_in_a_hook = [&](size_t k) { return methods[k].first == "hra" || methods[k].second.contains("lora_dropout"); };
+      EXPECT_EQ(one || other, !(reads_in_a_hook(i) && reads_in_a_hook(j)));
+    }
+}
+
 TEST(DeltaMatrix, OfTheDocsSaysWhatTheTestsShow) {
-  set_threads(1);                 // the models are too small to share out
-  auto* host = new PluginHost();  // libraries with LibTorch in them are never unloaded
-  host->load({std::filesystem::path(TSRUN_BINARY_DIR) / "lib/tsrun/plugins"});
+  set_threads(1);  // the models are too small to share out
+  const PluginHost& host = built_in();
   const auto parity = parity_cases();
   ASSERT_FALSE(parity.empty());
   const std::string docs = read_text(std::filesystem::path(TSRUN_SOURCE_DIR) / "docs/models.md");
-  for (const MatrixLine& line : matrix_lines(*host)) {
+  for (const MatrixLine& line : matrix_lines(host)) {
     std::string expected = "| `" + line.name + "` |";
-    for (const std::string& family : families) expected += " " + cell(*host, line, family, parity) + " |";
+    for (const std::string& family : families) expected += " " + cell(host, line, family, parity) + " |";
     EXPECT_NE(docs.find("\n" + expected + "\n"), std::string::npos) << "docs/models.md should say\n" << expected;
   }
 }

@@ -25,7 +25,7 @@ class Registry {
 
 /// The name of the first symbol holds plugin API version, LibTorch version and C++ ABI, so that a mismatch is found before loading; the
 /// second is the entry. Both are weak, and the section lists the registrations, so that one test program may hold several plugins. The
-/// build system defines TSRUN_ABI_TAG (for example tsrun_abi_8_torch_2_13_0_cxx11_1).
+/// build system defines TSRUN_ABI_TAG (for example tsrun_abi_10_torch_2_13_0_cxx11_1).
 #define TSRUN_PLUGIN(registry)                                                                                                    \
   extern "C" __attribute__((visibility("default"), weak)) const char TSRUN_ABI_TAG = 1;                                           \
   static void tsrun_register(tsrun::Registry& registry);                                                                          \

@@ -38,6 +38,15 @@ struct LowRankFactors {
   bool transposed = false;  ///< W is [inputs, outputs]
 };
 
+/// How a delta changes one linear map or table of embeddings.
+struct ModuleChange {
+  std::string module;
+  enum class Place { weight, output } place;  ///< another weight (`override_weights`), or a hook on what the module gives
+  /// adds: what is added depends on neither the weight nor the output that it finds. scales: the output is multiplied. of_weight: the
+  /// change is made of the weight that it finds (a rotation, a norm).
+  enum class How { adds, scales, of_weight } how;
+};
+
 /// A delta method attached to one model. Its tensors become parameters of the part `delta`; like any others they can be selected, spanned
 /// by a subspace, recorded, and saved.
 class Delta {
@@ -59,11 +68,14 @@ class Delta {
   virtual bool starts_as_identity() const { return true; }
 
   /// Weight-side methods: puts other tensors in the place of named weights, connected to autograd through `weights`, which hold the model's
-  /// and the delta's.
+  /// as the deltas in front leave them, and the delta's. `seen` starts as a copy of them.
   virtual void override_weights(const Weights& /*weights*/, Weights& /*seen*/) const {}
   /// Activation- and attention-side methods: appends hooks to the options of one forward pass. The hooks run again in backward under
-  /// gradient checkpointing, so they must depend on nothing but their arguments, `weights` and keys.
+  /// gradient checkpointing, so they must depend on nothing but their arguments, `weights` (those of override_weights) and keys.
   virtual void install(const Weights& /*weights*/, ForwardOptions& /*forward*/) const {}
+  /// What it does to linear maps and tables, by which `adapt` refuses orders that merging would not keep. Methods that cannot be merged say
+  /// nothing.
+  virtual std::vector<ModuleChange> changes() const { return {}; }
   /// Parameters of the model itself that are trained as they are (BitFit, LayerNorm tuning).
   virtual std::vector<std::string> trained_parameters() const { return {}; }
 
@@ -98,15 +110,18 @@ class DeltaMethod {
 };
 
 /// `base` with deltas attached: one more part of parameters, behind the model's own. Its forward pass is the model's, told what the deltas
-/// do. Several deltas act in the order given. @throws Error(user) when two of them have a tensor of one name
+/// do. Several deltas act in the order given, as if each were merged before the next is attached. @throws Error(user) when two of them have
+/// a tensor of one name, or meet at one module in an order that no forward pass keeps: hooks act behind the weight
 std::unique_ptr<Family> adapt(std::shared_ptr<const Family> base, std::vector<std::shared_ptr<const Delta>> deltas);
 
 /// First values of a tensor by its distribution under `key`.
 at::Tensor values_by_law(const DeltaTensor& tensor, Key key);
 
 /// First values of the deltas' tensors under `key.split(name)`, put behind the model's weights; what methods take out of the model's is
-/// taken out. Constants stand behind all of them.
-void add_initial_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key);
+/// taken out. Constants stand behind all of them. Each delta starts from the weights as those in front of it leave them, `in_front` first,
+/// whose values `weights` hold; constants are of the model's own weights.
+void add_initial_values(const std::vector<std::shared_ptr<const Delta>>& deltas, Weights& weights, Key key,
+                        const std::vector<std::shared_ptr<const Delta>>& in_front = {});
 
 /// A module with a two-dimensional weight: a linear layer or an embedding table; `at_linear` hooks see its calls.
 struct LinearModule {

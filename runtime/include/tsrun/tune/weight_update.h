@@ -46,9 +46,12 @@ class WeightUpdate : public Delta {
   virtual UpdateFactors training_factors(const Target& target, const Weights& weights, Key /*key*/) const {
     return factors(target, weights);
   }
+  /// Whether the factors are made of the module's weight.
+  virtual bool reads_weight() const { return false; }
 
   /// Every module with its own tensors ("<module>.…"); tensors of no module stand for themselves.
   std::vector<DeltaMatch> matches() const override;
+  std::vector<ModuleChange> changes() const override;
   void override_weights(const Weights& weights, Weights& seen) const override;
   void install(const Weights& weights, ForwardOptions& forward) const override;
   std::optional<Weights> merge(const Weights& weights) const override;
