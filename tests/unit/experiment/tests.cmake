@@ -6,4 +6,4 @@ tsrun_test(experiment SOURCES
 # A method that makes a joint space, as a third party would build it.
 tsrun_test_library(random_joint unit/experiment/libraries/random_joint.cpp)
 target_compile_definitions(random_joint PRIVATE TSRUN_ABI_TAG=${TSRUN_ABI_TAG})
-add_dependencies(experiment_test r_drop random_mask fastfood said sparse gradient_svd hessian_top uni_lora adapter bitfit ia3 layernorm lora prefix prompt random_projection trajectory_svd random_joint shifting_delta)
+add_dependencies(experiment_test r_drop random_mask fastfood said sparse gradient_svd hessian_top uni_lora adapter bitfit ia3 layernorm lora lora_xs prefix prompt random_projection trajectory_svd random_joint shifting_delta)
