@@ -142,6 +142,25 @@ TEST_F(Scheduled, PenalisesWhatIsNotOrthogonal_AsPeftDoes) {
   EXPECT_FALSE(made({{"orth_reg_weight", 0}})->step_loss(step).defined());
 }
 
+TEST_F(Scheduled, HasAllTriplets_BeforeTheFirstChoice) {
+  const auto budget = made();
+  EXPECT_EQ(budget->report().at("kept"), 4 * 6);
+  EXPECT_EQ(budget->report().at("ranks").size(), 6U);
+}
+
+TEST_F(Scheduled, IsRefusedWithinASubspace) {
+  const auto budget = made();
+  Step step = step_of(0);
+  step.blocks.front().composed = true;
+  try {
+    budget->step_loss(step);
+    FAIL() << "nothing was refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::user);
+    EXPECT_NE(std::string(error.what()).find("moves within a subspace"), std::string::npos) << error.what();
+  }
+}
+
 TEST_F(Scheduled, RefusesAScheduleWithoutATimeToLowerRanks_AndAModelWithoutTriplets) {
   const auto refusal = [](const auto& call) {
     try {

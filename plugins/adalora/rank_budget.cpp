@@ -52,6 +52,7 @@ class RankBudget final : public Regularizer {
 
   /// The mean of ‖PᵀP − I‖ and ‖QQᵀ − I‖ over all of them.
   at::Tensor step_loss(Step& step) override {
+    refuse_composed(step);
     if (penalty_ == 0) return {};
     at::Tensor sum;
     for (const Triplets& one : all_) {
@@ -77,9 +78,10 @@ class RankBudget final : public Regularizer {
   nlohmann::json report() const override {
     nlohmann::json ranks = nlohmann::json::object();
     int64_t sum = 0;
-    for (const auto& [name, kept] : kept_) {
-      const int64_t rank = kept.sum().item<int64_t>();
-      ranks[name] = rank;
+    for (const Triplets& one : all_) {
+      const auto kept = kept_.find(one.e.name);
+      const int64_t rank = kept == kept_.end() ? one.e.shape[0] : kept->second.sum().item<int64_t>();
+      ranks[one.e.name] = rank;
       sum += rank;
     }
     return {{"kept", sum}, {"ranks", ranks}};
@@ -99,6 +101,17 @@ class RankBudget final : public Regularizer {
   }
 
  private:
+  /// There a number has no gradient of its own, and a λ set to zero comes back with the next composition.
+  void refuse_composed(const Step& step) const {
+    for (const Block& block : step.blocks)
+      for (const Triplets& one : all_)
+        if (block.composed && block.layout->find(one.e.name) != nullptr)
+          user_error(
+              "rank_budget: '{}' moves within a subspace, where triplets cannot be dropped; train the delta's own numbers, or leave "
+              "rank_budget out",
+              one.e.name);
+  }
+
   static bool is_trained(const Step& step, const Triplets& one) { return trained_parameter(step, one.e, "rank_budget").value.defined(); }
 
   /// The last step of the fall does not count, except for what was not trained before it.
