@@ -82,6 +82,7 @@ Session::Session(TrainJob& job)
       plugins_(job.plugins, {family_, binding_.origin(), job.key.split("plugins"), plan_.steps(), plan_.steps_per_epoch(), probe_.get()}),
       stepper_(family_, train_, binding_, settings_, job.device, plugins_, masking_of(job, settings_)) {
   if (binding_.groups().empty()) user_error("nothing is trained: every part is frozen and there is no subspace");
+  plugins_.require_owners_at_work(binding_.groups(), job.title);
   check_solver(job, settings_, binding_, has_continued_rows(train_));
   stepper_.check(job.tune.scope);
   stepper_.keep_prefixes_in({job.cache_memory, job.work / "prefix.float32"});

@@ -1,6 +1,7 @@
 #include "train/step_plugins.h"
 
 #include "tsrun/base/error.h"
+#include "tsrun/base/suggest.h"
 
 #include <algorithm>
 
@@ -69,6 +70,20 @@ StepPlugins::StepPlugins(const std::vector<StepPlugin>& plugins, const MethodInp
   }
   // Selectors first; the order given otherwise.
   std::stable_sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.selector && !b.selector; });
+}
+
+void StepPlugins::require_owners_at_work(const std::vector<ParameterGroup>& groups, const std::string& training) const {
+  for (const Entry& entry : entries_) {
+    const auto moves = [&](const ParameterGroup& group) {
+      const auto slices = group.owned ? group.layout.slices() : std::vector<Slice>();
+      return std::any_of(slices.begin(), slices.end(), [&](const Slice& slice) { return entry.owned.contains(slice.name); });
+    };
+    if (entry.owned.empty() || std::any_of(groups.begin(), groups.end(), moves)) continue;
+    std::vector<std::string> trained;
+    for (const ParameterGroup& group : groups) trained.push_back(group.name);
+    user_error("{}: the plugin {} updates '{}' and {} more, none of which is trained; trained are {}", training, entry.name,
+               *entry.owned.begin(), entry.owned.size() - 1, join_words(trained));
+  }
 }
 
 template <class Event>

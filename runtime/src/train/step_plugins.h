@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tsrun/train/train.h"
+#include "tsrun/tune/binding.h"
 #include "tsrun/tune/regularizer.h"
 #include "tsrun/tune/selector.h"
 
@@ -29,6 +30,9 @@ class StepPlugins {
   std::optional<Scope> scope_after_backward(Step& step) { return asked(step, &Selector::scope_after_backward); }
   /// The intersection of the scopes given last, or restored; nullopt: none yet.
   std::optional<Scope> current() const;
+
+  /// @throws Error(user) naming a plugin none of whose own parameters (`Wants::updated`) is among `groups`, which are trained
+  void require_owners_at_work(const std::vector<ParameterGroup>& groups, const std::string& training) const;
 
   /// `key`: of this pass; every plugin gets its own part of it.
   void before_forward(Step& step, ForwardPass& pass, Key key);

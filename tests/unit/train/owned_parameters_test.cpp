@@ -9,6 +9,7 @@
 namespace tsrun {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using OwnedParametersTest = PluggedTraining;
 
@@ -124,6 +125,18 @@ TEST_F(OwnedParametersTest, AreRefused_WhenTwoPluginsOwnOne_OrTheModelLacksIt) {
   TrainJob unknown = job("b");
   unknown.plugins.push_back(regularizer("one", own_sgd(), owning({"nothing"})));
   EXPECT_THAT(refusal_of(std::move(unknown)), HasSubstr("would update 'nothing', which the model lacks"));
+}
+
+TEST_F(OwnedParametersTest, AreRefused_WhereNoneIsTrained) {
+  TrainJob run = job("a");
+  run.tune.scope = scope_of_parts(*model.family, {Part::head});
+  run.plugins.push_back(regularizer("own", own_sgd(), owning({query, value})));
+  EXPECT_THAT(refusal_of(std::move(run)),
+              AllOf(HasSubstr("the plugin own updates '" + query + "' and 1 more"), HasSubstr("trained are head")));
+  TrainJob one = job("b", {{"max_steps", 1}, {"batch_size", 8}});
+  one.tune.scope.parameters[query].trained = false;
+  one.plugins.push_back(regularizer("own", own_sgd(), owning({query, value})));
+  EXPECT_EQ(refusal_of(std::move(one)), "nothing was refused");
 }
 
 TEST_F(OwnedParametersTest, AreRefused_WhereAScopeNeedsMomentsOfElements) {
