@@ -86,23 +86,30 @@ class LevenbergMarquardt final : public FewUnknowns {
     if (!std::isfinite(made.loss) || !(made.gradient_norm > 0)) return made;
     const DampedSolve solve = z.numel() <= options_.dense ? with_matrix(gauss_newton(loss, z), start.gradient)
                                                           : with_products(product(loss, z), start.gradient, options_.cg_iterations);
-    double growth = 2;
+    double damping = damping_, growth = 2;
     for (int i = 0; i < kDampings; ++i) {
-      const DampedStep step = solve(damping_ * made.gradient_norm);
+      const DampedStep step = solve(damping * made.gradient_norm);
       const double gain = step.decrease > 0 ? (start.value - loss.value(z + step.way)) / step.decrease : -1;
       if (gain > 0) {
-        damping_ *= std::max(1.0 / 3, 1 - std::pow(2 * gain - 1, 3));
+        damping_ = damping * std::max(1.0 / 3, 1 - std::pow(2 * gain - 1, 3));
         z += step.way;
-        break;
+        return made;
       }
-      damping_ *= growth;
+      damping *= growth;
       growth *= 2;
     }
+    ++failed_;  // what ten dampings were multiplied by is of this batch, and later steps would not live to undo it
     return made;
   }
 
-  std::map<std::string, at::Tensor> state() const override { return {{"damping", single(damping_)}}; }
-  void restore(const std::map<std::string, at::Tensor>& state) override { damping_ = saved_number(state, "damping"); }
+  std::optional<int64_t> failed_steps() const override { return failed_; }
+  std::map<std::string, at::Tensor> state() const override {
+    return {{"damping", single(damping_)}, {"failed", single(static_cast<double>(failed_))}};
+  }
+  void restore(const std::map<std::string, at::Tensor>& state) override {
+    damping_ = saved_number(state, "damping");
+    failed_ = static_cast<int64_t>(saved_number(state, "failed"));
+  }
 
  private:
   /// Jᵀ H J, symmetric.
@@ -131,6 +138,7 @@ class LevenbergMarquardt final : public FewUnknowns {
 
   LevenbergMarquardtOptions options_;
   double damping_ = 1;
+  int64_t failed_ = 0;
 };
 
 }  // namespace

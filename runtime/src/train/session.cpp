@@ -234,6 +234,7 @@ TrainReport Session::report(int64_t steps, int64_t tokens) const {
                      .gradient_bytes = binding_.gradient_bytes(),
                      .out_of_reach = unreached,
                      .optimizer_bytes = bytes_of(stepper_.optimizer().state()),
+                     .failed_steps = stepper_.solver() ? stepper_.solver()->failed_steps() : std::nullopt,
                      .steps = steps,
                      .steps_planned = plan_.steps(),
                      .steps_per_epoch = plan_.steps_per_epoch(),

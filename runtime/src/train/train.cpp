@@ -230,6 +230,7 @@ nlohmann::json TrainReport::to_json() const {
                          {"forward_share", forward_share},
                          {"backward_share", backward_share}};
   if (reach) json.update({{"reach_share", reach->share()}, {"reach", reach->to_json()}});
+  if (failed_steps) json["failed_steps"] = *failed_steps;
   if (!plugins.is_null()) json["plugins"] = plugins;
   return json;
 }

@@ -71,6 +71,9 @@ TEST_F(ResultsTest, OfEveryKindHaveTheFieldsThatAreTold) {
   options = short_run;
   options["tune"] = {{"subspace", basis}, {"lr", "reach"}};
   const json within = trained(options);
+  options["tune"] = {{"subspace", basis}};
+  options["optim"] = "levenberg_marquardt";
+  trained(options);
   options = short_run;
   options["regularize"] = {{{"plugin", "r_drop"}, {"options", json::object()}}};
   trained(options);

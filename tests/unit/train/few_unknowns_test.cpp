@@ -17,7 +17,7 @@ namespace {
 using Residuals = std::function<at::Tensor(const at::Tensor& z)>;  // [m, k]
 
 /// A loss of outputs y(z), half their squared length unless told otherwise, that counts what is asked of it.
-class KnownLoss final : public LossAt {
+class KnownLoss : public LossAt {
  public:
   explicit KnownLoss(Residuals residuals) : residuals_(std::move(residuals)) {}
   double value(const at::Tensor& z) override {
@@ -184,6 +184,32 @@ TEST(LevenbergMarquardt, UsesTheHessianOfCrossEntropy_WhichIsExactForLinearOutpu
   double norm = INFINITY;
   for (int i = 0; i < 12; ++i) norm = solver->step(loss, z, Key::root(0)).gradient_norm;
   EXPECT_LT(norm, 1e-12);
+}
+
+/// At a point that no step leaves downwards, by a gradient that lies: every trial is worse than the last.
+class Uphill final : public KnownLoss {
+ public:
+  using KnownLoss::KnownLoss;
+  double value(const at::Tensor& z) override { return lies ? 1e9 : KnownLoss::value(z); }
+  bool lies = false;
+};
+
+TEST(LevenbergMarquardt, KeepsItsDamping_AndCounts_WhereAllTrialsFail) {
+  Uphill loss(exponential());
+  at::Tensor z = numbers({1, -0.5, 0});
+  auto solver = make_levenberg_marquardt({.damping = 1e-3});
+  loss.lies = true;
+  for (uint64_t step = 0; step < 3; ++step) solver->step(loss, z, Key::root(step));
+  EXPECT_TRUE(at::equal(z, numbers({1, -0.5, 0})));
+  EXPECT_EQ(solver->state().at("damping").item<double>(), 1e-3);
+  EXPECT_EQ(solver->failed_steps(), 3);
+  auto resumed = make_levenberg_marquardt({.damping = 1});
+  resumed->restore(solver->state());
+  EXPECT_EQ(resumed->failed_steps(), 3);
+  loss.lies = false;
+  EXPECT_LT(steps_to(*solver, loss, z, 1e-12, 40), 40);
+  EXPECT_EQ(solver->failed_steps(), 3);
+  EXPECT_FALSE(make_lbfgs({})->failed_steps().has_value());
 }
 
 TEST(LevenbergMarquardt, FindsTheSameStepWithoutAMatrix) {

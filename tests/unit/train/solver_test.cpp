@@ -156,6 +156,8 @@ TEST_F(Solvers, CountTheirPasses) {
   const TrainResult cma = train(job({{"optim", "cma_es"}, {"population", 5}}));
   EXPECT_EQ(cma.report.forward_passes, 30);
   const TrainResult lm = train(job({{"optim", "levenberg_marquardt"}, {"max_steps", 1}, {"batch_size", 8}}));
+  EXPECT_TRUE(lm.report.to_json().contains("failed_steps"));
+  EXPECT_FALSE(adamw.report.to_json().contains("failed_steps"));
   EXPECT_EQ(lm.report.backward_passes, 1 + 8 * 2);
   const TrainResult differences = train(job({{"optim", "levenberg_marquardt"}, {"lm_jacobian", "differences"}, {"max_steps", 1}}));
   EXPECT_EQ(differences.report.backward_passes, 1);

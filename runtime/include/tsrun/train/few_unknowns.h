@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 /// Optimisers for at most some hundred unknowns, which ask for the loss at coordinates of their own choice. Vectors are float64 on the
@@ -51,6 +52,8 @@ class FewUnknowns {
   /// Moves `z` in place. A loss that is not finite where the step begins is returned, and z stays. Random numbers come from `key`, the
   /// step's own.
   virtual Made step(LossAt& loss, at::Tensor& z, Key key) = 0;
+  /// Steps so far in which nothing that was tried lowered the loss, so that z stayed; of methods that count them.
+  virtual std::optional<int64_t> failed_steps() const { return std::nullopt; }
   virtual std::map<std::string, at::Tensor> state() const = 0;
   virtual void restore(const std::map<std::string, at::Tensor>& state) = 0;
 };
@@ -77,7 +80,7 @@ struct LevenbergMarquardtOptions {
 };
 /// Levenberg-Marquardt on the generalised Gauss-Newton matrix G = Jᵀ H J, H the loss's Hessian in the outputs (Schraudolph 2002): plain
 /// Gauss-Newton for squared errors. Solves (G + λ‖g‖ I) d = −g, which keeps quadratic convergence where residuals vanish (Fan and Yuan
-/// 2005); λ follows the gain ratio (Nielsen 1999). At most 10 tries a step.
+/// 2005); λ follows the gain ratio (Nielsen 1999). At most 10 tries a step; when all fail, z and λ stay what they were.
 std::unique_ptr<FewUnknowns> make_levenberg_marquardt(const LevenbergMarquardtOptions& options);
 
 struct CmaEsOptions {

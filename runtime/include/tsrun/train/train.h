@@ -72,6 +72,7 @@ struct TrainReport {
   int64_t gradient_bytes = 0;      ///< of gradient buffers; 0 of forward-only optimisers
   int64_t out_of_reach = 0;        ///< numbers in rows of words that no text reaches
   int64_t optimizer_bytes = 0;     ///< that the optimiser holds beside values and gradients, without what plugins hold for theirs
+  std::optional<int64_t> failed_steps = {};  ///< of solvers that count them: steps that lowered no loss
   int64_t steps = 0, steps_planned = 0, steps_per_epoch = 0;
   int64_t tokens = 0;                               ///< that forward passes of the training read
   int64_t forward_passes = 0, backward_passes = 0;  ///< of micro-batches, those of plugins too; evaluations do not count
