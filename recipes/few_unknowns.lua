@@ -129,11 +129,19 @@ for _, method in ipairs(methods) do
     report:note(("%s: every training diverged: %s."):format(method.name, table.concat(lost, "; ")))
   end
 end
+-- Optimisers that find their own step length have nothing to choose from, but a try less is a try less.
+local single = {}
+for _, method in ipairs(methods) do
+  if not method.lengths then single[#single + 1] = method.name end
+end
+local unsearched = #scales > 1 and #single > 0 and #single < #methods
+  and (" %s: one try, since they find the lengths of their steps themselves; all others: the best of %d scales by the loss on dev."):format(
+    table.concat(single, ", "), #scales) or ""
 report:table("Equal forward passes", {
   columns = { "optimiser", "scale", "steps", "forward", "backward", "loss on dev", "score (%)", "gradients (MB)" },
   digits = { 0, 0, 0, 0, 0, 4, 1, 2 }, rows = table_rows,
   note = ("%d coordinates; every training stops behind the step that reaches %d forward passes, a backward pass counted as two. Mean and "
-    .. "deviation over seeds."):format(unknowns, passes),
+    .. "deviation over seeds.%s"):format(unknowns, passes, unsearched),
 })
 if not model.planned then
   report:figure {

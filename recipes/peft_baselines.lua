@@ -1,6 +1,7 @@
 -- Delta methods side by side. One learning rate for all methods is the known flaw of published tables: here each method is trained with
--- each rate, its best rate is the one with the highest mean score on dev, and the table has that one. Full fine-tuning and a frozen model
--- frame it. A second table, kept apart because no two runs measure the same, has the time and the memory of each.
+-- each rate, its best rate is the one with the best mean score on dev, and the table has that one. Full fine-tuning and a frozen model
+-- frame it, each at the best of its own rates. A second table, kept apart because no two runs measure the same, has the time and the memory
+-- of each.
 local ts = require "ts"
 local lib = require "lib"
 
@@ -12,10 +13,16 @@ local arg = ts.arguments {
     doc = "delta plugins, by name (tsrun describe deltas lists them)",
   },
   rates = { default = { 1e-3, 3e-3, 1e-2 }, doc = "learning rates of the deltas; the head's is the model's default" },
+  full_rates = { default = { 0.3, 1.0, 3.0 }, doc = "learning rates of full fine-tuning, as multiples of the model's default" },
+  head_rates = { default = { 1.0, 3.0, 10.0 }, doc = "of the head where it is trained alone, as multiples of the model's default" },
   seeds = { default = 2, min = 1, doc = "number of seeds" },
   epochs = { default = 0, min = 0, doc = "of every training; 0: the model's default" },
   rows = { default = 1000, min = 0, doc = "training rows that are used, the same for every variant; 0: all" },
+  quick = { default = false, doc = "one seed, one epoch, few rows and no search of rates, to see it run" },
 }
+if arg.quick then
+  arg.seeds, arg.epochs, arg.rows, arg.rates, arg.full_rates, arg.head_rates = 1, 1, 64, { arg.rates[1] }, { 1.0 }, { 1.0 }
+end
 
 local model, task = ts.model(arg.model), ts.task(arg.task)
 local seeds = ts.seeds(arg.seeds)
@@ -35,25 +42,38 @@ local function tuned(seed, method, rate)
   })
 end
 
+-- What each row trains at a rate, the rates that it chooses from, and what they are of.
+local lr, lr_head = model.defaults.lr, model.defaults.lr_head
+local ways = {
+  { name = "full", list = lib.multiples(arg.full_rates, lr), axis = "lr", run = function(seed, rate)
+    return train(seed, { name = ("full, lr %g"):format(rate), lr = rate, lr_head = lr_head })
+  end },
+}
+if not lib.writes(model) then
+  ways[2] = { name = "head only", list = lib.multiples(arg.head_rates, lr_head), axis = "lr_head", run = function(seed, rate)
+    return train(seed, { name = ("head only, lr %g"):format(rate), train = { "head" }, lr_head = rate })
+  end }
+end
+local references = #ways
+for _, method in ipairs(arg.methods) do
+  ways[#ways + 1] = { name = method, list = arg.rates, axis = "lr", run = function(seed, rate) return tuned(seed, method, rate) end }
+end
 local rates, found = {}, {}
-ts.sweep({ method = arg.methods }, function(at)
-  local method = at.method
-  rates[method], found[method] = lib.best_rate(arg.rates, seeds, function(rate, seed) return tuned(seed, method, rate) end)
+ts.sweep({ way = ways }, function(at)
+  local way = at.way
+  rates[way], found[way] = lib.best_rate(way.list, seeds, function(rate, seed) return way.run(seed, rate) end, way.axis)
 end)
-ts.sweep({ method = arg.methods, seed = seeds }, function(at) tuned(at.seed, at.method, rates[at.method]) end)
+local function best(way)
+  return function(seed) return lib.searched(way.run(seed, rates[way]), found[way]) end
+end
+ts.sweep({ way = ways, seed = seeds }, function(at) best(at.way)(at.seed) end)
 
 local report = ts.report("Delta methods, each at its best learning rate", { model = model, task = task })
 local add, points = lib.scatter(report, seeds)
-local function rows(section, name, run) add(section, name, name, run) end
-
-rows("reference", "full", function(seed) return train(seed, { name = "full" }) end)
-if not lib.writes(model) then
-  rows("reference", "head only", function(seed) return train(seed, { name = "head only", train = { "head" } }) end)
-end
-for _, method in ipairs(arg.methods) do
-  rows("best learning rate", ("%s, lr %g"):format(method, rates[method]), function(seed)
-    return lib.searched(tuned(seed, method, rates[method]), found[method])
-  end)
+for i, way in ipairs(ways) do
+  local reference = i <= references
+  local name = reference and way.name or ("%s, lr %g"):format(way.name, rates[way])
+  add(reference and "reference" or "best learning rate", name, name, best(way))
 end
 for _, method in ipairs(arg.methods) do
   for _, rate in ipairs(arg.rates) do

@@ -12,7 +12,7 @@ local arg = ts.arguments {
   methods = { default = { "all" }, doc = "ways of choosing by their names in the table, beside training everything" },
   layers = { default = 0, min = 0, doc = "trained layers, where a method is told how many; 0: half of them" },
   rates = { default = { 0.5, 1.0 }, doc = "learning rates, as multiples of the model's default; the best on dev of each method counts" },
-  lora_rate = { default = 10.0, min = 0, doc = "learning rate of LoRA, as a multiple of the model's default" },
+  lora_rates = { default = { 3.0, 10.0 }, doc = "the same of LoRA, of each choice of layers its own" },
   r = { default = 4, min = 1, doc = "rank of LoRA" },
   seeds = { default = 2, min = 1, doc = "number of seeds" },
   epochs = { default = 0, min = 0, doc = "of every training; 0: the model's default" },
@@ -24,7 +24,7 @@ local arg = ts.arguments {
 }
 if arg.quick then
   arg.models, arg.tasks, arg.as = { arg.models[1] }, { arg.tasks[1] }, { arg.as[1] }
-  arg.seeds, arg.rates, arg.rows = 1, { 1.0 }, 160
+  arg.seeds, arg.rates, arg.lora_rates, arg.rows = 1, { 1.0 }, { arg.lora_rates[#arg.lora_rates] }, 160
 end
 local seeds = ts.seeds(arg.seeds)
 
@@ -173,13 +173,21 @@ local function study(number)
   -- LoRA where a choice made before the training trains something, on a frozen base, and everywhere. Not in layers of an encoder-decoder:
   -- a choice counts a decoder's behind the encoder's, and LoRA's layers_to_transform counts both stacks from 0.
   local function lora_name(method) return "LoRA, " .. (method.scope and method.name or "everywhere") end
-  local function lora(method, seed)
+  local function lora_at(method, seed, lr)
     local where = method.scope and told(method, seed)
     local own = lib.with({ method = "lora", r = arg.r, target_modules = { "all-linear" } }, where and method.lora(where))
-    local lr = { lr = arg.lora_rate * model.defaults.lr, lr_head = model.defaults.lr }
-    return ts.train(lib.with(lib.with(shared, lr), { name = lora_name(method), model = ts.adapt(model, own), seed = seed, keep = "none" }))
+    return ts.train(lib.with(shared, {
+      name = ("%s, lr %g"):format(lora_name(method), lr), model = ts.adapt(model, own), seed = seed, keep = "none",
+      lr = lr, lr_head = model.defaults.lr,
+    }))
   end
   local adapted = filter(methods, function(method) return method == methods[1] or method.scope and not lib.writes(model) end)
+  local lora_rates, lora_rate, lora_found = lib.multiples(arg.lora_rates, model.defaults.lr), {}, {}
+  ts.sweep({ method = adapted }, function(at)
+    local method = at.method
+    lora_rate[method], lora_found[method] = lib.best_rate(lora_rates, seeds, function(lr, seed) return lora_at(method, seed, lr) end)
+  end)
+  local function lora(method, seed) return lib.searched(lora_at(method, seed, lora_rate[method]), lora_found[method]) end
   ts.sweep({ method = adapted, seed = seeds }, function(at) lora(at.method, at.seed) end)
 
   local report = ts.report(("Which layers to train: %s on %s"):format(arg.models[number], task.name),

@@ -3,6 +3,7 @@
 new_store store
 "$TSRUN" "$TSRUN_SOURCE/recipes/peft_baselines.lua" --set rows=64 --set epochs=1 --set seeds=1 --set rates=1e-3,1e-2 --store store --quiet >table.txt
 for method in lora adapter ia3 bitfit layernorm prompt prefix; do grep -q "^$method, lr" table.txt || fail "no $method in $(cat table.txt)"; done
+grep -Eq '^full +1 .* lr [0-9.]+ *$' table.txt && grep -Eq '^head only +1 .* lr_head [0-9.]+ *$' table.txt || fail "no rates of the references in $(cat table.txt)"
 ls runs/peft_baselines/*/pareto.svg >/dev/null || fail "no figure"
 # Time and memory are told, of every method, and only where two runs may differ.
 grep -q 'seconds.*peak memory' table.txt || fail "no times in $(cat table.txt)"

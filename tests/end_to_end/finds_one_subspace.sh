@@ -25,3 +25,6 @@ ls runs/landscape/*/plane_through_the_codes_of_the_solutions.svg >/dev/null || f
 "$TSRUN" "$TSRUN_SOURCE/recipes/compare_det.lua" --set seeds=1 --set model=t5_tiny --set task=third --set train=first,second --set epochs=1 --set rows=32 --set steps=4 --set tuning_steps=4 --set rates=1e-3 --set dim=2 --set answer_length=2 \
   --store store --quiet >compare.txt 2>compare.err || fail "$(cat compare.err)"
 for line in "own space" "one shared space" "trajectory" "> compacter"; do grep -q -- "$line" compare.txt || fail "no '$line' in $(cat compare.txt)"; done
+# Coordinates of the layers' subspaces and vectors of the shared space have rates to choose from too.
+grep -Eq '^random, d = 2 a layer .* reach 10? *$' compare.txt || fail "no reach was picked in $(cat compare.txt)"
+grep -Eq '^lora, d = 2 .* lr_coordinates 0.0[15] *$' compare.txt || fail "no rate of a vector was picked in $(cat compare.txt)"

@@ -5,6 +5,10 @@ new_store store
 "$TSRUN" "$TSRUN_SOURCE/recipes/where_to_tune.lua" --store store --set quick=true --quiet >out.txt
 cat out.txt
 folder=$(find runs -type d -name '1_*')
+# Of two rates the one with the lower perplexity.
+"$TSRUN" "$TSRUN_SOURCE/recipes/where_to_tune.lua" --store store --set models=builtin:bert-mini --set tasks=builtin:stories --set as=itself --set 'methods=last 1' --set rates=0.001,1.0 \
+  --set seeds=1 --set epochs=1 --set rows=64 --set cache=no --runs perplexity --quiet >perplexity.txt
+[[ $(grep -Ec '^(full|last 1), lr 0.001 .* lr 0.001 *$' perplexity.txt) == 2 ]] || fail "the worse rate was picked in $(cat perplexity.txt)"
 once=(SALF 'SALF logit lens' 'SALF class means' 'last 1' 'first 1' 'random 1' 'Fisher layers' 'CKA layers' ILA Spectrum)
 for name in "${once[@]}" 'signal to noise' 'relative gradient norm' LISA OWS 'layer by layer' FreezeOut AutoFreeze; do
   [[ $(grep -c "^\"\?[^,]*,\"\?$name" "$folder/table.csv") -ge 2 ]] || fail "no two rows of $name in $(cat "$folder/table.csv")"
