@@ -20,12 +20,15 @@ local arg = ts.arguments {
   batch = { default = 16, min = 1, doc = "rows of a step" },
   precision = { default = "float32", choices = { "float32", "bf16" }, doc = "of products with weights; bf16 pays on some processors" },
   rows = { default = 320, min = 0, doc = "training rows of the first section; 0: all" },
-  sizes = { default = { 300, 500, 1000 }, doc = "training rows of the low-resource section, with the task's shares of the classes" },
+  sizes = {
+    default = { 300, 500, 1000 }, min = 0,
+    doc = "training rows of the low-resource section, with the task's shares of the classes; 0, or more than there are: all",
+  },
   source = { default = "builtin:entailment", doc = "task that is trained on in the last section; empty: no such section" },
   source_rows = { default = 320, min = 0, doc = "training rows of it, with its shares of the classes; 0: all" },
   others = { default = { "builtin:entailment2" }, doc = "tasks that are only evaluated on" },
   split = { default = "dev", doc = "split of the other tasks that is evaluated" },
-  eval_split = { default = "dev", doc = "split of the source that is evaluated" },
+  eval_split = { default = "dev", doc = "split of the source that its column is of; rates are picked on dev" },
   labels = {
     default = { "neutral=not_entailment", "contradiction=not_entailment" },
     doc = "labels of another task that predictions stand for there, where it lacks a label of the same name: from=to",
@@ -46,7 +49,7 @@ local function place(task, rows, stratify)
   local all = task.splits.train.rows
   local used = rows > 0 and math.min(rows, all) or all
   local steps = epochs * ((used + arg.batch - 1) // arg.batch)
-  return { task = task, rows = used < all and used or 0, stratify = stratify and used < all, steps = steps }
+  return { task = task, used = used, rows = used < all and used or 0, stratify = stratify and used < all, steps = steps }
 end
 
 -- Methods: sections of { name, options(place, seed, rate) of ts.train }.
@@ -138,7 +141,7 @@ local methods, few = chosen(arg.methods[1] == "all" and names or arg.methods, "m
 
 local function train(at, method, seed, rate, more)
   return ts.train(lib.with(lib.with({
-    name = ("%s, %s, %d rows, lr %g"):format(method.name, at.task.name, at.rows > 0 and at.rows or at.task.splits.train.rows, rate),
+    name = ("%s, %s, %d rows, lr %g"):format(method.name, at.task.name, at.used, rate),
     model = model, task = at.task, seed = seed, lr = rate, epochs = epochs, batch_size = arg.batch, rows = at.rows, stratify = at.stratify,
     rows_seed = at.stratify and seed or 0,  -- as the paper's code draws subsets
     warmup_ratio = 0.1, weight_decay = 0.01, precision = arg.precision, keep = "none",
@@ -165,9 +168,60 @@ local function at_best(places, list, more)
   return run, picked
 end
 
--- The tables read what is there.
 local main = place(ts.task(arg.task), arg.rows, false)
-local low = lib.map(arg.sizes, function(rows) return place(main.task, rows, true) end)
+local low, sizes = {}, {}
+for _, rows in ipairs(arg.sizes) do
+  local at = place(main.task, rows, true)
+  if not sizes[at.used] then low[#low + 1], sizes[at.used] = at, true end
+end
+
+-- What the last section needs, checked before anything is trained. Entries of `labels` are for every task that has them, and those alone.
+local source, others, map = nil, {}, {}
+for _, entry in ipairs(arg.labels) do
+  local from, to = entry:match("^([^=]+)=(.+)$")
+  if not from then error(("dps: labels: '%s', expected from=to"):format(entry), 0) end
+  map[from] = to
+end
+local function require_split(task, split, name)
+  if not task.splits[split] then
+    error(("dps: %s: task '%s' has no split '%s'"):format(name, task.name, split), 0)
+  end
+end
+local function has_label(task, label)
+  for _, own in ipairs(task.labels) do
+    if own:lower() == label:lower() then return true end
+  end
+  return false
+end
+-- Entries whose label the other task has; it may have labels of the source's names as well.
+local function label_map(other)
+  local own = {}
+  for _, task in ipairs { source.task, other } do
+    if task.kind ~= "classification" then
+      error(("dps: task '%s' is a %s; expected a classification, whose labels can stand for another's"):format(task.name, task.kind), 0)
+    end
+  end
+  for from, to in pairs(map) do
+    if has_label(source.task, from) and has_label(other, to) then own[from] = to end
+  end
+  for _, label in ipairs(source.task.labels) do
+    if not own[label] and not has_label(other, label) then
+      error(("dps: labels: '%s' of task '%s' stands for no label of task '%s', which has: %s"):format(
+        label, source.task.name, other.name, table.concat(other.labels, ", ")), 0)
+    end
+  end
+  return own
+end
+if arg.source ~= "" then
+  source, others = place(ts.task(arg.source), arg.source_rows, true), lib.map(arg.others, ts.task)
+  require_split(source.task, arg.eval_split, "eval_split")
+  for _, other in ipairs(others) do
+    require_split(other, arg.split, "split")
+    label_map(other)
+  end
+end
+
+-- The tables read what is there.
 local run, picked = at_best({ main }, methods)
 local run_low = at_best(low, few)
 
@@ -219,8 +273,10 @@ local function cells(results)
   return { last, top }
 end
 if #low > 0 then
+  local all, drawn = main.task.splits.train.rows, false
+  for _, at in ipairs(low) do drawn = drawn or at.used < all end
   local columns = { "method" }
-  for _, at in ipairs(low) do columns = lib.join(columns, { ("%d rows, last"):format(at.rows), ("%d rows, best"):format(at.rows) }) end
+  for _, at in ipairs(low) do columns = lib.join(columns, { ("%d rows, last"):format(at.used), ("%d rows, best"):format(at.used) }) end
   report:table("Low resource", {
     columns = columns,
     rows = lib.map(few, function(method)
@@ -230,29 +286,15 @@ if #low > 0 then
       end
       return row
     end),
-    note = ("Hundred times %s on dev; every seed has its own rows, with the classes' shares; %d epochs."):format(main.task.metric, epochs),
+    note = ("Hundred times %s on dev; %d epochs.%s%s"):format(main.task.metric, epochs,
+      drawn and " Every seed has its own rows, with the classes' shares" or "",
+      drawn and (sizes[all] and (", but for all %d."):format(all) or ".") or ""),
   })
 end
 
--- Out of domain: the rate is the best on the source.
-if arg.source ~= "" then
-  local source, others = place(ts.task(arg.source), arg.source_rows, true), lib.map(arg.others, ts.task)
-  local map = {}
-  for _, entry in ipairs(arg.labels) do
-    local from, to = entry:match("^(.-)=(.+)$")
-    if not from then error(("dps: labels: '%s', expected from=to"):format(entry), 0) end
-    map[from] = to
-  end
-  local at_source = { keep = "last", eval_split = arg.eval_split }
-  local run_source = at_best({ source }, few, at_source)
-  -- Entries whose label the other task has; it may have labels of the source's names as well.
-  local function label_map(other)
-    local own = {}
-    for from, to in pairs(map) do
-      for _, label in ipairs(other.labels) do own[from] = label == to and to or own[from] end
-    end
-    return own
-  end
+-- Out of domain: the rate is the best on the source's dev.
+if source then
+  local run_source = at_best({ source }, few, { keep = "last" })
   report:table(("Trained on %s, evaluated elsewhere"):format(source.task.name), {
     columns = lib.join({ "method", source.task.name }, lib.map(others, function(other) return other.name end)),
     rows = lib.map(few, function(method)
@@ -260,12 +302,16 @@ if arg.source ~= "" then
       local function elsewhere(other, seed)
         return ts.evaluate { solution = own(seed), task = other, split = arg.split, labels = label_map(other) }
       end
-      local here = over_seeds(function(seed) return 100 * own(seed).last.score end)
+      local function at_home(seed)
+        return arg.eval_split == "dev" and own(seed) or ts.evaluate { solution = own(seed), split = arg.eval_split }
+      end
+      local here = over_seeds(function(seed) return 100 * at_home(seed).last.score end)
       return lib.join({ method.name, here }, lib.map(others, function(other)
         return over_seeds(function(seed) return 100 * elsewhere(other, seed).last.score end)
       end))
     end),
-    note = "Hundred times the first metric of each task, after the last epoch.",
+    note = ("Hundred times the first metric of each task, after the last epoch, on %s of %s and %s of the others; rates by dev of %s.")
+      :format(arg.eval_split, source.task.name, arg.split, source.task.name),
   })
 end
 report:resources()

@@ -14,3 +14,6 @@ done
 # Forward passes are in column 6, backward ones in 9, megabytes of gradients in 18, each with deviation and count behind it.
 awk -F, 'NR > 1 { spent = $6 + 2 * $9; forward = $1 == "cma_es" || $1 == "spsa"; if (spent < 60 || spent > 120 || ($18 == 0) != forward) exit 1 }' "$table" ||
   fail "passes or gradients are not what they should be: $(cat "$table")"
+# An unknown optimiser is refused before anything is trained.
+if "$TSRUN" check "$TSRUN_SOURCE/recipes/few_unknowns.lua" --store planned --set optimisers=adamw,adam >plan.txt 2>&1; then fail "adam was taken"; fi
+grep -q "no optimiser 'adam' here; expected some of: adamw, sgd" plan.txt && ! grep -q 'planned.*head' plan.txt || fail "$(cat plan.txt)"
