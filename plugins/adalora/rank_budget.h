@@ -12,7 +12,7 @@ class RankBudgetMethod final : public RegularizerMethod {
   std::string doc() const override {
     return "Lowers the rank of all updates of adalora to a budget, by importance, and keeps them orthogonal.";
   }
-  int version() const override { return 2;  // reports all triplets before the first choice }
+  int version() const override { return 2; }  // reports all triplets before the first choice
   OptionTable options() const override;
   Wants wants(const Options&) const override { return {.whole_vocabulary = false}; }
   std::unique_ptr<Regularizer> make(const MethodInputs& inputs, const Options& options) const override;
