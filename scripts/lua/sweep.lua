@@ -1,5 +1,6 @@
 -- ts.sweep and ts.print. Each point of a sweep is a coroutine: where another process computes its stage, the next point runs. What points
--- print and what they give to reports comes out in grid order.
+-- print and what they give to reports comes out in grid order. A point whose training diverges ends alone: the others run, and their stages
+-- are stored, before its error is raised; every other error ends the sweep at once.
 local native, ts, common = ...
 local expect, sorted_names = common.expect, common.sorted_names
 
@@ -84,13 +85,22 @@ local function finish(list, parent)
   return results
 end
 
+-- Raises the error of the first point whose training diverged, if any.
+local function raise_divergence(list)
+  for _, point in ipairs(list) do
+    if point.diverged then error(point.diverged, 0) end
+  end
+end
+
 -- One pass over the points that are not done. Returns how many are left.
 local function round(list, parent)
   local left = 0
   for _, point in ipairs(list) do
     if not point.done then
       local err = step(point)
-      if err then
+      if err and err.diverged then
+        point.done, point.diverged = true, err
+      elseif err then
         for _, other in ipairs(list) do flush(other, parent) end
         error(err, 0)
       end
@@ -114,6 +124,7 @@ function ts.sweep(grid, body)
     if parent then coroutine.yield(BUSY) elseif completed == before then native.pause(pause) end
   end
   if not parent then native.sweep(0) end
+  raise_divergence(list)
   return finish(list, parent)
 end
 

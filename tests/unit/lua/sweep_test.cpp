@@ -1,6 +1,7 @@
 #include "unit/lua/fixture.h"
 
 #include "tsrun/base/files.h"
+#include "tsrun/train/diverged.h"
 
 #include <chrono>
 #include <thread>
@@ -107,6 +108,58 @@ TEST_F(SweepTest, PrintsInGridOrder) {
   run("local ts = require 'ts'\nts.sweep({ x = { 1, 2, 3 } }, function(at) print('x', ts.square{ x = at.x }.value) end)\nprint('end')");
   release.join();
   EXPECT_EQ(::testing::internal::GetCapturedStdout(), "x\t1\nx\t4\nx\t9\nend\n");
+}
+
+/// ts.fit{ x }: a training that diverges where x is 2 or 3.
+Operation fit() {
+  Operation fit;
+  fit.name = "fit";
+  fit.doc = "Trains.";
+  fit.options = {{.name = "x", .type = OptionType::integer, .doc = "Number.", .required = true}};
+  fit.run = [](Lab&, const Options& options) -> json {
+    const auto x = options.integer("x");
+    if (x == 2 || x == 3) throw Diverged(fmt::format("step 4: the loss of {} is nan", x), "loss not finite in step 4", 3);
+    return {{"value", x}};
+  };
+  return fit;
+}
+
+TEST_F(SweepTest, RunsTheOtherPoints_BeforeItFailsByOneThatDiverges) {
+  more_ = {fit()};
+  const auto error = failure(R"(local ts = require "ts"
+         ts.sweep({ x = { 1, 2, 3, 4 } }, function(at)
+           ts.fit{ x = at.x }
+           ts.keep{ value = ts.square{ x = at.x }.value }
+         end)
+         ts.keep{ value = 0 })");
+  EXPECT_EQ(error.kind(), ErrorKind::run);
+  EXPECT_THAT(error.what(), StartsWith("recipe.lua:3: step 4: the loss of 2 is nan"));
+  ASSERT_EQ(kept_.size(), 2U) << "the points in front and behind, and nothing after the sweep";
+  EXPECT_EQ(kept_[1]["value"], 16);
+}
+
+TEST_F(SweepTest, RunsTheOtherPoints_OfAnInnerSweepToo) {
+  more_ = {fit()};
+  run(R"(local ts = require "ts"
+         local outer = ts.sweep({ a = { 1, 5 } }, function(at)
+           local ok, err = pcall(ts.sweep, { x = { 0, 1, 2 } }, function(here)
+             ts.fit{ x = at.a + here.x }
+             ts.keep{ value = at.a + here.x }
+           end)
+           return ok and "all" or err.diverged
+         end)
+         ts.keep{ outer = outer })");
+  ASSERT_EQ(kept_.size(), 5U);
+  EXPECT_EQ(kept_[4]["outer"], json({"loss not finite in step 4", "all"}));
+}
+
+TEST_F(SweepTest, EndsAtOnce_ByAnyOtherError) {
+  failure(R"(local ts = require "ts"
+         ts.sweep({ x = { 1, 2, 3 } }, function(at)
+           ts.keep{ value = at.x }
+           if at.x == 2 then error "lost" end
+         end))");
+  EXPECT_EQ(kept_.size(), 2U);
 }
 
 using ReportTest = SweepTest;
