@@ -99,6 +99,17 @@ local function of_discovery(method)
   return own
 end
 
+-- A share of a score has no meaning where less is better, and the interval needs answers row by row: both before anything is trained.
+local function check_task(options)
+  local task, split = options.task, options.train.eval_split or "dev"
+  if not native.higher_is_better(task.metric) then
+    fail("task '%s' is scored by %s; a share of it has no meaning, expected a metric that is better when it is higher", task.name,
+      task.metric)
+  end
+  local scored = task.splits[split]
+  if not scored or scored.rows == 0 then fail("task '%s' has no rows of split '%s', expected some to score", task.name, split) end
+end
+
 local function options_of(given)
   if type(given) ~= "table" then fail("expected a table of options, found a %s", type(given)) end
   for name in pairs(given) do
@@ -110,6 +121,7 @@ local function options_of(given)
   for _, name in ipairs { "model", "task" } do
     if type(options[name]) ~= "table" then fail("option '%s' is missing", name) end
   end
+  check_task(options)
   options.method = method_of(options.method)
   if options.method.trajectory and not given.d_max then options.d_max = options.method.points end
   for _, name in ipairs { "d_min", "d_max", "rates" } do

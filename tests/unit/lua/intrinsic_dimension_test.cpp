@@ -54,15 +54,16 @@ constexpr const char* kLaboratory = R"(
     end,
   }
   local native = {
-    fail = function(text) error(text, 0) end, did_you_mean = function() return "" end, higher_is_better = function() return true end,
+    fail = function(text) error(text, 0) end, did_you_mean = function() return "" end,
+    higher_is_better = function(metric) return metric ~= "perplexity" end,
     failure = function(err) return type(err) == "table" and err or { message = err } end,
     diverge = function(_, reason, steps) error { diverged = reason, steps = steps } end,
   }
   local shared = common(native)
   chunk(native, lab, shared, candidates(native, lab), checks(native, lab, shared))
-  local task = { splits = { train = { rows = 100 }, dev = { majority_score = 0.5 } } }
+  local task = { name = "t", metric = "accuracy", splits = { train = { rows = 100 }, dev = { rows = 10, majority_score = 0.5 } } }
   local function dimension(options)
-    options.model, options.task = {}, task
+    options.model, options.task = {}, options.task or task
     return lab.intrinsic_dimension(options), trained, tried, given
   end
 )";
@@ -255,6 +256,12 @@ TEST_F(IntrinsicDimensionTest, RefusesRatesThatNothingReads) {
   EXPECT_THAT(refusal("head_rates = { 'x' }"), HasSubstr("option 'head_rates' has x, expected numbers from 0 on"));
   EXPECT_THAT(refusal("freeze = 1"), HasSubstr("option 'freeze' is a number, expected true, or a table of options"));
   EXPECT_THAT(refusal("rates = {}"), HasSubstr("option 'rates' is empty"));
+}
+
+TEST_F(IntrinsicDimensionTest, RefusesATaskWithoutAScoreToReach_BeforeAnythingIsTrained) {
+  EXPECT_THAT(refusal("task = { name = 'stories', metric = 'perplexity', splits = { dev = { rows = 10 } } }"),
+              HasSubstr("task 'stories' is scored by perplexity; a share of it has no meaning"));
+  EXPECT_THAT(refusal("train = { eval_split = 'test' }"), HasSubstr("task 't' has no rows of split 'test'"));
 }
 
 TEST_F(IntrinsicDimensionTest, RefusesAMisspeltOption) {
