@@ -216,6 +216,7 @@ BasisRef BasisRef::from_json(const json& handle) {
   basis.dim = reader.take<int64_t>("dim");
   basis.model = reader.take<ModelRef>("model");
   basis.trajectory = reader.find<TrajectoryRef>("trajectory");
+  basis.rests_on = reader.find<StepsByTraining>("rests_on").value_or(StepsByTraining());
   basis.facts = std::move(reader).rest();
   return basis;
 }
@@ -225,6 +226,7 @@ json BasisRef::to_json() const {
   handle.update({{"method", method}, {"dim", dim}, {"model", model.to_json()}});
   put(handle, "member", member);
   if (trajectory) handle["trajectory"] = trajectory->to_json();
+  if (!rests_on.empty()) handle["rests_on"] = rests_on;
   return handle;
 }
 
@@ -233,6 +235,7 @@ ScopeRef ScopeRef::from_json(const json& handle) {
   ScopeRef scope;
   take_artifact(reader, scope);
   scope.method = reader.take<std::string>("method");
+  scope.rests_on = reader.find<StepsByTraining>("rests_on").value_or(StepsByTraining());
   scope.facts = std::move(reader).rest();
   return scope;
 }
@@ -240,6 +243,7 @@ ScopeRef ScopeRef::from_json(const json& handle) {
 json ScopeRef::to_json() const {
   json handle = ArtifactRef::to_json();
   handle["method"] = method;
+  if (!rests_on.empty()) handle["rests_on"] = rests_on;
   return handle;
 }
 

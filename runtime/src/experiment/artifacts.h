@@ -123,7 +123,8 @@ struct ModelRef : ArtifactRef {
   nlohmann::json to_json() const;
 };
 
-/// Steps of trainings by their key: what a result rests on, each training once.
+/// Steps of trainings by their key: what a result rests on, each training once. Rows whose gradients a choice or a basis looked at before
+/// any training count too, in steps of the default batch size.
 using StepsByTraining = std::map<std::string, int64_t>;
 
 /// A trajectory of ts.trajectory, or one that a training recorded.
@@ -142,6 +143,7 @@ struct BasisRef : ArtifactRef {
   int64_t dim = 0;                    ///< coordinates; 0 while it is planned
   ModelRef model;
   std::optional<TrajectoryRef> trajectory;  ///< that it was made of
+  StepsByTraining rests_on;                 ///< trainings behind it, and gradients of its own
 
   const std::string& title() const { return member ? *member : method; }
   static BasisRef from_json(const nlohmann::json& handle);
@@ -151,6 +153,7 @@ struct BasisRef : ArtifactRef {
 /// A scope of ts.select.
 struct ScopeRef : ArtifactRef {
   std::string method;
+  StepsByTraining rests_on;  ///< the training that it judges, and gradients of its own
 
   static ScopeRef from_json(const nlohmann::json& handle);
   nlohmann::json to_json() const;

@@ -188,6 +188,15 @@ json JointRequest::to_key() const {
   return key;
 }
 
+StepsByTraining JointRequest::rests_on() const {
+  StepsByTraining steps;
+  for (const JointRequestMember& member : members)
+    for (const auto& of_task : member.solutions)
+      for (const TrainingRef& solution : of_task) steps.merge(with_own_steps(solution));
+  for (const TrainingRef& head : heads) steps.merge(with_own_steps(head));
+  return steps;
+}
+
 ParameterSet joint_parameters(Lab& lab, const JointRequestMember& member) {
   const auto family = family_of(lab.plugins(), member.model, {});
   if (member.parameters.is_null()) return select_parameters(*family, selection_of_deltas(lab, member.model, *family));

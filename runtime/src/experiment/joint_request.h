@@ -24,6 +24,7 @@ struct JointRequest {
 
   /// Identities of everything in it, for a stage key.
   nlohmann::json to_key() const;
+  StepsByTraining rests_on() const;  ///< of its solutions and heads
 };
 
 /// Checks everything that needs no artifact. `members`, `tasks` and `heads` as ts.decompose takes them.

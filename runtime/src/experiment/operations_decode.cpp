@@ -79,6 +79,10 @@ json run_decode(Lab& lab, const Options& o) {
   const json handle = lab.stage(request.key(), lab.title_of("decode " + decoding.basis.title(), initial.seed), plan.to_json(),
                                 [&](const auto&, const auto&) { return decoded(lab, request).to_json(); });
   json result = untrained(handle, initial.model, decoding.task, initial.seed);
+  StepsByTraining steps = decoding.basis.rests_on;
+  if (request.training) steps.merge(with_own_steps(*request.training));
+  put_steps(result, steps);
+  result["split"] = decoding.split;
   put_basis(result, decoding.basis);
   return result;
 }

@@ -37,6 +37,11 @@ OptionTable evaluation_options() {
       {.name = "reset", .type = OptionType::artifact, .doc = "mask of weights reset to their pre-trained value", .choices = {"mask"}},
       {.name = "zero", .type = OptionType::artifact, .doc = "mask of weights set to zero", .choices = {"mask"}},
       {.name = "split", .type = OptionType::text, .fallback = "dev", .doc = "split to evaluate on"},
+      {.name = "rows",
+       .type = OptionType::integer,
+       .fallback = 0,
+       .doc = "number of rows of the split, chosen as in ts.scan; 0: all",
+       .minimum = 0},
       {.name = "task",
        .type = OptionType::artifact,
        .doc = "another classification to evaluate on; absent: the training's task",
@@ -110,6 +115,7 @@ EvaluateRequest EvaluateRequest::from(const Options& o) {
 
 StageKey EvaluateRequest::key() const {
   json inputs = options.json();
+  if (options.integer("rows") == 0) inputs.erase("rows");  // no part of the keys of evaluations on all rows
   if (other)
     inputs["task"] = other->identity();
   else
@@ -152,7 +158,8 @@ std::string title_of(const Lab& lab, const EvaluateRequest& request) {
 
 EvaluationSummary evaluated(Lab& lab, const EvaluateRequest& request) {
   const TaskModel start = initial_task_model(lab, request.solution.task, InitialWeights::of(request.solution));
-  const Task task = request.other ? task_of(*request.other) : start.task;
+  Task task = request.other ? task_of(*request.other) : start.task;
+  limit_rows(task, request.split, request.options.integer("rows"));
   const Model& model = start.model;
   require_read(request.options, task);
   const std::vector<int64_t> classes = request.other ? label_map(start.task, task, request.labels) : std::vector<int64_t>();
@@ -173,9 +180,10 @@ json run_evaluate(Lab& lab, const Options& o) {
   const json handle = lab.stage(request.key(), title_of(lab, request), plan.to_json(),
                                 [&](const auto&, const auto&) { return evaluated(lab, request).to_json(); });
   StepsByTraining steps = with_own_steps(solution);
-  if (request.project && request.project->trajectory) steps.merge(StepsByTraining(request.project->trajectory->rests_on));
+  if (request.project) steps.merge(StepsByTraining(request.project->rests_on));
   json result = untrained(handle, solution.model, request.task(), solution.seed);
   put_steps(result, steps);
+  result["split"] = request.split;
   if (request.project) put_basis(result, *request.project, request.directions);
   return result;
 }

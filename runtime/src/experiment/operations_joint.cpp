@@ -101,6 +101,7 @@ struct Decomposition {
 
   StageKey key() const;
   JointSummary planned() const;
+  int64_t own_steps() const;
 };
 
 StageKey Decomposition::key() const {
@@ -121,6 +122,12 @@ JointSummary Decomposition::planned() const {
     for (const JointRequestMember& member : request.members) summary.codes->of_tasks[task.name][member.name] = zeros;
   summary.codes->mean = zeros;
   return summary;
+}
+
+/// Of a method that runs batches of the tasks through the models, with an option `steps`.
+int64_t Decomposition::own_steps() const {
+  const json steps = method.needs_tasks(own) && own.json().contains("steps") ? own.value("steps") : json();
+  return steps.is_number_integer() ? steps.get<int64_t>() : 0;
 }
 
 void save_result(const Decomposition& what, const JointResult& result, Assembly& assembly, const std::filesystem::path& out) {
@@ -185,6 +192,8 @@ BasisRef member_basis(const JointSpaceRef& space, const Decomposition& what, siz
   basis.model = member.model;
   if (m < space.records.size()) basis.facts = space.records[m];
   basis.facts["dims"] = json::array({space.dim});
+  basis.rests_on = what.request.rests_on();
+  if (const int64_t steps = what.own_steps(); steps > 0) basis.rests_on[space.key] = steps;
   return basis;
 }
 

@@ -130,21 +130,23 @@ json run_report(Lab& lab, const Options& o) {
   if (lab.begun_run() == nullptr) internal_error("no run has begun that a report could belong to");
   RunFolder& run = *lab.begun_run();
   run.refresh();
+  const std::string page_folder = o.has("folder") ? o.text("folder") : "";
   for (const ReportRow& row : rows) {
-    run.append_metrics({{"variant", row.variant},
+    run.append_metrics({{"report", page_folder},
+                        {"variant", row.variant},
                         {"section", row.section},
                         {"seed", row.seed},
                         {"best", row.best},
                         {"last", row.last},
                         {"top_answer_share", row.top_answer_share}});
   }
-  if (!page.claims.empty()) run.set("claims", claims_as_json(page.claims));
-  run.set("table", table_as_json(page.head, page.rows));
-  if (!reported.empty()) run.set("inputs", inputs_of(reported.front()));
-  if (!page.tables.empty()) run.set("tables", o.value("tables"));
+  json kept = {{"folder", page_folder}, {"table", table_as_json(page.head, page.rows)}};
+  if (!page.claims.empty()) kept["claims"] = claims_as_json(page.claims);
+  if (!reported.empty()) kept["inputs"] = inputs_of(reported.front());
+  if (!page.tables.empty()) kept["tables"] = o.value("tables");
+  run.set_report(std::move(kept));
   page.run = run.json();
-  auto folder = run.path();
-  if (o.has("folder")) folder /= o.text("folder");
+  const std::filesystem::path folder = page_folder.empty() ? run.path() : run.path() / page_folder;
   std::filesystem::create_directories(folder);
   announce(page, write_report(page, folder), o.flag("show_resources"));
   return {{"path", folder.string()}};

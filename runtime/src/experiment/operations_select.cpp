@@ -26,6 +26,7 @@ OptionTable selection_options() {
        .doc = "finished training of the same model on the same task, for methods that judge its update",
        .choices = {"train"}},
   };
+  table.add(training_rows_option());
   return table.include(reading_options());
 }
 
@@ -33,8 +34,13 @@ OptionTable selection_options() {
 struct SelectionSummary {
   int64_t parameters = 0, trained = 0;  ///< elements of the model, and those that the scope leaves trained
   json table = json::object();          ///< of the selector
+  int64_t gradient_rows = 0;            ///< that went forward and backward for the choice
 
-  json to_json() const { return {{"parameters", parameters}, {"trained", trained}, {"table", table}}; }
+  json to_json() const {
+    json summary = {{"parameters", parameters}, {"trained", trained}, {"table", table}};
+    if (gradient_rows > 0) summary["gradient_rows"] = gradient_rows;
+    return summary;
+  }
 };
 
 SelectionSummary summary_of(const Scope& scope, const Family& family) {
@@ -56,20 +62,16 @@ struct SelectRequest {
   TaskRef task;
   int64_t seed = 1;
   std::optional<TrainingRef> solution;
-  Options reading;  ///< of rows
+  Options rows;     ///< which training rows it may look at
+  Options reading;  ///< of these
 
   static SelectRequest from(const SelectorMethod& method, const Options& o);
   StageKey key() const {
-    return {"scope",
-            {{"inputs",
-              {{"method", method.name()},
-               {"version", method.version()},
-               {"options", keyed(own, method.wants(own).files)},
-               {"model", model.identity()},
-               {"task", task.identity()},
-               {"seed", seed},
-               {"solution", identity(solution)},
-               {"reading", reading.json()}}}}};
+    json inputs = {{"method", method.name()},        {"version", method.version()}, {"options", keyed(own, method.wants(own).files)},
+                   {"model", model.identity()},      {"task", task.identity()},     {"seed", seed},
+                   {"solution", identity(solution)}, {"reading", reading.json()}};
+    key_training_rows(inputs, rows);
+    return {"scope", {{"inputs", inputs}}};
   }
 };
 
@@ -80,6 +82,7 @@ SelectRequest SelectRequest::from(const SelectorMethod& method, const Options& o
                         .task = TaskRef::from_json(o.value("task")),
                         .seed = o.integer("seed"),
                         .solution = given_ref<TrainingRef>(o, "solution"),
+                        .rows = training_rows(o, "select"),
                         .reading = taken_options(reading_options(), o)};
   if (request.solution &&
       (request.solution->model.identity() != request.model.identity() || request.solution->task.identity() != request.task.identity()))
@@ -87,12 +90,12 @@ SelectRequest SelectRequest::from(const SelectorMethod& method, const Options& o
   return request;
 }
 
-Choice choice_of(Lab& lab, const SelectRequest& request, const TaskModel& loaded) {
+Choice choice_of(Lab& lab, const SelectRequest& request, const TaskModel& loaded, int64_t& gradient_rows) {
   const SelectorMethod& method = request.method;
   const at::Device device = lab.settings().device;
   const Key key = Key::root(static_cast<uint64_t>(request.seed)).split("select").split(method.name());
   const Options reading = train_options().resolve(request.reading.json(), "select");
-  const auto probe = make_probe(loaded.model, loaded.task, reading, key.split("probe"), device);
+  const auto probe = make_probe(loaded.model, loaded.task, reading, key.split("probe"), device, &gradient_rows);
   const Weights origin = on_device(loaded.model.weights, device);
   std::optional<Weights> solution;
   if (request.solution) solution = on_device(weights_with_solution(lab, *request.solution, "last", loaded.model), device);
@@ -107,15 +110,18 @@ Choice choice_of(Lab& lab, const SelectRequest& request, const TaskModel& loaded
 }
 
 SelectionSummary choose_into(Lab& lab, const SelectRequest& request, const std::filesystem::path& out) {
-  const TaskModel loaded = initial_task_model(lab, request.task, {request.model, request.seed});
+  TaskModel loaded = initial_task_model(lab, request.task, {request.model, request.seed});
+  limit_training_rows(loaded.task, request.rows);
   const Family& family = *loaded.model.family;
   const std::string name = request.method.name();
-  const Choice choice = choice_of(lab, request, loaded);
+  int64_t gradient_rows = 0;
+  const Choice choice = choice_of(lab, request, loaded, gradient_rows);
   choice.scope.check(family, "selector " + name);
   if (!choice.scope.restricts(family)) user_error("select: '{}' freezes nothing and masks nothing", name);
   save_scope(choice.scope, choice.table, out);
   SelectionSummary summary = summary_of(choice.scope, family);
   summary.table = choice.table;
+  summary.gradient_rows = gradient_rows;
   return summary;
 }
 
@@ -126,6 +132,8 @@ json run_select(Lab& lab, const Options& o) {
       ref_to<ScopeRef>(lab.stage(request.key(), lab.title_of("select " + method.name(), request.seed), SelectionSummary().to_json(),
                                  [&](const auto& out, const auto&) { return choose_into(lab, request, out).to_json(); }));
   scope.method = method.name();
+  if (request.solution) scope.rests_on = with_own_steps(*request.solution);
+  add_gradient_steps(scope.rests_on, scope.key, scope.facts);
   return scope.to_json();
 }
 

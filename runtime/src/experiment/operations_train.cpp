@@ -107,10 +107,11 @@ TrajectoryRef trajectory_inside(const TrainingRef& training) {
 /// Steps of the trainings behind a request's inputs.
 StepsByTraining behind(const TrainRequest& request) {
   StepsByTraining steps;
-  if (request.within && request.within->basis.trajectory) steps.merge(StepsByTraining(request.within->basis.trajectory->rests_on));
+  if (request.within) steps.merge(StepsByTraining(request.within->basis.rests_on));
   if (request.within && request.within->reach_of) steps.merge(StepsByTraining(request.within->reach_of->rests_on));
   if (request.initial.origin)
     for (const auto& solution : request.initial.origin->solutions) steps.merge(with_own_steps(*solution));
+  if (request.scope) steps.merge(StepsByTraining(request.scope->rests_on));
   for (const auto& mask : {request.zero, request.held})
     if (mask) steps.merge(with_own_steps(mask->solution));
   return steps;
@@ -130,6 +131,7 @@ json run_train(Lab& lab, const Options& given) {
   training.origin = request.initial.origin;
   training.reinit_layers = request.initial.reinit_layers;
   if (request.within) training.subspace = request.within->basis.place();
+  training.facts["split"] = request.options.text("eval_split");
   training.steps = training.facts.value("steps", int64_t{0});
   training.rests_on = behind(request);
   if (request.record) training.trajectory = trajectory_inside(training);
@@ -146,7 +148,7 @@ std::vector<Operation> training_operations() {
            .options = experiment::training_options(),
            .result = "train",
            .run = experiment::run_train,
-           .version = 8,  // reach counts the steps within max_forward_passes
+           .version = 9,  // deltas of one module build on each other, and on the weights that the training starts from
            .named = true}};
 }
 

@@ -39,6 +39,7 @@ OptionTable discovery_options() {
       {.name = "seed", .type = OptionType::integer, .fallback = 1, .doc = "of random methods, and of a task's head", .minimum = 0},
       parameters_option(),
   };
+  table.add(training_rows_option());
   return table.include(reading_options());
 }
 
@@ -66,7 +67,8 @@ struct DiscoverRequest {
   int64_t seed = 1;
   json parameters;                            ///< as `parse_selection` reads them
   std::optional<TaskRef> task = {};           ///< for a method that needs a probe
-  Options reading = Options(json::object());  ///< of the task's rows
+  Options rows = Options(json::object());     ///< which of the task's training rows it may look at
+  Options reading = Options(json::object());  ///< of these
 
   StageKey key(const Lab& lab) const;
 };
@@ -76,10 +78,12 @@ StageKey DiscoverRequest::key(const Lab& lab) const {
                  {"options", own.json()},     {"trajectory", identity(trajectory)},
                  {"model", model.identity()}, {"seed", seed},
                  {"parameters", parameters}};
-  if (task)
+  if (task) {
     inputs.update({{"task", task->identity()},
                    {"reading", reading.json()},
                    {"device", c10::DeviceTypeName(lab.settings().device.type(), /*lower_case=*/true)}});
+    key_training_rows(inputs, rows);
+  }
   return {"subspace", {{"inputs", inputs}}};
 }
 
@@ -95,6 +99,7 @@ struct BasisSummary {
   int64_t dim = 0, bytes = 0;
   std::vector<int64_t> dims;
   std::optional<std::string> start = {};  ///< digest of θ0, of a map that takes it away
+  int64_t gradient_rows = 0;              ///< that went forward and backward for the basis
 
   static BasisSummary of(const Subspace& subspace) {
     return {described(subspace), subspace.dim(), subspace.bytes_shipped(), subspace.dims()};
@@ -103,6 +108,7 @@ struct BasisSummary {
     json summary = description;
     summary.update({{"dim", dim}, {"dims", dims}, {"bytes", bytes}});
     if (start) summary["start"] = *start;
+    if (gradient_rows > 0) summary["gradient_rows"] = gradient_rows;
     return summary;
   }
 };
@@ -113,9 +119,13 @@ struct Calibration {
       : loaded(initial_task_model(lab, *request.task, {request.model, request.seed})),
         weights(on_device(loaded.model.weights, lab.settings().device)),
         probe(make_probe(loaded.model, loaded.task, train_options().resolve(request.reading.json(), "discover"),
-                         Key::root(static_cast<uint64_t>(request.seed)).split("discover").split("probe"), lab.settings().device)) {}
+                         Key::root(static_cast<uint64_t>(request.seed)).split("discover").split("probe"), lab.settings().device,
+                         &gradient_rows)) {
+    limit_training_rows(loaded.task, request.rows);
+  }
   TaskModel loaded;
   Weights weights;
+  int64_t gradient_rows = 0;
   std::unique_ptr<Probe> probe;
 };
 
@@ -145,6 +155,7 @@ BasisSummary discover_into(Lab& lab, const DiscoverRequest& request, const std::
   save_subspace(*subspace, request.method, request.own, out);
   BasisSummary summary = BasisSummary::of(*subspace);
   if (drops(*subspace, to.origin)) summary.start = digest_of(to.origin);
+  if (calibration) summary.gradient_rows = calibration->gradient_rows;
   return summary;
 }
 
@@ -167,11 +178,17 @@ json run_discover(Lab& lab, const Options& o) {
                                 .seed = o.integer("seed"),
                                 .parameters = o.value("parameters"),
                                 .task = task_to_probe(method, o),
+                                .rows = training_rows(o, "discover"),
                                 .reading = taken_options(reading_options(), o)};
+  if (!request.task && request.rows.integer("rows") > 0)
+    user_error("discover: nothing reads option 'training_rows': '{}' looks at none; expected it left out", method.name());
   json handle = lab.stage(request.key(lab), lab.title_of("discover " + method.name(), request.seed), BasisSummary().to_json(),
                           [&](const auto& out, const auto& work) { return discover_into(lab, request, out, work).to_json(); });
   handle.update({{"method", method.name()}, {"model", request.model.to_json()}});
-  if (trajectory) handle["trajectory"] = trajectory->to_json();
+  StepsByTraining rests_on;
+  if (trajectory) handle["trajectory"] = trajectory->to_json(), rests_on = trajectory->rests_on;
+  add_gradient_steps(rests_on, handle.at("key"), handle);
+  if (!rests_on.empty()) handle["rests_on"] = rests_on;
   return handle;
 }
 

@@ -113,6 +113,7 @@ json run_from_zoo(Lab& lab, const Options& o) {
   solution.model = request.model;
   solution.task = request.task;
   solution.keep = "last";
+  solution.facts["split"] = request.split;
   return solution.to_json();
 }
 

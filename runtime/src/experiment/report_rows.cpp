@@ -60,6 +60,7 @@ void take_result(const json& result, ReportedRow& to) {
   take_task(reader.take<json>("task"), to);
   take_scores(reader, to.row);
   to.row.seed = reader.find<int64_t>("seed").value_or(0);
+  to.split = reader.find<std::string>("split");
   to.row.trainable = reader.find<int64_t>("trainable").value_or(0);
   to.row.degrees_of_freedom = reader.find<int64_t>("degrees_of_freedom").value_or(0);
   to.row.bytes_shipped = reader.find<int64_t>("bytes_shipped").value_or(0);
@@ -107,6 +108,9 @@ TableHead head_of(const std::string& title, const std::vector<ReportedRow>& rows
           "row '{}' is of model {} and task {}, but the table began "
           "with {} and {}: make a report for each",
           row.row.variant, row.model, row.task, head.model, head.task);
+    if (row.split && *row.split != split)
+      user_error("row '{}' was scored on split '{}', but the table is of split '{}': score it there, or give the report that split",
+                 row.row.variant, *row.split, split);
   }
   const auto majority = first.majority_scores.find(split);
   if (majority == first.majority_scores.end())

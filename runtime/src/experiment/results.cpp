@@ -68,7 +68,8 @@ std::vector<ResultField> scored(std::vector<ResultField> more) {
       {"model", "its model"},
       {"task", "its task"},
       {"seed", "its seed"},
-      {"rests_on", "steps of the trainings behind it, by key"},
+      {"split", "split that was scored"},
+      {"rests_on", "steps of the trainings behind it, and of rows whose gradients made a basis or a choice, by key"},
       {"steps_before", "their sum"},
   };
   fields.insert(fields.end(), more.begin(), more.end());
@@ -137,6 +138,8 @@ ResultKind subspace_result() {
                      {"groups", "by group: name, dim, and what the plugin tells, such as singular_values"},
                      {"model", "its model"},
                      {"trajectory", "that it comes from"},
+                     {"gradient_rows", "training rows that went forward and backward for it"},
+                     {"rests_on", "steps of the trainings behind it, and of its own gradient_rows in batches of 32, by key"},
                      {"member", "name within a joint space"}}};
 }
 
@@ -167,7 +170,9 @@ ResultKind scope_result() {
           .fields = {{"method", "name of its plugin"},
                      {"parameters", "numbers of the model"},
                      {"trained", "of these, those that may be trained"},
-                     {"table", "by parameter or layer: what the selector chose by, and what it chose"}}};
+                     {"table", "by parameter or layer: what the selector chose by, and what it chose"},
+                     {"gradient_rows", "training rows that went forward and backward for it"},
+                     {"rests_on", "steps of the training that it judged, and of its own gradient_rows in batches of 32, by key"}}};
 }
 
 ResultKind joint_result() {

@@ -1,4 +1,6 @@
+#include "experiment/taken_options.h"
 #include "experiment/train_request.h"
+
 #include "tsrun/train/train.h"
 
 namespace tsrun::experiment {
@@ -139,22 +141,13 @@ OptionTable training_options() {
        .doc = "measured embeddings: those of words, or the matrix behind the head's scores",
        .choices = {"input_embeddings", "output_embeddings"}},
       {.name = "eval_split", .type = OptionType::text, .fallback = "dev", .doc = "split to evaluate on"},
-      {.name = "rows", .type = OptionType::integer, .fallback = 0, .doc = "number of training rows; 0: all", .minimum = 0},
-      {.name = "rows_seed",
-       .type = OptionType::integer,
-       .fallback = 0,
-       .doc = "seed of the choice of `rows`: the same rows for every seed of the training, unless it follows it",
-       .minimum = 0},
-      {.name = "stratify",
-       .type = OptionType::boolean,
-       .fallback = false,
-       .doc = "rows with the split's own shares of the classes (of a regression, of five bins of its values)"},
       {.name = "keep",
        .type = OptionType::choice,
        .fallback = "all",
        .doc = "weights to keep: all (best, last, mean), last, none",
        .choices = {"all", "last", "none"}},
   };
+  table.include(row_options());
   const OptionTable trainer = train_options();
   for (Option option : trainer.all()) {
     if (option.name == "epochs") option.fallback = nullptr, option.doc += "; absent: the model's default";

@@ -1,5 +1,7 @@
 #include "experiment/train_request.h"
 
+#include "experiment/taken_options.h"
+
 #include "tsrun/base/error.h"
 #include "tsrun/base/suggest.h"
 #include "tsrun/model/parts.h"
@@ -16,8 +18,7 @@ void require_use(const Options& given, const TrainRequest& request) {
     user_error("train: nothing reads option '{}': {}; expected it left out", option, why);
   };
   if (!given.flag("hold") && !request.zero) refuse("hold", "no weights are zeroed (zero)");
-  if (given.flag("stratify") && given.integer("rows") == 0) refuse("stratify", "all rows are used (rows)");
-  if (given.integer("rows_seed") > 0 && given.integer("rows") == 0) refuse("rows_seed", "all rows are used (rows)");
+  require_rows_read(given, "train");
   if (given.flag("fresh") && given.integer("reinit_layers") > 0) refuse("reinit_layers", "all weights are random (fresh)");
   if (given.text("geometry_of") != "input_embeddings" && given.integer("geometry_every") == 0)
     refuse("geometry_of", "no geometry is measured (geometry_every)");

@@ -112,8 +112,7 @@ TrainJob training_job(Lab& lab, const TrainRequest& request, TaskModel& start, c
                       std::vector<GeometryPoint>& geometry) {
   const Options& o = request.options;
   const Model& model = start.model;
-  limit_rows(start.task, "train", o.integer("rows"), o.flag("stratify") ? RowChoice::stratified : RowChoice::random,
-             o.integer("rows_seed"));
+  limit_training_rows(start.task, o);
   TrainJob job;
   job.model = &model;
   job.task = &start.task;

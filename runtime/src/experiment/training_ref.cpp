@@ -1,6 +1,7 @@
 #include "experiment/training_ref.h"
 
 #include "experiment/handle_reader.h"
+#include "tsrun/train/train.h"
 
 #include <cmath>
 #include <numeric>
@@ -84,7 +85,8 @@ std::vector<TrainingRef> trainings_in(const json& list, const std::string& where
 }
 
 void fail_not_kept(const TrainingRef& solution, const std::string& which, const std::string& where) {
-  user_error("{}: a solution of task '{}' (seed {}) kept no '{}' weights: train it with {}", where, solution.task.name, solution.seed, which,
+  user_error("{}: a solution of task '{}' (seed {}) kept no '{}' weights: train it with {}", where, solution.task.name, solution.seed,
+             which,
              which == "mean"   ? "record = {…}"
              : which == "last" ? "keep = \"last\""
                                : "keep = \"all\"");
@@ -134,6 +136,12 @@ void put_steps(json& handle, const StepsByTraining& rests_on) {
   int64_t sum = 0;
   for (const auto& [key, steps] : rests_on) sum += steps;
   if (sum > 0) handle.update({{"rests_on", rests_on}, {"steps_before", sum}});
+}
+
+void add_gradient_steps(StepsByTraining& rests_on, const std::string& key, const json& facts) {
+  static const auto batch = train_options().find("batch_size")->fallback.get<int64_t>();
+  const auto rows = facts.value("gradient_rows", int64_t{0});
+  if (rows > 0) rests_on[key] = (rows + batch - 1) / batch;
 }
 
 MaskRef MaskRef::from_json(const json& handle) {

@@ -61,6 +61,8 @@ StepsByTraining with_own_steps(const TrainingRef& training);
 /// Adds to the handle of a result the steps that it rests on: "rests_on" by training and "steps_before" in all; nothing where there are
 /// none.
 void put_steps(nlohmann::json& handle, const StepsByTraining& rests_on);
+/// Adds `gradient_rows` of an artifact's facts, if there are any.
+void add_gradient_steps(StepsByTraining& rests_on, const std::string& key, const nlohmann::json& facts);
 
 /// A mask of ts.outliers or ts.mask.
 struct MaskRef : ArtifactRef {

@@ -35,21 +35,39 @@ std::string recipe_of(const nlohmann::json& run) {
   return found != run.end() && found->is_object() && found->contains("path") ? text_of((*found)["path"]) : std::string();
 }
 
-/// A part of the report of the run in `folder`; nothing where the run has none. @throws Error(data) naming its file
-template <class Read>
-auto report_part(const nlohmann::json& run, const char* name, const std::filesystem::path& folder, Read&& read)
-    -> std::optional<decltype(read(run))> {
-  const auto found = run.find(name);
-  if (found == run.end() || found->is_null()) return std::nullopt;
-  try {
-    return read(*found);
-  } catch (const Error& error) {
-    data_error("{}: {}", (folder / "run.json").string(), error.what());
-  }
+/// A page of a run, as run.json keeps it.
+struct Report {
+  std::string folder;  ///< inside the run's; "" for its own
+  nlohmann::json inputs = nlohmann::json::object();
+  std::vector<JudgedClaim> claims;
+  std::optional<ResultTable> table;
+};
+
+Report report_from(const nlohmann::json& kept) {
+  Report report{.folder = kept.value("folder", ""), .claims = {}, .table = {}};
+  if (kept.contains("inputs")) report.inputs = {{"inputs", kept["inputs"]}};
+  if (kept.contains("claims")) report.claims = claims_from_json(kept["claims"]);
+  if (kept.contains("table")) report.table = table_from_json(kept["table"]);
+  return report;
 }
 
-std::optional<ResultTable> table_of(const nlohmann::json& run, const std::filesystem::path& folder) {
-  return report_part(run, "table", folder, table_from_json);
+/// Those with a table. A run of before had one, in the record itself. @throws Error(data) naming its file
+std::vector<Report> reports_of(const nlohmann::json& run, const std::filesystem::path& folder) {
+  std::vector<Report> reports;
+  try {
+    for (const auto& kept : run.contains("reports") ? run["reports"] : nlohmann::json::array({run}))
+      if (Report report = report_from(kept); report.table) reports.push_back(std::move(report));
+  } catch (const Error& error) {
+    data_error("{}: {}", (folder / "run.json").string(), error.what());
+  } catch (const nlohmann::json::exception& error) {
+    data_error("{}: reports: {}", (folder / "run.json").string(), error.what());
+  }
+  return reports;
+}
+
+const Report* find(const std::vector<Report>& reports, const std::string& folder) {
+  const auto found = std::find_if(reports.begin(), reports.end(), [&](const Report& report) { return report.folder == folder; });
+  return found == reports.end() ? nullptr : &*found;
 }
 
 const VariantSummary* find(const ResultTable& table, const VariantSummary& like) {
@@ -134,12 +152,23 @@ void add_differences(nlohmann::json& to, const nlohmann::json& a, const nlohmann
   }
 }
 
+/// Models and tasks of the pages that both runs have.
+void add_differing_inputs(nlohmann::json& to, const std::vector<Report>& a, const std::vector<Report>& b) {
+  for (const Report& report : a) {
+    const Report* other = find(b, report.folder);
+    if (other == nullptr) continue;
+    nlohmann::json found = nlohmann::json::object();
+    add_differences(found, report.inputs, other->inputs, "inputs");
+    for (const auto& [name, values] : found.items()) to[report.folder.empty() ? name : report.folder + ": " + name] = values;
+  }
+}
+
 nlohmann::json differing(const nlohmann::json& a, const nlohmann::json& b) {
   nlohmann::json all = nlohmann::json::object();
   if (recipe_of(a) != recipe_of(b)) all["recipe"] = nlohmann::json::array({recipe_of(a), recipe_of(b)});
   if (recipe_of(a) == recipe_of(b) && a.value("recipe", nlohmann::json()) != b.value("recipe", nlohmann::json()))
     all["recipe"] = "edited between the two runs";
-  for (const char* group : {"inputs", "arguments", "settings", "seeds", "versions", "host"}) add_differences(all, a, b, group);
+  for (const char* group : {"arguments", "settings", "seeds", "versions", "host"}) add_differences(all, a, b, group);
   return all;
 }
 
@@ -164,34 +193,47 @@ std::string show_run(const std::filesystem::path& folder) {
       line("started", text_of(run.value("started", nlohmann::json("")))) + line("ended", text_of(run.value("ended", nlohmann::json(""))));
   out += line("time", number(run, "seconds", report::duration)) + line("memory", number(run, "peak_memory_bytes", spell_bytes));
   out += "\n";
-  if (const auto claims = report_part(run, "claims", folder, claims_from_json)) out += claims_as_text(*claims);
-  if (const auto table = table_of(run, folder)) return out + table_as_text(table->head, table->rows);
-  return out + "no table: the run has not reached its report\n";
+  const std::vector<Report> reports = reports_of(run, folder);
+  for (const Report& report : reports) out += claims_as_text(report.claims) + table_as_text(report.table->head, report.table->rows);
+  return reports.empty() ? out + "no table: the run has not reached its report\n" : out;
 }
+
+namespace {
+
+std::string compared(const ResultTable& a, const ResultTable& b) {
+  const auto facts = [](const TableHead& head) {
+    return fmt::format("model {}   task {}   split {}   metric {}   majority {}", head.model, head.task, head.split, head.metric,
+                       report::score(head.majority_score));
+  };
+  const std::string ours = facts(a.head), theirs = facts(b.head);
+  const std::string heading =
+      ours == theirs
+          ? ours + "\n\n"
+          : fmt::format("A  {}\nB  {}\nThe two tables measure different things; a difference of means says little.\n\n", ours, theirs);
+  return heading + aligned(joined(a, b));
+}
+
+}  // namespace
 
 std::string compare_runs(const std::filesystem::path& a, const std::filesystem::path& b) {
   const nlohmann::json left = read_run(a), right = read_run(b);
   std::string out = fmt::format("A  {}  {}\nB  {}  {}\n\n", a.string(), text_of(left["state"]), b.string(), text_of(right["state"]));
-  const auto left_table = table_of(left, a), right_table = table_of(right, b);
-  if (left_table && right_table) {
-    const auto facts = [](const TableHead& head) {
-      return fmt::format("model {}   task {}   split {}   metric {}   majority {}", head.model, head.task, head.split, head.metric,
-                         report::score(head.majority_score));
-    };
-    const std::string ours = facts(left_table->head), theirs = facts(right_table->head);
-    out += ours == theirs
-               ? ours + "\n\n"
-               : fmt::format("A  {}\nB  {}\nThe two tables measure different things; a difference of means says little.\n\n", ours, theirs);
-    out += aligned(joined(*left_table, *right_table));
-  } else {
-    out += fmt::format("{} has no table\n", !left_table ? (!right_table ? "neither run" : "A") : "B");
+  const std::vector<Report> ours = reports_of(left, a), theirs = reports_of(right, b);
+  if (ours.empty() || theirs.empty()) out += fmt::format("{} has no table\n", !ours.empty() ? "B" : !theirs.empty() ? "A" : "neither run");
+  for (const Report& report : ours) {
+    const Report* other = find(theirs, report.folder);
+    if (other != nullptr) out += compared(*report.table, *other->table) + "\n";
+    if (other == nullptr && !theirs.empty()) out += fmt::format("B has no table '{}'\n", report.table->head.title);
   }
+  for (const Report& report : theirs)
+    if (!ours.empty() && find(ours, report.folder) == nullptr) out += fmt::format("A has no table '{}'\n", report.table->head.title);
   std::string lines;
-  const nlohmann::json all = differing(left, right);
+  nlohmann::json all = differing(left, right);
+  add_differing_inputs(all, ours, theirs);
   for (const auto& [name, values] : all.items())
     lines += values.is_array() ? fmt::format("  {}: {} | {}\n", name, text_of(values[0]), text_of(values[1]))
                                : fmt::format("  {}: {}\n", name, text_of(values));
-  return out + (lines.empty() ? "\nno option differs\n" : "\ndiffering (A | B)\n" + lines);
+  return out + (lines.empty() ? "no option differs\n" : "differing (A | B)\n" + lines);
 }
 
 nlohmann::json run_as_json(const std::filesystem::path& folder) {
@@ -202,17 +244,25 @@ nlohmann::json run_as_json(const std::filesystem::path& folder) {
 
 nlohmann::json comparison_as_json(const std::filesystem::path& a, const std::filesystem::path& b) {
   const nlohmann::json left = read_run(a), right = read_run(b);
+  const std::vector<Report> ours = reports_of(left, a), theirs = reports_of(right, b);
   nlohmann::json rows = nlohmann::json::array();
-  const auto left_table = table_of(left, a), right_table = table_of(right, b);
-  if (left_table && right_table) {
-    for (const auto& row : left_table->rows) rows.push_back(row_as_json(&row, find(*right_table, row)));
-    for (const auto& row : right_table->rows)
-      if (find(*left_table, row) == nullptr) rows.push_back(row_as_json(nullptr, &row));
+  const auto add = [&](const Report& report, const VariantSummary* of_a, const VariantSummary* of_b) {
+    rows.push_back(row_as_json(of_a, of_b));
+    rows.back()["report"] = report.folder;
+  };
+  for (const Report& report : ours) {
+    const Report* other = find(theirs, report.folder);
+    if (other == nullptr) continue;
+    for (const auto& row : report.table->rows) add(report, &row, find(*other->table, row));
+    for (const auto& row : other->table->rows)
+      if (find(*report.table, row) == nullptr) add(report, nullptr, &row);
   }
+  nlohmann::json all = differing(left, right);
+  add_differing_inputs(all, ours, theirs);
   return {{"a", {{"path", a.string()}, {"state", left["state"]}}},
           {"b", {{"path", b.string()}, {"state", right["state"]}}},
           {"rows", rows},
-          {"differing", differing(left, right)}};
+          {"differing", all}};
 }
 
 }  // namespace tsrun

@@ -149,6 +149,16 @@ void RunFolder::refresh() {
 
 void RunFolder::set(const std::string& name, nlohmann::json value) { run_[name] = std::move(value); }
 
+void RunFolder::set_report(nlohmann::json report) {
+  if (!run_.contains("reports")) run_["reports"] = nlohmann::json::array();
+  for (auto& kept : run_["reports"]) {
+    if (kept["folder"] != report["folder"]) continue;
+    kept = std::move(report);
+    return;
+  }
+  run_["reports"].push_back(std::move(report));
+}
+
 void RunFolder::append_metrics(const nlohmann::json& line) {
   const auto path = path_ / "metrics.jsonl";
   const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

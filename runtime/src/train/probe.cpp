@@ -138,8 +138,10 @@ class SplitProbe final : public Probe {
 /// Owns its rows, which `encode` gives when they are first asked for.
 class OwningProbe final : public Probe {
  public:
-  OwningProbe(const Family& family, std::function<EncodedSplit()> encode, std::optional<Masking> masking, bool dropout, at::Device device)
+  OwningProbe(const Family& family, std::function<EncodedSplit()> encode, std::optional<Masking> masking, bool dropout, at::Device device,
+              int64_t* gradient_rows)
       : encode_(std::move(encode)),
+        gradient_rows_(gradient_rows),
         inner_(
             family, [this]() -> const EncodedSplit& { return encoded(); }, std::move(masking), dropout, device, spent_) {}
 
@@ -150,6 +152,7 @@ class OwningProbe final : public Probe {
   }
   LabelStates label_states(const Weights& weights, std::span<const int64_t> rows) override { return inner_.label_states(weights, rows); }
   LossAndGradient loss_and_gradient(const Weights& weights, std::span<const int64_t> rows, std::optional<Key> dropout) override {
+    if (gradient_rows_ != nullptr) *gradient_rows_ += static_cast<int64_t>(rows.size());
     return inner_.loss_and_gradient(weights, rows, dropout);
   }
 
@@ -160,6 +163,7 @@ class OwningProbe final : public Probe {
   }
 
   std::function<EncodedSplit()> encode_;
+  int64_t* gradient_rows_;
   std::optional<EncodedSplit> split_;
   ProbedRows spent_;
   SplitProbe inner_;
@@ -180,7 +184,8 @@ std::unique_ptr<Probe> make_split_probe(const Family& family, std::function<cons
 
 }  // namespace training
 
-std::unique_ptr<Probe> make_probe(const Model& model, const Task& task, const Options& options, Key key, at::Device device) {
+std::unique_ptr<Probe> make_probe(const Model& model, const Task& task, const Options& options, Key key, at::Device device,
+                                  int64_t* gradient_rows) {
   std::optional<training::Masking> masking;
   if (model.family->head().kind == HeadKind::masked_lm)
     masking.emplace(*model.tokenizer, options.number("mlm_probability"), key.split("masking"),
@@ -188,12 +193,12 @@ std::unique_ptr<Probe> make_probe(const Model& model, const Task& task, const Op
   const auto encode = [&model, &task, reading = training::with_first_answers(options)] {
     return encode_training_rows(model, task, reading);
   };
-  return std::make_unique<training::OwningProbe>(*model.family, encode, std::move(masking), options.flag("dropout"), device);
+  return std::make_unique<training::OwningProbe>(*model.family, encode, std::move(masking), options.flag("dropout"), device, gradient_rows);
 }
 
 std::unique_ptr<Probe> make_probe(const Family& family, EncodedSplit rows, at::Device device) {
   return std::make_unique<training::OwningProbe>(
-      family, [rows = std::move(rows)] { return rows; }, std::nullopt, /*dropout=*/false, device);
+      family, [rows = std::move(rows)] { return rows; }, std::nullopt, /*dropout=*/false, device, nullptr);
 }
 
 }  // namespace tsrun

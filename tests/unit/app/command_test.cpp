@@ -167,7 +167,7 @@ TEST_F(CommandTest, DescribesAsJson) {
     found = found || (option["name"] == "num_beams" && option["minimum"] == 1 && option["maximum"] == 256);
   EXPECT_TRUE(found) << one.dump(1);
   const auto train = nlohmann::json::parse(tsrun({"describe", "train", "--json"}).out);
-  EXPECT_EQ(train["version"], 8);
+  EXPECT_EQ(train["version"], 9);
   const auto all = nlohmann::json::parse(tsrun({"describe", "--json"}).out);
   EXPECT_GT(all["described"].size(), 20u);
   EXPECT_EQ(all["models"][0], "builtin:bert-mini");

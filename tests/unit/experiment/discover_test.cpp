@@ -28,6 +28,18 @@ TEST_F(DiscoverTest, TakesGradientsOfATasksRows_AsTrainingsReadThem) {
   EXPECT_NE(discover("gradient_svd", shorter).at("key"), basis.at("key"));
 }
 
+TEST_F(DiscoverTest, CountsRowsOfItsGradients_AsStepsBehindATraining) {
+  const json basis = discover("gradient_svd", {{"task", task()}, {"batches", 3}, {"row_batch", 4}});
+  EXPECT_EQ(basis.at("gradient_rows"), 12);
+  EXPECT_EQ(trained(model(), {{"subspace", basis}, {"lr", 0.01}}).at("steps_before"), 1);
+  const json few = discover("gradient_svd", {{"task", task()}, {"batches", 3}, {"row_batch", 4}, {"training_rows", {{"rows", 8}}}});
+  EXPECT_NE(few.at("groups"), basis.at("groups"));
+  EXPECT_THAT(mistake([&] {
+                discover("sparse", {{"dim", 5}, {"training_rows", {{"rows", 8}}}});
+              }),
+              HasSubstr("nothing reads option 'training_rows'"));
+}
+
 TEST_F(DiscoverTest, RefusesAMethodOfGradientsWithoutATask) {
   EXPECT_THAT(mistake([&] { discover("hessian_top", json::object()); }), HasSubstr("'hessian_top' needs option 'task'"));
 }

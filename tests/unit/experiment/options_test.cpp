@@ -2,6 +2,8 @@
 #include "experiment/taken_options.h"
 #include "unit/experiment/laboratory.h"
 
+#include <cmath>
+
 namespace tsrun::experiment {
 namespace {
 
@@ -49,6 +51,15 @@ TEST_F(OperationOptions, NameTheNearSplit_BeforeAnythingIsComputed) {
   EXPECT_THAT(evaluated({{"which", "mean"}}), HasSubstr("kept no 'mean' weights: train it with record = {…}"));
   const json recorded = trained({{"max_steps", 1}, {"keep", "last"}, {"record", {{"every", "epoch"}}}});
   EXPECT_NO_THROW(lab_->call("evaluate", {{"solution", recorded}, {"which", "mean"}}));
+}
+
+TEST_F(OperationOptions, LimitTheRowsOfAnEvaluation) {
+  const json run = trained({{"max_steps", 1}, {"keep", "last"}});
+  const json all = lab_->call("evaluate", {{"solution", run}}), few = lab_->call("evaluate", {{"solution", run}, {"rows", 2}});
+  EXPECT_NE(few.at("key"), all.at("key"));
+  const double score = few.at("last").at("score");
+  EXPECT_EQ(2 * score, std::round(2 * score)) << "of two rows";
+  EXPECT_EQ(few.at("split"), "dev");
 }
 
 TEST_F(OperationOptions, AreFoundUnderTheNamesOfOtherLibraries) {

@@ -76,6 +76,7 @@ TEST_F(ReachOfATraining, RestsOnTheStepsOfItsTrajectory_CountedOnce) {
   EXPECT_FALSE(within(random_basis(), {{"lr", 0.01}}).contains("steps_before"));
   const json held = lab_->call("evaluate", {{"solution", full_}, {"project", own_basis()}});
   EXPECT_EQ(held["steps_before"], 4) << "solution and basis are of one training";
+  EXPECT_EQ(lab_->call("decode", {{"basis", own_basis()}, {"z", inside}, {"model", model()}, {"task", task()}})["steps_before"], 6);
   const json on = train({{"origin", {{"solution", full_}, {"parts", {"head"}}}}});
   EXPECT_EQ(on["steps_before"], 4);
 }

@@ -71,6 +71,15 @@ TEST(ReportedRow, IsABugOfOurs_WhereAHandleIsNotWhole) {
   EXPECT_THAT(error.what(), HasSubstr("'trainable'"));
 }
 
+TEST(TableHead, RefusesARowOfAnotherSplit) {
+  json scored = result(0.5);
+  scored["split"] = "test";
+  const auto reported = ReportedRow::from_json(row(scored, "mine"));
+  EXPECT_EQ(head_of("T", {reported}, "test").split, "test");
+  EXPECT_THAT(error_of([&] { head_of("T", {reported}, "dev"); }).what(),
+              HasSubstr("row 'mine' was scored on split 'test', but the table is of split 'dev'"));
+}
+
 TEST(TableHead, RefusesRowsOfTwoTasks_AndASplitThatTheTaskLacks) {
   const auto one = ReportedRow::from_json(row(result(0.5))), other = ReportedRow::from_json(row(result(0.5, "mrpc"), "mine"));
   EXPECT_THAT(error_of([&] {

@@ -32,6 +32,30 @@ TEST_F(SelectTest, LooksAtRowsOfTheTask_AsTrainingsReadThem) {
   EXPECT_NE(select("gradient_mask", {{"rows", 8}, {"share", 0.1}, {"max_length", 4}}).at("key"), chosen.at("key"));
 }
 
+TEST_F(SelectTest, LooksAtNoRowThatTheTrainingDoesNotSee_AndCountsItsPasses) {
+  const auto chosen = [&](const json& rows) { return select("gradient_mask", {{"rows", 8}, {"share", 0.1}, {"training_rows", rows}}); };
+  const json all = chosen(json::object()), few = chosen({{"rows", 8}}), others = chosen({{"rows", 8}, {"rows_seed", 3}});
+  EXPECT_EQ(all.at("key"), select("gradient_mask", {{"rows", 8}, {"share", 0.1}}).at("key"));
+  EXPECT_NE(few.at("key"), all.at("key"));
+  EXPECT_NE(others.at("key"), few.at("key"));
+  EXPECT_THAT(mistake([&] { chosen({{"stratify", true}}); }), HasSubstr("select: training_rows: nothing reads option 'stratify'"));
+  EXPECT_THAT(mistake([&] { chosen({{"row", 8}}); }), HasSubstr("did you mean 'rows'?"));
+  EXPECT_EQ(few.at("gradient_rows"), 8);
+  EXPECT_EQ(trained({{"max_steps", 1}, {"scope", few}}).at("steps_before"), 1) << "one batch";
+  const auto fisher = [&](int64_t seed) {
+    const json rows = {{"rows", 8}, {"rows_seed", seed}};
+    return select("fisher_layers", {{"layers", 1}, {"rows", 8}, {"training_rows", rows}}).at("table");
+  };
+  EXPECT_NE(fisher(0), fisher(3)) << "eight rows in all, others with another seed";
+}
+
+TEST_F(SelectTest, RestsOnTheTrainingThatItJudges) {
+  const json full = trained({{"max_steps", 3}, {"keep", "last"}});
+  const json chosen = select("ila", {{"solution", full}});
+  EXPECT_EQ(chosen.at("rests_on").at(full.at("key").get<std::string>()), 3);
+  EXPECT_GE(trained({{"max_steps", 1}, {"scope", chosen}}).at("steps_before").get<int64_t>(), 3);
+}
+
 TEST_F(SelectTest, KeepsItsKey_WhenAFileMoves_AndNot_WhenItChanges) {
   const at::Tensor scores =
       at::arange(toy::tiny_bert().weights.at(kQuery).numel(), at::kFloat).view_as(toy::tiny_bert().weights.at(kQuery));

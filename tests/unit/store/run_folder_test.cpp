@@ -49,7 +49,9 @@ class Runs : public ::testing::Test {
       rows.push_back(row);
     }
     RunFolder run = RunFolder::begin(runs(), description(dim));
-    run.set("table", table_as_json({"title", "m", "t", "dev", "accuracy", 0.5}, summarise(rows)));
+    run.set_report({{"folder", ""}, {"table", table_as_json({"title", "m", "t", "dev", "accuracy", 0.5}, summarise(rows))}});
+    for (auto& row : rows) row.last += 0.1;
+    run.set_report({{"folder", "rte"}, {"table", table_as_json({"of rte", "m", "rte", "dev", "accuracy", 0.5}, summarise(rows))}});
     run.finish(RunState::done);
     return run.path();
   }
@@ -177,7 +179,7 @@ TEST_F(Runs, NamesTheFile_OfATableOfAnotherForm) {
 
 TEST_F(Runs, ShowPrintsStateOptionsAndTable) {
   const std::string text = show_run(finished(16, 0.8));
-  for (const char* part : {"state       done", "dim=16", "model=builtin:bert-mini", "accuracy (last)", "0.815"})
+  for (const char* part : {"state       done", "dim=16", "model=builtin:bert-mini", "accuracy (last)", "0.815", "of rte", "0.915"})
     EXPECT_THAT(text, HasSubstr(part));
 }
 
@@ -187,12 +189,14 @@ TEST_F(Runs, ShowPrintsTheClaimsAboveTheTable_AsTheRecipeDid) {
                                             .n = 1,
                                             .interval = {}}};
   RunFolder run = RunFolder::begin(runs(), description(16));
-  run.set("claims", claims_as_json(claims));
-  run.set("table", table_as_json({"title", "m", "t", "dev", "accuracy", 0.5}, {}));
+  nlohmann::json report = {
+      {"folder", ""}, {"claims", claims_as_json(claims)}, {"table", table_as_json({"title", "m", "t", "dev", "accuracy", 0.5}, {})}};
+  run.set_report(report);
   run.finish(RunState::done);
   const std::string text = show_run(run.path());
   EXPECT_THAT(text, HasSubstr("\n\n" + claims_as_text(claims) + "title"));
-  run.set("claims", "none");
+  report["claims"] = "none";
+  run.set_report(report);
   run.finish(RunState::done);
   EXPECT_THAT(error_of([&] { show_run(run.path()); }).what(), HasSubstr((run.path() / "run.json").string()));
 }
@@ -207,8 +211,24 @@ TEST_F(Runs, ShowOfARunWithoutTableSaysSo) {
 TEST_F(Runs, CompareJoinsByVariantAndListsWhatDiffers) {
   const std::string text = compare_runs(finished(16, 0.80), finished(32, 0.83));
   EXPECT_THAT(text, HasSubstr("+0.030"));
+  EXPECT_THAT(text, ::testing::AllOf(HasSubstr("task t"), HasSubstr("task rte"))) << "every page of the run";
   EXPECT_THAT(text, HasSubstr("arguments.dim: 16 | 32"));
   EXPECT_THAT(text, ::testing::Not(HasSubstr("arguments.model")));
+}
+
+TEST_F(Runs, CompareTellsPagesThatOneRunLacks_AndTheirInputs) {
+  const auto path = finished(16, 0.8);
+  const auto with_inputs = [&](int dim, const char* task) {
+    RunFolder run = RunFolder::begin(runs(), description(dim));
+    run.set_report({{"folder", "rte"}, {"inputs", {{"task", task}}}, {"table", read_run(path)["reports"][1]["table"]}});
+    run.finish(RunState::done);
+    return run.path();
+  };
+  const auto a = with_inputs(1, "abc"), b = with_inputs(2, "def");
+  EXPECT_THAT(compare_runs(a, b), HasSubstr("rte: inputs.task: abc | def"));
+  EXPECT_THAT(compare_runs(path, a), HasSubstr("B has no table 'title'"));
+  EXPECT_THAT(compare_runs(a, path), HasSubstr("A has no table 'title'"));
+  EXPECT_EQ(comparison_as_json(a, b)["rows"][0]["report"], "rte");
 }
 
 TEST_F(Runs, DamagedRecordIsADataErrorThatNamesTheFile) {

@@ -45,6 +45,8 @@ class RunFolder {
   void refresh();
   /// Adds a field ("seeds", "stages", "table") to run.json; written with the next `finish`.
   void set(const std::string& name, nlohmann::json value);
+  /// Keeps a page of the run, in the place of one of before with the same `folder`.
+  void set_report(nlohmann::json report);
   void append_metrics(const nlohmann::json& line);  ///< one line, flushed to disk
   void finish(RunState state, const std::string& error = "");
 
