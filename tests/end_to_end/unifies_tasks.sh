@@ -85,3 +85,6 @@ stages() { find searched_store/objects -mindepth 2 -maxdepth 2 | wc -l; }
 before=$(stages)
 search
 (($(stages) == before)) || fail "a second run computed $(($(stages) - before)) stages"
+# Means and claims over tasks take more for better, so a task of perplexity is refused before anything is trained.
+if "$TSRUN" check "$TSRUN_SOURCE/recipes/unified_tasks.lua" --store planned --set tasks=builtin:topic,builtin:stories >plan.txt 2>&1; then fail "perplexity was taken"; fi
+grep -q "'stories' is scored by perplexity, of which less is better" plan.txt || fail "$(cat plan.txt)"
