@@ -73,7 +73,8 @@ class IntrinsicDimensionTest : public RecipeTest {
   /// Runs `text` after `before`, where full_score may be defined, and `score`, a Lua function of d, rate and the head's rate.
   void search(const std::string& score, const std::string& text, const std::string& before = "local full_score") {
     run("local ts = require 'ts'\n" + load("chunk", "intrinsic_dimension.lua") + load("candidates", "candidates.lua") +
-        load("checks", "intrinsic_dimension_options.lua") + load("common", "common.lua") + before + "\nlocal function score(d, rate, head) " + score + " end\n" + kLaboratory + text);
+        load("checks", "intrinsic_dimension_options.lua") + load("common", "common.lua") + before +
+        "\nlocal function score(d, rate, head) " + score + " end\n" + kLaboratory + text);
   }
 
   /// What the search says of `options`, which it refuses.
