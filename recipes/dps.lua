@@ -52,10 +52,14 @@ local function place(task, rows, stratify)
   return { task = task, used = used, rows = used < all and used or 0, stratify = stratify and used < all, steps = steps }
 end
 
+-- The rows of a training at a place, which a choice before it must keep to; subsets by seed, as the paper's code draws them.
+local function rows_of(at, seed) return { rows = at.rows, stratify = at.stratify, rows_seed = at.stratify and seed or 0 } end
+
 -- Methods: sections of { name, options(place, seed, rate) of ts.train }.
 local function once(method, options)
   return function(at, seed)
-    return { scope = ts.select(method, lib.with({ model = model, task = at.task, seed = seed, name = "scope of " .. method }, options)) }
+    local common = { model = model, task = at.task, seed = seed, name = "scope of " .. method, training_rows = rows_of(at, seed) }
+    return { scope = ts.select(method, lib.with(common, options)) }
   end
 end
 local function during(method, options)
@@ -140,12 +144,11 @@ end
 local methods, few = chosen(arg.methods[1] == "all" and names or arg.methods, "methods"), chosen(arg.few, "few")
 
 local function train(at, method, seed, rate, more)
-  return ts.train(lib.with(lib.with({
+  return ts.train(lib.with(lib.with(lib.with(rows_of(at, seed), {
     name = ("%s, %s, %d rows, lr %g"):format(method.name, at.task.name, at.used, rate),
-    model = model, task = at.task, seed = seed, lr = rate, epochs = epochs, batch_size = arg.batch, rows = at.rows, stratify = at.stratify,
-    rows_seed = at.stratify and seed or 0,  -- as the paper's code draws subsets
+    model = model, task = at.task, seed = seed, lr = rate, epochs = epochs, batch_size = arg.batch,
     warmup_ratio = 0.1, weight_decay = 0.01, precision = arg.precision, keep = "none",
-  }, method.options(at, seed, rate)), more))
+  }), method.options(at, seed, rate)), more))
 end
 
 -- run(place, method, seed), the training of a method at its best rate there, and picked(place, method), that rate: all that is trained for

@@ -323,15 +323,17 @@ for _, method in ipairs(methods) do
 end
 report:save()
 
--- Every training of the first seed's tables, task by task, with both checkpoints and what must be shipped.
+-- Every training of the first seed's tables, task by task, with what must be shipped; on dev with both checkpoints, on test with the best.
 for _, task in ipairs(test_tasks) do
-  local detail = ts.report("One subspace: " .. task.name, { model = model, task = task, folder = "detail_" .. task.name })
+  local split = split_of(task)
+  local function on_split(found) return split == "dev" and found or score_of(found, task) end
+  local detail = ts.report("One subspace: " .. task.name, { model = model, task = task, folder = "detail_" .. task.name, split = split })
   for _, method in ipairs(methods) do
-    detail:row(method.name .. ", full space", solve(method, task))
+    detail:row(method.name .. ", full space", on_split(solve(method, task)))
     for _, seed in ipairs(seeds) do
       local joint = spaces[1].make(seed)
       local found = tune(joint, spaces[1].name, method, task, seed)
-      detail:row(method.name .. ", subspace", found)
+      detail:row(method.name .. ", subspace", on_split(found))
       for _, target in ipairs(methods) do
         if target ~= method then
           detail:row(method.name .. " > " .. target.name, decode(joint, spaces[1].name, target, task, found))

@@ -57,13 +57,15 @@ local function in_matrices(told)
 end
 
 -- The selectors of one model and task: name; scope(seed, full) of a choice made once, with LoRA's options there, or else options of
--- ts.train; the share that it trains of a layer, where it tells; whether it always freezes a prefix.
-local function selectors(model, task, words, k, steps)
+-- ts.train; the share that it trains of a layer, where it tells; whether it always freezes a prefix. Choices look at the `limit` rows of the
+-- trainings alone (0: all).
+local function selectors(model, task, words, k, steps, limit)
   local n = model.layers
   local function once(name, method, options, more)
     local function scope(seed, full)
       local own = type(options) == "function" and options(seed, full) or options
-      return ts.select(method, lib.with({ name = "scope of " .. method, model = model, task = task, seed = seed }, own))
+      local common = { name = "scope of " .. method, model = model, task = task, seed = seed, training_rows = { rows = limit } }
+      return ts.select(method, lib.with(common, own))
     end
     return lib.with({ name = name, scope = scope, lora = in_layers, share = of_layers }, more)
   end
@@ -122,9 +124,9 @@ local function study(number)
   local rows = arg.rows > 0 and math.min(arg.rows, task.splits.train.rows) or task.splits.train.rows
   local steps = epochs * ((rows + arg.batch - 1) // arg.batch)
   local words = arg.as[number] == "text_to_text" or task.kind == "language_modelling"
-  local methods = named(selectors(model, task, words, k, steps))
-
   local limit = rows < task.splits.train.rows and rows or 0
+  local methods = named(selectors(model, task, words, k, steps, limit))
+
   local shared = { task = task, rows = limit, max_steps = steps, batch_size = arg.batch, precision = arg.precision }
   local run
   local function scope_of(method, seed, lr)

@@ -121,7 +121,6 @@ local function options_of(given)
   for _, name in ipairs { "model", "task" } do
     if type(options[name]) ~= "table" then fail("option '%s' is missing", name) end
   end
-  check_task(options)
   options.method = method_of(options.method)
   if options.method.trajectory and not given.d_max then options.d_max = options.method.points end
   for _, name in ipairs { "d_min", "d_max", "rates" } do
@@ -144,6 +143,7 @@ local function options_of(given)
   check_head_rates(options)
   if type(options.rates) ~= "function" then rates_at(options) end
   for _, name in ipairs { "full", "freeze" } do rates_beside(options, name) end
+  check_task(options)
   if math.type(options.seeds) == "integer" then options.seeds = ts.seeds(options.seeds) end
   return options
 end
