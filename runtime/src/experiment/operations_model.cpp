@@ -151,6 +151,14 @@ void add_modules(Lab& lab, const DeltaRef& added, ModelRef& model) {
   }
 }
 
+/// Refuses, before any training, deltas that cannot act together in this order. @throws Error(user)
+void check_together(Lab& lab, const ModelRef& model) {
+  const auto family = family_to_adapt(model);
+  std::vector<std::shared_ptr<const Delta>> deltas;
+  for (const DeltaRef& delta : model.deltas) deltas.push_back(attach_delta(lab.plugins(), delta, *family));
+  adapt(family, deltas);
+}
+
 /// The place of PEFT's folder is in no key; its content is.
 std::string adapted_key(const ModelRef& model, DeltaRef delta) {
   delta.values = {};
@@ -162,7 +170,9 @@ json run_adapt(Lab& lab, const Options& o) {
   auto model = ModelRef::from_json(o.value("model"));
   model.key = adapted_key(model, added);
   model.deltas.push_back(added);
-  if (!model.planned) add_modules(lab, added, model);  // a planned one has no folder to look into yet
+  if (model.planned) return model.to_json();  // it has no folder to look into yet
+  add_modules(lab, added, model);
+  if (model.deltas.size() > 1) check_together(lab, model);
   return model.to_json();
 }
 

@@ -62,6 +62,12 @@ TEST_F(OperationOptions, LimitTheRowsOfAnEvaluation) {
   EXPECT_EQ(few.at("split"), "dev");
 }
 
+TEST_F(OperationOptions, OfASecondDelta_RefuseAnOrderThatNoPassKeeps) {
+  const auto adapted = [&](const json& of, const char* method) { return lab_->call("adapt", {{"model", of}, {"method", method}}); };
+  EXPECT_THAT(mistake([&] { adapted(adapted(model(), "lora"), "oft"); }), HasSubstr("first"));
+  EXPECT_NO_THROW(adapted(adapted(model(), "oft"), "lora"));
+}
+
 TEST_F(OperationOptions, AreFoundUnderTheNamesOfOtherLibraries) {
   EXPECT_THAT(refusal({{"learning_rate", 1e-3}}), HasSubstr("unknown option 'learning_rate' (did you mean 'lr'?)"));
   EXPECT_THAT(refusal({{"num_train_epochs", 1}}), HasSubstr("(did you mean 'epochs'?)"));
