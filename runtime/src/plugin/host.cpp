@@ -82,8 +82,7 @@ struct PluginHost::State {
     const auto known = names(kind);
     if (const auto* other = find(name))
       user_error("'{}' is a {}, expected a {}; known: {}", name, other->kind, kind, known.empty() ? "none" : join_words(known));
-    if (known.empty())
-      user_error("unknown {} '{}': no plugin of this kind is loaded (tsrun plugins lists them){}", kind, name, missing());
+    if (known.empty()) user_error("unknown {} '{}': no plugin of this kind is loaded (tsrun plugins lists them){}", kind, name, missing());
     user_error("unknown {} '{}'{}; known: {}{}", kind, name, did_you_mean(name, known), join_words(known), missing());
   }
 };
