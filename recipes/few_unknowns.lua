@@ -143,7 +143,7 @@ report:table("Equal forward passes", {
   note = ("%d coordinates; every training stops behind the step that reaches %d forward passes, a backward pass counted as two. Mean and "
     .. "deviation over seeds.%s"):format(unknowns, passes, unsearched),
 })
-if not model.planned then
+if not model.planned and #losses > 0 then
   report:figure {
     name = "loss", kind = "lines", x_label = "forward passes (backward: two)", y_label = "loss on dev", series = losses,
     caption = "Loss against forward passes, first seed.",
