@@ -29,18 +29,22 @@ TEST_F(SweepTest, CoversTheGrid_InAStableOrder) {
 
 TEST_F(SweepTest, GoesOn_WhenAnotherProcessComputesAStage_AndKeepsTheOrder) {
   auto lock = std::make_unique<FileLock>(hold(2));
-  std::thread release([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  Operation release;
+  release.name = "release";
+  release.doc = "Ends what the other process does.";
+  release.run = [&](Lab&, const Options&) {
     lock.reset();
-  });
+    return json::object();
+  };
+  more_ = {release};
   run(R"(local ts = require "ts"
          local list = ts.sweep({ x = { 2, 3, 4 } }, function(at)
            local value = ts.square{ x = at.x }.value
            ts.keep{ value = value }
+           if at.x == 4 then ts.release{} end
            return value
          end)
          ts.keep{ list = list })");
-  release.join();
   ASSERT_EQ(kept_.size(), 4u);
   EXPECT_EQ(kept_[0]["value"], 9) << "the second point ran while the first waited";
   EXPECT_EQ(kept_[3]["list"], json({4, 9, 16}));

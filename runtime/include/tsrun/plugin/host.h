@@ -29,8 +29,8 @@ class PluginHost {
   ~PluginHost();
   /// Folders in order: `extra` (--plugins), $TSRUN_PLUGIN_PATH, the build or install tree's own. A library named twice is read once.
   static std::vector<std::filesystem::path> search_path(const std::vector<std::filesystem::path>& extra);
-  /// Every library of the folders; those that are no plugins are left out and kept as `refused`, so that one of them stops nothing that does
-  /// without it. @throws Error(user) for a name already taken (naming both files)
+  /// Every library of the folders; those that are no plugins are left out and kept as `refused`, so that one of them stops nothing that
+  /// does without it. @throws Error(user) for a name already taken (naming both files)
   void load(const std::vector<std::filesystem::path>& folders);
   /// Reads the library's symbols before loading it. @throws Error(data) for another ABI (found, needed, how to rebuild), for a file that
   /// is no library, and for an entry that throws; Error(user) as `load`
