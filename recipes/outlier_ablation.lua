@@ -197,18 +197,18 @@ end
 for _, reading in ipairs { "raw", "delta" } do
   section = "a basis of " .. reading
   local tuned, held = "intrinsic " .. reading, "last update projected, " .. reading
-  claim(reading .. ": a few dimensions a layer are as good as full fine-tuning of as many epochs", "table 1", {
+  claim("A few dimensions a layer are as good as full fine-tuning of as many epochs", "table 1", {
     not_worse = tuned, than = full_name, by = arg.margin,
   })
-  claim(reading .. ": they are better than as many random dimensions", "table 1", { better = tuned, than = "random" })
-  claim(reading .. ": they are better than a frozen encoder", "table 1", { better = tuned, than = "freeze (z = 0)" })
-  claim(reading .. ": the basis holds a solution before anything is trained in it", "control", {
+  claim("They are better than as many random dimensions", "table 1", { better = tuned, than = "random" })
+  claim("They are better than a frozen encoder", "table 1", { better = tuned, than = "freeze (z = 0)" })
+  claim("The basis holds a solution before anything is trained in it", "control", {
     not_worse = held, than = trajectory_name, by = arg.margin,
   })
-  claim(reading .. ": its top direction alone holds one", "control", {
+  claim("Its top direction alone holds one", "control", {
     not_worse = "last update, top direction, " .. reading, than = trajectory_name, by = arg.margin,
   })
-  claim(reading .. ": training inside finds more than the mean of checkpoints with a new head", "control", {
+  claim("Training inside finds more than the mean of checkpoints with a new head", "control", {
     better = tuned, than = frozen_mean,
   })
 end
@@ -224,25 +224,25 @@ claim("delta: they are better than those of the same path with its entries in ot
 for _, reading in ipairs { "raw", "delta" } do
   section = "weights zeroed at the outliers of " .. reading
   local function row(name) return reading .. ": " .. name end
-  claim(row "zeroing random weights costs little", "table 3", { not_worse = row "random", than = full_name, by = arg.margin })
-  claim(row "zeroing as many outliers hurts more", "table 3", { better = row "random", than = row "outliers" })
+  claim("Zeroing random weights costs little", "table 3", { not_worse = row "random", than = full_name, by = arg.margin })
+  claim("Zeroing as many outliers hurts more", "table 3", { better = row "random", than = row "outliers" })
   if majority then
-    claim(row "zeroing outliers leaves no more than the majority's score", "table 3", {
+    claim("Zeroing outliers leaves no more than the majority's score", "table 3", {
       not_worse = "majority", than_scores = lib.map(seeds, function(seed) return zeroed(seed, outliers(seed, reading)).last.score end),
       than = row "outliers", row_scores = collapsed, by = arg.margin,
     })
   end
-  claim(row "zeroing outliers hurts more than zeroing as many of each tensor", "control", {
+  claim("Zeroing outliers hurts more than zeroing as many of each tensor", "control", {
     better = row "random per tensor", than = row "outliers",
   })
-  claim(row "zeroing the largest outlier of each layer costs little", "the paper's first test", {
+  claim("Zeroing the largest outlier of each layer costs little", "the paper's first test", {
     not_worse = row "top", than = full_name, by = arg.margin,
   })
-  claim(row "zeroing as many of the largest pre-trained weights hurts as much", "control", {
+  claim("Zeroing as many of the largest pre-trained weights hurts as much", "control", {
     not_worse = row "outliers", than = row "magnitude", by = arg.margin,
   })
-  claim(row "outliers outside LayerNorms hurt less", "control", { better = row "without norms", than = row "outliers" })
-  claim(row "taking back the update at outliers hurts less than zeroing them", "control", {
+  claim("Outliers outside LayerNorms hurt less", "control", { better = row "without norms", than = row "outliers" })
+  claim("Taking back the update at outliers hurts less than zeroing them", "control", {
     better = row "update reset, weights kept", than = row "outliers",
   })
 end
