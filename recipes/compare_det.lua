@@ -50,12 +50,11 @@ end
 local head_of = lib.heads { model = model, seed = start, epochs = epochs, rows = arg.rows }
 local train = lib.trainer { model = model, task = task, rows = arg.rows, epochs = epochs, max_answer_length = arg.answer_length }
 
--- Each method at its best rate, which is a tenth for full tuning.
-local function rate_for(name, rate) return name == "full" and rate / 10 or rate end
+-- Each method at its best rate; those of full tuning are a tenth.
+local function rates_for(name) return name == "full" and lib.multiples(arg.rates, 0.1) or arg.rates end
 local function own(name, seed, rate)
-  local lr, lr_head = rate_for(name, rate), model.defaults.lr_head
   local of = name == "full" and model or adapted[name]
-  return train(seed, { name = ("%s, lr %g"):format(name, lr), model = of, lr = lr, lr_head = lr_head })
+  return train(seed, { name = ("%s, lr %g"):format(name, rate), model = of, lr = rate, lr_head = model.defaults.lr_head })
 end
 
 -- Everything is computed in sweeps, so that several processes share it; the tables below read what is there. rates and found: of a name,
@@ -63,7 +62,7 @@ end
 local names, rates, found = lib.join({ "full" }, arg.methods), {}, {}
 ts.sweep({ name = names }, function(at)
   local name = at.name
-  rates[name], found[name] = lib.best_rate(arg.rates, seeds, function(rate, seed) return own(name, seed, rate) end)
+  rates[name], found[name] = lib.best_rate(rates_for(name), seeds, function(rate, seed) return own(name, seed, rate) end)
 end)
 local function own_best(name, seed) return lib.searched(own(name, seed, rates[name]), found[name]) end
 ts.sweep({ name = names, seed = seeds }, function(at) own_best(at.name, at.seed) end)
@@ -73,11 +72,11 @@ local function solution(name, on, rate)
   return ts.train {
     name = ("%s on %s, lr %g"):format(name, on.name, rate),
     model = adapted[name], task = on, seed = start, train = { "delta" }, origin = head_of(on),
-    lr = rate_for(name, rate), epochs = epochs, rows = arg.rows, max_answer_length = arg.answer_length,
+    lr = rate, epochs = epochs, rows = arg.rows, max_answer_length = arg.answer_length,
   }
 end
 local function solve(name, on)
-  return lib.best_of(arg.rates, start, function(rate) return solution(name, on, rate) end)
+  return lib.best_of(rates_for(name), start, function(rate) return solution(name, on, rate) end)
 end
 local function space(seed)
   local members = lib.map(arg.shared, function(name)
@@ -119,8 +118,7 @@ end
 -- that full tuning picked.
 local function trajectory(seed)
   return train(seed, {
-    name = "trajectory", epochs = math.max(epochs, arg.dim), record = ts.every "epoch", lr = rate_for("full", rates.full),
-    lr_head = model.defaults.lr_head,
+    name = "trajectory", epochs = math.max(epochs, arg.dim), record = ts.every "epoch", lr = rates.full, lr_head = model.defaults.lr_head,
   }).trajectory
 end
 local function within(name, basis_of)
@@ -148,7 +146,7 @@ ts.sweep({ seed = seeds, subspace = subspaces }, function(at) at.subspace.run(at
 local report = ts.report("Ways of tuning, in their own spaces and in one", { model = model, task = task })
 local add, series = lib.scatter(report, seeds)
 for _, name in ipairs(names) do
-  add("own space", ("%s, lr %g"):format(name, rate_for(name, rates[name])), name, function(seed) return own_best(name, seed) end)
+  add("own space", ("%s, lr %g"):format(name, rates[name]), name, function(seed) return own_best(name, seed) end)
 end
 for _, one in ipairs(subspaces) do
   add("subspace of the layers", one.name, one.name:match("^%a+"), one.run)
