@@ -43,8 +43,8 @@ local model, seeds = ts.model(arg.model), ts.seeds(arg.seeds)
 local tasks = lib.map(arg.tasks, ts.task)
 for _, task in ipairs(tasks) do
   if task.kind == "language_modelling" then  -- means, points lost and claims over tasks take more for better
-    error(("unified_tasks: tasks: '%s' is scored by %s, of which less is better; expected tasks with scores of which more is better"):format(
-      task.name, task.metric), 0)
+    local text = "unified_tasks: tasks: '%s' is scored by %s, of which less is better; expected tasks with scores of which more is better"
+    error(text:format(task.name, task.metric), 0)
   end
 end
 local epochs = lib.given(arg.epochs, arg.dim)

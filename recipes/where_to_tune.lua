@@ -57,8 +57,8 @@ local function in_matrices(told)
 end
 
 -- The selectors of one model and task: name; scope(seed, full) of a choice made once, with LoRA's options there, or else options of
--- ts.train; the share that it trains of a layer, where it tells; whether it always freezes a prefix. Choices look at the `limit` rows of the
--- trainings alone (0: all).
+-- ts.train; the share that it trains of a layer, where it tells; whether it always freezes a prefix. Choices look at the `limit` rows of
+-- the trainings alone (0: all).
 local function selectors(model, task, words, k, steps, limit)
   local n = model.layers
   local function once(name, method, options, more)
