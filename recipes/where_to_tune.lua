@@ -235,6 +235,8 @@ local function study(number)
       if not scope.planned then report:layers("Deviation of every latent space and gain of every layer: SALF", { salf = scope }) end
     end
   end
+  report:note("\"Matched\" rows have the backward work of their own steps, with what selectors probe on the way; what a choice before the "
+    .. "training looked at, a whole training for ILA, is not in it: steps before count it.")
   report:cost("Score after the last update against the measured time of a step.", { "the same number of updates" })
   report:resources()
   report:save()
