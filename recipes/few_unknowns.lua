@@ -91,11 +91,11 @@ local function best_scale(method)
     end
     if #losses == #seeds and (not least or lib.mean(losses) < least) then best, least = scale, lib.mean(losses) end
   end
+  if not best or #all == 1 then return best, nil, lost end
   local note = ("scale by the mean loss on dev over %d seed%s, of %d trainings: %g."):format(
-    #seeds, #seeds == 1 and "" or "s", #all * #seeds, best or 0)
+    #seeds, #seeds == 1 and "" or "s", #all * #seeds, best)
   if #lost > 0 then note = note .. " Lost: " .. table.concat(lost, "; ") .. "." end
-  local found = { steps = steps, trainings = #all * #seeds, picked = ("scale %g"):format(best or 0), note = note }
-  return best, #all > 1 and found or nil, lost
+  return best, { steps = steps, trainings = #all * #seeds, picked = ("scale %g"):format(best), note = note }, lost
 end
 
 local report = ts.report("Optimisers for few unknowns", { model = model, task = task })

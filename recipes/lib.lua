@@ -105,11 +105,17 @@ function lib.rate_search(seeds, head_rates, widen)
   return search, rates_of, searched
 end
 
+-- The score on dev of the commonest answer for all rows; nothing for a task without one.
+function lib.majority(task)
+  local score = task.splits.dev and task.splits.dev.majority_score
+  return score == score and score or nil  -- NaN: none
+end
+
 -- Why no claim about methods on `task` can be decided, where the mean of full fine-tuning's scores has not left that of the commonest
 -- answer by `margin`; "" where it has. Made for ts.claim { moot = … }.
 function lib.unlearned(task, scores, margin)
-  local majority = task.splits.dev and task.splits.dev.majority_score
-  if not majority or majority ~= majority or lib.mean(scores) > majority + margin then return "" end
+  local majority = lib.majority(task)
+  if not majority or lib.mean(scores) > majority + margin then return "" end
   return ("full fine-tuning (%.3f) has not left the score of the commonest answer (%.3f)"):format(lib.mean(scores), majority)
 end
 

@@ -184,7 +184,7 @@ ts.sweep({ variant = variants, seed = seeds }, function(at)
 end)
 
 -- Scores of a model that gives every row the commonest answer, where the task has one.
-local majority = task.splits.dev and task.splits.dev.majority_score
+local majority = lib.majority(task)
 local collapsed = lib.map(seeds, function() return majority end)
 local moot = lib.unlearned(task, lib.map(seeds, function(seed)
   return full(seed, rates_of "fine-tuning", { name = full_name }).last.score

@@ -10,7 +10,7 @@ class Method final : public SubspaceMethod {
  public:
   std::string name() const override { return "gradient_svd"; }
   std::string doc() const override { return "The leading directions of a task's first gradients, taken before any training."; }
-  int version() const override { return 3; }
+  int version() const override { return 4; }  // its stage tells the rows whose gradients it took
   bool needs_probe() const override { return true; }
   OptionTable options() const override;
   std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const override;

@@ -10,7 +10,7 @@ class Method final : public SubspaceMethod {
  public:
   std::string name() const override { return "hessian_top"; }
   std::string doc() const override { return "Leading eigenvectors of a task's Hessian at the origin, group by group, by Lanczos' method."; }
-  int version() const override { return 1; }
+  int version() const override { return 2; }  // its stage tells the rows whose gradients it took
   bool needs_probe() const override { return true; }
   OptionTable options() const override;
   std::unique_ptr<Subspace> discover(const SubspaceInputs& inputs, const Options& options) const override;

@@ -51,13 +51,13 @@ local function fail_all(trials, name)
 end
 
 -- The trial with the highest mean score over the seeds, the first of equals, and all trials in order.
--- options: { name of the caller, run = function(candidate, seed), seeds, score = "last" | "best", in_words = function(candidate), beaten = a
+-- options: { name of the caller, run = function(candidate, seed), seeds, score = "last" | "best", in_words = function(candidate), to_beat = a
 -- trial of before that is the best unless one is better }
 return function(candidates, options)
   local outcomes = ts.sweep({ candidate = candidates, seed = options.seeds }, function(at)
     return outcome_of(options, at.candidate, at.seed)
   end)
-  local best, trials = options.beaten, {}
+  local best, trials = options.to_beat, {}
   for i, candidate in ipairs(candidates) do
     local first = (i - 1) * #options.seeds
     local trial = trial_of(candidate, table.move(outcomes, first + 1, first + #options.seeds, 1, {}), options)

@@ -148,10 +148,10 @@ local function checked(given)
   return search
 end
 
--- The same for equal rates alone.
+-- A text that equal rates share, and no others.
 local function key_of(rates)
   local words = {}
-  for i, name in ipairs(AXES) do words[i] = tostring(rates[name]) end
+  for i, name in ipairs(AXES) do words[i] = ("%q"):format(rates[name]) end  -- every digit
   return table.concat(words, " ")
 end
 
@@ -168,7 +168,7 @@ local function best_in(grid, fixed, widen, how, found)
       end
     end
     local trials
-    best, trials = best_of(fresh, with(how, { beaten = best }))
+    best, trials = best_of(fresh, with(how, { to_beat = best }))
     for _, trial in ipairs(trials) do count(trial, found) end
   end
   try(candidates_of(grid, fixed))

@@ -3,6 +3,7 @@
 #include "experiment/geometry_rows.h"
 #include "experiment/taken_options.h"
 #include "tsrun/base/error.h"
+#include "tsrun/base/unread.h"
 #include "tsrun/model/parts.h"
 #include "tsrun/train/reading.h"
 
@@ -32,13 +33,6 @@ HeadSpec word_head(ModelKind model_kind) {
       return {HeadKind::seq2seq_lm, 0};
   }
   internal_error("model kind {} is unknown", static_cast<int>(model_kind));
-}
-
-/// Refuses options that differ from their default although nothing reads them.
-void refuse_unread(const Options& given, const std::vector<const char*>& names, const std::string& where, const char* why) {
-  const OptionTable table = GeometryRequest::options();
-  for (const char* name : names)
-    if (given.value(name) != table.find(name)->fallback) user_error("{}: nothing reads option '{}': {}", where, name, why);
 }
 
 std::vector<int64_t> ranks_of(const json& list, const std::string& where) {
@@ -103,9 +97,11 @@ GeometryRequest GeometryRequest::from(const Options& o, bool has_task, const std
                           .neighbour_rows = o.integer("neighbour_rows"),
                           .reading = experiment::taken_options(geometry_reading_options(), o)};
   if (request.of == Of::hidden && !has_task) user_error("{}: hidden states are those of a task's rows, but there is no task", where);
-  if (request.of != Of::hidden) refuse_unread(o, {"layer", "split", "rows"}, where, "only hidden states have layers and rows of a split");
-  if (!has_task) refuse_unread(o, {"buckets", "ranks", "max_length", "blocks", "max_answer_length"}, where, "there is no task");
-  if (!request.last_ranks.empty()) refuse_unread(o, {"buckets"}, where, "'ranks' says where buckets end");
+  const OptionTable table = options();
+  if (request.of != Of::hidden)
+    refuse_unread(o, table, {"layer", "split", "rows"}, where, "only hidden states have layers and rows of a split");
+  if (!has_task) refuse_unread(o, table, {"buckets", "ranks", "max_length", "blocks", "max_answer_length"}, where, "there is no task");
+  if (!request.last_ranks.empty()) refuse_unread(o, table, {"buckets"}, where, "'ranks' says where buckets end");
   return request;
 }
 

@@ -154,6 +154,7 @@ std::vector<Operation> selection_operations() {
            .result = "scope",
            .run = experiment::run_select,
            .more = experiment::selector_options,
+           .version = 2,  // tells the rows whose gradients it took
            .named = true}};
 }
 

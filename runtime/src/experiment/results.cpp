@@ -139,7 +139,7 @@ ResultKind subspace_result() {
                      {"model", "its model"},
                      {"trajectory", "that it comes from"},
                      {"gradient_rows", "training rows that went forward and backward for it"},
-                     {"rests_on", "steps of the trainings behind it, and of its own gradient_rows in batches of 32, by key"},
+                     {"rests_on", "steps of the trainings behind it, and of its own gradient_rows in default batches, by key"},
                      {"member", "name within a joint space"}}};
 }
 
@@ -172,7 +172,7 @@ ResultKind scope_result() {
                      {"trained", "of these, those that may be trained"},
                      {"table", "by parameter or layer: what the selector chose by, and what it chose"},
                      {"gradient_rows", "training rows that went forward and backward for it"},
-                     {"rests_on", "steps of the training that it judged, and of its own gradient_rows in batches of 32, by key"}}};
+                     {"rests_on", "steps of the training that it judged, and of its own gradient_rows in default batches, by key"}}};
 }
 
 ResultKind joint_result() {

@@ -66,9 +66,8 @@ const std::vector<RecipeHelper>& recipe_helpers() {
        "States what a report's rows should show: { text, source, better | not_worse | no_different = a variant, than = another, by = "
        "margin, "
        "score = \"last\" | \"best\", level = 0.95, section, moot, report = the last one }. The page begins with the verdict, supported, "
-       "contradicted or open, by Student's interval over the differences of seeds that both rows have; with one seed it is open, and so is "
-       "a "
-       "claim with a reason why it is moot. Claims that follow one another with the same section stand under its name."},
+       "contradicted or open, by Student's interval over the differences of seeds that both rows have; with one seed it is open, and so "
+       "is a claim with a reason why it is moot. Claims that follow one another with the same section stand under its name."},
       {"lr_search",
        {{"options", "table"}},
        "table",

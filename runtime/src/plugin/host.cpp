@@ -164,13 +164,16 @@ std::vector<fs::path> PluginHost::search_path(const std::vector<fs::path>& extra
 }
 
 void PluginHost::load(const std::vector<fs::path>& folders) {
-  for (const auto& folder : folders)
-    for (const auto& file : libraries_in(folder)) try {
+  for (const auto& folder : folders) {
+    for (const auto& file : libraries_in(folder)) {
+      try {
         load_file(file);
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::data) throw;
         state_->refused.push_back({file, error.what()});
       }
+    }
+  }
 }
 
 void PluginHost::load_file(const fs::path& file) {

@@ -12,8 +12,8 @@ namespace tsrun {
 
 /// A probe of `model` over the training rows of `task`, which are encoded when they are first asked for. `options` are resolved against
 /// `train_options()`; of several accepted answers every row has the first. Of a masked language model, `key` decides the hidden tokens.
-/// Model and task must outlive the probe. `gradient_rows`, which must outlive it too, grows by
-/// the rows of every forward and backward pass.
+/// Model and task must outlive the probe. `gradient_rows`, which must outlive it too, grows by the rows of every forward
+/// and backward pass.
 std::unique_ptr<Probe> make_probe(const Model& model, const Task& task, const Options& options, Key key, at::Device device,
                                   int64_t* gradient_rows = nullptr);
 /// The same over rows of any split, as they are: without dropout, and without hidden tokens.
